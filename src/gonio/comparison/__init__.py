@@ -1,0 +1,1 @@
+"""A reference and estimates to errors and agreement."""

@@ -1,0 +1,1 @@
+"""The nouns: skeletons, sequences, cameras and clocks. Needs numpy only."""

@@ -1,0 +1,93 @@
+"""One clock for several recordings: the span they share, and resampling to common times. Never extrapolates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gonio.core.arrays import FloatArray
+from gonio.core.sequence import PoseSequence, Status
+from gonio.errors import InputError
+
+EXACT_S = 0.0005  # a sample nearer than this to the wanted time is that sample
+
+
+def common_span(times: Sequence[FloatArray]) -> tuple[float, float]:
+    """(start, end) in seconds that all recordings cover. Raises `InputError` where they do not overlap."""
+    if any(len(t) == 0 for t in times):
+        raise InputError("a recording holds no frame; there is no common time span")
+    start, end = max(float(t[0]) for t in times), min(float(t[-1]) for t in times)
+    if end < start:
+        spans = "; ".join(f"{t[0]:.3f}-{t[-1]:.3f} s" for t in times)
+        raise InputError(f"the recordings do not overlap in time ({spans}); check their offsets")
+    return start, end
+
+
+def common_times(times: Sequence[FloatArray]) -> FloatArray:
+    """The times of the slowest recording that lie inside the span that all cover, (time,) in seconds.
+
+    Raises `InputError` where the recordings do not overlap.
+    """
+    start, end = common_span(times)
+    inside = [t[(t >= start - EXACT_S) & (t <= end + EXACT_S)] for t in times]
+    slowest = min(inside, key=len)
+    if len(slowest) == 0:
+        raise InputError(f"no frame lies inside the common span {start:.3f}-{end:.3f} s")
+    return slowest
+
+
+def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | None = None) -> PoseSequence:
+    """The sequence at other times, linear between its neighbours.
+
+    A time that falls on a sample (within 0.5 ms) takes it as it is; one between two samples that are both there, and
+    no further apart than `max_gap_s` (default: 1.5 times the median interval), is interpolated and marked so; every
+    other time, and every time outside the recording, is missing.
+    """
+    if len(sequence) == 0:
+        raise InputError("a recording without frames cannot be resampled")
+    own = sequence.times_s
+    if max_gap_s is None:
+        max_gap_s = 1.5 / sequence.rate_hz if len(own) > 1 else 0.0
+    wanted = np.asarray(times_s, dtype=float)
+    after = (
+        np.clip(np.searchsorted(own, wanted), 1, max(len(own) - 1, 1)) if len(own) > 1 else np.zeros(len(wanted), int)
+    )
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(np.abs(wanted - own[before]) <= np.abs(wanted - own[after]), before, after)
+    exact = np.abs(wanted - own[nearest]) <= EXACT_S
+    gap = own[after] - own[before]
+    between = ~exact & (wanted > own[before]) & (wanted < own[after]) & (gap <= max_gap_s + 1e-9)
+    weight = np.where(between, (wanted - own[before]) / np.where(gap > 0, gap, 1.0), 0.0)[:, None]
+    there = between[:, None] & sequence.valid[before] & sequence.valid[after]
+
+    def blend(values: FloatArray) -> FloatArray:
+        extra = (1,) * (values.ndim - 2)
+        w = weight.reshape(*weight.shape, *extra)
+        mixed = values[before] * (1 - w) + values[after] * w
+        missing = np.full_like(mixed, np.nan)
+        choice = np.where(there.reshape(*there.shape, *extra), mixed, missing)
+        return np.where(exact.reshape(-1, 1, *extra), values[nearest], choice)
+
+    status = np.where(
+        exact[:, None],
+        sequence.status[nearest],
+        np.where(there, Status.INTERPOLATED, Status.MISSING),
+    )
+    confidence = np.where(
+        exact[:, None],
+        sequence.confidence[nearest],
+        np.where(there, np.minimum(sequence.confidence[before], sequence.confidence[after]), 0.0),
+    )
+    step = (
+        f"resampled to {len(wanted)} common times: {int(exact.sum())} taken as they are, "
+        f"{int(between.sum())} interpolated, {int((~exact & ~between).sum())} without data"
+    )
+    return sequence.derive(
+        step,
+        positions=blend(sequence.positions),
+        times_s=wanted,
+        confidence=confidence,
+        status=status,
+        covariance=None if sequence.covariance is None else blend(sequence.covariance),
+    )

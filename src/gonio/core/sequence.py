@@ -1,0 +1,535 @@
+"""The nouns: `PoseSequence` (one person's joints over time), `AngleSeries`, `Detections` (people nobody follows yet).
+
+All three are frozen, hold read-only numpy arrays, and are validated once, where they are made. Metres, seconds, pixels
+and radians inside; degrees only in names that end in `_deg`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.skeleton import BODY_12, Skeleton, joint_map
+from gonio.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import xarray
+
+Unit = Literal["px", "m"]
+Frame = Literal["image", "camera", "world", "root"]
+Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
+
+_DERIVED: Any = None  # a field that is computed from the others where it is not given
+
+
+class Status(IntEnum):
+    """Where a joint's position comes from; counted in every report."""
+
+    MISSING = 0
+    MEASURED = 1
+    INFERRED = 2
+    INTERPOLATED = 3
+    REPAIRED = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """What made a sequence."""
+
+    method: str = ""
+    model: str = ""
+    version: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSequence:
+    """One person's joints over time.
+
+    positions     (time, joint, 2 or 3)  px or m; NaN = missing
+    times_s       (time,)                strictly increasing
+    skeleton      the joints' names, in order
+    unit          "px" (2D) or "m" (3D)
+    frame         "image": pixels, origin at the centre of the top left pixel
+                  "camera": x right, y down, z forward, origin at the camera `frame_name`
+                  "world": the rig's frame, or that of the recording `frame_name`
+                  "root": origin at the mid-hip, axes those of the camera or rig `frame_name`
+    image_size_px (width, height), for "image"
+    up            the axis that points against gravity, where it is known
+    confidence    (time, joint)          0..1; 1 where not given, 0 where missing
+    status        (time, joint)          `Status`; measured where not given
+    covariance    (time, joint, d, d)    unit squared, or None
+    source        what made it
+    history       the steps applied to it, in words, in order
+
+    Raises `InputError` where shapes disagree, times do not increase, confidence leaves 0..1 or a value is infinite.
+    """
+
+    positions: FloatArray
+    times_s: FloatArray
+    skeleton: Skeleton
+    unit: Unit
+    frame: Frame
+    frame_name: str = ""
+    image_size_px: tuple[int, int] | None = None
+    up: Axis | None = None
+    confidence: FloatArray = _DERIVED
+    status: NDArray[np.uint8] = _DERIVED
+    covariance: FloatArray | None = None
+    source: Source = field(default_factory=Source)
+    history: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        positions = frozen(self.positions)
+        if positions.ndim != 3 or positions.shape[1] != len(self.skeleton) or positions.shape[2] not in (2, 3):
+            raise InputError(
+                f"positions have shape {positions.shape}; "
+                f"{self.skeleton.name} needs (time, {len(self.skeleton)}, 2 or 3)"
+            )
+        n_times, n_joints, n_dims = positions.shape
+        if (n_dims == 2) != (self.unit == "px") or (n_dims == 2) != (self.frame == "image"):
+            raise InputError(
+                f"{n_dims}D positions cannot be in unit {self.unit!r} and frame {self.frame!r}: "
+                f"2D is pixels in the image, 3D is metres"
+            )
+        if np.isinf(positions).any():
+            raise InputError("positions hold an infinite value; a missing joint is NaN")
+        missing = np.isnan(positions).any(axis=2)
+        times_s = _validated_times(self.times_s, n_times)
+        confidence = frozen(np.ones((n_times, n_joints)) if self.confidence is None else self.confidence)
+        _check_confidence(confidence, (n_times, n_joints))
+        status = frozen(np.where(missing, 0, 1) if self.status is None else self.status, np.uint8)
+        if status.shape != (n_times, n_joints) or status.max(initial=0) > max(Status):
+            raise InputError(
+                f"status has shape {status.shape}; positions need {(n_times, n_joints)} of 0..{max(Status)}"
+            )
+        if ((status == Status.MISSING) != missing).any():
+            raise InputError("status says missing where a position is there, or the reverse")
+        if missing.any():
+            positions = frozen(np.where(missing[..., None], np.nan, positions))
+            confidence = frozen(np.where(missing, 0.0, confidence))
+        if self.covariance is not None:
+            covariance = frozen(self.covariance)
+            if covariance.shape != (n_times, n_joints, n_dims, n_dims):
+                raise InputError(f"covariance has shape {covariance.shape}; needs {(*positions.shape, n_dims)}")
+            object.__setattr__(self, "covariance", covariance)
+        object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "times_s", times_s)
+        object.__setattr__(self, "confidence", confidence)
+        object.__setattr__(self, "status", status)
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def __getitem__(self, joint: str) -> FloatArray:
+        """(time, d) positions of one joint, by name."""
+        return self.positions[:, self.skeleton.index(joint)]
+
+    @property
+    def dimensions(self) -> int:
+        """2 or 3."""
+        return int(self.positions.shape[2])
+
+    @property
+    def valid(self) -> BoolArray:
+        """(time, joint): the joint is there."""
+        return np.asarray(self.status != Status.MISSING)
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second: the inverse of the median interval (NaN for fewer than two frames)."""
+        return median_rate_hz(self.times_s)
+
+    def derive(self, step: str | None = None, **changes: Any) -> PoseSequence:
+        """A new sequence with some fields changed and `step` appended to its history.
+
+        Changing positions without status derives which joints are missing from the new positions:
+        those that vanish become missing, those that stay keep their status.
+        """
+        if "positions" in changes and "status" not in changes:
+            missing = np.isnan(changes["positions"]).any(axis=-1)
+            status = self.status
+            if missing.shape == status.shape:
+                if (~missing & (status == Status.MISSING)).any():
+                    raise ValueError("a step that fills missing joints must say with which status")
+                changes["status"] = np.where(missing, Status.MISSING, status)
+        if step:
+            changes["history"] = (*self.history, step)
+        return replace(self, **changes)
+
+    def at(self, index: slice | NDArray[Any], step: str | None = None) -> PoseSequence:
+        """Some of the frames, by slice, mask or increasing indices."""
+        return self.derive(
+            step,
+            positions=self.positions[index],
+            times_s=self.times_s[index],
+            confidence=self.confidence[index],
+            status=self.status[index],
+            covariance=None if self.covariance is None else self.covariance[index],
+        )
+
+    def between(self, start_s: float, end_s: float) -> PoseSequence:
+        """The frames with start_s <= time <= end_s."""
+        return self.at((self.times_s >= start_s) & (self.times_s <= end_s), f"cut to {start_s:.3f}-{end_s:.3f} s")
+
+    def shifted(self, offset_s: float, reason: str) -> PoseSequence:
+        """The same frames on another clock: `offset_s` is added to every time."""
+        return self.derive(f"times shifted by {offset_s:+.4f} s ({reason})", times_s=self.times_s + offset_s)
+
+    def select(self, joints: Sequence[str]) -> PoseSequence:
+        """Some of the joints, in the order given. Raises `InputError` where one is unknown."""
+        index = [self.skeleton.index(joint) for joint in joints]
+        return self.derive(
+            positions=self.positions[:, index],
+            skeleton=self.skeleton.select(joints),
+            confidence=self.confidence[:, index],
+            status=self.status[:, index],
+            covariance=None if self.covariance is None else self.covariance[:, index],
+        )
+
+    def common_joints(self, other: PoseSequence) -> tuple[str, ...]:
+        """Names of the joints that both have, in this sequence's order."""
+        return tuple(joint for joint in self.skeleton.joints if joint in other.skeleton)
+
+    def to_skeleton(self, target: Skeleton) -> PoseSequence:
+        """The joints of another layout, mapped by name.
+
+        A joint that is the mean of others, or the nearest counterpart of one, is marked inferred and named in the
+        history; one that has neither is missing.
+        """
+        if target.joints == self.skeleton.joints:
+            return self.derive(skeleton=target)
+        mapping = joint_map(self.skeleton, target)
+        shape = (len(self), len(target))
+        positions = np.full((*shape, self.dimensions), np.nan)
+        confidence, status = np.zeros(shape), np.zeros(shape, np.uint8)
+        covariance = None if self.covariance is None else np.full((*shape, self.dimensions, self.dimensions), np.nan)
+        for joint, (sources, kind) in enumerate(zip(mapping.sources, mapping.kinds, strict=True)):
+            if kind == "missing":
+                continue
+            index = list(sources)
+            positions[:, joint] = self.positions[:, index].mean(axis=1)
+            confidence[:, joint] = self.confidence[:, index].min(axis=1)
+            there = ~np.isnan(positions[:, joint, 0])
+            origin = self.status[:, index[0]] if kind == "same" else Status.INFERRED
+            status[:, joint] = np.where(there, origin, Status.MISSING)
+            if covariance is not None and self.covariance is not None:  # the parts' errors taken as independent
+                covariance[:, joint] = self.covariance[:, index].sum(axis=1) / len(index) ** 2
+        own = self.skeleton.joints
+        words = [
+            f"{joint} = {'mean of ' if kind == 'synthesised' else ''}{'+'.join(own[s] for s in sources)}"
+            for joint, sources, kind in zip(target.joints, mapping.sources, mapping.kinds, strict=True)
+            if kind in ("synthesised", "counterpart")
+        ]
+        absent = [j for j, kind in zip(target.joints, mapping.kinds, strict=True) if kind == "missing"]
+        step = f"mapped {self.skeleton.name} -> {target.name}"
+        step += f"; {', '.join(words)}" if words else ""
+        step += f"; absent: {', '.join(absent)}" if absent else ""
+        return self.derive(
+            step,
+            positions=positions,
+            skeleton=target,
+            confidence=confidence,
+            status=status,
+            covariance=covariance,
+        )
+
+    def transformed(
+        self,
+        rotation: ArrayLike,
+        translation_m: ArrayLike,
+        *,
+        frame: Frame,
+        frame_name: str,
+        up: Axis | None,
+        step: str,
+    ) -> PoseSequence:
+        """3D only: x -> rotation @ x + translation, into another frame. rotation (3, 3), translation (3,) in metres."""
+        if self.dimensions != 3:
+            raise InputError("only a 3D sequence can be rotated into another frame; this one is 2D")
+        R = np.asarray(rotation, dtype=float)
+        return self.derive(
+            step,
+            positions=self.positions @ R.T + np.asarray(translation_m, dtype=float),
+            covariance=None if self.covariance is None else R @ self.covariance @ R.T,
+            frame=frame,
+            frame_name=frame_name,
+            up=up,
+        )
+
+    def with_up(self, up: Axis) -> PoseSequence:
+        """3D only: the axes renamed so that `up` points up. A proper rotation (`up_rotation`).
+
+        Raises `InputError` where this sequence does not know its own vertical.
+        """
+        if self.up is None:
+            raise InputError(f"which axis points up is not known for this sequence; it cannot be turned to {up} up")
+        if self.up == up:
+            return self
+        rotation = up_rotation(self.up, up)
+        return self.transformed(
+            rotation,
+            np.zeros(3),
+            frame=self.frame,
+            frame_name=self.frame_name,
+            up=up,
+            step=f"axes turned from {self.up} up to {up} up",
+        )
+
+    def root_m(self) -> FloatArray:
+        """(time, d) the mid-hip: the joint of that name, else the mean of both hips, else the hip centre."""
+        return self.to_skeleton(_ROOT).positions[:, 0]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """For every joint, how many frames have each status."""
+        return {
+            joint: {status.name.lower(): int((self.status[:, j] == status).sum()) for status in Status}
+            for j, joint in enumerate(self.skeleton.joints)
+        }
+
+    def to_xarray(self, individual: str = "individual_0") -> xarray.Dataset:
+        """An xarray Dataset as `movement` has it: position, confidence over time, space, keypoint, individual.
+
+        Raises `MissingExtraError` where xarray is not installed.
+        """
+        try:
+            import xarray as xr  # noqa: PLC0415
+        except ImportError:
+            raise MissingExtraError("to_xarray needs xarray: pip install 'gonio[xarray]'") from None
+        space = ["x", "y", "z"][: self.dimensions]
+        return xr.Dataset(
+            {
+                "position": (
+                    ("time", "space", "keypoint", "individual"),
+                    self.positions.transpose(0, 2, 1)[..., None].copy(),
+                ),
+                "confidence": (("time", "keypoint", "individual"), self.confidence[..., None].copy()),
+            },
+            coords={
+                "time": self.times_s.copy(),
+                "space": space,
+                "keypoint": list(self.skeleton.joints),
+                "individual": [individual],
+            },
+            attrs={
+                "source_software": "gonio",
+                "ds_type": "poses",
+                "time_unit": "seconds",
+                "space_unit": self.unit,
+                "fps": self.rate_hz,
+            },
+        )
+
+
+_ROOT = Skeleton("root", ("mid_hip",), (-1,))
+
+EVALUATION_JOINTS: tuple[str, ...] = BODY_12.joints
+
+
+def up_rotation(current: Axis, wanted: Axis) -> FloatArray:
+    """(3, 3) rotation that turns the axis `current` into `wanted`.
+
+    Between two positive axes it is the cyclic renaming (z up to y up: x, y, z -> y, z, x, as OpenSim users do it);
+    a sign is first removed by half a turn (about x; about y where the axis is x), so a camera's "-y" becomes "+y" with
+    x kept.
+    """
+    rotation = np.eye(3)
+    if current[0] != wanted[0]:
+        axis = "xyz".index(current[1])
+        flip = np.diag([-1.0, 1.0, -1.0]) if axis == 0 else np.diag([1.0, -1.0, -1.0])
+        rotation = flip @ rotation
+    shift = ("xyz".index(wanted[1]) - "xyz".index(current[1])) % 3
+    return np.roll(np.eye(3), shift, axis=0) @ rotation
+
+
+def median_rate_hz(times_s: FloatArray) -> float:
+    """The inverse of the median interval; NaN for fewer than two frames."""
+    return float(1.0 / np.median(np.diff(times_s))) if len(times_s) > 1 else float("nan")
+
+
+def _validated_times(times_s: ArrayLike, n_times: int) -> FloatArray:
+    times = frozen(times_s)
+    if times.shape != (n_times,):
+        raise InputError(f"times_s has shape {times.shape}; there are {n_times} frames")
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        bad = int(np.argmax(~(np.diff(times) > 0))) + 1 if n_times > 1 else 0
+        raise InputError(f"times must increase strictly; at frame {bad} they do not")
+    return times
+
+
+def _check_confidence(confidence: FloatArray, shape: tuple[int, ...]) -> None:
+    if confidence.shape != shape:
+        raise InputError(f"confidence has shape {confidence.shape}; needs {shape}")
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise InputError("confidence must lie in 0..1")
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The people seen in each frame of one view, unordered: person p of one frame need not be person p of the next.
+
+    positions     (time, person, joint, 2)  px; NaN = missing; absent people are all NaN
+    confidence    (time, person, joint)     0..1
+    times_s       (time,)                   strictly increasing
+    boxes_px      (time, person, 4)         x1, y1, x2, y2, or None
+    scores        (time, person)            0..1, or None
+    world_m       (time, person, joint, 3)  a detector's own 3D estimate: hip-centred, camera axes; or None
+    image_size_px (width, height)
+
+    Raises `InputError` where shapes disagree.
+    """
+
+    positions: FloatArray
+    confidence: FloatArray
+    times_s: FloatArray
+    skeleton: Skeleton
+    image_size_px: tuple[int, int]
+    frame_name: str = ""
+    boxes_px: FloatArray | None = None
+    scores: FloatArray | None = None
+    world_m: FloatArray | None = None
+    source: Source = field(default_factory=Source)
+    history: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        positions = frozen(self.positions)
+        if positions.ndim != 4 or positions.shape[2:] != (len(self.skeleton), 2):
+            raise InputError(
+                f"detections have shape {positions.shape}; {self.skeleton.name} needs "
+                f"(time, person, {len(self.skeleton)}, 2)"
+            )
+        if np.isinf(positions).any():
+            raise InputError("detections hold an infinite value; a missing joint is NaN")
+        shape = positions.shape[:3]
+        confidence = frozen(self.confidence)
+        _check_confidence(confidence, shape)
+        missing = np.isnan(positions).any(axis=3)
+        object.__setattr__(self, "positions", frozen(np.where(missing[..., None], np.nan, positions)))
+        object.__setattr__(self, "confidence", frozen(np.where(missing, 0.0, confidence)))
+        object.__setattr__(self, "times_s", _validated_times(self.times_s, shape[0]))
+        for name, wanted in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
+            value = getattr(self, name)
+            if value is not None:
+                if np.shape(value) != wanted:
+                    raise InputError(f"{name} has shape {np.shape(value)}; needs {wanted}")
+                object.__setattr__(self, name, frozen(value))
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    @property
+    def present(self) -> BoolArray:
+        """(time, person): at least one joint is there."""
+        return np.asarray(~np.isnan(self.positions[..., 0]).all(axis=2))
+
+    @property
+    def people_per_frame(self) -> NDArray[np.int64]:
+        """(time,) how many people were seen."""
+        return np.asarray(self.present.sum(axis=1), dtype=np.int64)
+
+    def person(self, chosen: ArrayLike, step: str) -> PoseSequence:
+        """The sequence of one person: `chosen` (time,) is the person's number in each frame, -1 where absent."""
+        pick = np.asarray(chosen)
+        if self.positions.shape[1] == 0:
+            pick = np.full(len(self), -1)
+        rows, there = np.arange(len(self)), pick >= 0
+        positions = np.full((len(self), len(self.skeleton), 2), np.nan)
+        confidence = np.zeros(positions.shape[:2])
+        positions[there] = self.positions[rows[there], pick[there]]
+        confidence[there] = self.confidence[rows[there], pick[there]]
+        return PoseSequence(
+            positions=positions,
+            times_s=self.times_s,
+            skeleton=self.skeleton,
+            unit="px",
+            frame="image",
+            frame_name=self.frame_name,
+            image_size_px=self.image_size_px,
+            confidence=confidence,
+            source=self.source,
+            history=(*self.history, step),
+        )
+
+    def person_world(self, chosen: ArrayLike, step: str) -> PoseSequence:
+        """The detector's own 3D estimate of one person, root-relative; `chosen` as for `person`.
+
+        Raises `InputError` where the detector gives none.
+        """
+        if self.world_m is None:
+            raise InputError(f"{self.source.model or 'this detector'} gives no 3D estimate of its own")
+        flat = self.person(chosen, step)
+        pick = np.asarray(chosen)
+        there = np.flatnonzero(pick >= 0) if self.positions.shape[1] else np.array([], int)
+        positions = np.full((*flat.positions.shape[:2], 3), np.nan)
+        positions[there] = self.world_m[there, pick[there]]
+        positions[~flat.valid] = np.nan
+        missing = np.isnan(positions).any(axis=2)
+        return PoseSequence(
+            positions=positions,
+            times_s=self.times_s,
+            skeleton=self.skeleton,
+            unit="m",
+            frame="root",
+            frame_name=self.frame_name,
+            up="-y",
+            confidence=np.where(missing, 0.0, flat.confidence),
+            source=self.source,
+            history=flat.history,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AngleSeries:
+    """Joint angles over time.
+
+    angles_rad    (time, angle)  NaN = missing
+    names         what each column is, e.g. "left_knee_flexion"
+    definitions   each angle's definition, in words, with its source
+    intervals_rad (low, high) that each angle can take by its definition
+    """
+
+    angles_rad: FloatArray
+    times_s: FloatArray
+    names: tuple[str, ...]
+    definitions: tuple[str, ...]
+    intervals_rad: tuple[tuple[float, float], ...]
+    source: Source = field(default_factory=Source)
+    history: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        angles = frozen(self.angles_rad)
+        if angles.ndim != 2 or not angles.shape[1] == len(self.names) == len(self.definitions) == len(
+            self.intervals_rad
+        ):
+            raise InputError(f"angles have shape {angles.shape}; there are {len(self.names)} names")
+        object.__setattr__(self, "angles_rad", angles)
+        object.__setattr__(self, "times_s", _validated_times(self.times_s, len(angles)))
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """(time,) one angle in radians. Raises `InputError` where there is none of that name."""
+        if name not in self.names:
+            raise InputError(f"no angle is called {name!r}; there are {', '.join(self.names)}")
+        return self.angles_rad[:, self.names.index(name)]
+
+    @property
+    def angles_deg(self) -> FloatArray:
+        """(time, angle) in degrees."""
+        return np.rad2deg(self.angles_rad)
+
+    def range_of_motion_deg(self) -> dict[str, float]:
+        """Largest minus smallest value of each angle, degrees; NaN where an angle was never seen."""
+        seen = ~np.isnan(self.angles_rad).all(axis=0)
+        span = np.full(len(self.names), np.nan)
+        if seen.any():
+            columns = self.angles_deg[:, seen]
+            span[seen] = np.nanmax(columns, axis=0) - np.nanmin(columns, axis=0)
+        return dict(zip(self.names, span.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""Images to 2D joints."""

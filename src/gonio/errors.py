@@ -1,0 +1,25 @@
+"""The errors that gonio raises.
+
+One base class, so that a caller catches everything of gonio with one `except`; the command line prints
+its message as one line and exits with status 2. A message says what was looked for, where, and what to do.
+"""
+
+
+class GonioError(Exception):
+    """Base of every error that gonio raises on purpose. Its text is one line, meant for the user."""
+
+
+class InputError(GonioError):
+    """A file, a recording or an argument cannot be used as it is. The message names it and the remedy."""
+
+
+class ConfigError(GonioError):
+    """A trial file or an option is wrong. The message names the key and the nearest known one."""
+
+
+class AssetError(GonioError):
+    """Model weights or a sample trial could not be fetched, or are not what their checksum says."""
+
+
+class MissingExtraError(GonioError):
+    """An optional dependency is not installed. The message names the extra to install."""

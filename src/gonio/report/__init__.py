@@ -1,0 +1,1 @@
+"""Results to things to look at."""

@@ -1,0 +1,1 @@
+"""Files and devices to nouns, and back."""

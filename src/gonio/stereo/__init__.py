@@ -1,0 +1,1 @@
+"""2D joints from several cameras to 3D."""
