@@ -1,0 +1,37 @@
+"""Writing without leaving half a file: to a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from gonio.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, with its suffix; on success it replaces `path`, on any error it is removed.
+
+    The caller may create a file or a folder there. Raises `InputError` where `path` cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place with -o") from None
+    temporary = scratch / path.name
+    try:
+        yield temporary
+        try:
+            if path.is_dir() and temporary.is_dir():
+                path.rename(scratch / "previous")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be replaced ({error.strerror})") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
