@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from gonio.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, with its suffix; on success it replaces `path`, on any error it is removed.
+    """Yields a temporary path, of the same name; on success it replaces `path`, on an error it is removed.
 
     The caller may create a file or a folder there. Raises `InputError` where `path` cannot be written.
     """
@@ -30,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             if path.is_dir() and temporary.is_dir():
                 path.rename(scratch / "previous")
-            os.replace(temporary, path)
+            temporary.replace(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be replaced ({error.strerror})") from None
     finally:

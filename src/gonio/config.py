@@ -1,0 +1,235 @@
+"""The trial: which cameras, which rig, which methods, and every setting of every stage.
+
+Each section is a frozen dataclass whose fields, defaults and comments are the documentation. A trial is written as TOML
+(`load_trial`); an unknown key, or a value of the wrong kind, is an error that names the nearest known one. Paths in a
+trial file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from gonio.core.sequence import Axis
+from gonio.errors import ConfigError, InputError
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """One view: a video, or 2D keypoints that somebody has already."""
+
+    name: str
+    video: Path | None = None
+    keypoints: Path | None = None  # an OpenPose folder or any 2D file that gonio reads
+    layout: str | None = None  # of the keypoints, where the file does not tell
+    fps: float | None = None  # of the keypoints, where the file does not tell
+    offset_frames: float = 0.0  # added to this camera's frame numbers to come to the common clock
+    offset_s: float = 0.0  # the same in seconds
+    calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
+    crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
+    region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
+
+    def __post_init__(self) -> None:
+        if (self.video is None) == (self.keypoints is None):
+            raise ConfigError(f"camera {self.name!r} needs either video or keypoints")
+        if self.offset_frames and self.offset_s:
+            raise ConfigError(f"camera {self.name!r} has an offset in frames and one in seconds; give one")
+
+    @property
+    def file(self) -> Path:
+        """The video or the keypoints."""
+        path = self.video or self.keypoints
+        assert path is not None
+        return path
+
+
+@dataclass(frozen=True)
+class RigConfig:
+    """How the cameras stand: a calibration file, or two parallel cameras by baseline and focal length."""
+
+    calibration: Path | None = None
+    unit: Literal["m", "mm"] | None = None  # of the calibration, where it cannot be told from the file
+    up: Axis | None = None  # the world's vertical; guessed from the cameras, and reported, where not given
+    baseline_m: float | None = None
+    focal_px: float | None = None
+    principal_point_px: tuple[float, float] | None = None  # the middle of the image where not given
+    max_row_disparity_px: float | None = None  # parallel rig: how far rows may differ; 2 % of the height by default
+
+    def __post_init__(self) -> None:
+        parallel = self.baseline_m is not None or self.focal_px is not None
+        if parallel and self.calibration is not None:
+            raise ConfigError("rig: give a calibration, or baseline_m and focal_px, not both")
+        if parallel and (self.baseline_m is None or self.focal_px is None):
+            raise ConfigError("rig: two parallel cameras need both baseline_m and focal_px")
+        if not parallel and self.calibration is None:
+            raise ConfigError("rig: give a calibration file, or baseline_m and focal_px of two parallel cameras")
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Which detector finds the joints in videos, and whom it follows."""
+
+    name: str = "blazepose-heavy"
+    people: int = 1  # most people followed in each view; with more than one the patient is whose rays meet
+    choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
+
+    def __post_init__(self) -> None:
+        if self.people < 1:
+            raise ConfigError(f"detector: people = {self.people}; at least 1 must be followed")
+
+
+@dataclass(frozen=True)
+class StereoConfig:
+    """Triangulation."""
+
+    min_confidence: float = 0.5  # a view's joint below it is not used
+    max_reprojection_px: float | None = None  # drop views until the mean error is at most this (else robust_sigmas)
+    robust_sigmas: float | None = 3.0  # drop a view beyond so many robust sigmas of its camera
+    refine: Literal["reprojection", "none"] = "reprojection"  # "none" leaves the linear solution
+
+
+@dataclass(frozen=True)
+class CleaningConfig:
+    """What is done to every method's 3D joints alike; nothing by default."""
+
+    max_gap_s: float = 0.0  # gaps up to this long are interpolated
+    lowpass_hz: float | None = None  # zero-phase Butterworth, fourth order
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What is drawn."""
+
+    videos: bool = True  # the overlay video of each camera
+    blur_faces: bool = False
+
+
+@dataclass(frozen=True)
+class RecordingConfig:
+    """A 3D recording made elsewhere, as one more method."""
+
+    name: str
+    file: Path
+    layout: str | None = None
+    fps: float | None = None
+    unit: Literal["m", "mm"] | None = None
+    offset_s: float = 0.0  # added to its times to come to the common clock
+    in_rig_frame: bool = False  # its world is the rig's (axes are turned to the rig's vertical); else it has its own
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recording of one movement.
+
+    methods: "multiview" (all cameras), "stereo-A-B" (two cameras), "blazepose-world" (the detector's own 3D estimate of
+    every video; "blazepose-world-A" of one); where none is named: all of them that the cameras allow, with one stereo
+    pair where there are two cameras. Recordings are methods by their own name.
+    reference: the method that the others are compared with; without one they are compared pairwise.
+    """
+
+    cameras: tuple[CameraConfig, ...] = ()
+    name: str = "trial"
+    description: str = ""
+    rig: RigConfig | None = None
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    methods: tuple[str, ...] = ()
+    recordings: tuple[RecordingConfig, ...] = ()
+    reference: str | None = None
+    caveats: tuple[str, ...] = ()  # sentences that the report repeats
+
+    def __post_init__(self) -> None:
+        names = [camera.name for camera in self.cameras] + [recording.name for recording in self.recordings]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two cameras or recordings are called {name!r}; give each its own name")
+            if not name or any(c in name for c in '/\\:*?"<>|') or name.startswith("."):
+                raise ConfigError(f"{name!r} cannot be the name of a camera or recording: files are named after it")
+        if not self.cameras and not self.recordings:
+            raise ConfigError("the trial names neither a camera nor a recording; add [[cameras]] or [[recordings]]")
+
+
+def load_trial(path: Path) -> Trial:
+    """Read a trial file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such trial file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable text file ({type(error).__name__})") from None
+    return parse_trial(text, path.parent, str(path))
+
+
+def parse_trial(text: str, folder: Path, where: str) -> Trial:
+    """A trial from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}") from None
+    try:
+        trial = _build(Trial, table, "", folder)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    assert isinstance(trial, Trial)
+    return trial
+
+
+def as_plain(value: Any) -> Any:
+    """A config as JSON-ready dicts, lists, numbers and strings."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [as_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> Any:
+    hints = typing.get_type_hints(kind)
+    for key in table:
+        if key not in hints:
+            near = get_close_matches(key, hints, 1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(hints)
+            raise ConfigError(f"unknown key {where + key!r}; {hint}")
+    for f in dataclasses.fields(kind):
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in table:
+            raise ConfigError(f"{where + f.name} is missing")
+    return kind(**{key: _convert(value, hints[key], where + key, folder) for key, value in table.items()})
+
+
+def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        (inner,) = [arg for arg in args if arg is not type(None)]
+        return _convert(value, inner, where, folder)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise ConfigError(f"{where} = {value!r}; it must be one of {', '.join(map(repr, args))}")
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} = {value!r}; it must be a list")
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where} has {len(value)} values; it must have {len(kinds)}")
+        return tuple(_convert(v, k, f"{where}[{i}]", folder) for i, (v, k) in enumerate(zip(value, kinds, strict=True)))
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} must be a table, [{where}]")
+        return _build(typing.cast(type, hint), value, where + ".", folder)
+    if hint is Path and isinstance(value, str):
+        return folder / value
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} = {value!r}; it must be a {'path' if hint is Path else hint.__name__}")
