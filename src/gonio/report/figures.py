@@ -1,0 +1,354 @@
+"""The figures of a study: trajectories, angle curves, error per joint, skeletons in 3D.
+
+Every function takes values and gives a matplotlib `Figure` without touching pyplot or any global setting, so that two
+studies can be drawn in two threads. A method has one colour in all figures (`palette.method_styles`): give `styles`
+where a figure does not show every method of the study. Left and right are always the person's own. What is missing is
+a gap in the curve; nothing is drawn across it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from gonio.core.arrays import FloatArray
+from gonio.core.files import replacing
+from gonio.core.sequence import AngleSeries, Axis, PoseSequence
+from gonio.errors import InputError
+from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, Style, method_styles, side_colour
+
+OWN_SIDES = "Left and right are the person's own."
+TRAJECTORY_JOINTS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
+
+_SMALL, _NORMAL, _LARGE = 7.5, 8.5, 10.0  # text sizes in points
+_PNG_DPI = 160
+_FRONT_ANGLE_RAD = np.deg2rad(35.0)  # skeletons are seen from the front, turned by this much,
+_ELEVATION_RAD = np.deg2rad(12.0)  # and from a little above
+_TILE_M = 0.5
+
+
+def trajectories(
+    methods: Mapping[str, PoseSequence],
+    joints: Sequence[str] = TRAJECTORY_JOINTS,
+    reference: str | None = None,
+    *,
+    styles: Mapping[str, Style] | None = None,
+) -> Figure:
+    """Where some joints are, seen from the mid-hip, over time: one row per joint, one column per axis; metres, seconds.
+
+    All sequences are turned to the vertical of the first (of the reference, where there is one). A joint that no
+    method has is left out. Raises `InputError` where nothing is left to draw.
+    """
+    styles = _styles(methods, reference, styles)
+    sequences = _one_vertical(methods, reference)
+    shown = [joint for joint in joints if any(joint in s.skeleton for s in sequences.values())]
+    if not shown:
+        raise InputError(f"no method has any of the joints {', '.join(joints)}; there is no trajectory to draw")
+    figure = _figure(9.0, 0.9 + 1.5 * len(shown))
+    grid = figure.subplots(len(shown), 3, sharex=True, sharey="row", squeeze=False)
+    names = _axis_names(next(iter(sequences.values())).up)
+    for row, joint in enumerate(shown):
+        for axis in range(3):
+            ax: Axes = grid[row][axis]
+            _dress(ax)
+            for name, sequence in sequences.items():
+                if joint in sequence.skeleton:
+                    _curve(ax, sequence.times_s, (sequence[joint] - sequence.root_m())[:, axis], styles[name])
+            if row == 0:
+                _label(ax.set_title(names[axis], fontsize=_NORMAL, color=INK))
+            if row == len(shown) - 1:
+                ax.set_xlabel("time (s)", fontsize=_SMALL, color=INK)
+        grid[row][0].set_ylabel(f"{_words(joint)}\nfrom mid-hip (m)", fontsize=_SMALL, color=INK)
+    _legend(figure, styles, sequences, reference)
+    _foot(figure, OWN_SIDES)
+    return figure
+
+
+def angle_curves(
+    angles: Mapping[str, AngleSeries],
+    reference: str | None = None,
+    *,
+    styles: Mapping[str, Style] | None = None,
+) -> Figure:
+    """Every joint angle over time by every method, in degrees: one row per angle, left and right beside each other.
+
+    Angles that belong to no side follow below, two in a row. An angle that no method could measure is left out.
+    Raises `InputError` where nothing is left to draw.
+    """
+    styles = _styles(angles, reference, styles)
+    seen = dict.fromkeys(name for series in angles.values() for name in series.names if np.isfinite(series[name]).any())
+    if not seen:
+        raise InputError("no method holds a joint angle; there is no angle curve to draw")
+    panels = _angle_panels(tuple(seen))
+    n_rows = 1 + max(row for row, _ in panels.values())
+    figure = _figure(9.0, 0.9 + 1.55 * n_rows)
+    grid = figure.subplots(n_rows, 2, sharex=True, sharey="row", squeeze=False)
+    for ax in grid.flat:
+        ax.set_axis_off()
+    for name, (row, column) in panels.items():
+        ax = grid[row][column]
+        ax.set_axis_on()
+        _dress(ax)
+        for method, series in angles.items():
+            if name in series.names:
+                _curve(ax, series.times_s, np.rad2deg(series[name]), styles[method])
+        _label(ax.set_title(_words(name), fontsize=_NORMAL, color=INK, loc="left", pad=3), _words(name))
+        ax.set_ylabel("degrees", fontsize=_SMALL, color=INK)
+        ax.tick_params(labelleft=True)
+        if (row + 1, column) not in panels.values():
+            ax.set_xlabel("time (s)", fontsize=_SMALL, color=INK)
+            ax.tick_params(labelbottom=True)
+    _legend(figure, styles, angles, reference)
+    _foot(figure, OWN_SIDES)
+    return figure
+
+
+def skeletons_3d(
+    methods: Mapping[str, PoseSequence],
+    reference: str | None = None,
+    moments_s: Sequence[float] | None = None,
+    *,
+    styles: Mapping[str, Style] | None = None,
+) -> Figure:
+    """The person at a few moments by every method: one row per method, one column per moment; up is up.
+
+    All are centred on the mid-hip and seen in parallel projection from the person's front, turned by 35 degrees, a
+    little from above. The reference stands thin and dark behind every estimate. `moments_s` defaults to four moments
+    at which most is seen, spread over the recording. A method without a frame there has an empty place.
+    Raises `InputError` where there is nothing to draw.
+    """
+    styles = _styles(methods, reference, styles)
+    sequences = {name: s for name, s in _one_vertical(methods, reference, "+z").items() if s.valid.any()}
+    if not sequences:
+        raise InputError("no method holds a joint; there is no skeleton to draw")
+    first = sequences.get(reference or "", next(iter(sequences.values())))
+    moments = _telling_moments(first, 4) if moments_s is None else np.asarray(moments_s, dtype=float)
+    to_view = _view(first)
+    poses = {name: [_pose(s, t) for t in moments] for name, s in sequences.items()}
+    seen = np.concatenate([p.reshape(-1, 3) for columns in poses.values() for p in columns])
+    if not np.isfinite(seen).any():
+        raise InputError("no method holds a joint at the chosen moments; there is no skeleton to draw")
+    floor_z, extent_m = _floor_and_extent(poses.get(reference or "", poses[next(iter(poses))]), seen)
+    corners = np.array([[x, y, z] for x in (-0.75, 0.75) for y in (-0.75, 0.75) for z in (floor_z, floor_z)])
+    box = np.concatenate([seen[np.isfinite(seen).all(axis=1)].clip(-extent_m, extent_m), corners]) @ to_view.T
+    low, high = box[:, :2].min(axis=0) - 0.04, box[:, :2].max(axis=0) + 0.04
+
+    width, height = 1.75, 1.75 * (high[1] - low[1]) / (high[0] - low[0])
+    figure = _figure(1.5 + width * len(moments), 0.8 + height * len(poses))
+    grid = figure.subplots(len(poses), len(moments), squeeze=False)
+    for row, (name, columns) in enumerate(poses.items()):
+        for column, pose in enumerate(columns):
+            ax: Axes = grid[row][column]
+            _bare(ax, low, high)
+            _floor(ax, to_view, floor_z)
+            if reference in poses and name != reference:
+                _ghost(ax, poses[reference][column] @ to_view.T, sequences[reference])
+            _skeleton(ax, pose @ to_view.T, sequences[name])
+            if row == 0:
+                ax.set_title(f"{moments[column]:.2f} s", fontsize=_NORMAL, color=INK)
+        label = name + ("\n(reference)" if name == reference else "")
+        text = grid[row][0].set_ylabel(label, fontsize=_SMALL, color=INK, rotation=0, ha="right", va="center")
+        _label(text, label)
+    handles = [
+        Line2D([], [], color=LEFT, lw=2.4, label="left"),
+        Line2D([], [], color=RIGHT, lw=2.4, label="right"),
+        Line2D([], [], color=MIDLINE, lw=2.4, label="trunk and head"),
+    ]
+    if reference in poses:
+        handles.append(Line2D([], [], color=REFERENCE, lw=0.9, alpha=0.55, label="reference, same moment"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=_SMALL)
+    _foot(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Writes `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
+    paths = []
+    for suffix in (".png", ".svg"):
+        path = Path(folder) / f"{name}{suffix}"
+        with replacing(path) as temporary:
+            metadata = {"Date": None} if suffix == ".svg" else {"Software": "gonio"}
+            figure.savefig(temporary, dpi=_PNG_DPI, metadata=metadata, facecolor="white")
+        paths.append(path)
+    return paths[0], paths[1]
+
+
+# ---- what all figures share ------------------------------------------------------------------------------------------
+
+
+def _styles(names: Iterable[str], reference: str | None, given: Mapping[str, Style] | None) -> Mapping[str, Style]:
+    return method_styles(names, reference) | dict(given or {})
+
+
+def _figure(width_in: float, height_in: float) -> Figure:
+    return Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
+
+
+def _dress(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(FAINT)
+    ax.tick_params(labelsize=_SMALL, color=FAINT, labelcolor=INK)
+    ax.grid(True, color=FAINT, lw=0.5, alpha=0.6)
+    ax.set_axisbelow(True)
+    ax.margins(x=0.01)
+
+
+def _label(text: Text, words: str | None = None) -> None:
+    """Names are the user's own words: a "$" in one is a dollar, not the beginning of a formula."""
+    text.set_parse_math(False)
+    if words is not None:
+        text.set_text(words)
+
+
+def _words(name: str) -> str:
+    """left_knee_flexion -> left knee flexion"""
+    return name.replace("_", " ")
+
+
+def _foot(figure: Figure, words: str) -> None:
+    figure.supxlabel(words, fontsize=_SMALL, color="#5B626B", x=0.01, ha="left")
+
+
+def _curve(ax: Axes, times_s: FloatArray, values: FloatArray, style: Style) -> None:
+    """A line with gaps where values are missing; a lone sample between two gaps is a dot."""
+    order = 2 if style.is_reference else 3
+    ax.plot(times_s, values, color=style.colour, ls=style.dashes, lw=style.width, zorder=order, solid_capstyle="round")
+    there = np.concatenate([[False], np.isfinite(values), [False]])
+    alone = there[1:-1] & ~there[:-2] & ~there[2:]
+    if alone.any():
+        ax.plot(times_s[alone], values[alone], ".", color=style.colour, ms=3, zorder=order)
+
+
+def _legend(figure: Figure, styles: Mapping[str, Style], names: Iterable[str], reference: str | None) -> None:
+    ordered = sorted(names, key=lambda name: name != reference)
+    lines = [Line2D([], [], color=styles[n].colour, ls=styles[n].dashes, lw=styles[n].width + 0.4) for n in ordered]
+    blank = [" "] * len(lines)
+    columns = min(4, len(lines))
+    legend = figure.legend(
+        lines, blank, loc="outside upper center", ncols=columns, frameon=False, fontsize=_SMALL, handlelength=2.8
+    )
+    for text, name in zip(legend.get_texts(), ordered, strict=True):
+        _label(text, f"{name} (reference)" if name == reference else name)
+
+
+def _one_vertical(
+    methods: Mapping[str, PoseSequence], reference: str | None, up: Axis | None = None
+) -> dict[str, PoseSequence]:
+    """The 3D sequences, turned so that `up` (default: the first's own) points up in all that know their vertical."""
+    flat = [name for name, sequence in methods.items() if sequence.dimensions != 3]
+    if flat:
+        raise InputError(
+            f"{', '.join(flat)}: 2D positions cannot be drawn among 3D ones; triangulate or lift them first"
+        )
+    if not methods:
+        raise InputError("there is no method to draw")
+    names = sorted(methods, key=lambda name: name != reference)
+    wanted = up or methods[names[0]].up
+    return {n: methods[n] if wanted is None or methods[n].up is None else methods[n].with_up(wanted) for n in names}
+
+
+def _axis_names(up: Axis | None) -> list[str]:
+    names = [f"{axis} (m)" for axis in "xyz"]
+    if up is not None:
+        sense = "up" if up[0] == "+" else "down"
+        names = [f"{axis}: {sense if axis == up[1] else 'horizontal'} (m)" for axis in "xyz"]
+    return names
+
+
+def _angle_panels(names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """(row, column) of every angle: left and right of one angle share a row, the others follow two by two."""
+    sided = dict.fromkeys(n.split("_", 1)[1] for n in names if n.startswith(("left_", "right_")))
+    places: dict[str, tuple[int, int]] = {}
+    for row, base in enumerate(sided):
+        for column, side in enumerate(("left", "right")):
+            if f"{side}_{base}" in names:
+                places[f"{side}_{base}"] = (row, column)
+    midline = [n for n in names if n not in places]
+    return places | {n: (len(sided) + i // 2, i % 2) for i, n in enumerate(midline)}
+
+
+# ---- skeletons -------------------------------------------------------------------------------------------------------
+
+
+def _telling_moments(sequence: PoseSequence, count: int) -> FloatArray:
+    """(count,) seconds: in each equal part of the recording the frame nearest its middle that holds most joints."""
+    joints = sequence.valid.sum(axis=1)
+    moments = []
+    for part in np.array_split(np.arange(len(sequence)), min(count, len(sequence))):
+        full = part[joints[part] == joints[part].max()]
+        moments.append(sequence.times_s[full[np.argmin(np.abs(full - part[len(part) // 2]))]])
+    return np.array(moments)
+
+
+def _pose(sequence: PoseSequence, time_s: float) -> FloatArray:
+    """(joint, 3) m from the mid-hip at the nearest frame within half an interval; NaN where there is none."""
+    nearest = int(np.argmin(np.abs(sequence.times_s - time_s)))
+    half = 0.5 / sequence.rate_hz if len(sequence) > 1 else 0.0
+    if abs(sequence.times_s[nearest] - time_s) > half + 1e-6:
+        return np.full((len(sequence.skeleton), 3), np.nan)
+    return np.asarray(sequence.positions[nearest] - sequence.root_m()[nearest])
+
+
+def _view(sequence: PoseSequence) -> FloatArray:
+    """(3, 3) rows: the page's right, the page's up, towards the eye; for a world whose +z is up."""
+    forward = np.array([0.0, 1.0, 0.0])
+    if "left_hip" in sequence.skeleton and "right_hip" in sequence.skeleton:
+        across = (sequence["right_hip"] - sequence["left_hip"])[:, :2]
+        across = across[np.isfinite(across).all(axis=1)]
+        if len(across) and np.linalg.norm(across.mean(axis=0)) > 1e-6:
+            x, y = across.mean(axis=0) / np.linalg.norm(across.mean(axis=0))
+            forward = np.array([-y, x, 0.0])  # up x right
+    c, s = np.cos(_FRONT_ANGLE_RAD), np.sin(_FRONT_ANGLE_RAD)
+    towards = np.array([c * forward[0] - s * forward[1], s * forward[0] + c * forward[1], 0.0])
+    right = np.cross([0.0, 0.0, 1.0], towards)
+    eye = towards * np.cos(_ELEVATION_RAD) + np.array([0.0, 0.0, np.sin(_ELEVATION_RAD)])
+    return np.stack([right, np.cross(eye, right), eye])
+
+
+def _floor_and_extent(reference: Sequence[FloatArray], seen: FloatArray) -> tuple[float, float]:
+    """Height of the floor below the mid-hip, and how far from it is drawn (an outlier shall not shrink the others)."""
+    own = np.concatenate(reference)
+    own = own if np.isfinite(own).any() else seen
+    return float(np.nanmin(own[:, 2])), 1.15 * float(np.nanmax(np.abs(own)))
+
+
+def _bare(ax: Axes, low: FloatArray, high: FloatArray) -> None:
+    ax.set_xlim(low[0], high[0])
+    ax.set_ylim(low[1], high[1])
+    ax.set_aspect("equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def _floor(ax: Axes, to_view: FloatArray, z: float) -> None:
+    ticks = np.arange(-0.75, 0.76, _TILE_M)
+    for tick in ticks:
+        for line in ([[tick, ticks[0], z], [tick, ticks[-1], z]], [[ticks[0], tick, z], [ticks[-1], tick, z]]):
+            ends = np.array(line) @ to_view.T
+            ax.plot(ends[:, 0], ends[:, 1], color=FAINT, lw=0.6, zorder=0)
+
+
+def _ghost(ax: Axes, pose: FloatArray, sequence: PoseSequence) -> None:
+    for parent, child in sequence.skeleton.bones:
+        ends = pose[[parent, child]]
+        ax.plot(ends[:, 0], ends[:, 1], color=REFERENCE, lw=0.9, alpha=0.55, zorder=1, clip_on=True)
+
+
+def _skeleton(ax: Axes, pose: FloatArray, sequence: PoseSequence) -> None:
+    """Bones from the farthest to the nearest, each in the colour of its own side; joints as dots."""
+    joints = sequence.skeleton.joints
+    for parent, child in sequence.skeleton.bones:
+        ends = pose[[parent, child]]
+        if np.isfinite(ends).all():
+            style: dict[str, Any] = {"solid_capstyle": "round", "zorder": 3 + float(ends[:, 2].mean())}
+            ax.plot(ends[:, 0], ends[:, 1], color=side_colour(joints[child]), lw=2.0, **style)
+    colours = [side_colour(joint) for joint in joints]
+    ax.scatter(pose[:, 0], pose[:, 1], s=5, c=colours, zorder=8, linewidths=0)
