@@ -1,0 +1,246 @@
+"""The results folder, which other tools rely on.
+
+    report.html        the answer in words, figures, tables, the protocol; one self-contained page
+    results.json       errors and angles of every method, with the protocol (`StudyResult`)
+    sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect recorder)
+    keypoints/         each camera's 2D joints, lossless
+    figures/ tables/   .png and .svg; .csv
+    videos/            each camera with its 2D joints and the reprojected 3D joints drawn in
+    provenance.json    configuration, versions, weights with their sha256, counts of missing and interpolated points
+
+Everything is made in a temporary folder first; files of the same name are then replaced, others are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio import assets
+from gonio.comparison.study import StudyResult
+from gonio.config import Trial, as_plain
+from gonio.core.camera import Rig
+from gonio.core.images import VideoFrame
+from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
+from gonio.errors import InputError
+from gonio.pipeline import Measurement, Progress, silent, versions
+from gonio.report import figures, html, rendering
+from gonio.sources import formats, video
+
+SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
+
+
+def write_results(
+    output: Path, measurement: Measurement, result: StudyResult, progress: Progress = silent
+) -> tuple[Path, ...]:
+    """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
+    output = Path(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".gonio-", dir=output))
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror}); choose another place with -o") from None
+    try:
+        _write_all(scratch, measurement, result, progress)
+        made = sorted(path for path in scratch.rglob("*") if path.is_file())
+        targets = [output / path.relative_to(scratch) for path in made]
+        inputs = {path.resolve() for path in _inputs(measurement.trial)}
+        for target in targets:
+            if target.resolve() in inputs:
+                raise InputError(f"{target}: is an input of this trial and would be replaced; choose another -o folder")
+        for path, target in zip(made, targets, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+        return tuple(targets)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _inputs(trial: Trial) -> Iterator[Path]:
+    yield from (camera.file for camera in trial.cameras)
+    yield from (recording.file for recording in trial.recordings)
+    if trial.rig is not None and trial.rig.calibration is not None:
+        yield trial.rig.calibration
+
+
+def _write_all(folder: Path, measurement: Measurement, result: StudyResult, progress: Progress) -> None:
+    trial, reference = measurement.trial, measurement.trial.reference
+    result.save(folder / "results.json")
+    lost = {}
+    for name, sequence in measurement.sequences.items():
+        for suffix in SEQUENCE_SUFFIXES:
+            lost[f"{name}{suffix}"] = list(formats.write(sequence, folder / "sequences" / f"{name}{suffix}"))
+    for name, view in measurement.views.items():
+        formats.write(view, folder / "keypoints" / f"{name}.npz")
+    tables = html.write_tables(folder / "tables", result)
+
+    angles = measurement.angles()
+    drawings: dict[str, tuple[Callable[[], Any], str]] = {
+        "error_per_joint": (
+            lambda: figures.error_per_joint(result),
+            "Position error of each joint, both methods centred on the mid-hip, no scaling (root MPJPE).",
+        ),
+        "angle_curves": (
+            lambda: figures.angle_curves(angles, reference),
+            "Joint angles over time. Left and right are the person's own.",
+        ),
+        "trajectories": (
+            lambda: figures.trajectories(measurement.sequences, reference=reference),
+            "Joint positions over time, relative to the mid-hip.",
+        ),
+        "skeletons_3d": (
+            lambda: figures.skeletons_3d(measurement.sequences, reference),
+            "The skeletons of all methods at four moments, centred on the mid-hip.",
+        ),
+    }
+    pictures: dict[str, tuple[Path, str]] = {}
+    with progress("drawing figures", len(drawings)) as tick:
+        for name, (draw, caption) in drawings.items():
+            pictures[name] = (figures.save(draw(), folder / "figures", name)[0], caption)
+            tick()
+    stills = _videos(folder, measurement, progress) if trial.report.videos else {}
+    provenance = _provenance(measurement, result, lost)
+    _write_json(folder / "provenance.json", provenance)
+    html.write_report(
+        folder / "report.html",
+        html.ReportContent(
+            title=trial.name,
+            description=trial.description,
+            result=result,
+            figures=pictures,
+            stills=stills,
+            notes=_notes(measurement),
+            caveats=trial.caveats,
+            tables=tuple(path.name for path in tables),
+        ),
+    )
+
+
+def _videos(folder: Path, measurement: Measurement, progress: Progress) -> dict[str, tuple[Path, str]]:
+    """Overlay video of each camera that has a video; camera -> a still picture of it and its caption."""
+    trial, rig = measurement.trial, measurement.rig
+    cameras = [camera for camera in trial.cameras if camera.video is not None]
+    stills: dict[str, tuple[Path, str]] = {}
+    if not cameras:
+        return stills
+    total = sum(video.probe(camera.file).n_frames or 0 for camera in cameras)
+    with progress("rendering videos", total or None) as tick:
+        for camera in cameras:
+            offset_s = measurement.offsets_s[camera.name]
+            view = measurement.views[camera.name].shifted(-offset_s, "back to the camera's own clock")
+            reprojected = _reprojected(measurement, rig, camera.name)
+            if reprojected is not None:
+                reprojected = reprojected.shifted(-offset_s, "back to the camera's own clock")
+            rendering.overlay_video(
+                folder / "videos" / f"{camera.name}.mp4",
+                video.frames(camera.file),
+                view,
+                reprojected=reprojected,
+                blur_faces=trial.report.blur_faces,
+                on_frame=tick,
+            )
+            still = _middle_frame(camera.file, view)
+            if still is not None:
+                path = folder / "figures" / f"overlay_{camera.name}.png"
+                rendering.write_still(path, still, view, reprojected=reprojected, blur_faces=trial.report.blur_faces)
+                stills[camera.name] = (
+                    path,
+                    f"{camera.name}: joints found in the picture, and the 3D joints drawn back",
+                )
+    return stills
+
+
+def _middle_frame(path: Path, view: PoseSequence) -> VideoFrame | None:
+    seen = np.flatnonzero(view.valid.any(axis=1))
+    if len(seen) == 0:
+        return None
+    wanted = view.times_s[seen[len(seen) // 2]]
+    return next((frame for frame in video.frames(path) if frame.time_s >= wanted - 1e-6), None)
+
+
+def _reprojected(measurement: Measurement, rig: Rig | None, camera: str) -> PoseSequence | None:
+    """The 3D joints of the stereo method with the most cameras, seen by this camera."""
+    results = sorted(measurement.triangulations.items(), key=lambda item: -len(item[1].camera_names))
+    method = next((name for name, result in results if camera in result.camera_names), None)
+    if rig is None or method is None:
+        return None
+    sequence = measurement.sequences[method]
+    pixels = rig[camera].world_to_image(sequence.positions)
+    return PoseSequence(
+        positions=pixels,
+        times_s=sequence.times_s,
+        skeleton=sequence.skeleton,
+        unit="px",
+        frame="image",
+        frame_name=camera,
+        image_size_px=rig[camera].size_px,
+        source=sequence.source,
+        history=(*sequence.history, f"projected into {camera}"),
+    )
+
+
+def _notes(measurement: Measurement) -> dict[str, tuple[str, ...]]:
+    notes = {"trial": measurement.notes}
+    notes |= {f"camera {name}": view.history for name, view in measurement.views.items()}
+    notes |= {f"method {name}": sequence.history for name, sequence in measurement.sequences.items()}
+    return notes
+
+
+def _counts(sequence: PoseSequence) -> dict[str, Any]:
+    joints = [joint for joint in EVALUATION_JOINTS if joint in sequence.skeleton]
+    part = sequence.select(joints)
+    return {
+        "frames": len(sequence),
+        "joints": len(sequence.skeleton),
+        **{status.name.lower(): int((sequence.status == status).sum()) for status in Status},
+        "evaluation_joints": part.counts(),
+    }
+
+
+def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str, list[str]]) -> dict[str, Any]:
+    trial = measurement.trial
+    weights: dict[str, dict[str, str]] = {}
+    if any(camera.video is not None for camera in trial.cameras):
+        weights = {
+            name: {file.name: file.sha256 for file in assets.CATALOGUE[name].files}
+            for name in (trial.detector.name, "blazepose-detector")
+            if name in assets.CATALOGUE
+        }
+    return {
+        "configuration": as_plain(trial),
+        "versions": versions(),
+        "weights_sha256": weights,
+        "notes": list(measurement.notes),
+        "cameras": {
+            name: {"offset_s": measurement.offsets_s[name], "counts": _counts(view), "history": list(view.history)}
+            for name, view in measurement.views.items()
+        },
+        "methods": {
+            name: {
+                "source": {k: v for k, v in vars(sequence.source).items() if v},
+                "frame": sequence.frame,
+                "frame_name": sequence.frame_name,
+                "up": sequence.up,
+                "counts": _counts(sequence),
+                "excluded": (
+                    {camera: vars(counts) for camera, counts in measurement.triangulations[name].excluded.items()}
+                    if name in measurement.triangulations
+                    else {}
+                ),
+                "history": list(sequence.history),
+            }
+            for name, sequence in measurement.sequences.items()
+        },
+        "protocol": result.to_json()["protocol"],
+        "not_kept_by_format": {name: words for name, words in lost.items() if words},
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
