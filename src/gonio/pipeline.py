@@ -16,13 +16,23 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import permutations
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 import gonio
 from gonio.comparison import study
 from gonio.comparison.study import StudyResult
-from gonio.config import CameraConfig, RecordingConfig, Trial, load_trial
+from gonio.config import (
+    CameraConfig,
+    DetectorConfig,
+    RecordingConfig,
+    ReportConfig,
+    RigConfig,
+    StereoConfig,
+    Trial,
+    load_trial,
+)
 from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
@@ -157,6 +167,81 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
+
+
+def trial_from_files(
+    files: Sequence[Path],
+    *,
+    calibration: Path | None = None,
+    baseline_m: float | None = None,
+    focal_px: float | None = None,
+    principal_point_px: tuple[float, float] | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+) -> Trial:
+    """A trial of videos, 2D keypoints and 3D recordings; cameras and recordings are named after their files."""
+    cameras: list[CameraConfig] = []
+    recordings: list[RecordingConfig] = []
+    for path in files:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        name = path.stem.removesuffix("_json")
+        if not formats.holds_joints(path):
+            cameras.append(CameraConfig(name, video=path))
+        elif formats.is_2d(path):
+            cameras.append(CameraConfig(name, keypoints=path, layout=layout, fps=fps))
+        else:
+            recordings.append(RecordingConfig(name, path, layout=layout, fps=fps))
+    rig = None
+    if calibration is not None or baseline_m is not None or focal_px is not None:
+        rig = RigConfig(calibration, None, None, baseline_m, focal_px, principal_point_px)
+    return Trial(tuple(cameras), "trial", rig=rig, recordings=tuple(recordings))
+
+
+def adjusted(trial: Trial, *, detector: str | None, reference: str | None, blur_faces: bool, videos: bool) -> Trial:
+    """The trial with what the command line says on top of it."""
+    return replace(
+        trial,
+        detector=trial.detector if detector is None else replace(trial.detector, name=detector),
+        reference=trial.reference if reference is None else reference,
+        report=ReportConfig(trial.report.videos and videos, trial.report.blur_faces or blur_faces),
+    )
+
+
+def triangulate_files(
+    files: Sequence[Path],
+    *,
+    calibration: Path,
+    layout: str | None,
+    fps: float | None,
+    min_confidence: float,
+    max_reprojection_px: float | None,
+    refine: Literal["reprojection", "none"],
+) -> Measurement:
+    """Keypoint files of calibrated cameras -> a measurement with the one method "multiview"."""
+    trial = trial_from_files(files, calibration=calibration, layout=layout, fps=fps)
+    stray = [c.file for c in trial.cameras if c.video is not None] + [r.file for r in trial.recordings]
+    if stray:
+        raise InputError(f"{stray[0]}: not 2D keypoints; detect them first (gonio detect), or use gonio compare")
+    settings = StereoConfig(min_confidence, max_reprojection_px, StereoConfig.robust_sigmas, refine)
+    return measure(replace(trial, stereo=settings, methods=("multiview",)))
+
+
+def detect_video(
+    path: Path,
+    detector: str,
+    *,
+    people: int,
+    choose: Literal["largest", "center"],
+    region_px: tuple[float, float, float, float] | None,
+    progress: Progress = silent,
+) -> PoseSequence | Detections:
+    """The joints found in one video: one sequence for one person, unordered detections for more."""
+    camera = CameraConfig(path.stem, video=path, region_px=region_px)
+    trial = Trial((camera,), detector=DetectorConfig(detector, people, choose))
+    _check_files(trial)
+    (found,) = _detect(trial, None, {camera.name: video.probe(path).size_px}, progress).values()
+    return found.person(_by_rule(found, choose), "one person in view") if people == 1 else found
 
 
 def _check_files(trial: Trial) -> None:

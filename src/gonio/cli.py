@@ -1,0 +1,295 @@
+"""The command line: one thin function per command, no computation. Every error of gonio is one line and exit status 2."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from gonio.errors import ConfigError, GonioError
+
+if TYPE_CHECKING:
+    from gonio.comparison.study import StudyResult
+    from gonio.config import Trial
+
+DISCLAIMER = "For research; not a medical device."
+
+Output = Annotated[Path, arg(aliases=("-o",), metavar="PATH")]
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def demo(output: Output = Path("gonio-demo")) -> None:
+    """Measure a real trial: four lab cameras, a person balancing. The first run fetches it and the weights.
+
+    Args:
+        output: The results folder.
+    """
+    from gonio import assets
+    from gonio.config import parse_trial
+
+    folder = assets.fetch("demo-balancing")
+    text = Path(__file__).with_name("demo.toml").read_text(encoding="utf-8")
+    _compare(parse_trial(text, folder, "demo"), output)
+
+
+@app.command
+def compare(
+    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILES")],
+    output: Output = Path("results"),
+    rig: Path | None = None,
+    baseline: float | None = None,
+    focal: float | None = None,
+    principal_point: tuple[float, float] | None = None,
+    detector: str | None = None,
+    reference: str | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    blur_faces: bool = False,
+    videos: bool = True,
+) -> None:
+    """Measure one trial by every method, compare the methods, write a report.
+
+    FILES is one trial file (trial.toml), or the videos, 2D keypoints and 3D recordings themselves:
+
+      gonio compare trial.toml -o results/
+
+      gonio compare left.mp4 right.mp4 --baseline 0.28 --focal 525
+
+      gonio compare cam01.mp4 cam02.mp4 cam03.mp4 --rig Calib.toml --reference multiview
+
+    Args:
+        files: A trial file; or videos, keypoint files or folders, and recordings.
+        output: The results folder.
+        rig: Calibration of the cameras (Pose2Sim or aniposelib .toml, Qualisys .qca.txt); cameras go by file name.
+        baseline: Distance between two parallel cameras, metres.
+        focal: Focal length of two parallel cameras, pixels.
+        principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
+        detector: blazepose-heavy (default), blazepose-full or blazepose-lite.
+        reference: The method or recording that the others are compared with; pairwise where not given.
+        layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
+        fps: Frames per second of keypoint files that do not tell it.
+        blur_faces: Blur the faces in the overlay videos and pictures.
+        videos: Draw the overlay videos.
+    """
+    from gonio.config import load_trial
+    from gonio.pipeline import adjusted, trial_from_files
+
+    if len(files) == 1 and files[0].suffix == ".toml":
+        for name, value in {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps}.items():
+            if value is not None:
+                raise ConfigError(f"--{name} goes with videos or keypoints; a trial file says it itself")
+        trial = load_trial(files[0])
+    else:
+        trial = trial_from_files(
+            files,
+            calibration=rig,
+            baseline_m=baseline,
+            focal_px=focal,
+            principal_point_px=principal_point,
+            layout=layout,
+            fps=fps,
+        )
+    trial = adjusted(trial, detector=detector, reference=reference, blur_faces=blur_faces, videos=videos)
+    _compare(trial, output)
+
+
+@app.command
+def detect(
+    video: Annotated[Positional[Path], arg(metavar="VIDEO")],
+    output: Output,
+    detector: str = "blazepose-heavy",
+    people: int = 1,
+    choose: Literal["largest", "center"] = "largest",
+    region: tuple[float, float, float, float] | None = None,
+    overlay: Path | None = None,
+    images: Path | None = None,
+    blur_faces: bool = False,
+) -> None:
+    """Find the joints of a person in a video.
+
+    Args:
+        video: The video.
+        output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
+        detector: blazepose-heavy, blazepose-full or blazepose-lite.
+        people: Most people to follow.
+        choose: Who comes first where there are more people.
+        region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
+        overlay: Also write the video with the joints drawn in (.mp4).
+        images: Also write every frame with the joints drawn in, as pictures in this folder.
+        blur_faces: Blur the face in what is drawn.
+    """
+    from gonio.pipeline import detect_video
+    from gonio.results import draw_detections
+    from gonio.sources import formats
+
+    found = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
+    lost = formats.write(found, output)
+    _say_lost(output, lost)
+    draw_detections(video, found, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
+
+
+@app.command
+def triangulate(
+    views: Annotated[Positional[tuple[Path, ...]], arg(metavar="VIEWS")],
+    rig: Path,
+    output: Output,
+    layout: str | None = None,
+    fps: float | None = None,
+    min_confidence: float = 0.5,
+    max_reprojection: float | None = None,
+    refine: Literal["reprojection", "none"] = "reprojection",
+) -> None:
+    """3D joints from 2D keypoints of two or more calibrated cameras.
+
+      gonio triangulate --rig Calib.toml --layout body-25b --fps 60 cam01_json cam02_json -o joints.trc
+
+    Args:
+        views: Keypoints of each camera (OpenPose folders or any 2D file), named like the cameras of the rig.
+        rig: Calibration of the cameras.
+        output: Where the joints go: .trc, .npz, .csv, .npy or .txt.
+        layout: Joint layout of keypoint files that do not tell it, e.g. body-25 or body-25b.
+        fps: Frames per second of keypoint files that do not tell it.
+        min_confidence: A view's joint below this is not used.
+        max_reprojection: Drop views until the mean reprojection error is at most this, pixels; the default is a robust
+            rule, three sigmas of each camera's own errors.
+        refine: Minimise the reprojection error after the linear solution, or leave that ("none").
+    """
+    from gonio.pipeline import triangulate_files
+    from gonio.sources import formats
+
+    measurement = triangulate_files(
+        views,
+        calibration=rig,
+        layout=layout,
+        fps=fps,
+        min_confidence=min_confidence,
+        max_reprojection_px=max_reprojection,
+        refine=refine,
+    )
+    (sequence,) = measurement.sequences.values()
+    _say_lost(output, formats.write(sequence, output))
+    for note in (*measurement.notes, *sequence.history):
+        print(note)
+    medians = measurement.reprojection_px_median()
+    print("median reprojection error: " + ", ".join(f"{name} {value:.1f} px" for name, value in medians.items()))
+
+
+@app.command
+def convert(
+    source: Annotated[Positional[Path], arg(metavar="FROM")],
+    target: Annotated[Positional[Path], arg(metavar="TO")],
+    layout: str | None = None,
+    fps: float | None = None,
+    unit: Literal["m", "mm", "px"] | None = None,
+) -> None:
+    """Convert joints from one file format to another; what the target cannot hold is said.
+
+    Args:
+        source: The file or folder to read.
+        target: The file or folder to write; its suffix says the format.
+        layout: Joint layout, where the source does not tell it.
+        fps: Frames per second, where the source does not tell them.
+        unit: Unit, where the source does not tell it.
+    """
+    from gonio.sources import formats
+
+    item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    _say_lost(target, formats.write(item, target))
+
+
+@app.command
+def assets(
+    action: Annotated[Positional[Literal["list", "fetch"]], arg(metavar="list|fetch")] = "list",
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAMES")] = (),
+) -> None:
+    """List or fetch model weights and the sample trial, for work without a network later.
+
+    Args:
+        action: list them, or fetch them into the cache.
+        names: Which ones; all where none is named.
+    """
+    from gonio import assets as store
+
+    unknown = [name for name in names if name not in store.CATALOGUE]
+    if unknown:
+        raise ConfigError(f"no asset is called {unknown[0]!r}; there are {', '.join(store.CATALOGUE)}")
+    for name, asset in store.CATALOGUE.items():
+        if names and name not in names:
+            continue
+        if action == "fetch":
+            store.fetch(name)
+        size = sum(file.size_bytes for file in asset.files) / 1e6
+        state = "cached" if store.is_cached(name) else "not fetched"
+        print(f"{name:20} {size:6.1f} MB  {state:12} {asset.licence:12} {asset.description}")
+    print(f"cache: {store.cache_folder()}")
+
+
+def _compare(trial: Trial, output: Path) -> None:
+    from gonio.pipeline import evaluate, measure
+    from gonio.results import write_results
+
+    measurement = measure(trial, _bar)
+    result = evaluate(measurement)
+    write_results(output, measurement, result, _bar)
+    print(_table(result))
+    print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")
+
+
+def _table(result: StudyResult) -> str:
+    """Method by method, the errors in millimetres; the reference first."""
+    from gonio.comparison.study import summary_table
+
+    header, *rows = summary_table(result)
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def show(line: tuple[str, ...]) -> str:
+        first, *rest = (
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        return "  ".join([first, *rest]).rstrip()
+
+    return "\n".join(show(line) for line in lines)
+
+
+def _say_lost(path: Path, lost: tuple[str, ...]) -> None:
+    print(f"wrote {path}")
+    for sentence in lost:
+        print(f"  not kept: {sentence}")
+
+
+@contextlib.contextmanager
+def _bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=label, unit="frame", file=sys.stderr) as bar:
+        yield lambda: bar.update() and None
+
+
+def main() -> None:
+    """Entry point: exit status 0, or 2 with one line on standard error."""
+    try:
+        app.cli(
+            prog="gonio",
+            description="Human movement from ordinary cameras, measured by several methods side by side. " + DISCLAIMER,
+        )
+    except GonioError as error:
+        _fail(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        print("gonio: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    print("gonio: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
