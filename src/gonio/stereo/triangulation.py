@@ -1,18 +1,59 @@
-"""Triangulation: 2D joints from several calibrated cameras become 3D joints."""
+"""Triangulation: 2D joints from several calibrated cameras become 3D joints.
+
+Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix and (u, v) the undistorted pixel, every
+view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
+depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
+of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A.
+A^T A is the sum of one 4x4 share per view, so the solution of any subset of the views costs one sum and one small
+eigenvector. The constraint |Q| = 1 pulls a point whose views disagree slightly towards the world's origin (0.5 mm at
+10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+
+Views that disagree. A set of views passes when the point lies in front of all of them and
+  absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
+  robust rule     no view's reprojection error lies beyond `robust_sigmas` times that camera's noise. The noise comes
+                  from the sequence itself: the median error of a camera is that of a Rayleigh distribution, 1.1774
+                  sigma. The residuals of V views have 2V - 3 degrees of freedom for 2V coordinates; errors are
+                  enlarged accordingly.
+A point whose views do not pass is tried with every set of views that leaves out one, then two, and so on, down to
+two; the best set of the first size that passes is taken. With more than ten views, one at a time is left out for good
+(an exact search would try 2^V sets). A point none of whose sets passes is lost, and counted. So is a point that only
+two views see and on which they disagree: they can show that one of them is wrong, never which.
+
+Refinement. The weighted squared reprojection error is minimised through the whole camera model, by Gauss-Newton steps
+that fall back to Levenberg-Marquardt damping.
+
+Covariance. sigma^2 (sum of w^2 J^T J)^-1, with J the derivative of a pixel by the point and w the weights. sigma^2 is
+the sum of the weighted squared residuals over the sum of the degrees of freedom, per joint over time. It describes
+random error: a detector that is wrong alike in all views, or a wrong calibration, does not show in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.camera import Camera, Rig
-from gonio.core.sequence import PoseSequence
+from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.errors import InputError
+
+_TIME_TOLERANCE_S = 1e-3
+_RAYLEIGH_MEDIAN = 1.1774
+_NORMAL_MEDIAN = 0.6745
+_FEWEST_FOR_SCALE = 20  # errors from which a camera's noise is estimated
+_FINEST_NOISE_PX = 0.01  # the robust rule does not chase rounding errors
+_FEWEST_FREEDOM = 30  # degrees of freedom from which a joint has a noise level of its own
+_MOST_VIEWS_EXACT = 10
+_SINGULAR = 1e-14  # ratio of eigenvalues below which all rays are one
+_AT_INFINITY = 1e-8  # last coordinate of a unit vector below which the rays are parallel
+_TASKS_AT_ONCE = 50_000  # (set of views, point) pairs held in memory together
+_ITERATIONS = 20
+_CONVERGED_M = 1e-8
 
 
 @dataclass(frozen=True)
@@ -23,7 +64,7 @@ class ViewCounts:
     missing           the detector gave none
     below_confidence  under `min_confidence`
     dropped           disagreed with the other views
-    unpaired          good by themselves, but the point could not be triangulated
+    unpaired          good by itself, but the point could not be triangulated
     """
 
     used: int
@@ -39,9 +80,9 @@ class Triangulation:
 
     sequence         3D, frame "world", with covariance
     camera_names     the order of the view axis
-    reprojection_px  (view, time, joint) error of the views used; NaN elsewhere
+    reprojection_px  (view, time, joint)  error of the views used; NaN elsewhere
     used             (view, time, joint)
-    excluded         counts per camera
+    excluded         camera -> what became of its observations
     """
 
     sequence: PoseSequence
@@ -61,24 +102,109 @@ def triangulate(
     refine: Literal["reprojection", "none"] = "reprojection",
     sigma_px: Mapping[str, float] | None = None,
 ) -> Triangulation:
-    """3D joints from the 2D joints of two or more cameras of a rig."""
-    raise NotImplementedError
+    """3D joints from the 2D joints of two or more cameras of a rig.
+
+    views                camera name -> 2D sequence in pixels of that camera; one skeleton, one clock, one person
+    min_confidence       observations below it are not used
+    max_reprojection_px  absolute rule for dropping views; None: off
+    robust_sigmas        robust rule for dropping views; None: off. Off as well where fewer than 20 errors are there
+                         to estimate the noise from (the history says so)
+    refine               "reprojection": minimise the reprojection error; "none": keep the linear solution
+    sigma_px             camera name -> noise per coordinate; equal where not given
+
+    An observation's weight is its confidence over its sigma. The sequence has the mean confidence of the views used
+    for a point, and the least direct of their statuses: a point that rests on an interpolated view is interpolated. Its
+    covariance follows the module's formula, for the linear solution too, whose own is slightly larger.
+
+    Raises `InputError` where fewer than two views are given, a view is not of the rig, is not 2D or has another size
+    than its camera, where skeletons or times (by more than 1 ms) differ, and where no point could be triangulated.
+    """
+    names = _checked_views(rig, views)
+    cameras = [rig[name] for name in names]
+    sequences = [views[name] for name in names]
+    times_s = np.median([sequence.times_s for sequence in sequences], axis=0)
+    grid = (len(times_s), len(sequences[0].skeleton))
+
+    confidence = np.stack([sequence.confidence.ravel() for sequence in sequences])
+    there = np.stack([sequence.valid.ravel() for sequence in sequences])
+    usable = there & (confidence >= min_confidence) & (confidence > 0)
+    weights = confidence / _checked_sigmas(names, sigma_px)[:, None]
+    pixels, weights = _checked(
+        cameras, np.stack([sequence.positions.reshape(-1, 2) for sequence in sequences]), np.where(usable, weights, 0.0)
+    )
+    if not (usable.sum(axis=0) >= 2).any():
+        counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
+        raise InputError(
+            f"no joint is seen by two cameras at once with confidence >= {min_confidence:g} "
+            f"(joints seen: {counts}); lower min_confidence or check the recordings"
+        )
+
+    scene = _Scene.of(cameras, pixels, weights)
+    limits = _limits(scene, usable, max_reprojection_px, robust_sigmas)
+    used = _agreeing_views(scene, usable, limits)
+    if not used.any():
+        typical = float(np.nanmedian(scene.errors(scene.points(usable), usable)))
+        raise InputError(
+            f"no point passed: with all cameras the median reprojection error is {typical:.1f} px; check that the "
+            f"calibration belongs to {', '.join(names)}, that their clocks agree and that they show the same person"
+        )
+    points = scene.points(used)
+    unconverged = 0
+    if refine == "reprojection":
+        found = np.flatnonzero(used.any(axis=0))
+        points[found], unconverged = _refined(
+            cameras, pixels[:, found], np.where(used, weights, 0.0)[:, found], points[found]
+        )
+    errors = scene.errors(points, used)
+    return Triangulation(
+        sequence=PoseSequence(
+            positions=points.reshape(*grid, 3),
+            times_s=times_s,
+            skeleton=sequences[0].skeleton,
+            unit="m",
+            frame="world",
+            frame_name=rig.name,
+            up=rig.up,
+            confidence=_mean_of_used(confidence, used).reshape(grid),
+            status=_least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
+            covariance=_covariance(scene, points, used, errors, grid),
+            source=Source(
+                "triangulation", ", ".join(dict.fromkeys(s.source.model for s in sequences if s.source.model))
+            ),
+            history=(
+                *_inherited_history(rig, dict(zip(names, sequences, strict=True))),
+                *_own_history(
+                    names, usable, used, there, limits, min_confidence, robust_sigmas, refine, unconverged, sigma_px
+                ),
+            ),
+        ),
+        camera_names=names,
+        reprojection_px=frozen(errors.reshape(-1, *grid)),
+        used=frozen(used.reshape(-1, *grid), bool),
+        excluded={
+            name: ViewCounts(
+                used=int(used[view].sum()),
+                missing=int((~there[view]).sum()),
+                below_confidence=int((there & ~usable)[view].sum()),
+                dropped=int((usable & ~used & used.any(axis=0))[view].sum()),
+                unpaired=int((usable & ~used.any(axis=0))[view].sum()),
+            )
+            for view, name in enumerate(names)
+        },
+    )
 
 
 def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None = None) -> FloatArray:
     """Points from their images in two or more cameras, by weighted linear least squares.
 
     pixels   (view, ..., 2) px as the cameras saw them, distortion included; NaN = not seen
-    weights  (view, ...) >= 0; 0 = not used; 1 where not given
+    weights  (view, ...) >= 0, which multiply the equations; 0 = not used; 1 where not given
 
     Returns (..., 3) m in the world; NaN where fewer than two views see the point or their rays are parallel.
     Raises `InputError` where the arrays do not fit the cameras.
     """
-    observed, weight = _checked(cameras, pixels, weights)
-    origin_m = np.mean([camera.center_m for camera in cameras], axis=0)
-    points = _solve(_normal_equations(cameras, observed, weight, origin_m).sum(axis=0)) + origin_m
-    points[(weight > 0).sum(axis=0) < 2] = np.nan
-    return points
+    scene = _Scene.of(cameras, *_checked(cameras, pixels, weights))
+    return scene.points(scene.weights > 0)
 
 
 def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: ArrayLike) -> FloatArray:
@@ -87,8 +213,211 @@ def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: 
     NaN where either is missing, and where a point is not in front of a camera.
     """
     projected = np.stack([camera.world_to_image(points_m) for camera in cameras])
-    error: FloatArray = np.linalg.norm(projected - np.asarray(pixels, dtype=float), axis=-1)
-    return error
+    return np.asarray(np.linalg.norm(projected - np.asarray(pixels, dtype=float), axis=-1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What the cameras saw, and the linear equations that follow from it. All arrays are (view, ...)."""
+
+    cameras: Sequence[Camera]
+    pixels: FloatArray
+    weights: FloatArray
+    shares: FloatArray
+    """(view, ..., 4, 4) each view's A^T A."""
+
+    @classmethod
+    def of(cls, cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> _Scene:
+        shares = np.empty((*weights.shape, 4, 4))
+        for view, camera in enumerate(cameras):
+            P = camera.projection_matrix
+            ideal = camera.undistort_image_points(pixels[view])
+            rows = weights[view][..., None, None] * (P[:2] - ideal[..., None] * P[2])
+            shares[view] = rows.swapaxes(-1, -2) @ rows
+        return cls(cameras, pixels, weights, shares)
+
+    def at(self, index: IntArray) -> _Scene:
+        """Some of the points, repeated at will."""
+        return _Scene(self.cameras, self.pixels[:, index], self.weights[:, index], self.shares[:, index])
+
+    def points(self, used: BoolArray) -> FloatArray:
+        """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point."""
+        values, vectors = np.linalg.eigh(np.einsum("v...,v...ij->...ij", used, self.shares))
+        Q = vectors[..., 0]
+        fixed = (
+            (used.sum(axis=0) >= 2) & (values[..., 1] > _SINGULAR * values[..., 3]) & (abs(Q[..., 3]) > _AT_INFINITY)
+        )
+        return np.asarray(Q[..., :3] / np.where(fixed, Q[..., 3], np.nan)[..., None])
+
+    def errors(self, points: FloatArray, used: BoolArray) -> FloatArray:
+        """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""
+        return np.where(used, reprojection_errors(self.cameras, points, self.pixels), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class _Limits:
+    """How far views may disagree; infinite where a rule is off."""
+
+    mean_px: float
+    noise_px: FloatArray  # (view,) per coordinate; NaN where not estimated
+    each_px: FloatArray  # (view,)
+
+    def excess(self, scene: _Scene, used: BoolArray) -> FloatArray:
+        """(...) 1 = just allowed; infinite where the views cannot have seen one point."""
+        n_views = used.sum(axis=0)
+        errors = scene.errors(scene.points(used), used)
+        possible = (np.isfinite(errors) == used).all(axis=0) & (n_views >= 2)
+        errors = np.where(np.isfinite(errors), errors, 0.0)
+        mean = errors.sum(axis=0) / np.maximum(n_views, 1) / self.mean_px
+        worst = (errors / self.each_px[:, None]).max(axis=0) * _enlargement(n_views)
+        return np.where(possible, np.maximum(mean, worst), np.inf)
+
+
+def _enlargement(n_views: IntArray) -> FloatArray:
+    """Noise of a coordinate over its typical residual, for a point of V views: sqrt(2V / (2V - 3)).
+
+    The one degree of freedom of two views lies along one line: sqrt(2) makes the error normal with the noise's sigma.
+    """
+    V = np.maximum(n_views, 2)
+    return np.asarray(np.where(V == 2, np.sqrt(2.0), np.sqrt(2 * V / (2 * V - 3))))
+
+
+def _limits(
+    scene: _Scene, usable: BoolArray, max_reprojection_px: float | None, robust_sigmas: float | None
+) -> _Limits:
+    mean_px = np.inf if max_reprojection_px is None else max_reprojection_px
+    noise_px = np.full(len(usable), np.nan)
+    if robust_sigmas is None:
+        return _Limits(mean_px, noise_px, np.full(len(usable), np.inf))
+    n_views = usable.sum(axis=0)
+    median = np.where(n_views == 2, _NORMAL_MEDIAN, _RAYLEIGH_MEDIAN)
+    scaled = scene.errors(scene.points(usable), usable) * _enlargement(n_views) / median
+    known = np.isfinite(scaled)
+    if known.sum() >= _FEWEST_FOR_SCALE:
+        noise_px[:] = np.median(scaled[known])
+        for view in np.flatnonzero(known.sum(axis=1) >= _FEWEST_FOR_SCALE):
+            noise_px[view] = np.median(scaled[view, known[view]])
+        noise_px = np.maximum(noise_px, _FINEST_NOISE_PX)
+    return _Limits(mean_px, noise_px, np.where(np.isnan(noise_px), np.inf, robust_sigmas * noise_px))
+
+
+def _agreeing_views(scene: _Scene, usable: BoolArray, limits: _Limits) -> BoolArray:
+    """(view, point) the largest set of views that passes; none where there is no such set."""
+    used = usable.copy()
+    failing = limits.excess(scene, usable) > 1
+    n_views = len(usable)
+    greedy = n_views > _MOST_VIEWS_EXACT
+    for n_dropped in range(1, n_views - 1):
+        dropped = _subsets(n_views, 1 if greedy else n_dropped)
+        size = max(1, _TASKS_AT_ONCE // len(dropped))
+        open_points = np.flatnonzero(failing & (usable.sum(axis=0) - n_dropped >= 2))
+        for start in range(0, len(open_points), size):
+            chunk = open_points[start : start + size]
+            best, excess = _best_without(scene, (used if greedy else usable)[:, chunk], chunk, dropped, limits)
+            used[:, chunk] = best
+            failing[chunk] = excess > 1
+    used[:, failing] = False
+    return used
+
+
+def _subsets(n: int, size: int) -> BoolArray:
+    """(subset, n) all subsets of `size` elements."""
+    chosen = np.array(list(combinations(range(n), size)))
+    return np.asarray((np.arange(n) == chosen[..., None]).any(axis=1))
+
+
+def _best_without(
+    scene: _Scene, base: BoolArray, chunk: IntArray, dropped: BoolArray, limits: _Limits
+) -> tuple[BoolArray, FloatArray]:
+    """The best of the sets `base` (view, point) without each of `dropped` (set, view), and its excess (point,)."""
+    of_base = (base.T[None] | ~dropped[:, None]).all(axis=-1)  # what is dropped was used
+    sets, points = np.nonzero(of_base)
+    excess = np.full(of_base.shape, np.inf)
+    excess[sets, points] = limits.excess(scene.at(chunk[points]), base[:, points] & ~dropped[sets].T)
+    best = excess.argmin(axis=0)
+    return base & ~dropped[best].T, excess[best, np.arange(len(chunk))]
+
+
+def _refined(
+    cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray, start: FloatArray
+) -> tuple[FloatArray, int]:
+    """(point, 3) where the weighted squared reprojection error is least, and how many points did not converge.
+
+    A step is taken only where it lowers the error, so a point for which none does keeps its start.
+    """
+    points = start.copy()
+    cost, normal = _linearised(cameras, pixels, weights, points)
+    damping = np.zeros(len(points))
+    active = np.arange(len(points))
+    diagonal = np.arange(3)
+    for _ in range(_ITERATIONS):
+        damped = normal[active]
+        damped[:, diagonal, diagonal] *= 1 + damping[active, None]
+        step = _solve(damped)
+        trial = points[active] + step
+        trial_cost, trial_normal = _linearised(cameras, pixels[:, active], weights[:, active], trial)
+        lower = trial_cost < cost[active]
+        taken = active[lower]
+        points[taken], cost[taken], normal[taken] = trial[lower], trial_cost[lower], trial_normal[lower]
+        damping[active] = np.where(lower, damping[active] / 10, np.maximum(10 * damping[active], 1e-4))
+        active = active[~(np.linalg.norm(step, axis=-1) < _CONVERGED_M)]
+        if not active.size:
+            break
+    return points, len(active)
+
+
+def _linearised(
+    cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray, points: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(...) the weighted squared reprojection error, and (..., 3, 4) J^T W [J | residual].
+
+    NaN where a point is not in front of a camera that is used for it.
+    """
+    cost = np.zeros(points.shape[:-1])
+    normal = np.zeros((*points.shape[:-1], 3, 4))
+    for view, camera in enumerate(cameras):
+        projected, J = camera.world_to_image_jacobian(points)
+        rows = weights[view][..., None, None] * np.concatenate([J, (projected - pixels[view])[..., None]], axis=-1)
+        rows[weights[view] == 0] = 0.0
+        cost += (rows[..., 3] ** 2).sum(axis=-1)
+        normal += rows[..., :3].swapaxes(-1, -2) @ rows
+    return cost, normal
+
+
+def _covariance(
+    scene: _Scene, points: FloatArray, used: BoolArray, errors: FloatArray, grid: tuple[int, int]
+) -> FloatArray:
+    """(time, joint, 3, 3) m^2; NaN where there is no point."""
+    weights = np.where(used, scene.weights, 0.0)
+    squares = np.nansum((weights * errors) ** 2, axis=0).reshape(grid).sum(axis=0)
+    freedom = np.where(used.any(axis=0), 2 * used.sum(axis=0) - 3, 0).reshape(grid).sum(axis=0)
+    enough = freedom >= _FEWEST_FREEDOM
+    variance = np.where(enough, squares / np.maximum(freedom, 1), squares.sum() / freedom.sum())
+    found = used.any(axis=0)
+    covariance = np.full((len(points), 3, 3), np.nan)
+    information = _linearised(scene.cameras, scene.pixels[:, found], weights[:, found], points[found])[1][..., :3]
+    covariance[found] = np.linalg.inv(information)
+    return np.asarray(covariance.reshape(*grid, 3, 3) * variance[:, None, None])
+
+
+def _solve(normal: FloatArray) -> FloatArray:
+    """(..., 3, 4) [M | b] -> (..., 3) solution of M x + b = 0 by Cramer's rule; NaN where M is singular."""
+    a, b, c = normal[..., 0, :3], normal[..., 1, :3], normal[..., 2, :3]
+    bc, ca, ab = np.cross(b, c), np.cross(c, a), np.cross(a, b)
+    determinant = (a * bc).sum(axis=-1)
+    scale = np.trace(normal[..., :3], axis1=-2, axis2=-1) / 3
+    regular = determinant > 1e-13 * scale**3
+    adjugate = normal[..., 0, 3:] * bc + normal[..., 1, 3:] * ca + normal[..., 2, 3:] * ab
+    return np.asarray(-adjugate / np.where(regular, determinant, np.nan)[..., None])
+
+
+def _mean_of_used(values: FloatArray, used: BoolArray) -> FloatArray:
+    return np.asarray(np.where(used, values, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1))
+
+
+def _least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDArray[np.uint8]:
+    """(point,) the highest status among the views used: measured < inferred < interpolated < repaired."""
+    return np.asarray(np.where(used, np.stack(statuses), Status.MISSING).max(axis=0), dtype=np.uint8)
 
 
 def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
@@ -105,26 +434,101 @@ def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | 
     return observed, weight
 
 
-def _normal_equations(
-    cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray, origin_m: FloatArray
-) -> FloatArray:
-    """(view, ..., 3, 4) each view's share A^T [A | b] of the normal equations, for points relative to `origin_m`."""
-    shares = np.empty((*pixels.shape[:-1], 3, 4))
-    for view, camera in enumerate(cameras):
-        P = camera.projection_matrix
-        P[:, 3] += P[:, :3] @ origin_m
-        ideal = camera.undistort_image_points(pixels[view])
-        rows = weights[view][..., None, None] * (ideal[..., None] * P[2] - P[:2])
-        shares[view] = rows[..., :3].swapaxes(-1, -2) @ rows
-    return shares
+def _checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...]:
+    """The names of the views in the rig's order, once they are known to fit the cameras and each other."""
+    for name in views:
+        view, camera = views[name], rig[name]
+        if view.frame != "image":
+            raise InputError(f"view {name!r} is in frame {view.frame!r}; triangulation needs 2D joints in pixels")
+        if view.image_size_px is not None and view.image_size_px != camera.size_px:
+            raise InputError(
+                f"view {name!r} has images of {_size(view.image_size_px)} px, its calibration is for "
+                f"{_size(camera.size_px)}; where the video was cropped, use camera.cropped(...); where it was scaled, "
+                f"scale it back or calibrate again"
+            )
+    names = tuple(name for name in rig.camera_names if name in views)
+    if len(names) < 2:
+        raise InputError(f"triangulation needs two cameras or more; given: {', '.join(names) or 'none'}")
+    first = views[names[0]]
+    for name in names[1:]:
+        view = views[name]
+        if view.skeleton.joints != first.skeleton.joints:
+            raise InputError(
+                f"view {name!r} has skeleton {view.skeleton.name}, {names[0]!r} has {first.skeleton.name}; "
+                f"map one to the other first"
+            )
+        if len(view) != len(first):
+            raise InputError(
+                f"view {name!r} has {len(view)} frames, {names[0]!r} has {len(first)}; resample to one clock"
+            )
+        apart_s = np.abs(view.times_s - first.times_s).max(initial=0.0)
+        if apart_s > _TIME_TOLERANCE_S:
+            raise InputError(
+                f"the times of views {name!r} and {names[0]!r} differ by up to {1000 * apart_s:.1f} ms; "
+                f"resample to one clock"
+            )
+    return names
 
 
-def _solve(normal: FloatArray) -> FloatArray:
-    """(..., 3, 4) [M | b] -> (..., 3) solution of M x + b = 0 by Cramer's rule; NaN where M is singular."""
-    a, b, c = normal[..., 0, :3], normal[..., 1, :3], normal[..., 2, :3]
-    bc, ca, ab = np.cross(b, c), np.cross(c, a), np.cross(a, b)
-    determinant = (a * bc).sum(axis=-1)
-    scale = np.trace(normal[..., :3], axis1=-2, axis2=-1) / 3
-    regular = determinant > 1e-13 * scale**3
-    adjugate = normal[..., 0, 3:] * bc + normal[..., 1, 3:] * ca + normal[..., 2, 3:] * ab
-    return np.asarray(-adjugate / np.where(regular, determinant, np.nan)[..., None])
+def _checked_sigmas(names: Sequence[str], sigma_px: Mapping[str, float] | None) -> FloatArray:
+    """(view,) px"""
+    if sigma_px is None:
+        return np.ones(len(names))
+    absent = [name for name in names if name not in sigma_px]
+    if absent or not all(sigma_px[name] > 0 for name in names):
+        raise InputError(f"sigma_px must give a positive number of pixels for each of {', '.join(names)}")
+    return np.array([sigma_px[name] for name in names])
+
+
+def _size(size_px: tuple[int, int]) -> str:
+    return f"{size_px[0]}x{size_px[1]}"
+
+
+def _inherited_history(rig: Rig, views: Mapping[str, PoseSequence]) -> Iterable[str]:
+    """The rig's steps and those of the views; a step that several views share is told once."""
+    yield from (f"rig: {step}" for step in rig.history)
+    steps: dict[str, list[str]] = {}
+    for name, view in views.items():
+        for step in view.history:
+            steps.setdefault(step, []).append(name)
+    yield from (f"{', '.join(owners)}: {step}" for step, owners in steps.items())
+
+
+def _own_history(
+    names: Sequence[str],
+    usable: BoolArray,
+    used: BoolArray,
+    there: BoolArray,
+    limits: _Limits,
+    min_confidence: float,
+    robust_sigmas: float | None,
+    refine: str,
+    unconverged: int,
+    sigma_px: Mapping[str, float] | None,
+) -> Iterable[str]:
+    def per_view(counts: FloatArray | IntArray, spec: str = "d") -> str:
+        return ", ".join(f"{name} {count:{spec}}" for name, count in zip(names, counts, strict=True))
+
+    found = used.any(axis=0)
+    yield f"triangulated from {', '.join(names)} by linear least squares, weighted by confidence" + (
+        "" if sigma_px is None else f" over sigma ({per_view(_checked_sigmas(names, sigma_px), 'g')} px)"
+    )
+    yield f"below confidence {min_confidence:g}: {per_view((there & ~usable).sum(axis=1))}"
+    rules = []
+    if np.isfinite(limits.mean_px):
+        rules.append(f"mean reprojection error <= {limits.mean_px:g} px")
+    if np.isfinite(limits.each_px).any():
+        rules.append(f"each view within {robust_sigmas:g} sigma ({per_view(limits.noise_px, '.2f')} px)")
+    elif robust_sigmas is not None:
+        rules.append(f"no robust rule: fewer than {_FEWEST_FOR_SCALE} errors to estimate the noise from")
+    if rules:
+        yield f"views dropped ({'; '.join(rules)}): {per_view((usable & ~used & found).sum(axis=1))}"
+    paired = usable.sum(axis=0) >= 2
+    yield (
+        f"points lost: {(~paired).sum()} seen by fewer than two views, "
+        f"{(paired & ~found).sum()} on which no two views agree; {found.sum()} of {found.size} found"
+    )
+    if refine == "reprojection":
+        yield "refined to the least weighted reprojection error" + (
+            f"; {unconverged} points did not converge" if unconverged else ""
+        )
