@@ -1,0 +1,33 @@
+"""Importing gonio, and asking for help, loads nothing heavy."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("scipy", "av", "cv2", "matplotlib", "ai_edge_litert", "plotly", "torch")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import gonio",
+        "import sys; sys.argv = ['gonio', '--help']\nfrom gonio.cli import main\ntry: main()\nexcept SystemExit: pass",
+        "import sys; sys.argv = ['gonio', 'compare', '--help']\nfrom gonio.cli import main\ntry: main()\nexcept SystemExit: pass",
+    ],
+    ids=["import", "help", "compare-help"],
+)
+def test_nothing_heavy_is_loaded(program):
+    code = f"{program}\nimport sys\nprint('LOADED', [m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip().endswith("LOADED []")
+    assert done.stderr == ""
+
+
+def test_every_public_name_exists():
+    import gonio
+
+    for name in gonio.__all__:
+        assert getattr(gonio, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = gonio.no_such_name
