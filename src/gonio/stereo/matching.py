@@ -1,0 +1,435 @@
+"""Who is who across views, and which of the people is the patient.
+
+A detector numbers people as it finds them: person 0 of one frame need not be person 0 of the next, and says nothing
+about person 0 of another camera. Geometry does: the rays of one person's joints meet in space, those of two people
+rarely do.
+
+1. In each frame, each pair of people of two views is a hypothesis. Their joints are triangulated, and in every view
+   the person nearest to the projected joints joins, if at least half of the compared joints (four or more) lie within
+   the tolerance. The joints are triangulated again from all who joined, and the choice is made again.
+2. A hypothesis is supported by each joint in each view, by 1 - (error / tolerance)^2, or 0 beyond the tolerance: more
+   views, more joints and smaller errors win (the M-estimator of MSAC: Torr and Zisserman, Computer Vision and Image
+   Understanding 78, 2000). The best hypothesis takes its people; the best of those that remain is the next person.
+3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
+   ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
+4. The patient is the track with the most support: seen by most cameras, for longest. Tracks in its gaps that it can
+   have reached by walking are joined to it. Another track that is followed as well is named in the history.
+
+Left and right are not told apart here: a joint also agrees where its mirror image is detected, so a view with swapped
+sides stays with its person, and `gonio.stereo.swaps` can see it. Limits: a person whom fewer than two views see in a
+frame is not found in it; nobody is recognised by looks, so whoever takes the patient's place while nobody sees the
+patient is taken for the patient; two cameras cannot always tell apart people who stand in one epipolar plane in the
+same posture; the work grows with the square of the number of people per view (a handful, not a crowd).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
+from gonio.core.camera import Camera, Rig
+from gonio.core.clock import EXACT_S
+from gonio.core.sequence import Detections
+from gonio.errors import InputError
+from gonio.stereo.triangulation import dlt
+
+TOLERANCE = 0.025  # of the longer side of the image: 48 px of 1920, 16 px of 640
+MIN_JOINTS = 4  # fewer joints say nothing about who it is
+REACH_M, SPEED_M_S, FORGET_S = 0.4, 3.0, 2.0  # how far a person is found again, and for how long a track waits
+MAX_REACH_M = 1.0
+RIVAL = 0.5  # another track with so much of the patient's support is worth a look
+CHUNK = 1000  # frames at once: bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Which of the detected people is the patient.
+
+    chosen          camera -> (time,) the person's number in that view's `Detections`, -1 where not matched
+    reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not told
+                    apart; NaN where nobody was chosen
+    history         what was counted, in words
+    """
+
+    chosen: Mapping[str, IntArray]
+    reprojection_px: FloatArray
+    history: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """All views as ideal cameras see them.
+
+    pixels (view, time, person, joint, 2) distortion removed, NaN where missing or below confidence;
+    tolerance_px (view,); mirror (joint,) index of each joint's mirror image
+    """
+
+    cameras: tuple[Camera, ...]
+    pixels: FloatArray
+    tolerance_px: FloatArray
+    mirror: IntArray
+
+    @property
+    def present(self) -> BoolArray:
+        """(view, time, person) at least `MIN_JOINTS` joints are there."""
+        return np.asarray((~np.isnan(self.pixels[..., 0])).sum(axis=-1) >= MIN_JOINTS)
+
+    def at(self, frames: IntArray | slice) -> _Views:
+        return replace(self, pixels=self.pixels[:, frames])
+
+    def images(self, group: IntArray) -> FloatArray:
+        """(view, time, joint, 2) px of the people `group` (time, view), NaN where it has none."""
+        views, frames = np.arange(len(self.cameras))[:, None], np.arange(len(group))
+        return np.where((group.T < 0)[..., None, None], np.nan, self.pixels[views, frames, group.T])
+
+    def project(self, points_m: FloatArray) -> FloatArray:
+        """(..., 3) m -> (view, ..., 2) px."""
+        return np.stack([camera.world_to_image(points_m) for camera in self.cameras])
+
+
+@dataclass(frozen=True, eq=False)
+class _People:
+    """People in space, so many places for each frame.
+
+    groups (time, place, view) person number or -1; support (time, place), 0 where the place is empty;
+    points_m (time, place, joint, 3)
+    """
+
+    groups: IntArray
+    support: FloatArray
+    points_m: FloatArray
+
+    @property
+    def found(self) -> BoolArray:
+        """(time, place) somebody is there."""
+        return np.asarray(self.support > 0)
+
+    @classmethod
+    def empty(cls, n_times: int, n_places: int, n_views: int, n_joints: int) -> _People:
+        return cls(
+            groups=np.full((n_times, n_places, n_views), -1),
+            support=np.zeros((n_times, n_places)),
+            points_m=np.full((n_times, n_places, n_joints, 3), np.nan),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[_People]) -> _People:
+        """Parts one after the other in time; each part's empty places are filled up."""
+        places = max(1, *(part.support.shape[1] for part in parts))
+
+        def in_time(arrays: Sequence[NDArray[Any]], empty: float) -> NDArray[Any]:
+            rest = [[(0, 0), (0, places - array.shape[1])] + [(0, 0)] * (array.ndim - 2) for array in arrays]
+            return np.concatenate(
+                [np.pad(array, widths, constant_values=empty) for array, widths in zip(arrays, rest, strict=True)]
+            )
+
+        return cls(
+            groups=in_time([part.groups for part in parts], -1),
+            support=in_time([part.support for part in parts], 0.0),
+            points_m=in_time([part.points_m for part in parts], np.nan),
+        )
+
+
+def match_patient(
+    rig: Rig,
+    detections: Mapping[str, Detections],
+    *,
+    min_confidence: float = 0.3,
+    max_error_px: float | None = None,
+) -> Match:
+    """The patient among the people of two or more views: the one whose rays meet, seen by most cameras for longest.
+
+    detections      camera name -> the people of that view, all at the same times and in the same skeleton
+    min_confidence  joints below it are not compared
+    max_error_px    half of a person's joints must lie so near to the triangulated ones; where not given, 2.5 % of the
+                    longer side of each camera's image: well above a detector's error (about 10 px at 1920) and a few
+                    hundredths of a second between cameras, well below the distance to the next person
+
+    Raises `InputError` where fewer than two views are given, a camera is not in the rig, times or skeletons differ, and
+    where the rays of no two people meet.
+    """
+    rig = _checked_rig(rig, detections)
+    views = _ideal_views(rig, detections, min_confidence, max_error_px)
+    n_times = views.pixels.shape[1]
+    people = _People.joined(
+        [_disjoint(_hypotheses(views.at(slice(start, start + CHUNK)))) for start in range(0, n_times, CHUNK)]
+    )
+    if not people.found.any():
+        raise InputError(_nobody_matched(rig, views, min_confidence))
+    times_s = next(iter(detections.values())).times_s
+    tracks = _follow(rig, people, times_s)
+    patient, joined = _patient(rig, people, tracks, times_s)
+
+    rows = np.arange(n_times)
+    chosen = np.where((patient >= 0)[:, None], people.groups[rows, patient], -1)
+    errors = _errors(views, views.images(chosen), people.points_m[rows, patient])
+    return Match(
+        chosen={camera.name: frozen(chosen[:, v], np.int64) for v, camera in enumerate(rig)},
+        reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(n_times, -1))),
+        history=_words(rig, views, people, tracks, patient, chosen, joined),
+    )
+
+
+def _checked_rig(rig: Rig, detections: Mapping[str, Detections]) -> Rig:
+    """The cameras of the rig that have detections, in the rig's order."""
+    for name in detections:
+        rig[name]  # raises InputError where the rig has no such camera
+    if len(detections) < 2:
+        raise InputError(f"people are matched across two or more views; there is {', '.join(detections) or 'none'}")
+    first_name, first = next(iter(detections.items()))
+    if len(first) == 0:
+        raise InputError(f"{first_name}: the detections hold no frame; nobody can be matched")
+    for name, view in detections.items():
+        if view.skeleton.joints != first.skeleton.joints:
+            raise InputError(
+                f"{name} was detected as {view.skeleton.name}, {first_name} as {first.skeleton.name}; "
+                f"use one detector for all views"
+            )
+        if len(view) != len(first) or np.abs(view.times_s - first.times_s).max() > EXACT_S:
+            raise InputError(
+                f"{name} ({len(view)} frames) and {first_name} ({len(first)} frames) are not at the same times; "
+                f"bring the views to one clock first"
+            )
+    return rig.select([camera.name for camera in rig if camera.name in detections])
+
+
+def _ideal_views(
+    rig: Rig, detections: Mapping[str, Detections], min_confidence: float, max_error_px: float | None
+) -> _Views:
+    most = max(view.positions.shape[1] for view in detections.values())
+    first = detections[rig.camera_names[0]]
+    pixels = np.full((len(rig), len(first), most, len(first.skeleton), 2), np.nan)
+    for v, camera in enumerate(rig):
+        view = detections[camera.name]
+        kept = np.where((view.confidence >= min_confidence)[..., None], view.positions, np.nan)
+        pixels[v, :, : kept.shape[1]] = camera.undistort_image_points(kept)
+    return _Views(
+        cameras=tuple(replace(camera, distortion=()) for camera in rig),
+        pixels=pixels,
+        tolerance_px=np.array([max_error_px or TOLERANCE * max(camera.size_px) for camera in rig]),
+        mirror=np.array(first.skeleton.mirrored_order),
+    )
+
+
+def _hypotheses(views: _Views) -> _People:
+    """Groups of people whose rays meet, one place for each pair of people of two views; they overlap."""
+    n_views, n_times, n_people, n_joints = views.pixels.shape[:4]
+    seen = ~np.isnan(views.pixels[..., 0])
+    pairs = [
+        (a, p, b, q)
+        for a, b in itertools.combinations(range(n_views), 2)
+        for p, q in itertools.product(range(n_people), repeat=2)
+    ]
+    found = _People.empty(n_times, len(pairs), n_views, n_joints)
+    for place, (a, p, b, q) in enumerate(pairs):
+        known = ((found.groups[..., a] == p) & (found.groups[..., b] == q)).any(axis=1)
+        common = (seen[a, :, p] & seen[b, :, q]).sum(axis=-1)
+        frames = np.flatnonzero(~known & (common >= MIN_JOINTS))
+        pair = np.full((len(frames), n_views), -1)
+        pair[:, a], pair[:, b] = p, q
+        group, support, points_m = _extended(views.at(frames), pair)
+        found.groups[frames, place], found.support[frames, place] = group, support
+        found.points_m[frames, place] = points_m
+    return found
+
+
+def _extended(views: _Views, pair: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The groups that grow from pairs of people, both (time, view); support (time,); points (time, joint, 3) m.
+
+    A group of fewer than two views is empty, and its support 0.
+    """
+    points_m = dlt(views.cameras, views.images(pair))
+    group, _ = _nearest(views, points_m)
+    points_m = dlt(views.cameras, _sides_as_projected(views, views.images(group), points_m))
+    group, support = _nearest(views, points_m)
+    alone = (group >= 0).sum(axis=1) < 2
+    group[alone], support[alone] = -1, 0.0
+    return group, support, points_m
+
+
+def _nearest(views: _Views, points_m: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The person of each view who agrees best with points (time, joint, 3), -1 for nobody: (time, view); support (time,)."""
+    images = views.pixels.swapaxes(1, 2)  # (view, person, time, joint, 2)
+    errors = np.stack([_errors(views, images[:, p], points_m) for p in range(images.shape[1])], axis=2)
+    tolerance = views.tolerance_px[:, None, None, None]  # errors are (view, time, person, joint)
+    compared = (~np.isnan(errors)).sum(axis=-1)
+    agrees = (compared >= MIN_JOINTS) & (2 * (errors <= tolerance).sum(axis=-1) >= compared)
+    weight = np.clip(1 - np.nan_to_num(errors / tolerance, nan=1.0) ** 2, 0, None).sum(axis=-1)
+    weight = np.where(agrees, weight, 0.0)
+    best = weight.max(axis=2)
+    group = np.where(best > 0, weight.argmax(axis=2), -1)
+    return group.T, np.asarray(best.sum(axis=0))
+
+
+def _errors(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
+    """(view, time, joint) px between the projected points (time, joint, 3) and images (view, time, joint, 2).
+
+    A joint whose mirror image lies nearer counts with that one.
+    """
+    projected = views.project(points_m)
+    own = np.linalg.norm(images - projected, axis=-1)
+    mirrored = np.linalg.norm(images[..., views.mirror, :] - projected, axis=-1)
+    return np.asarray(np.where(mirrored < own, mirrored, own))
+
+
+def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
+    """The images, with left and right exchanged where the mirror image lies nearer to the projected joint."""
+    projected = views.project(points_m)
+    mirrored = images[..., views.mirror, :]
+    nearer = np.linalg.norm(mirrored - projected, axis=-1) < np.linalg.norm(images - projected, axis=-1)
+    return np.where(nearer[..., None], mirrored, images)
+
+
+def _disjoint(hypotheses: _People) -> _People:
+    """The people of each frame, best supported first. No detection belongs to two of them."""
+    left, rows = hypotheses.support.copy(), np.arange(len(hypotheses.support))
+    n_times, _, n_views = hypotheses.groups.shape
+    parts = [_People.empty(n_times, 0, n_views, hypotheses.points_m.shape[2])]
+    while (left > 0).any():
+        best = left.argmax(axis=1)
+        found = left[rows, best] > 0
+        group = np.where(found[:, None], hypotheses.groups[rows, best], -1)
+        points_m = np.where(found[:, None, None], hypotheses.points_m[rows, best], np.nan)
+        parts.append(_People(group[:, None], left[rows, best][:, None], points_m[:, None]))
+        left[((hypotheses.groups == group[:, None]) & (group[:, None] >= 0)).any(axis=2)] = 0.0
+    return _People(
+        groups=np.concatenate([part.groups for part in parts], axis=1),
+        support=np.concatenate([part.support for part in parts], axis=1),
+        points_m=np.concatenate([part.points_m for part in parts], axis=1),
+    )
+
+
+def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
+    """The number of each person's track, (time, place), -1 where the place is empty."""
+    tracks, points_m = np.full(people.support.shape, -1), people.points_m
+    last_m: list[FloatArray] = []
+    last_s: list[float] = []
+    for frame, time_s in enumerate(times_s):
+        there = np.flatnonzero(people.found[frame])
+        waiting = [k for k in range(len(last_s)) if time_s - last_s[k] <= FORGET_S]
+        if waiting and len(there):
+            away = np.array([time_s - last_s[k] for k in waiting])
+            reach = np.minimum(REACH_M + SPEED_M_S * away, MAX_REACH_M)
+            distance = _distance_m(rig, np.stack([last_m[k] for k in waiting])[:, None], points_m[frame, there])
+            distance[distance > reach[:, None]] = np.inf
+            while np.isfinite(distance).any():  # nearest first
+                k, p = np.unravel_index(distance.argmin(), distance.shape)
+                tracks[frame, there[p]] = waiting[k]
+                distance[k], distance[:, p] = np.inf, np.inf
+        for p in there:
+            if tracks[frame, p] < 0:
+                tracks[frame, p] = len(last_s)
+                last_m.append(points_m[frame, p])
+                last_s.append(0.0)
+            last_m[tracks[frame, p]], last_s[tracks[frame, p]] = points_m[frame, p], float(time_s)
+    return tracks
+
+
+def _distance_m(rig: Rig, before_m: FloatArray, after_m: FloatArray) -> FloatArray:
+    """(...) m between people (..., joint, 3): the median joint's way at right angles to a camera's ray, the largest of
+    all cameras; infinite where they share no joint."""
+    way = after_m - before_m
+    largest = np.zeros(way.shape[:-2])
+    for camera in rig:
+        ray = after_m - camera.center_m
+        across = np.linalg.norm(np.cross(way, ray / np.linalg.norm(ray, axis=-1, keepdims=True)), axis=-1)
+        largest = np.maximum(largest, _median(across))
+    return np.where(np.isnan(largest), np.inf, largest)
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """(..., n) -> (...) the (lower) median of the values that are there; NaN where none is."""
+    middle = np.maximum((~np.isnan(values)).sum(axis=-1) - 1, 0) // 2
+    return np.asarray(np.take_along_axis(np.sort(values, axis=-1), middle[..., None], axis=-1)[..., 0])
+
+
+def _patient(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> tuple[IntArray, int]:
+    """The place of the patient among the people of each frame, (time,), -1 where absent; how many tracks were joined."""
+
+    def reaches(frame: int, place: int, other: int) -> bool:
+        """Whether the patient, where known in frame `other`, can be the person at `place` in `frame`."""
+        away = _distance_m(rig, people.points_m[other, patient[other]], people.points_m[frame, place])
+        return bool(away <= REACH_M + SPEED_M_S * abs(times_s[frame] - times_s[other]))
+
+    patient, joined = np.full(len(times_s), -1), 0
+    for track in np.argsort(-_totals(people.support, tracks), kind="stable"):
+        frames, places = np.nonzero(tracks == track)
+        if (patient[frames[0] : frames[-1] + 1] >= 0).any():
+            continue
+        known = np.flatnonzero(patient >= 0)
+        before, after = known[known < frames[0]][-1:], known[known > frames[-1]][:1]
+        if all(reaches(frames[0], places[0], k) for k in before) and all(
+            reaches(frames[-1], places[-1], k) for k in after
+        ):
+            patient[frames] = places
+            joined += 1
+    return patient, joined
+
+
+def _totals(support: FloatArray, tracks: IntArray) -> FloatArray:
+    """(track,) the support of each track over all frames."""
+    return np.bincount(tracks[tracks >= 0], weights=support[tracks >= 0])
+
+
+def _words(
+    rig: Rig, views: _Views, people: _People, tracks: IntArray, patient: IntArray, chosen: IntArray, joined: int
+) -> tuple[str, ...]:
+    """The history of a match."""
+    n_times, members = len(patient), (chosen >= 0).sum(axis=1)
+    whole, none = int((members == len(rig)).sum()), int((members == 0).sum())
+    words = [
+        f"patient matched across {len(rig)} cameras: {whole} of {n_times} frames in all of them, "
+        f"{n_times - whole - none} in fewer, {none} in none "
+        f"(tolerance {_pixels(views.tolerance_px)} on the median joint)"
+    ]
+    present = views.present
+    unmatched = present.any(axis=2).T & (chosen < 0)
+    if unmatched.any():
+        words.append(f"somebody seen, but not matched to the patient: {_frames(rig, unmatched)}")
+    company = (present.sum(axis=2).T - (chosen >= 0)) > 0
+    if company.any():
+        words.append(f"another person in view: {_frames(rig, company)}")
+    other = np.arange(people.support.shape[1]) != patient[:, None]
+    equal = other & people.found & ((people.groups >= 0).sum(axis=2) >= members[:, None])
+    if equal.any():
+        words.append(
+            f"ambiguous: another person was matched in as many cameras in {int(equal.any(axis=1).sum())} frames"
+        )
+    if joined > 1:
+        words.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
+    own = people.support[~other].sum()
+    rivals = _totals(people.support, np.where(other, tracks, -1))
+    if len(rivals) and rivals.max() >= RIVAL * own:
+        words.append(
+            f"another person was followed in {int((other & (tracks == rivals.argmax())).sum())} frames with "
+            f"{rivals.max() / own:.0%} of the patient's support: check that the right one was chosen"
+        )
+    return tuple(words)
+
+
+def _frames(rig: Rig, counted: BoolArray) -> str:
+    """How many frames of (time, view) are marked, in words."""
+    counts = zip(rig.camera_names, counted.sum(axis=0), strict=True)
+    return ", ".join(f"{name} {count} frames" for name, count in counts if count)
+
+
+def _pixels(tolerance_px: FloatArray) -> str:
+    return " to ".join(f"{px:.0f}" for px in sorted({tolerance_px.min(), tolerance_px.max()})) + " px"
+
+
+def _nobody_matched(rig: Rig, views: _Views, min_confidence: float) -> str:
+    present = views.present.any(axis=2).sum(axis=1)
+    seen = ", ".join(f"{name} {n}" for name, n in zip(rig.camera_names, present, strict=True))
+    counts = f"frames of {views.pixels.shape[1]} with somebody (confidence >= {min_confidence:g}): {seen}"
+    if (present > 0).sum() < 2:
+        return f"nobody is seen by two cameras; {counts}; check the videos and the detector"
+    return (
+        f"the rays of no two people meet within {_pixels(views.tolerance_px)}; {counts}; check the calibration, "
+        f"the time offsets and which camera is which"
+    )
