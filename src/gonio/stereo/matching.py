@@ -25,12 +25,10 @@ same posture; the work grows with the square of the number of people per view (a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.camera import Camera, Rig
@@ -44,7 +42,7 @@ MIN_JOINTS = 4  # fewer joints say nothing about who it is
 REACH_M, SPEED_M_S, FORGET_S = 0.4, 3.0, 2.0  # how far a person is found again, and for how long a track waits
 MAX_REACH_M = 1.0
 RIVAL = 0.5  # another track with so much of the patient's support is worth a look
-CHUNK = 1000  # frames at once: bounds the memory
+HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,23 +116,6 @@ class _People:
             points_m=np.full((n_times, n_places, n_joints, 3), np.nan),
         )
 
-    @classmethod
-    def joined(cls, parts: Sequence[_People]) -> _People:
-        """Parts one after the other in time; each part's empty places are filled up."""
-        places = max(1, *(part.support.shape[1] for part in parts))
-
-        def in_time(arrays: Sequence[NDArray[Any]], empty: float) -> NDArray[Any]:
-            rest = [[(0, 0), (0, places - array.shape[1])] + [(0, 0)] * (array.ndim - 2) for array in arrays]
-            return np.concatenate(
-                [np.pad(array, widths, constant_values=empty) for array, widths in zip(arrays, rest, strict=True)]
-            )
-
-        return cls(
-            groups=in_time([part.groups for part in parts], -1),
-            support=in_time([part.support for part in parts], 0.0),
-            points_m=in_time([part.points_m for part in parts], np.nan),
-        )
-
 
 def match_patient(
     rig: Rig,
@@ -154,24 +135,23 @@ def match_patient(
     Raises `InputError` where fewer than two views are given, a camera is not in the rig, times or skeletons differ, and
     where the rays of no two people meet.
     """
+    if max_error_px is not None and not max_error_px > 0:
+        raise InputError(f"max_error_px is {max_error_px}; a tolerance must be positive")
     rig = _checked_rig(rig, detections)
     views = _ideal_views(rig, detections, min_confidence, max_error_px)
-    n_times = views.pixels.shape[1]
-    people = _People.joined(
-        [_disjoint(_hypotheses(views.at(slice(start, start + CHUNK)))) for start in range(0, n_times, CHUNK)]
-    )
+    people = _people(views)
     if not people.found.any():
         raise InputError(_nobody_matched(rig, views, min_confidence))
     times_s = next(iter(detections.values())).times_s
     tracks = _follow(rig, people, times_s)
     patient, joined = _patient(rig, people, tracks, times_s)
 
-    rows = np.arange(n_times)
+    rows = np.arange(len(times_s))
     chosen = np.where((patient >= 0)[:, None], people.groups[rows, patient], -1)
     errors = _errors(views, views.images(chosen), people.points_m[rows, patient])
     return Match(
         chosen={camera.name: frozen(chosen[:, v], np.int64) for v, camera in enumerate(rig)},
-        reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(n_times, -1))),
+        reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(len(times_s), -1))),
         history=_words(rig, views, people, tracks, patient, chosen, joined),
     )
 
@@ -212,8 +192,20 @@ def _ideal_views(
     return _Views(
         cameras=tuple(replace(camera, distortion=()) for camera in rig),
         pixels=pixels,
-        tolerance_px=np.array([max_error_px or TOLERANCE * max(camera.size_px) for camera in rig]),
+        tolerance_px=np.array([max_error_px or TOLERANCE * max(camera.size_px) for camera in rig], dtype=float),
         mirror=np.array(first.skeleton.mirrored_order),
+    )
+
+
+def _people(views: _Views) -> _People:
+    """The people of each frame, best supported first; in so many frames at once as memory allows."""
+    n_views, n_times, n_people = views.pixels.shape[:3]
+    frames = max(1, HYPOTHESES // max(1, n_views * (n_views - 1) // 2 * n_people**2))
+    parts = [_disjoint(_hypotheses(views.at(slice(t, t + frames))), n_people) for t in range(0, n_times, frames)]
+    return _People(
+        groups=np.concatenate([part.groups for part in parts]),
+        support=np.concatenate([part.support for part in parts]),
+        points_m=np.concatenate([part.points_m for part in parts]),
     )
 
 
@@ -231,6 +223,8 @@ def _hypotheses(views: _Views) -> _People:
         known = ((found.groups[..., a] == p) & (found.groups[..., b] == q)).any(axis=1)
         common = (seen[a, :, p] & seen[b, :, q]).sum(axis=-1)
         frames = np.flatnonzero(~known & (common >= MIN_JOINTS))
+        if len(frames) == 0:
+            continue
         pair = np.full((len(frames), n_views), -1)
         pair[:, a], pair[:, b] = p, q
         group, support, points_m = _extended(views.at(frames), pair)
@@ -254,7 +248,7 @@ def _extended(views: _Views, pair: IntArray) -> tuple[IntArray, FloatArray, Floa
 
 
 def _nearest(views: _Views, points_m: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The person of each view who agrees best with points (time, joint, 3), -1 for nobody: (time, view); support (time,)."""
+    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view); support (time,)."""
     images = views.pixels.swapaxes(1, 2)  # (view, person, time, joint, 2)
     errors = np.stack([_errors(views, images[:, p], points_m) for p in range(images.shape[1])], axis=2)
     tolerance = views.tolerance_px[:, None, None, None]  # errors are (view, time, person, joint)
@@ -286,23 +280,23 @@ def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray)
     return np.where(nearer[..., None], mirrored, images)
 
 
-def _disjoint(hypotheses: _People) -> _People:
-    """The people of each frame, best supported first. No detection belongs to two of them."""
-    left, rows = hypotheses.support.copy(), np.arange(len(hypotheses.support))
+def _disjoint(hypotheses: _People, n_people: int) -> _People:
+    """The hypotheses that stand, best supported first. No detection belongs to two of them."""
     n_times, _, n_views = hypotheses.groups.shape
-    parts = [_People.empty(n_times, 0, n_views, hypotheses.points_m.shape[2])]
+    people = _People.empty(n_times, max(1, n_views * n_people // 2), n_views, hypotheses.points_m.shape[2])
+    left, rows = hypotheses.support.copy(), np.arange(n_times)
+    place = 0
     while (left > 0).any():
         best = left.argmax(axis=1)
-        found = left[rows, best] > 0
-        group = np.where(found[:, None], hypotheses.groups[rows, best], -1)
-        points_m = np.where(found[:, None, None], hypotheses.points_m[rows, best], np.nan)
-        parts.append(_People(group[:, None], left[rows, best][:, None], points_m[:, None]))
+        found = rows[left[rows, best] > 0]
+        group = np.full((n_times, n_views), -1)
+        group[found] = hypotheses.groups[found, best[found]]
+        people.groups[:, place] = group
+        people.support[found, place] = hypotheses.support[found, best[found]]
+        people.points_m[found, place] = hypotheses.points_m[found, best[found]]
         left[((hypotheses.groups == group[:, None]) & (group[:, None] >= 0)).any(axis=2)] = 0.0
-    return _People(
-        groups=np.concatenate([part.groups for part in parts], axis=1),
-        support=np.concatenate([part.support for part in parts], axis=1),
-        points_m=np.concatenate([part.points_m for part in parts], axis=1),
-    )
+        place += 1
+    return people
 
 
 def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
@@ -350,7 +344,7 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 def _patient(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> tuple[IntArray, int]:
-    """The place of the patient among the people of each frame, (time,), -1 where absent; how many tracks were joined."""
+    """The patient's place among the people of each frame, (time,), -1 where absent; how many tracks were joined."""
 
     def reaches(frame: int, place: int, other: int) -> bool:
         """Whether the patient, where known in frame `other`, can be the person at `place` in `frame`."""
@@ -374,7 +368,7 @@ def _patient(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -
 
 def _totals(support: FloatArray, tracks: IntArray) -> FloatArray:
     """(track,) the support of each track over all frames."""
-    return np.bincount(tracks[tracks >= 0], weights=support[tracks >= 0])
+    return np.bincount(tracks[tracks >= 0], weights=support[tracks >= 0]).astype(float)
 
 
 def _words(
