@@ -5,8 +5,8 @@ view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homoge
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
 of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A.
 A^T A is the sum of one 4x4 share per view, so the solution of any subset of the views costs one sum and one small
-eigenvector. The constraint |Q| = 1 pulls a point whose views disagree slightly towards the world's origin (0.5 mm at
-10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+eigenvector. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
+at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
   absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
@@ -119,7 +119,7 @@ def triangulate(
     Raises `InputError` where fewer than two views are given, a view is not of the rig, is not 2D or has another size
     than its camera, where skeletons or times (by more than 1 ms) differ, and where no point could be triangulated.
     """
-    names = _checked_views(rig, views)
+    names = checked_views(rig, views)
     cameras = [rig[name] for name in names]
     sequences = [views[name] for name in names]
     times_s = np.median([sequence.times_s for sequence in sequences], axis=0)
@@ -166,13 +166,13 @@ def triangulate(
             frame_name=rig.name,
             up=rig.up,
             confidence=_mean_of_used(confidence, used).reshape(grid),
-            status=_least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
+            status=least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
             covariance=_covariance(scene, points, used, errors, grid),
             source=Source(
                 "triangulation", ", ".join(dict.fromkeys(s.source.model for s in sequences if s.source.model))
             ),
             history=(
-                *_inherited_history(rig, dict(zip(names, sequences, strict=True))),
+                *inherited_history(rig, dict(zip(names, sequences, strict=True))),
                 *_own_history(
                     names, usable, used, there, limits, min_confidence, robust_sigmas, refine, unconverged, sigma_px
                 ),
@@ -181,16 +181,7 @@ def triangulate(
         camera_names=names,
         reprojection_px=frozen(errors.reshape(-1, *grid)),
         used=frozen(used.reshape(-1, *grid), bool),
-        excluded={
-            name: ViewCounts(
-                used=int(used[view].sum()),
-                missing=int((~there[view]).sum()),
-                below_confidence=int((there & ~usable)[view].sum()),
-                dropped=int((usable & ~used & used.any(axis=0))[view].sum()),
-                unpaired=int((usable & ~used.any(axis=0))[view].sum()),
-            )
-            for view, name in enumerate(names)
-        },
+        excluded=view_counts(names, there, usable, used),
     )
 
 
@@ -415,7 +406,7 @@ def _mean_of_used(values: FloatArray, used: BoolArray) -> FloatArray:
     return np.asarray(np.where(used, values, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1))
 
 
-def _least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDArray[np.uint8]:
+def least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDArray[np.uint8]:
     """(point,) the highest status among the views used: measured < inferred < interpolated < repaired."""
     return np.asarray(np.where(used, np.stack(statuses), Status.MISSING).max(axis=0), dtype=np.uint8)
 
@@ -434,7 +425,7 @@ def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | 
     return observed, weight
 
 
-def _checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...]:
+def checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...]:
     """The names of the views in the rig's order, once they are known to fit the cameras and each other."""
     for name in views:
         view, camera = views[name], rig[name]
@@ -470,6 +461,21 @@ def _checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ..
     return names
 
 
+def view_counts(names: Sequence[str], there: BoolArray, usable: BoolArray, used: BoolArray) -> dict[str, ViewCounts]:
+    """Per camera, from (view, ...) masks: what was detected, what of it was confident, what of that was used."""
+    found = used.any(axis=0)
+    return {
+        name: ViewCounts(
+            used=int(used[view].sum()),
+            missing=int((~there[view]).sum()),
+            below_confidence=int((there & ~usable)[view].sum()),
+            dropped=int((usable & ~used & found)[view].sum()),
+            unpaired=int((usable & ~found)[view].sum()),
+        )
+        for view, name in enumerate(names)
+    }
+
+
 def _checked_sigmas(names: Sequence[str], sigma_px: Mapping[str, float] | None) -> FloatArray:
     """(view,) px"""
     if sigma_px is None:
@@ -484,7 +490,7 @@ def _size(size_px: tuple[int, int]) -> str:
     return f"{size_px[0]}x{size_px[1]}"
 
 
-def _inherited_history(rig: Rig, views: Mapping[str, PoseSequence]) -> Iterable[str]:
+def inherited_history(rig: Rig, views: Mapping[str, PoseSequence]) -> Iterable[str]:
     """The rig's steps and those of the views; a step that several views share is told once."""
     yield from (f"rig: {step}" for step in rig.history)
     steps: dict[str, list[str]] = {}
