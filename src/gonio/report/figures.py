@@ -52,22 +52,28 @@ def trajectories(
     if not shown:
         raise InputError(f"no method has any of the joints {', '.join(joints)}; there is no trajectory to draw")
     figure = _figure(9.0, 0.9 + 1.5 * len(shown))
-    grid = figure.subplots(len(shown), 3, sharex=True, sharey="row", squeeze=False)
+    grid = figure.subplots(len(shown), 3, sharex=True, squeeze=False)
     names = _axis_names(next(iter(sequences.values())).up)
+    outside = 0
     for row, joint in enumerate(shown):
+        having = {name: s for name, s in sequences.items() if joint in s.skeleton}
+        values = {name: s[joint] - s.root_m() for name, s in having.items()}
+        low, high = _common_scale(np.concatenate(list(values.values())))
         for axis in range(3):
             ax: Axes = grid[row][axis]
             _dress(ax)
-            for name, sequence in sequences.items():
-                if joint in sequence.skeleton:
-                    _curve(ax, sequence.times_s, (sequence[joint] - sequence.root_m())[:, axis], styles[name])
+            for name, sequence in having.items():
+                _curve(ax, sequence.times_s, values[name][:, axis], styles[name])
+                outside += int(((values[name][:, axis] < low[axis]) | (values[name][:, axis] > high[axis])).sum())
+            ax.set_ylim(low[axis], high[axis])
             if row == 0:
-                _label(ax.set_title(names[axis], fontsize=_NORMAL, color=INK))
+                ax.set_title(names[axis], fontsize=_NORMAL, color=INK)
             if row == len(shown) - 1:
                 ax.set_xlabel("time (s)", fontsize=_SMALL, color=INK)
         grid[row][0].set_ylabel(f"{_words(joint)}\nfrom mid-hip (m)", fontsize=_SMALL, color=INK)
     _legend(figure, styles, sequences, reference)
-    _foot(figure, OWN_SIDES)
+    cut = f" {outside} extreme values lie outside the frames." if outside else ""
+    _foot(figure, f"{OWN_SIDES} One scale in each row.{cut}")
     return figure
 
 
@@ -117,11 +123,11 @@ def skeletons_3d(
     *,
     styles: Mapping[str, Style] | None = None,
 ) -> Figure:
-    """The person at a few moments by every method: one row per method, one column per moment; up is up.
+    """The person at a few moments by every method: one column per method, one row per moment; up is up.
 
     All are centred on the mid-hip and seen in parallel projection from the person's front, turned by 35 degrees, a
     little from above. The reference stands thin and dark behind every estimate. `moments_s` defaults to four moments
-    at which most is seen, spread over the recording. A method without a frame there has an empty place.
+    whose poses differ most. A method without a frame there has an empty place.
     Raises `InputError` where there is nothing to draw.
     """
     styles = _styles(methods, reference, styles)
@@ -132,30 +138,34 @@ def skeletons_3d(
     moments = _telling_moments(first, 4) if moments_s is None else np.asarray(moments_s, dtype=float)
     to_view = _view(first)
     poses = {name: [_pose(s, t) for t in moments] for name, s in sequences.items()}
-    seen = np.concatenate([p.reshape(-1, 3) for columns in poses.values() for p in columns])
+    seen = np.concatenate([p for columns in poses.values() for p in columns])
     if not np.isfinite(seen).any():
         raise InputError("no method holds a joint at the chosen moments; there is no skeleton to draw")
-    floor_z, extent_m = _floor_and_extent(poses.get(reference or "", poses[next(iter(poses))]), seen)
-    corners = np.array([[x, y, z] for x in (-0.75, 0.75) for y in (-0.75, 0.75) for z in (floor_z, floor_z)])
-    box = np.concatenate([seen[np.isfinite(seen).all(axis=1)].clip(-extent_m, extent_m), corners]) @ to_view.T
-    low, high = box[:, :2].min(axis=0) - 0.04, box[:, :2].max(axis=0) + 0.04
+    floors, reach_m = _floors_and_reach(poses.get(reference or "", next(iter(poses.values()))), seen)
+    corners = np.array([[x, y, z] for x in (-_TILE_M, _TILE_M) for y in (-_TILE_M, _TILE_M) for z in floors])
+    inside = seen[np.isfinite(seen).all(axis=1)].clip(-reach_m, reach_m)
+    box = (np.concatenate([inside, corners]) @ to_view.T)[:, :2]
+    low, high = box.min(axis=0) - 0.05, box.max(axis=0) + 0.05
 
-    width, height = 1.75, 1.75 * (high[1] - low[1]) / (high[0] - low[0])
-    figure = _figure(1.5 + width * len(moments), 0.8 + height * len(poses))
-    grid = figure.subplots(len(poses), len(moments), squeeze=False)
-    for row, (name, columns) in enumerate(poses.items()):
-        for column, pose in enumerate(columns):
+    width = max(9.0 / max(len(poses), 5), 1.25)
+    height = width * (high[1] - low[1]) / (high[0] - low[0])
+    figure = _figure(0.6 + width * len(poses), 1.2 + height * len(moments))
+    grid = figure.subplots(len(moments), len(poses), squeeze=False)
+    for column, (name, column_poses) in enumerate(poses.items()):
+        for row, pose in enumerate(column_poses):
             ax: Axes = grid[row][column]
             _bare(ax, low, high)
-            _floor(ax, to_view, floor_z)
+            _floor(ax, to_view, floors[row])
             if reference in poses and name != reference:
-                _ghost(ax, poses[reference][column] @ to_view.T, sequences[reference])
+                _ghost(ax, poses[reference][row] @ to_view.T, sequences[reference])
             _skeleton(ax, pose @ to_view.T, sequences[name])
-            if row == 0:
-                ax.set_title(f"{moments[column]:.2f} s", fontsize=_NORMAL, color=INK)
-        label = name + ("\n(reference)" if name == reference else "")
-        text = grid[row][0].set_ylabel(label, fontsize=_SMALL, color=INK, rotation=0, ha="right", va="center")
-        _label(text, label)
+            if column == 0:
+                ax.set_ylabel(f"{moments[row]:.2f} s", fontsize=_NORMAL, color=INK, rotation=0, ha="right", va="center")
+        head = grid[0][column]
+        words = f"{name}\n(reference)" if name == reference else _two_lines(name)
+        _label(head.set_title("\n", fontsize=_SMALL, color=INK, pad=9), words)
+        bar = {"transform": head.transAxes, "clip_on": False, "color": styles[name].colour, "lw": 3.0}
+        head.plot([0.2, 0.8], [1.03, 1.03], ls=styles[name].dashes, **bar)
     handles = [
         Line2D([], [], color=LEFT, lw=2.4, label="left"),
         Line2D([], [], color=RIGHT, lw=2.4, label="right"),
@@ -254,6 +264,14 @@ def _one_vertical(
     return {n: methods[n] if wanted is None or methods[n].up is None else methods[n].with_up(wanted) for n in names}
 
 
+def _common_scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Limits (axis,) that show all but the most extreme 2 % of (n, axis) values, with one span for all axes."""
+    inner = np.nanpercentile(values, [1, 99], axis=0) if np.isfinite(values).any() else np.tile([[-0.5], [0.5]], 3)
+    half = max(0.62 * float((inner[1] - inner[0]).max()), 0.05)
+    middle = inner.mean(axis=0)
+    return middle - half, middle + half
+
+
 def _axis_names(up: Axis | None) -> list[str]:
     names = [f"{axis} (m)" for axis in "xyz"]
     if up is not None:
@@ -278,13 +296,18 @@ def _angle_panels(names: Sequence[str]) -> dict[str, tuple[int, int]]:
 
 
 def _telling_moments(sequence: PoseSequence, count: int) -> FloatArray:
-    """(count,) seconds: in each equal part of the recording the frame nearest its middle that holds most joints."""
+    """(count,) seconds, in order: the poses that differ most from each other, among the frames that hold most joints.
+
+    The first is the pose nearest the median pose; each further one is the farthest from all before it.
+    """
     joints = sequence.valid.sum(axis=1)
-    moments = []
-    for part in np.array_split(np.arange(len(sequence)), min(count, len(sequence))):
-        full = part[joints[part] == joints[part].max()]
-        moments.append(sequence.times_s[full[np.argmin(np.abs(full - part[len(part) // 2]))]])
-    return np.array(moments)
+    frames = np.flatnonzero(joints >= np.quantile(joints, 0.75))
+    poses = np.nan_to_num(sequence.positions[frames] - sequence.root_m()[frames, None]).reshape(len(frames), -1)
+    chosen = [int(np.argmin(np.linalg.norm(poses - np.median(poses, axis=0), axis=1)))]
+    while len(chosen) < min(count, len(frames)):
+        distance = np.linalg.norm(poses[:, None] - poses[chosen], axis=2).min(axis=1)
+        chosen.append(int(np.argmax(distance)))
+    return np.asarray(sequence.times_s[np.sort(frames[chosen])])
 
 
 def _pose(sequence: PoseSequence, time_s: float) -> FloatArray:
@@ -312,11 +335,25 @@ def _view(sequence: PoseSequence) -> FloatArray:
     return np.stack([right, np.cross(eye, right), eye])
 
 
-def _floor_and_extent(reference: Sequence[FloatArray], seen: FloatArray) -> tuple[float, float]:
-    """Height of the floor below the mid-hip, and how far from it is drawn (an outlier shall not shrink the others)."""
-    own = np.concatenate(reference)
-    own = own if np.isfinite(own).any() else seen
-    return float(np.nanmin(own[:, 2])), 1.15 * float(np.nanmax(np.abs(own)))
+def _floors_and_reach(poses: Sequence[FloatArray], seen: FloatArray) -> tuple[list[float], float]:
+    """Height of the floor from the mid-hip at each moment, and how far from the mid-hip is drawn at all.
+
+    Both come from the reference's poses: an outlier of one method shall not shrink the others.
+    """
+    known = [pose for pose in poses if np.isfinite(pose).any()] or [seen]
+    lowest = [float(np.nanmin(pose[:, 2])) if np.isfinite(pose).any() else np.nan for pose in poses]
+    usual = float(np.nanmin(np.concatenate(known)[:, 2]))
+    reach_m = 1.15 * float(np.nanmax(np.abs(np.concatenate(known))))
+    return [z if np.isfinite(z) else usual for z in lowest], reach_m
+
+
+def _two_lines(name: str) -> str:
+    """A long name broken at the hyphen nearest its middle."""
+    breaks = [i + 1 for i, letter in enumerate(name) if letter == "-"]
+    if len(name) <= 14 or not breaks:
+        return name
+    middle = min(breaks, key=lambda i: abs(i - len(name) / 2))
+    return f"{name[:middle]}\n{name[middle:]}"
 
 
 def _bare(ax: Axes, low: FloatArray, high: FloatArray) -> None:
@@ -329,7 +366,7 @@ def _bare(ax: Axes, low: FloatArray, high: FloatArray) -> None:
 
 
 def _floor(ax: Axes, to_view: FloatArray, z: float) -> None:
-    ticks = np.arange(-0.75, 0.76, _TILE_M)
+    ticks = np.arange(-_TILE_M, _TILE_M + 0.01, _TILE_M)
     for tick in ticks:
         for line in ([[tick, ticks[0], z], [tick, ticks[-1], z]], [[ticks[0], tick, z], [ticks[-1], tick, z]]):
             ends = np.array(line) @ to_view.T

@@ -20,11 +20,8 @@ METHODS = (
     "blazepose-world-cam04",
 )
 NOISE_M = (0.0, 0.012, 0.015, 0.045, 0.05, 0.06, 0.055)
-ANGLES = tuple(
-    f"{side}_{angle}"
-    for angle in ("knee_flexion", "hip_flexion", "elbow_flexion", "shoulder_elevation")
-    for side in ("left", "right")
-) + ("trunk_inclination",)
+_SIDED = ("knee_flexion", "hip_flexion", "elbow_flexion", "shoulder_elevation")
+ANGLES = (*(f"{side}_{angle}" for angle in _SIDED for side in ("left", "right")), "trunk_inclination")
 
 
 def squat_m(times_s: np.ndarray) -> np.ndarray:
@@ -50,7 +47,7 @@ def squat_m(times_s: np.ndarray) -> np.ndarray:
         p[:, shoulder] = p[:, 8] + p[:, shoulder] * [1, 0, 0]
         reach = np.stack([zero, np.sin(arm + lean / 4), -np.cos(arm + lean / 4)], 1)
         p[:, shoulder + 1] = p[:, shoulder] + 0.30 * reach
-        p[:, shoulder + 2] = p[:, shoulder + 1] + 0.26 * (reach + [0, 0.25, 0.1])
+        p[:, shoulder + 2] = p[:, shoulder + 1] + 0.26 * (reach + np.array([0, 0.25, 0.1]))
     return p
 
 
@@ -91,19 +88,17 @@ def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def squat_angles(squats: Mapping[str, PoseSequence]) -> Mapping[str, AngleSeries]:
     made = {}
     for name, s in squats.items():
-        columns = []
         trunk = s["thorax"] - s["mid_hip"]
-        for base in ("knee", "hip", "elbow", "shoulder"):
-            for side in ("left", "right"):
-                j = {k: s[f"{side}_{k}"] for k in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")}
-                columns.append(
-                    {
-                        "knee": lambda j=j: _angle(j["knee"] - j["hip"], j["ankle"] - j["knee"]),
-                        "hip": lambda j=j: _angle(trunk, j["hip"] - j["knee"]),
-                        "elbow": lambda j=j: _angle(j["elbow"] - j["shoulder"], j["wrist"] - j["elbow"]),
-                        "shoulder": lambda j=j: _angle(-trunk, j["elbow"] - j["shoulder"]),
-                    }[base]()
-                )
+        bones = (("knee", "hip", "knee", "ankle"), ("elbow", "shoulder", "elbow", "wrist"))
+        flexion = {
+            f"{side}_{angle}_flexion": _angle(s[f"{side}_{b}"] - s[f"{side}_{a}"], s[f"{side}_{c}"] - s[f"{side}_{b}"])
+            for angle, a, b, c in bones
+            for side in ("left", "right")
+        }
+        for side in ("left", "right"):
+            flexion[f"{side}_hip_flexion"] = _angle(trunk, s[f"{side}_hip"] - s[f"{side}_knee"])
+            flexion[f"{side}_shoulder_elevation"] = _angle(-trunk, s[f"{side}_elbow"] - s[f"{side}_shoulder"])
+        columns = [flexion[angle] for angle in ANGLES[:-1]]
         columns.append(_angle(trunk, np.array([0, 0, 1.0])))
         made[name] = AngleSeries(
             angles_rad=np.stack(columns, 1),
