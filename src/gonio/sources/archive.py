@@ -1,0 +1,154 @@
+"""gonio's own file (.npz): everything a sequence holds, bit for bit.
+
+A zip of numpy arrays. The first, `gonio_archive`, is the version of this format; `metadata` is a JSON text with what
+is not an array; `0/positions`, `0/times_s`, ... are the arrays of the first item. An archive holds one `PoseSequence`,
+several people (a dict of them), or `Detections`. Nothing is pickled and nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.core.files import replacing
+from gonio.core.sequence import Axis, Detections, Frame, PoseSequence, Source, Unit
+from gonio.core.skeleton import Skeleton
+from gonio.errors import InputError
+from gonio.sources.text_file import naming
+
+VERSION = 1
+_FIRST_ENTRY = b"gonio_archive.npy"
+_ARRAYS = {
+    PoseSequence: ("positions", "times_s", "confidence", "status", "covariance"),
+    Detections: ("positions", "times_s", "confidence", "boxes_px", "scores", "world_m"),
+}
+_WORDS = ("unit", "frame", "frame_name", "up")
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+Item = PoseSequence | Detections | dict[str, PoseSequence]
+
+
+def recognise(path: Path) -> bool:
+    """A zip whose first entry is `gonio_archive`."""
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(30 + len(_FIRST_ENTRY))
+    except OSError:
+        return False
+    return head.startswith(b"PK\x03\x04") and head.endswith(_FIRST_ENTRY)
+
+
+def read(path: Path) -> Item:
+    """What `write` was given. Raises `InputError` where the file is absent, foreign, damaged or of a newer version."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if not recognise(path):
+        raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
+    try:
+        with np.load(path, allow_pickle=False) as npz:
+            arrays = {name: npz[name] for name in npz.files}
+        version = int(arrays["gonio_archive"])
+        if version > VERSION:
+            raise InputError(
+                f"{path}: archive version {version}; this gonio reads up to {VERSION}: install a newer one"
+            )
+        metadata = json.loads(str(arrays["metadata"]))
+        with naming(path):
+            items = [_item(description, arrays, i) for i, description in enumerate(metadata["items"])]
+        names = metadata["people"]
+        if names is None:
+            (item,) = items
+            return item
+        people: dict[str, PoseSequence] = dict(zip(names, items, strict=True))  # type: ignore[arg-type]
+        return people
+    except _UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: the archive is damaged or cut ({reason}); write it again") from None
+
+
+def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+    """Writes everything; nothing is ever lost, so the returned tuple is empty.
+
+    Raises `InputError` where there is nobody in the mapping.
+    """
+    path = Path(path)
+    if isinstance(item, Mapping) and not item:
+        raise InputError(f"{path}: there is no person to write")
+    items = list(item.values()) if isinstance(item, Mapping) else [item]
+    metadata = {
+        "people": list(item) if isinstance(item, Mapping) else None,
+        "items": [_description(each) for each in items],
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "gonio_archive": np.array(VERSION),
+        "metadata": np.array(json.dumps(metadata)),
+    }
+    for i, each in enumerate(items):
+        for name in _ARRAYS[type(each)]:
+            value = getattr(each, name)
+            if value is not None:
+                arrays[f"{i}/{name}"] = value
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return ()
+
+
+def _description(item: PoseSequence | Detections) -> dict[str, Any]:
+    """What is not an array."""
+    common: dict[str, Any] = {
+        "kind": type(item).__name__,
+        "skeleton": {
+            "name": item.skeleton.name,
+            "joints": item.skeleton.joints,
+            "parents": item.skeleton.parents,
+        },
+        "image_size_px": item.image_size_px,
+        "frame_name": item.frame_name,
+        "source": vars(item.source),
+        "history": item.history,
+    }
+    if isinstance(item, PoseSequence):
+        common |= {name: getattr(item, name) for name in _WORDS}
+    return common
+
+
+def _item(told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int) -> PoseSequence | Detections:
+    kind: type[Any] = {"PoseSequence": PoseSequence, "Detections": Detections}[told["kind"]]
+    size = told["image_size_px"]
+    words: dict[str, Any] = {name: told[name] for name in _WORDS} if kind is PoseSequence else {}
+    for name, known in (("unit", Unit), ("frame", Frame), ("up", Axis)):
+        if words.get(name) is not None and words[name] not in get_args(known):
+            raise InputError(f"{name} {words[name]!r} is not known")
+    skeleton = told["skeleton"]
+    item: PoseSequence | Detections = kind(
+        skeleton=Skeleton(skeleton["name"], tuple(skeleton["joints"]), tuple(skeleton["parents"])),
+        image_size_px=None if size is None else (int(size[0]), int(size[1])),
+        source=Source(**told["source"]),
+        history=tuple(told["history"]),
+        **{name: arrays.get(f"{number}/{name}") for name in _ARRAYS[kind]},
+        **({"frame_name": told["frame_name"]} | words),
+    )
+    return item

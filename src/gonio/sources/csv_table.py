@@ -1,0 +1,222 @@
+"""A plain table (.csv), for spreadsheets and other programs: one row a frame.
+
+    # gonio: pose table
+    # layout: body-25b
+    # unit: px
+    # ...
+    frame,time_s,nose_x,nose_y,nose_confidence,nose_status,left_eye_x,...
+    0,0.0,505.2,431.6,0.66,measured,...
+
+3D tables have a `_z` column too. An empty cell is a missing joint. The numbers are written so that reading them back
+gives the same floating-point values. The lines with `#` carry what the columns cannot; a table without them is read
+where its unit is declared. Columns `_confidence` and `_status` may be absent: 1 and measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.core.arrays import FloatArray
+from gonio.core.files import replacing
+from gonio.core.sequence import Axis, Frame, PoseSequence, Source, Status
+from gonio.core.skeleton import Skeleton
+from gonio.errors import InputError
+from gonio.sources.joint_names import skeleton_of
+from gonio.sources.lost import lost_fields
+from gonio.sources.text_file import METRES, first_line, naming, read_lines
+
+_TITLE = "# gonio: pose table"
+_START = "frame,time_s,"
+_FIELDS = ("x", "y", "z", "confidence", "status")
+
+
+def recognise(path: Path) -> bool:
+    """A file that begins with gonio's title line or with the columns frame, time_s."""
+    return first_line(Path(path)).startswith((_TITLE, _START))
+
+
+def read(path: Path, *, unit: str | None = None, image_size_px: tuple[int, int] | None = None) -> PoseSequence:
+    """One person's joints. `unit` ("px", "m", "cm", "mm") is needed where the file does not tell its own.
+
+    Raises `InputError` where the file is absent, cut or no such table, and where its unit is unknown or another one
+    than declared.
+    """
+    path = Path(path)
+    told, header, rows = _parts(path)
+    joints, fields = _columns(path, header)
+    table = _cells(path, header, rows)
+    if "frames" in told and told["frames"] != str(len(table)):
+        raise InputError(f"{path}: {len(table)} frames found, the file announces {told['frames']}: it is cut")
+    unit = _unit(path, told.get("unit"), unit, n_dims=3 if "z" in fields else 2)
+    cells = table[:, 2:].reshape(len(table), len(joints), len(fields))
+
+    coordinates = [i for i, name in enumerate(fields) if name in "xyz"]
+    positions = _numbers(path, cells[..., coordinates]) * METRES.get(unit, 1.0)
+    missing = np.isnan(positions).any(axis=2)
+    confidence: Any = None  # where there is no column, what the noun takes by default
+    status: Any = None
+    if "confidence" in fields:
+        confidence = _numbers(path, cells[..., fields.index("confidence")])
+        if (np.isnan(confidence) & ~missing).any():
+            raise InputError(f"{path}: a joint has a position but no confidence")
+        confidence = np.where(missing, 0.0, confidence)
+    if "status" in fields:
+        status = _statuses(path, cells[..., fields.index("status")])
+    times_s, size = _numbers(path, table[:, 1]), told.get("image_size_px")
+    with naming(path):
+        return PoseSequence(
+            positions=positions,
+            times_s=times_s,
+            skeleton=_skeleton(joints, told),
+            unit="px" if unit == "px" else "m",
+            frame=_choice(told, "frame", Frame, "image" if unit == "px" else "world"),
+            frame_name=told.get("frame_name", "" if "frame" in told else path.stem),
+            image_size_px=_size(size) if size else image_size_px,
+            up=_choice(told, "up", Axis, None),
+            source=Source(
+                method=told.get("source_method", ""),
+                model=told.get("source_model", ""),
+                version=told.get("source_version", ""),
+                file=str(path),
+            ),
+            history=(f"{len(table)} frames read from {path.name}",),
+            confidence=confidence,
+            status=status,
+        )
+
+
+def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+    """Writes the table; returns what was lost (covariance, history). Raises `InputError` where there is no frame."""
+    path = Path(path)
+    if not isinstance(sequence, PoseSequence):
+        raise InputError(f"{path}: a .csv table holds one followed person; write detections as .npz or OpenPose JSON")
+    if not len(sequence):
+        raise InputError(f"{path}: there is no frame to write")
+    fields = ("xyz"[: sequence.dimensions], ("confidence", "status"))
+    columns = [f"{joint}_{name}" for joint in sequence.skeleton.joints for part in fields for name in part]
+    size = sequence.image_size_px
+    told = {
+        "layout": sequence.skeleton.name,
+        "parents": " ".join(map(str, sequence.skeleton.parents)),
+        "unit": sequence.unit,
+        "frame": sequence.frame,
+        "frame_name": sequence.frame_name,
+        "image_size_px": f"{size[0]} {size[1]}" if size else "",
+        "up": sequence.up or "",
+        "source_method": sequence.source.method,
+        "source_model": sequence.source.model,
+        "source_version": sequence.source.version,
+        "frames": str(len(sequence)),
+    }
+    numbers = np.concatenate([sequence.positions, sequence.confidence[..., None]], axis=2)
+    words = np.array([status.name.lower() for status in Status], dtype=object)
+    cells = np.concatenate([numbers.astype(object), words[sequence.status][..., None]], axis=2)
+    cells[..., :-1][~sequence.valid] = ""
+    lines = [_TITLE, *(f"# {key}: {' '.join(value.split())}" for key, value in told.items() if value)]
+    lines.append(_START + ",".join(columns))
+    for i, (time, row) in enumerate(
+        zip(sequence.times_s.tolist(), cells.reshape(len(sequence), -1).tolist(), strict=True)
+    ):
+        lines.append(f"{i},{time!r}," + ",".join(map(str, row)))
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lost_fields(sequence, "covariance", "history")
+
+
+def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str]]:
+    """What the comment lines tell, the names of the columns, and the rows."""
+    lines = [line for line in read_lines(path) if line.strip()]
+    n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    told = {
+        key.strip(): value.strip()
+        for key, found, value in (line[1:].partition(":") for line in lines[:n_comments])
+        if found
+    }
+    if n_comments == len(lines) or not lines[n_comments].startswith(_START):
+        raise InputError(f"{path}: is no pose table: no line begins with {_START}<joint>_x,<joint>_y")
+    if n_comments + 1 == len(lines):
+        raise InputError(f"{path}: has a header but no frame")
+    return told, lines[n_comments].split(","), lines[n_comments + 1 :]
+
+
+def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The joints in order, and the fields that each of them has."""
+    pairs = [tuple(name.rpartition("_")[::2]) for name in header[2:]]
+    joints = tuple(dict.fromkeys(joint for joint, _ in pairs))
+    fields = tuple(field for joint, field in pairs if joint == joints[0])
+    if not all(joints) or not {"x", "y"} <= set(fields) <= set(_FIELDS) or len(set(fields)) != len(fields):
+        raise InputError(
+            f"{path}: columns must be <joint>_x, _y(, _z)(, _confidence)(, _status); found {header[2]!r}..."
+        )
+    if pairs != [(joint, field) for joint in joints for field in fields]:
+        raise InputError(f"{path}: every joint needs the columns {', '.join('_' + f for f in fields)}, side by side")
+    return joints, fields
+
+
+def _cells(path: Path, header: list[str], rows: list[str]) -> NDArray[Any]:
+    split = [row.split(",") for row in rows]
+    for i, row in enumerate(split):
+        if len(row) != len(header):
+            raise InputError(f"{path}: row {i + 1} has {len(row)} cells, the header {len(header)}; is the file cut?")
+    return np.array(split)
+
+
+def _numbers(path: Path, cells: NDArray[Any]) -> FloatArray:
+    try:
+        return np.where(np.char.strip(cells) == "", "nan", cells).astype(float)
+    except ValueError as error:
+        raise InputError(f"{path}: a cell is not a number ({error})") from None
+
+
+def _statuses(path: Path, cells: NDArray[Any]) -> NDArray[np.uint8]:
+    found, inverse = np.unique(cells, return_inverse=True)
+    try:
+        values = np.array([Status[word.strip().upper()] for word in found.tolist()], dtype=np.uint8)
+    except KeyError as error:
+        known = ", ".join(status.name.lower() for status in Status)
+        raise InputError(f"{path}: status {str(error).lower()} is not known; there are {known}") from None
+    return np.asarray(values[inverse].reshape(cells.shape))
+
+
+def _unit(path: Path, told: str | None, declared: str | None, n_dims: int) -> str:
+    unit = told or declared
+    if unit is None:
+        raise InputError(f"{path}: the file does not tell its unit; declare --unit px (2D) or --unit m, cm or mm (3D)")
+    if told and declared and told != declared:
+        raise InputError(f"{path}: the file is in {told}, declared was {declared}")
+    if unit != "px" and unit not in METRES:
+        raise InputError(f"{path}: unit {unit!r} is not known; there are px, {', '.join(METRES)}")
+    if (unit == "px") != (n_dims == 2):
+        raise InputError(
+            f"{path}: a table of {n_dims}D joints cannot be in {unit}; 2D is px, 3D is {', '.join(METRES)}"
+        )
+    return unit
+
+
+def _skeleton(joints: tuple[str, ...], told: dict[str, str]) -> Skeleton:
+    if "parents" not in told:
+        return skeleton_of(joints, told.get("layout", "csv"))
+    try:
+        parents = tuple(int(parent) for parent in told["parents"].split())
+    except ValueError:
+        raise InputError("the line '# parents:' does not hold whole numbers") from None
+    return Skeleton(told.get("layout", "csv"), joints, parents)
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(value) for value in text.split())
+    except ValueError:
+        raise InputError(f"image_size_px {text!r} is not a width and a height") from None
+    return width, height
+
+
+def _choice(told: dict[str, str], key: str, values: Any, default: Any) -> Any:
+    value = told.get(key, default)
+    if value is not None and value not in get_args(values):
+        raise InputError(f"{key} {value!r} is not known; there are {', '.join(get_args(values))}")
+    return cast("Any", value)

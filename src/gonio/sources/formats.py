@@ -1,0 +1,158 @@
+"""The table of file formats: which module reads a path, and which writes one.
+
+Every format is a module with `recognise(path)`, `read(path, ...)` and `write(item, path)`. A file is recognised by its
+ending and then by its first bytes; nothing is guessed beyond that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.skeleton import layout as layout_of
+from gonio.errors import InputError
+
+Item = PoseSequence | Detections | dict[str, PoseSequence]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One file format.
+
+    suffixes  the endings of its files; empty for a format that is a folder
+    module    its module in `gonio.sources`
+    options   what its files do not tell and `read` may be told
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    description: str
+    options: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """The module, imported at first use."""
+        return importlib.import_module(f"gonio.sources.{self.module}")
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("gonio archive", (".npz",), "archive", "everything that gonio knows of a sequence, bit for bit"),
+    Format(
+        "OpenPose JSON",
+        (),
+        "openpose_json",
+        "a folder with one .json file a frame: 2D keypoints, several people",
+        ("layout", "rate_hz", "image_size_px"),
+    ),
+    Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up"),
+    Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit", "image_size_px")),
+    Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up"),
+    Format(
+        "VideoPose3D array",
+        (".npy",),
+        "npy_array",
+        "3D, a bare (time, joint, 3) array",
+        ("layout", "rate_hz", "unit"),
+    ),
+)
+
+_OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
+_ENDINGS = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+
+
+def recognise(path: Path) -> Format:
+    """The format of a file or folder that is there.
+
+    Raises `InputError` where it is absent or empty, and where no format fits, naming those that are known.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if not _OPENPOSE.load().recognise(path):
+            raise InputError(f"{path}: the folder holds no .json file; the only folder that gonio reads is OpenPose's")
+        return _OPENPOSE
+    if path.suffix.lower() == ".json":
+        raise InputError(f"{path}: OpenPose writes one .json file a frame; give the folder that holds them")
+    candidates = _by_ending(path)
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty; record or export it again")
+    for form in candidates:
+        if form.load().recognise(path):
+            return form
+    expected = " or ".join(f"{form.name} ({form.description})" for form in candidates)
+    raise InputError(f"{path}: its content is not that of a {expected}")
+
+
+def read(
+    path: Path,
+    *,
+    layout: str | None = None,
+    rate_hz: float | None = None,
+    unit: str | None = None,
+    image_size_px: tuple[int, int] | None = None,
+) -> Item:
+    """What a file or folder holds, by its format.
+
+    The options tell what the file does not; where the file tells it itself, they must agree with it. OpenPose's
+    folder becomes a `PoseSequence` where no frame holds more than one person, `Detections` otherwise.
+    Raises `InputError` as `recognise` and the format's own `read` do.
+    """
+    path = Path(path)
+    form = recognise(path)
+    declared = {"layout": layout, "rate_hz": rate_hz, "unit": unit, "image_size_px": image_size_px}
+    taken = {key: value for key, value in declared.items() if key in form.options and value is not None}
+    item: Item = form.load().read(path, **taken)
+    if isinstance(item, Detections) and form is _OPENPOSE and item.people_per_frame.max(initial=0) <= 1:
+        present = item.present
+        chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
+        item = item.person(chosen, "the only person of each frame")
+    for sequence in item.values() if isinstance(item, dict) else (item,):
+        _check_declared(path, sequence, {key: value for key, value in declared.items() if key not in taken})
+    return item
+
+
+def write(item: Item, path: Path) -> tuple[str, ...]:
+    """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
+
+    Raises `InputError` where the ending is unknown or the format cannot hold the item.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        raise InputError(
+            f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
+        )
+    form = _OPENPOSE if not path.suffix or path.name.endswith("json") else _by_ending(path)[0]
+    if isinstance(item, dict) and form.module != "archive":
+        raise InputError(f"{path}: a {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
+    lost: tuple[str, ...] = form.load().write(item, path)
+    return lost
+
+
+def _by_ending(path: Path) -> list[Format]:
+    found = [form for form in FORMATS if path.name.lower().endswith(form.suffixes)] if path.suffix else []
+    if not found:
+        near = get_close_matches(path.suffix.lower(), _ENDINGS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"{path}: no known format{hint} (known: {', '.join(_ENDINGS)}, OpenPose's JSON folder)")
+    return found
+
+
+def _check_declared(path: Path, item: PoseSequence | Detections, declared: dict[str, Any]) -> None:
+    """What was declared for a format that tells it itself must be what it tells."""
+    layout, rate_hz, unit, size = (declared.get(key) for key in ("layout", "rate_hz", "unit", "image_size_px"))
+    own_unit = item.unit if isinstance(item, PoseSequence) else "px"
+    if layout is not None and set(layout_of(layout).joints) != set(item.skeleton.joints):
+        raise InputError(f"{path}: the file's joints are {item.skeleton.name}, declared was {layout}")
+    if rate_hz is not None and isinstance(item, PoseSequence) and not abs(item.rate_hz - rate_hz) <= 0.01 * rate_hz:
+        raise InputError(f"{path}: the file has {item.rate_hz:.6g} frames per second, declared were {rate_hz:g}")
+    if unit is not None and unit != own_unit:
+        raise InputError(f"{path}: read in {own_unit}, declared was {unit}; the file tells its unit itself")
+    if size is not None and item.image_size_px is not None and item.image_size_px != size:
+        raise InputError(f"{path}: the file's images are {item.image_size_px}, declared were {size}")

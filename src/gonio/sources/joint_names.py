@@ -1,0 +1,76 @@
+"""How other programs spell joint names, and the skeleton behind a list of names.
+
+Marker files carry names but no layout. OpenPose and Pose2Sim write "RHip", "LBigToe", "Neck"; gonio writes its own
+names. Pose2Sim's "Head" is the top of the head (BODY_25B's HeadTop); gonio's lower-case "head" is the Kinect's joint
+inside the head. A name that is not known stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gonio.core.skeleton import BODY_12, BODY_25, BODY_25B, COCO_17, LAYOUTS, Skeleton
+
+_PARTS = {
+    "Hip": "hip",
+    "Knee": "knee",
+    "Ankle": "ankle",
+    "Heel": "heel",
+    "BigToe": "big_toe",
+    "SmallToe": "small_toe",
+    "Shoulder": "shoulder",
+    "Elbow": "elbow",
+    "Wrist": "wrist",
+    "Eye": "eye",
+    "Ear": "ear",
+}
+
+SPELLINGS: dict[str, str] = {
+    "Nose": "nose",
+    "Neck": "neck",
+    "Head": "head_top",
+    "HeadTop": "head_top",
+    "Hip": "mid_hip",
+    "CHip": "mid_hip",
+    "MidHip": "mid_hip",
+    "mouth_left": "left_mouth",
+    "mouth_right": "right_mouth",
+} | {
+    f"{letter}{part}": f"{side}_{joint}"
+    for letter, side in (("L", "left"), ("R", "right"))
+    for part, joint in _PARTS.items()
+}
+"""Spelling in OpenPose, Pose2Sim or MediaPipe -> gonio's name."""
+
+_USUAL = (BODY_25B, BODY_25, COCO_17, BODY_12)
+
+
+def translated(names: Sequence[str]) -> tuple[str, ...]:
+    """gonio's name for every spelling that is known. Of two spellings of one joint the second stays."""
+    joints: list[str] = []
+    for name in names:
+        joint = SPELLINGS.get(name, name)
+        joints.append(name if joint in joints or (joint != name and joint in names) else joint)
+    return tuple(joints)
+
+
+def skeleton_of(joints: Sequence[str], name: str) -> Skeleton:
+    """The known layout with just these joints, else a skeleton of that `name` whose bones come from the layout that
+    knows most of them; joints that it does not know have no parent.
+
+    Raises `InputError` where a joint is named twice.
+    """
+    joints = tuple(joints)
+    for known in LAYOUTS.values():
+        if known.joints == joints:
+            return known
+    own = Skeleton(name, joints, (-1,) * len(joints))
+    nearest = max((*_USUAL, *LAYOUTS.values()), key=lambda known: sum(joint in known for joint in joints))
+    shared = [joint for joint in joints if joint in nearest]
+    bones = nearest.select(shared)
+    if len(shared) == len(joints):
+        return bones
+    parents = dict(zip(shared, bones.parents, strict=True))
+    return Skeleton(
+        own.name, joints, tuple(joints.index(shared[p]) if (p := parents.get(j, -1)) >= 0 else -1 for j in joints)
+    )

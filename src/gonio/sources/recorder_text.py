@@ -1,0 +1,118 @@
+"""The Kinect recorder's text: one row a frame, separated by blanks.
+
+    # frame time_s head_x head_y head_z shoulder_center_x ...
+    0 0.000000 0.0123 0.5561 2.871 ...
+
+Frame number, time in seconds, then x y z in metres of the 20 joints in the recorder's own order
+(`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
+sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gonio.core.files import replacing
+from gonio.core.sequence import PoseSequence, Source
+from gonio.core.skeleton import KINECT_RECORDER_20
+from gonio.errors import InputError
+from gonio.sources.lost import lost_fields, lost_joints
+from gonio.sources.text_file import first_line, naming, read_lines
+
+_COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
+_CAMERA_TO_KINECT = np.diag([-1.0, -1.0, 1.0])  # x right, y down, z forward -> x left, y up, z forward
+
+
+def recognise(path: Path) -> bool:
+    """A file that begins with the header or with a row of 62 numbers."""
+    words = first_line(Path(path)).split()
+    if words[:2] == ["#", "frame"]:
+        return True
+    try:
+        return len([float(word) for word in words]) == len(_COLUMNS)
+    except ValueError:
+        return False
+
+
+def read(path: Path) -> PoseSequence:
+    """The recorded person. frame "world", named for the file, y up.
+
+    A joint other than the hip centre at exactly 0 0 0 is taken as missing, and so is a whole row of zeros. Where the
+    hip centre is at the origin in every frame the recording is root-relative, and the frame is "root".
+    Raises `InputError` where the file is absent, empty, cut, or no such text.
+    """
+    path = Path(path)
+    lines = read_lines(path)
+    rows = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not rows:
+        raise InputError(f"{path}: holds no frame")
+    for i, row in enumerate(rows):
+        if len(row.split()) != len(_COLUMNS):
+            raise InputError(
+                f"{path}: row {i + 1} has {len(row.split())} numbers; the Kinect recorder writes {len(_COLUMNS)} "
+                f"(frame, time, x y z of 20 joints)"
+            )
+    try:
+        table = np.loadtxt(rows, comments=None, ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{path}: holds a word where a number is expected ({error})") from None
+    positions = table[:, 2:].reshape(len(table), len(KINECT_RECORDER_20), 3)
+    zero = (positions == 0).all(axis=2)
+    hip = KINECT_RECORDER_20.index("hip_center")
+    nobody = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
+    root_relative = bool(zero[~nobody, hip].all()) and not nobody.all()
+    if root_relative:
+        zero[~nobody, hip] = False
+    history = [f"{len(table)} frames read from {path.name}"]
+    if zero.any():
+        history.append(f"{int(zero.sum())} joints at 0 0 0 taken as missing")
+    if root_relative:
+        history.append("the hip centre is at the origin in every frame: the recording is root-relative")
+    with naming(path):
+        return PoseSequence(
+            positions=np.where(zero[..., None], np.nan, positions),
+            times_s=table[:, 1],
+            skeleton=KINECT_RECORDER_20,
+            unit="m",
+            frame="root" if root_relative else "world",
+            frame_name=path.stem,
+            up="+y",
+            source=Source(method="kinect-recorder", file=str(path)),
+            history=tuple(history),
+        )
+
+
+def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+    """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what was lost. Nine significant digits.
+
+    A camera's axes (y down) are turned half a turn about z, which keeps z from the camera to the person; any other
+    frame whose vertical is known is turned y up. Raises `InputError` for 2D and for a sequence without frames.
+    """
+    path = Path(path)
+    if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
+        raise InputError(f"{path}: the Kinect recorder's text holds one person in 3D; write 2D as .csv or .npz")
+    if not len(sequence):
+        raise InputError(f"{path}: there is no frame to write")
+    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    mapped = sequence.to_skeleton(KINECT_RECORDER_20)
+    lost += lost_joints(sequence, mapped)
+    if sequence.frame == "camera" or sequence.up == "-y":
+        positions = mapped.positions @ _CAMERA_TO_KINECT
+    elif sequence.up is not None:
+        positions = mapped.with_up("+y").positions
+    else:
+        positions = mapped.positions
+        lost.append("which axis points up is not known: the axes are written as they are")
+    if sequence.frame == "root":
+        lost.append("the positions are root-relative; the file does not say so")
+    rows = np.char.mod("%.9g", positions.reshape(len(sequence), -1)).tolist()
+    lines = ["# " + " ".join(_COLUMNS)]
+    lines += [
+        f"{i} {time:.12g} " + " ".join(row)
+        for i, (time, row) in enumerate(zip(sequence.times_s.tolist(), rows, strict=True))
+    ]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tuple(lost)

@@ -1,0 +1,58 @@
+"""Text files as lines, and errors that name the file they come from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from gonio.errors import InputError
+
+METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""Length units that files declare, in metres."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file. Raises `InputError` where it is absent, a folder, unreadable or empty."""
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder where a file was expected") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if not content:
+        raise InputError(f"{path}: is empty; record or export it again")
+    return content
+
+
+def read_lines(path: Path) -> list[str]:
+    """The file's lines without their ends. The last one is empty where the file ends with a line end, as it should.
+
+    UTF-8, else Latin-1 (older programs write the user's folder into the header). Raises `InputError` as `read_bytes`.
+    """
+    content = read_bytes(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def first_line(path: Path) -> str:
+    """The first line, at most 64 KiB of it; empty where the file cannot be read."""
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.readline(65536).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Puts the file's name before the message of an `InputError` that the nouns raise."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
