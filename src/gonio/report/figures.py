@@ -17,7 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
 
+from gonio.comparison.study import StudyResult
+from gonio.comparison.study_result import Comparison
 from gonio.core.arrays import FloatArray
 from gonio.core.files import replacing
 from gonio.core.sequence import AngleSeries, Axis, PoseSequence
@@ -27,7 +30,8 @@ from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, St
 OWN_SIDES = "Left and right are the person's own."
 TRAJECTORY_JOINTS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
 
-_SMALL, _NORMAL, _LARGE = 7.5, 8.5, 10.0  # text sizes in points
+_ALIGNED = ("turned and scaled to fit, each frame (PA-MPJPE)", "pa_mpjpe_mm")
+_SMALL, _NORMAL = 7.5, 8.5  # text sizes in points
 _PNG_DPI = 160
 _FRONT_ANGLE_RAD = np.deg2rad(35.0)  # skeletons are seen from the front, turned by this much,
 _ELEVATION_RAD = np.deg2rad(12.0)  # and from a little above
@@ -113,6 +117,52 @@ def angle_curves(
             ax.tick_params(labelbottom=True)
     _legend(figure, styles, angles, reference)
     _foot(figure, OWN_SIDES)
+    return figure
+
+
+def error_per_joint(result: StudyResult, *, styles: Mapping[str, Style] | None = None) -> Figure:
+    """How far each joint lies from the reference's, in mm: centred on the mid-hip, and after alignment of each frame.
+
+    Left: root MPJPE, which holds errors of direction and size. Right: PA-MPJPE, what remains of them when rotation and
+    scale are taken out too. A method without the one or the other is not in that panel. Without a reference the errors
+    are those between every two methods, written into a grid. Raises `InputError` where there is no error to draw.
+    """
+    if result.pairs:
+        return _error_grid(result)
+    reference = result.protocol["reference"]
+    styles = _styles(result.methods, reference, styles)
+    estimates = {name: m for name, m in result.methods.items() if not m.is_reference and m.per_joint}
+    joints = tuple(dict.fromkeys(joint for m in estimates.values() for joint in m.per_joint))
+    panels = [
+        (title, {name: m for name, m in estimates.items() if any(_error(m, j, key) is not None for j in joints)}, key)
+        for title, key in (("centred on the mid-hip (root MPJPE)", "root_mpjpe_mm"), _ALIGNED)
+    ]
+    panels = [panel for panel in panels if panel[1]]
+    if not panels:
+        raise InputError("the study holds no error of any joint; there is nothing to draw")
+    figure = _figure(9.0, 1.3 + 0.31 * len(joints))
+    grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
+    rows = np.arange(len(joints))
+    for ax, (title, shown, key) in zip(grid, panels, strict=True):
+        _dress(ax)
+        ax.grid(False, axis="y")
+        ax.hlines(rows, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
+        for name, method in shown.items():
+            values = np.array([_number(_error(method, joint, key)) for joint in joints])
+            style = styles[name]
+            ax.plot(values, rows, ls="none", marker=style.marker, ms=6, mfc=style.colour, mec="white", mew=0.5)
+        ax.set_title(title, fontsize=_NORMAL, color=INK, loc="left")
+        ax.set_xlabel("error (mm)", fontsize=_SMALL, color=INK)
+        ax.set_xlim(left=0)
+        ax.margins(x=0.05)
+    grid[0].set_yticks(rows, [_words(joint) for joint in joints])
+    grid[0].set_ylim(len(joints) - 0.5, -0.5)
+    ordered = [name for name in estimates if any(name in shown for _, shown, _ in panels)]
+    handles = [
+        Line2D([], [], ls="none", marker=styles[n].marker, ms=6, mfc=styles[n].colour, mec="white") for n in ordered
+    ]
+    _named_legend(figure, handles, ordered)
+    _foot(figure, f"{OWN_SIDES} Mean distance from the reference.")
     return figure
 
 
@@ -239,13 +289,61 @@ def _curve(ax: Axes, times_s: FloatArray, values: FloatArray, style: Style) -> N
 def _legend(figure: Figure, styles: Mapping[str, Style], names: Iterable[str], reference: str | None) -> None:
     ordered = sorted(names, key=lambda name: name != reference)
     lines = [Line2D([], [], color=styles[n].colour, ls=styles[n].dashes, lw=styles[n].width + 0.4) for n in ordered]
-    blank = [" "] * len(lines)
-    columns = min(4, len(lines))
+    _named_legend(figure, lines, [f"{name} (reference)" if name == reference else name for name in ordered])
+
+
+def _named_legend(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) -> None:
     legend = figure.legend(
-        lines, blank, loc="outside upper center", ncols=columns, frameon=False, fontsize=_SMALL, handlelength=2.8
+        handles,
+        [" "] * len(handles),
+        loc="outside upper center",
+        ncols=min(4, len(handles)),
+        frameon=False,
+        fontsize=_SMALL,
+        handlelength=2.8,
     )
-    for text, name in zip(legend.get_texts(), ordered, strict=True):
-        _label(text, f"{name} (reference)" if name == reference else name)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        _label(text, name)
+
+
+def _error(item: Comparison, joint: str, key: str) -> float | None:
+    value: float | None = getattr(item.per_joint.get(joint), key, None)
+    return value
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _error_grid(result: StudyResult) -> Figure:
+    """Joints by pairs of methods, each cell a number; root-centred where every pair has it, else aligned."""
+    pairs = result.pairs
+    joints = tuple(dict.fromkeys(joint for pair in pairs for joint in pair.per_joint))
+    has_root = all(pair.root_mpjpe_mm is not None for pair in pairs)
+    title, key = ("centred on the mid-hip (root MPJPE)", "root_mpjpe_mm") if has_root else _ALIGNED
+    values = np.array([[_number(_error(pair, joint, key)) for pair in pairs] for joint in joints])
+    if not np.isfinite(values).any():
+        raise InputError("the study holds no error of any joint; there is nothing to draw")
+    figure = _figure(min(2.2 + 0.62 * len(pairs), 14.0), 2.6 + 0.27 * len(joints))
+    ax: Axes = figure.subplots()
+    picture = ax.imshow(values, cmap="cividis_r", vmin=0, aspect="auto")
+    middle = float(np.nanmax(values)) * 0.55
+    for row, column in np.argwhere(np.isfinite(values)):
+        value = values[row, column]
+        colour = "white" if value > middle else INK
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=_SMALL, color=colour)
+    ax.set_yticks(range(len(joints)), [_words(joint) for joint in joints], fontsize=_SMALL, color=INK)
+    ax.set_xticks(range(len(pairs)), [" "] * len(pairs), fontsize=_SMALL, color=INK, rotation=55, ha="right")
+    ax.xaxis.set_major_locator(FixedLocator(range(len(pairs))))
+    ax.set_xticklabels([f"{pair.a} / {pair.b}" for pair in pairs], rotation_mode="anchor", parse_math=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    bar = figure.colorbar(picture, ax=ax, pad=0.02)
+    bar.set_label(f"mm, {title}", fontsize=_SMALL, color=INK)
+    bar.ax.tick_params(labelsize=_SMALL, labelcolor=INK)
+    bar.outline.set_visible(False)
+    _foot(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
+    return figure
 
 
 def _one_vertical(

@@ -247,7 +247,7 @@ class _Artist:
             for face in self._other_faces[other] if other is not None else ():
                 if np.isfinite(face).all():
                     _blur(image, face * scale)
-        size = max(image.shape[0] / 480, 1.0)
+        size = max(float(np.sqrt(image.shape[0] * image.shape[1])) / 560, 0.8)
         if row is not None:
             points = _to_scaled(self._keypoints.positions[row], scale)
             _draw_skeleton(image, points, self._keypoints.confidence[row], self._keypoints.skeleton, size)
@@ -256,7 +256,7 @@ class _Artist:
             if again is not None:
                 points = _to_scaled(self._reprojected.positions[again], scale)
                 _draw_reprojection(image, points, self._reprojected.skeleton, size)
-        _stamp(image, _legend(round(11 * size), self._reprojected is not None))
+        _stamp(image, _legend(round(9.5 * size), self._reprojected is not None))
         return image
 
 
