@@ -1,4 +1,4 @@
-"""The command line: one thin function per command, no computation. Every error of gonio is one line and exit status 2."""
+"""The command line: one thin function per command, no computation. An error of gonio is one line and exit status 2."""
 
 from __future__ import annotations
 
@@ -125,14 +125,16 @@ def detect(
         images: Also write every frame with the joints drawn in, as pictures in this folder.
         blur_faces: Blur the face in what is drawn.
     """
+    options = dict(locals())
     from gonio.pipeline import detect_video
-    from gonio.results import draw_detections
+    from gonio.results import draw_detections, write_provenance
     from gonio.sources import formats
 
-    found = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
-    lost = formats.write(found, output)
+    found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
+    lost = formats.write(chosen if people == 1 else found, output)
+    write_provenance(output, "detect", options, *chosen.history)
     _say_lost(output, lost)
-    draw_detections(video, found, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
+    draw_detections(video, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
 
 
 @app.command
@@ -161,7 +163,9 @@ def triangulate(
             rule, three sigmas of each camera's own errors.
         refine: Minimise the reprojection error after the linear solution, or leave that ("none").
     """
+    options = dict(locals())
     from gonio.pipeline import triangulate_files
+    from gonio.results import write_provenance
     from gonio.sources import formats
 
     measurement = triangulate_files(
@@ -175,6 +179,7 @@ def triangulate(
     )
     (sequence,) = measurement.sequences.values()
     _say_lost(output, formats.write(sequence, output))
+    write_provenance(output, "triangulate", options, *measurement.notes, *sequence.history)
     for note in (*measurement.notes, *sequence.history):
         print(note)
     medians = measurement.reprojection_px_median()
@@ -198,10 +203,15 @@ def convert(
         fps: Frames per second, where the source does not tell them.
         unit: Unit, where the source does not tell it.
     """
+    options = dict(locals())
+    from gonio.results import write_provenance
     from gonio.sources import formats
 
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
-    _say_lost(target, formats.write(item, target))
+    lost = formats.write(item, target)
+    history = () if isinstance(item, dict) else item.history
+    write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
+    _say_lost(target, lost)
 
 
 @app.command

@@ -183,19 +183,31 @@ def trial_from_files(
     cameras: list[CameraConfig] = []
     recordings: list[RecordingConfig] = []
     for path in files:
-        if not path.exists():
-            raise InputError(f"{path}: no such file")
         name = path.stem.removesuffix("_json")
-        if not formats.holds_joints(path):
+        role = _role(path, layout, fps)
+        if role == "video":
             cameras.append(CameraConfig(name, video=path))
-        elif formats.is_2d(path):
+        elif role == "keypoints":
             cameras.append(CameraConfig(name, keypoints=path, layout=layout, fps=fps))
         else:
-            recordings.append(RecordingConfig(name, path, layout=layout, fps=fps))
+            recordings.append(RecordingConfig(name, path, fps=fps if path.suffix == ".npy" else None))
     rig = None
     if calibration is not None or baseline_m is not None or focal_px is not None:
         rig = RigConfig(calibration, None, None, baseline_m, focal_px, principal_point_px)
     return Trial(tuple(cameras), "trial", rig=rig, recordings=tuple(recordings))
+
+
+def _role(path: Path, layout: str | None, fps: float | None) -> Literal["video", "keypoints", "recording"]:
+    """What a file is by what it holds; one that no joint format claims by its ending is taken for a video."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        return "keypoints"
+    if path.suffix.lower() not in {suffix for form in formats.FORMATS for suffix in form.suffixes}:
+        return "video"
+    item = formats.read(path, layout=layout, rate_hz=fps)
+    flat = isinstance(item, Detections) or (isinstance(item, PoseSequence) and item.unit == "px")
+    return "keypoints" if flat else "recording"
 
 
 def adjusted(trial: Trial, *, detector: str | None, reference: str | None, blur_faces: bool, videos: bool) -> Trial:
@@ -231,17 +243,22 @@ def detect_video(
     path: Path,
     detector: str,
     *,
-    people: int,
-    choose: Literal["largest", "center"],
-    region_px: tuple[float, float, float, float] | None,
+    people: int = 1,
+    choose: Literal["largest", "center"] = "largest",
+    region_px: tuple[float, float, float, float] | None = None,
     progress: Progress = silent,
-) -> PoseSequence | Detections:
-    """The joints found in one video: one sequence for one person, unordered detections for more."""
+) -> tuple[Detections, PoseSequence]:
+    """Everybody found in one video, and the one who is chosen by the rule."""
     camera = CameraConfig(path.stem, video=path, region_px=region_px)
     trial = Trial((camera,), detector=DetectorConfig(detector, people, choose))
     _check_files(trial)
     (found,) = _detect(trial, None, {camera.name: video.probe(path).size_px}, progress).values()
-    return found.person(_by_rule(found, choose), "one person in view") if people == 1 else found
+    return found, found.person(_by_rule(found, choose), _rule_in_words(found, choose))
+
+
+def _rule_in_words(found: Detections, choose: str) -> str:
+    rule = "the largest person" if choose == "largest" else "the person nearest to the image's centre"
+    return rule if found.positions.shape[1] > 1 else "the only person found in view"
 
 
 def _check_files(trial: Trial) -> None:
@@ -274,7 +291,7 @@ def _rig(trial: Trial, sizes: Mapping[str, tuple[int, int]]) -> Rig | None:
         elif size != calibrated.size_px:
             raise InputError(
                 f"{config.file}: {size[0]}x{size[1]} px, but {path.name} was made for {calibrated.size_px[0]}x"
-                f"{calibrated.size_px[1]}; if the video was cropped, say crop_px = [left, top] for camera {config.name!r}"
+                f"{calibrated.size_px[1]} px; if it was cropped since, say crop_px = [left, top] for {config.name!r}"
             )
         cameras.append(calibrated)
     return Rig(rig.name, tuple(cameras), up=rig.up, history=rig.history)
@@ -359,8 +376,9 @@ def _detect(
 
             def run(camera: CameraConfig) -> Detections:
                 detector = workers[camera.name]
-                size = sizes[camera.name]
-                return detector.detect(video.frames(camera.file), camera=camera.name, image_size_px=size, on_frame=tick)
+                stream = video.frames(camera.file)
+                seen = detector.detect(stream, camera=camera.name, image_size_px=sizes[camera.name], on_frame=tick)
+                return replace(seen, history=(*stream.notes, *seen.history))
 
             with ThreadPoolExecutor(max_workers=min(len(videos), os.cpu_count() or 1)) as pool:
                 found |= zip((c.name for c in videos), pool.map(run, videos), strict=True)
@@ -432,7 +450,8 @@ def _follow_patient(
     worlds: dict[str, PoseSequence] = {}
     notes: list[str] = []
     crowded = any(d.positions.shape[1] > 1 for d in detections.values())
-    chosen: dict[str, IntArray] = {}
+    step: str | None
+    chosen: dict[str, IntArray]
     if crowded and rig is not None and len(detections) > 1:
         detections = {name: _nearest_frames(d, times_s) for name, d in detections.items()}
         match = match_patient(rig, detections)
@@ -440,12 +459,13 @@ def _follow_patient(
         step = "the patient is the person whose rays meet"
         notes += match.history
     else:
-        step = f"the patient is the {trial.detector.choose} person" if crowded else "one person in view"
+        step = None
         chosen = {name: _by_rule(d, trial.detector.choose) for name, d in detections.items()}
     for name, found in detections.items():
-        views[name] = found.person(chosen[name], step)
+        words = step or _rule_in_words(found, trial.detector.choose)
+        views[name] = found.person(chosen[name], words)
         if found.world_m is not None:
-            worlds[name] = found.person_world(chosen[name], step)
+            worlds[name] = found.person_world(chosen[name], words)
     return views, worlds, notes
 
 

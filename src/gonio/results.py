@@ -2,7 +2,7 @@
 
     report.html        the answer in words, figures, tables, the protocol; one self-contained page
     results.json       errors and angles of every method, with the protocol (`StudyResult`)
-    sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect recorder)
+    sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect)
     keypoints/         each camera's 2D joints, lossless
     figures/ tables/   .png and .svg; .csv
     videos/            each camera with its 2D joints and the reprojected 3D joints drawn in
@@ -26,6 +26,7 @@ from gonio import assets
 from gonio.comparison.study import StudyResult
 from gonio.config import Trial, as_plain
 from gonio.core.camera import Rig
+from gonio.core.files import replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
 from gonio.errors import InputError
@@ -60,6 +61,37 @@ def write_results(
         return tuple(targets)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def draw_detections(
+    path: Path,
+    keypoints: PoseSequence,
+    *,
+    overlay: Path | None,
+    images: Path | None,
+    blur_faces: bool,
+    progress: Progress = silent,
+) -> None:
+    """The video `path` with the joints drawn in, as a video and as one picture a frame, where these are asked for."""
+    total = len(keypoints)
+    if overlay is not None:
+        with progress("rendering video", total) as tick:
+            rendering.overlay_video(overlay, video.frames(path), keypoints, blur_faces=blur_faces, on_frame=tick)
+    if images is not None:
+        with progress("writing pictures", total) as tick:
+            rendering.write_images(images, video.frames(path), keypoints, blur_faces=blur_faces, on_frame=tick)
+
+
+def write_provenance(output: Path, command: str, options: Mapping[str, Any], *steps: str) -> None:
+    """`<output>.provenance.json`: the command with all its options, versions, and the steps that were applied."""
+    content = {
+        "command": command,
+        "options": {name: as_plain(value) for name, value in options.items()},
+        "versions": versions(),
+        "steps": list(steps),
+    }
+    with replacing(output.with_name(output.name + ".provenance.json")) as temporary:
+        _write_json(temporary, content)
 
 
 def _inputs(trial: Trial) -> Iterator[Path]:
