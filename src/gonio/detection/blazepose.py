@@ -12,8 +12,10 @@ Pixel (0, 0) is the centre of the top left pixel. A square of side s px round c 
 size, pixel i from i to i + 1) to c + s/size * R(angle) (u - size/2). Column i of a heatmap stands for u = 4i, not
 4i + 2: of a mirrored crop the networks give mirrored landmarks exactly so (measured, heatmap centre 32.00).
 
-Confidence is the sigmoid of the visibility logit. `world_m` are the network's metres, hip-centred, turned by the
-square's angle to camera axes: x right, y down, z away from the camera. They are an estimate from one picture.
+Confidence is the sigmoid of the visibility logit: on the sample trial the median error is 9 px above 0.9, 16 px at
+0.5-0.7 and 26 px below 0.3; the presence logit says nothing of it (above 0.99 for every joint). `world_m` are the
+network's metres, hip-centred, turned by the square's angle to camera axes: x right, y down, z away from the camera.
+They are an estimate from one picture: on the trial 8 to 13 cm from the joints triangulated by four cameras.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio import assets
-from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
@@ -147,7 +149,7 @@ def merge_overlapping(points: FloatArray, scores: FloatArray) -> tuple[FloatArra
     points, scores = points[order], scores[order]
     merged, best = [], []
     while len(scores):
-        same: BoolArray = overlap(points[0, :2].ravel(), points[:, :2].reshape(-1, 4)) > NMS_IOU
+        same = np.array(overlap(points[0, :2].ravel(), points[:, :2].reshape(-1, 4)) > NMS_IOU, dtype=np.bool_)
         same[0] = True
         merged.append(np.average(points[same], axis=0, weights=scores[same]))
         best.append(scores[0])
@@ -229,10 +231,13 @@ class Person:
         return np.concatenate([self.joints_px.min(axis=0), self.joints_px.max(axis=0)])
 
 
-def find_people(image: Image, networks: Networks) -> list[Region]:
-    """The regions of all people that the person network sees."""
-    height, width = image.shape[:2]
-    square = Region(np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height)))
+def square_round(x1: float, y1: float, x2: float, y2: float) -> Region:
+    """The upright square round a rectangle of the picture, px."""
+    return Region(np.array([(x1 + x2) / 2, (y1 + y2) / 2]), float(max(x2 - x1, y2 - y1)))
+
+
+def find_people(image: Image, square: Region, networks: Networks) -> list[Region]:
+    """The regions of all people that the person network sees in an upright square of the picture."""
     picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32) / 127.5 - 1.0
     points, _ = decode_people(*networks.people(picture))
     keypoints_px = square.to_image(points[:, 2:4] * PERSON_INPUT_PX, PERSON_INPUT_PX)
@@ -415,12 +420,17 @@ class BlazePose:
 
     def _search(self, image: Image, networks: Networks, seen: dict[int, Person]) -> None:
         """Fill `seen` up to the number wanted with the people that the person network finds, in order of choice."""
-        center = np.array([(image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2])
+        height, width = image.shape[:2]
+        squares = [square_round(-0.5, -0.5, width - 0.5, height - 0.5)]
+        if self.region_px is not None:  # looked at closely too: people small in the picture are found only so
+            squares.append(square_round(*self.region_px))
+        found = [region for square in squares for region in find_people(image, square, networks)]
+        center = squares[0].center_px
         order: dict[Choice, Callable[[Region], float]] = {
             "largest": lambda region: -region.side_px,
             "center": lambda region: float(np.hypot(*(region.center_px - center))),
         }
-        for region in sorted(find_people(image, networks), key=order[self.choose]):
+        for region in sorted(found, key=order[self.choose]):
             if len(seen) == self.people:
                 return
             if any(same_person(region, other.next_region) for other in seen.values()):
