@@ -61,7 +61,7 @@ def mpjve_mm_per_s(
         return np.full((0, mask.shape[1]), np.nan)
     body, truth, used = _centred_on_mid_hip(estimate, reference, mask, hips)
     step_s = np.diff(times_s)
-    consecutive = step_s <= LONGEST_STEP * np.median(step_s)
+    consecutive = step_s <= LONGEST_STEP * np.median(step_s) + 1e-9  # a nanosecond for rounding
     difference = np.diff(body - truth, axis=0) / step_s[:, None, None]
     counts = used[1:] & used[:-1] & consecutive[:, None]
     return np.where(counts, MM_PER_M * np.linalg.norm(difference, axis=2), np.nan)

@@ -53,6 +53,12 @@ __all__ = [
 
 HIPS = ("left_hip", "right_hip")
 
+CELLS = {
+    "positions": "frames and joints that all methods and the reference have; frames with both hips, at least half of "
+    "the joints, and not all joints on a line",
+    "angles": "times at which the reference and all methods that measure the angle have it",
+}
+
 ALIGNMENT = {
     "mpjpe_mm": "none: absolute positions; null for a method that does not stand in the reference's frame",
     "root_mpjpe_mm": "both centred on their mid-hip, axes of the reference's frame, no scale; null where axes differ",
@@ -105,6 +111,7 @@ def compare(
         "joints_left_out": cells.left_out,
         "least_joints_per_frame": cells.least,
         "angles": sorted(samples),
+        "cells": CELLS,
         "alignment": ALIGNMENT,
         "matching_tolerance_s": tolerance_s,
         "filter": filter_words,

@@ -107,7 +107,7 @@ class StudyResult:
 
     def save(self, path: Path | str) -> None:
         """Write results.json. Raises `InputError` where `path` cannot be written."""
-        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self.to_json(), indent=1, allow_nan=False)
         with replacing(Path(path)) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -127,8 +127,13 @@ class StudyResult:
     def from_json(cls, content: Any, where: str = "results") -> StudyResult:
         """The reverse of `to_json`. Raises `InputError` naming `where` and the first key that is absent or wrong."""
         study = _Node(content, where)
+        protocol = study.mapping("protocol")
+        protocol.optional_text("reference")
+        for key in ("alignment", "frames"):
+            protocol.mapping(key)
+        protocol.mapping("counts").each(lambda joints: joints.each(lambda joint: joint.content))
         return cls(
-            protocol=dict(study.mapping("protocol").content),
+            protocol=protocol.content,
             methods=study.mapping("methods").each(_read_method),
             pairs=tuple(_read_pair(pair) for pair in study.sequence("pairs")),
             cameras=study.mapping("cameras").each(
@@ -155,8 +160,7 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
             raise InputError(f"results 1 and {number} cannot be averaged, their protocols differ: {difference}")
     protocol = {**protocols[0], "averaged": sum(p.get("averaged", 1) for p in protocols)}
     for key in OF_THE_TRIAL[1:]:
-        if all(key in content["protocol"] for content in contents):
-            protocol[key] = _merged([content["protocol"][key] for content in contents], key, sum)
+        protocol[key] = _merged([content["protocol"][key] for content in contents], key, sum)
     protocol["trial"] = [content["protocol"].get("trial") for content in contents]
     for content in contents:
         for method in content["methods"].values():
@@ -178,7 +182,7 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
         (name, None if method.is_reference else reference, method) for name, method in result.methods.items()
     ]
     compared += [(pair.a, pair.b, pair) for pair in result.pairs]
-    counts = result.protocol.get("counts", {})
+    counts = result.protocol["counts"]
     count_keys = list(next((c for joints in counts.values() for c in joints.values()), {}))
     methods: list[list[Any]] = [["method", "reference", "n_frames", "n_cells", *ERROR_KEYS]]
     per_joint: list[list[Any]] = [["method", "reference", "joint", *ERROR_KEYS, *count_keys]]
@@ -233,48 +237,65 @@ def _no_constant(name: str) -> Any:
 
 @dataclass(frozen=True)
 class _Node:
-    """A JSON object that is being read, and the path to it for messages."""
+    """A JSON object that is being read, the file it comes from and the keys that lead to it, for messages."""
 
     content: Any
-    where: str
+    file: str
+    keys: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.content, dict):
             raise InputError(f"{self.where} is not an object; this is not the results.json of a study")
 
-    def _get(self, key: str, kind: type[_T], words: str) -> _T:
+    @property
+    def where(self) -> str:
+        return f"{self.file}: {self.keys}" if self.keys else self.file
+
+    def _child(self, key: str, content: Any) -> _Node:
+        return _Node(content, self.file, self._keys_to(key))
+
+    def _keys_to(self, key: str) -> str:
+        return f"{self.keys}.{key}" if self.keys else key
+
+    def _get(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
         if key not in self.content:
             raise InputError(f"{self.where} has no {key!r}; this is not a whole results.json")
         value = self.content[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"{self.where}.{key} is {value!r:.40}, not {words}")
+            raise InputError(f"{self.file}: {self._keys_to(key)} is {value!r:.40}, not {words}")
         return value
 
     def mapping(self, key: str) -> _Node:
-        return _Node(self._get(key, dict, "an object"), f"{self.where}.{key}")
+        return self._child(key, self._get(key, dict, "an object"))
 
     def sequence(self, key: str) -> list[_Node]:
-        return [_Node(item, f"{self.where}.{key}[{i}]") for i, item in enumerate(self._get(key, list, "a list"))]
+        return [self._child(f"{key}[{i}]", item) for i, item in enumerate(self._get(key, list, "a list"))]
 
     def each(self, read: Callable[[_Node], _T]) -> dict[str, _T]:
-        return {key: read(_Node(item, f"{self.where}.{key}")) for key, item in self.content.items()}
+        return {key: read(self._child(key, item)) for key, item in self.content.items()}
 
     def number(self, key: str) -> float | None:
         if key in self.content and self.content[key] is None:
             return None
-        value = float(self._get(key, Real, "a number or null"))  # type: ignore[type-abstract]
+        value = float(self._get(key, (int, float), "a number or null"))
         if not math.isfinite(value):
-            raise InputError(f"{self.where}.{key} is not a finite number")
+            raise InputError(f"{self.file}: {self._keys_to(key)} is not a finite number")
         return value
 
     def count(self, key: str) -> int:
-        return self._get(key, int, "a count")
+        return int(self._get(key, int, "a count"))
 
     def text(self, key: str) -> str:
-        return self._get(key, str, "text")
+        return str(self._get(key, str, "text"))
+
+    def optional_text(self, key: str) -> str | None:
+        return None if key in self.content and self.content[key] is None else self.text(key)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return tuple(str(item) for item in self._get(key, list, "a list"))
 
     def flag(self, key: str) -> bool:
-        return self._get(key, bool, "true or false")
+        return bool(self._get(key, bool, "true or false"))
 
 
 def _read_errors(node: _Node) -> PositionErrors:
@@ -300,7 +321,7 @@ def _read_method(node: _Node) -> MethodResult:
         **_read_comparison(node),
         is_reference=node.flag("is_reference"),
         frame=node.text("frame"),
-        history=tuple(str(step) for step in node._get("history", list, "a list")),
+        history=node.texts("history"),
     )
 
 
