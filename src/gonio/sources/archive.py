@@ -8,9 +8,6 @@ several people (a dict of them), or `Detections`. Nothing is pickled and nothing
 from __future__ import annotations
 
 import json
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +19,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Detections, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.text_file import naming
+from gonio.sources.reading import NUMPY_ERRORS, naming, reason
 
 VERSION = 1
 _FIRST_ENTRY = b"gonio_archive.npy"
@@ -31,22 +28,6 @@ _ARRAYS = {
     Detections: ("positions", "times_s", "confidence", "boxes_px", "scores", "world_m"),
 }
 _WORDS = ("unit", "frame", "frame_name", "up")
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 Item = PoseSequence | Detections | dict[str, PoseSequence]
 
 
@@ -84,9 +65,8 @@ def read(path: Path) -> Item:
             return item
         people: dict[str, PoseSequence] = dict(zip(names, items, strict=True))  # type: ignore[arg-type]
         return people
-    except _UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: the archive is damaged or cut ({reason}); write it again") from None
+    except NUMPY_ERRORS as error:
+        raise InputError(f"{path}: the archive is damaged or cut ({reason(error)}); write it again") from None
 
 
 def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:

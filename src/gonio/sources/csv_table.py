@@ -27,7 +27,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of
 from gonio.sources.lost import lost_fields
-from gonio.sources.text_file import METRES, first_line, naming, read_lines
+from gonio.sources.reading import METRES, first_line, naming, read_lines
 
 _TITLE = "# gonio: pose table"
 _START = "frame,time_s,"
@@ -35,8 +35,8 @@ _FIELDS = ("x", "y", "z", "confidence", "status")
 
 
 def recognise(path: Path) -> bool:
-    """A file that begins with gonio's title line or with the columns frame, time_s."""
-    return first_line(Path(path)).startswith((_TITLE, _START))
+    """A file whose first line, comments left out, begins with the columns frame, time_s."""
+    return first_line(Path(path)).startswith(_START)
 
 
 def read(path: Path, *, unit: str | None = None, image_size_px: tuple[int, int] | None = None) -> PoseSequence:
@@ -96,6 +96,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: a .csv table holds one followed person; write detections as .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
+    for joint in sequence.skeleton.joints:
+        if not joint or set(joint) & set(",\r\n"):
+            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a table separated by commas")
     fields = ("xyz"[: sequence.dimensions], ("confidence", "status"))
     columns = [f"{joint}_{name}" for joint in sequence.skeleton.joints for part in fields for name in part]
     size = sequence.image_size_px
@@ -132,7 +135,7 @@ def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str]]:
     lines = [line for line in read_lines(path) if line.strip()]
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     told = {
-        key.strip(): value.strip()
+        key.strip(): value.rstrip(", ").lstrip()  # a spreadsheet pads the line with commas
         for key, found, value in (line[1:].partition(":") for line in lines[:n_comments])
         if found
     }
@@ -150,7 +153,7 @@ def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str,
     fields = tuple(field for joint, field in pairs if joint == joints[0])
     if not all(joints) or not {"x", "y"} <= set(fields) <= set(_FIELDS) or len(set(fields)) != len(fields):
         raise InputError(
-            f"{path}: columns must be <joint>_x, _y(, _z)(, _confidence)(, _status); found {header[2]!r}..."
+            f"{path}: columns must be <joint>_x, _y(, _z)(, _confidence)(, _status); found {header[2:3]}"
         )
     if pairs != [(joint, field) for joint in joints for field in fields]:
         raise InputError(f"{path}: every joint needs the columns {', '.join('_' + f for f in fields)}, side by side")

@@ -72,8 +72,12 @@ def recognise(path: Path) -> Format:
     Raises `InputError` where it is absent or empty, and where no format fits, naming those that are known.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file or folder") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if path.is_dir():
         if not _OPENPOSE.load().recognise(path):
             raise InputError(f"{path}: the folder holds no .json file; the only folder that gonio reads is OpenPose's")
@@ -81,7 +85,7 @@ def recognise(path: Path) -> Format:
     if path.suffix.lower() == ".json":
         raise InputError(f"{path}: OpenPose writes one .json file a frame; give the folder that holds them")
     candidates = _by_ending(path)
-    if path.stat().st_size == 0:
+    if size == 0:
         raise InputError(f"{path}: is empty; record or export it again")
     for form in candidates:
         if form.load().recognise(path):

@@ -6,7 +6,6 @@ the numbers: rate, layout and frame are declared by the reader. Read without pic
 
 from __future__ import annotations
 
-import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from gonio.core.skeleton import H36M_17
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
-from gonio.sources.text_file import METRES, naming, read_bytes
+from gonio.sources.reading import METRES, NUMPY_ERRORS, naming, read_bytes, reason
 
 _MAGIC = b"\x93NUMPY"
 _AT_ORIGIN_M = 1e-6
@@ -59,13 +58,8 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
         )
     if not len(array):
         raise InputError(f"{path}: holds no frame")
-    positions = array.astype(float) * METRES[unit]
-    missing = np.asarray(np.isnan(positions).any(axis=2))
-    seen = np.where(missing[..., None], np.nan, positions)[~missing.all(axis=1)]
-    if len(seen):
-        size_m = float(np.median(np.nanmax(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=1)))
-        if size_m > _LARGEST_BODY_M:
-            raise InputError(f"{path}: the body is {size_m:.0f} m large; is it in millimetres? Declare --unit mm")
+    with np.errstate(over="ignore"):
+        positions = array.astype(float) * METRES[unit]
     with naming(path):
         sequence = PoseSequence(
             positions=positions,
@@ -77,6 +71,11 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
             source=Source(method="npy", model=skeleton.name, file=str(path)),
             history=(f"{len(positions)} frames read from {path.name} as {skeleton.name}, {rate_hz:g} per second",),
         )
+    seen = sequence.positions[sequence.valid.any(axis=1)]
+    with np.errstate(over="ignore"):
+        size_m = float(np.median(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=0).max()) if len(seen) else 0.0
+    if size_m > _LARGEST_BODY_M:
+        raise InputError(f"{path}: the body is {size_m:.4g} m large; is it in millimetres? Declare --unit mm")
     root = sequence.root_m()
     there = ~np.isnan(root[:, 0])
     frame: Frame = "root" if there.any() and np.abs(root[there]).max() <= _AT_ORIGIN_M else "world"
@@ -107,9 +106,8 @@ def _load(path: Path) -> NDArray[Any]:
         raise InputError(f"{path}: is no numpy array")
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read as an array of numbers ({reason})") from None
+    except NUMPY_ERRORS as error:
+        raise InputError(f"{path}: cannot be read as an array of numbers ({reason(error)})") from None
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds {array.dtype}, not numbers")
     return array

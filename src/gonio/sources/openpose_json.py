@@ -32,12 +32,16 @@ from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
-from gonio.sources.text_file import naming, read_bytes
+from gonio.sources.reading import naming, read_bytes, reason
 
 _BY_COUNT = {18: COCO_18, 17: COCO_17}
 _NATIVE = (BODY_25, BODY_25B, COCO_18, COCO_17)
 _NOT_READ = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "pose_keypoints_3d")
+_LARGEST_PIXEL = 1e6
 _HIGHEST_CONFIDENCE = 1.5  # OpenPose's peaks overshoot 1 slightly; beyond this the number is no confidence
+
+
+_OFF_GRID = 0.1  # of an interval: times further from the grid are not written as frame numbers
 
 
 def recognise(path: Path) -> bool:
@@ -201,7 +205,9 @@ def _people(file: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(read_bytes(file))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not complete JSON ({error}); was it cut? Run OpenPose on it again") from None
+        raise InputError(
+            f"{file}: is not complete JSON ({reason(error)}); was it cut? Run OpenPose on it again"
+        ) from None
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise InputError(f"{file}: is not OpenPose's output: it has no list of 'people'")
@@ -313,12 +319,12 @@ def _to_pixels(
             )
         pixels = (positions - low) / (1.0 - low) * (np.array(image_size_px) - 1.0)
         return pixels, image_size_px, [f"coordinates scaled from {range_} to {image_size_px} pixels"]
+    if len(xy) and np.abs(xy).max() > _LARGEST_PIXEL:
+        raise InputError(f"{folder}: a keypoint lies at {np.abs(xy).max():g}; that is no pixel of an image")
     if image_size_px is not None:
         outside = int(((xy < -0.5) | (xy > np.array(image_size_px) - 0.5)).any(axis=1).sum())
         words = f"{outside} keypoints lie outside the declared image of {image_size_px[0]} x {image_size_px[1]} pixels"
         return positions, image_size_px, [words] if outside else []
-    if len(xy) and xy.max() > 1e6:
-        raise InputError(f"{folder}: a keypoint lies at {xy.max():g}; that is no pixel of an image")
     size = np.maximum(np.floor(xy.max(axis=0, initial=0.0) + 0.5).astype(int) + 1, 1)
     guess = (int(size[0]), int(size[1]))
     return positions, guess, [f"image size unknown: {guess[0]} x {guess[1]} is the smallest that holds all keypoints"]
@@ -345,15 +351,20 @@ def _camera_name(folder: Path) -> str:
 def _frame_numbers(times_s: FloatArray) -> tuple[IntArray, list[str]]:
     """A frame number for every time, and what is lost by it."""
     count = np.arange(len(times_s), dtype=np.int64)
-    rate_hz = median_rate_hz(times_s)
-    if not np.isfinite(rate_hz):
+    if len(times_s) < 2:
         return count, ["the frame's time is lost"] if times_s.any() else []
+    intervals = np.diff(times_s)
+    steps = np.concatenate([[0], np.cumsum(np.rint(intervals / np.median(intervals)))])
+    rate_hz = steps[-1] / (times_s[-1] - times_s[0])
     grid = times_s * rate_hz
-    numbers = np.rint(grid).astype(np.int64)
-    said = f"the frame rate is lost: read the files with --fps {rate_hz:.6g}"
-    if numbers[0] >= 0 and (np.diff(numbers) > 0).all() and np.abs(grid - numbers).max() < 0.1:
-        return numbers, [said]
-    return count, [said, "the frames' own times are lost: they are not on a regular grid from 0; frames are counted"]
+    numbers = steps + np.rint(grid[0])
+    said = "the frame rate is lost: read the files with --fps "
+    if numbers[0] >= 0 and (np.diff(numbers) > 0).all() and np.abs(grid - numbers).max() < _OFF_GRID:
+        return numbers.astype(np.int64), [f"{said}{rate_hz:.9g}"]
+    return count, [
+        f"{said}{median_rate_hz(times_s):.9g}",
+        "the frames' own times are lost: they are not on a regular grid from 0; frames are counted",
+    ]
 
 
 def _person(values: list[float]) -> dict[str, Any]:

@@ -19,17 +19,15 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import KINECT_RECORDER_20
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
-from gonio.sources.text_file import first_line, naming, read_lines
+from gonio.sources.reading import first_line, naming, read_lines
 
 _COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
 _CAMERA_TO_KINECT = np.diag([-1.0, -1.0, 1.0])  # x right, y down, z forward -> x left, y up, z forward
 
 
 def recognise(path: Path) -> bool:
-    """A file that begins with the header or with a row of 62 numbers."""
+    """A file whose first line, comments left out, is a row of 62 numbers."""
     words = first_line(Path(path)).split()
-    if words[:2] == ["#", "frame"]:
-        return True
     try:
         return len([float(word) for word in words]) == len(_COLUMNS)
     except ValueError:
@@ -66,6 +64,8 @@ def read(path: Path) -> PoseSequence:
     if root_relative:
         zero[~nobody, hip] = False
     history = [f"{len(table)} frames read from {path.name}"]
+    if lines[-1]:
+        history.append("the file does not end with a line end: its last number may be cut")
     if zero.any():
         history.append(f"{int(zero.sum())} joints at 0 0 0 taken as missing")
     if root_relative:

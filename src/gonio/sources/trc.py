@@ -24,7 +24,7 @@ from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of, translated
 from gonio.sources.lost import lost_fields
-from gonio.sources.text_file import METRES, first_line, naming, read_lines
+from gonio.sources.reading import METRES, first_line, naming, read_lines, reason
 
 _HEADER_LINES = 5
 _EMPTY_CELL = re.compile(r"\t *(?=\t|$)")
@@ -58,6 +58,8 @@ def read(path: Path, *, up: Axis | None = "+y") -> PoseSequence:
         raise InputError(f"{path}: row {int(np.argmax(np.isnan(table[:, 1]))) + 1} has no time")
 
     joints = translated(markers)
+    if lines[-1]:
+        history.append("the file does not end with a line end: its last number may be cut")
     renamed = sum(joint != marker for joint, marker in zip(joints, markers, strict=True))
     if renamed:
         history.append(f"{renamed} of {len(markers)} marker names translated")
@@ -89,6 +91,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: a .trc file holds one person's 3D markers; write 2D as .csv, .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
+    for joint in sequence.skeleton.joints:
+        if joint != joint.strip() or not joint or set(joint) & set("\t\r\n"):
+            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a table separated by tabs")
     lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     if sequence.up is None:
         lost.append("which axis points up is not known: the axes are written as they are, OpenSim takes y as up")
@@ -161,6 +166,6 @@ def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, li
     try:
         table = np.loadtxt(rows, delimiter="\t", comments=None, ndmin=2)
     except ValueError as error:
-        raise InputError(f"{path}: a cell below the header is not a number ({error})") from None
+        raise InputError(f"{path}: a cell below the header is not a number ({reason(error)})") from None
     words = f"{short} rows are shorter than the header; the markers they lack are missing"
     return np.asarray(table, dtype=float), [words] if short else []

@@ -1,8 +1,12 @@
-"""Text files as lines, and errors that name the file they come from."""
+"""Opening files so that every failure is an `InputError` that names the file."""
 
 from __future__ import annotations
 
 import contextlib
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +14,24 @@ from gonio.errors import InputError
 
 METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Length units that files declare, in metres."""
+
+NUMPY_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and the zip library raise on a damaged .npy or .npz file."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -41,12 +63,18 @@ def read_lines(path: Path) -> list[str]:
 
 
 def first_line(path: Path) -> str:
-    """The first line, at most 64 KiB of it; empty where the file cannot be read."""
+    """The first line that is neither blank nor a # comment, within the first 64 KiB; "" where there is none."""
     try:
         with Path(path).open("rb") as stream:
-            return stream.readline(65536).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+            text = stream.read(65536).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""
+    return next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+
+
+def reason(error: BaseException) -> str:
+    """A library's error as part of one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextlib.contextmanager
