@@ -84,8 +84,8 @@ def write(rig: Rig, path: Path) -> None:
     for camera in rig:
         if camera.distortion_model != "opencv":
             raise InputError(
-                f"{path}: camera {camera.name!r} has the distortion model {camera.distortion_model!r}, which this format "
-                "cannot hold; only 'opencv' can be written"
+                f"{path}: camera {camera.name!r} has the distortion model {camera.distortion_model!r}; this format holds "
+                "'opencv' only"
             )
         if camera.name == "metadata":
             raise InputError(f"{path}: a camera cannot be named 'metadata' in this format; rename it")
@@ -108,7 +108,7 @@ def write(rig: Rig, path: Path) -> None:
 def match_cameras(rig: Rig, names: Sequence[str]) -> dict[str, str]:
     """Which camera of the rig each name means: {name: camera name}.
 
-    The same name, else the only camera whose name is equal but for case, spaces and punctuation (cam_01, cam01, CAM-01).
+    The same name, else the only camera whose name is equal but for case, spaces and punctuation (cam_01 ~ CAM01).
     Never by order. Raises `InputError`, naming both lists, where a name fits no camera or several, or two names one.
     """
     lists = f"the recordings are {', '.join(names)}; the rig {rig.name!r} has {', '.join(rig.camera_names)}"
@@ -152,7 +152,8 @@ def rotation_to_vector(rotation: ArrayLike) -> FloatArray:
     q = Q[np.argmax(np.diag(Q))]
     q = q / np.linalg.norm(q) * (1 if q[0] >= 0 else -1)
     sine = np.linalg.norm(q[1:])
-    return np.zeros(3) if sine == 0 else q[1:] / sine * 2 * np.arctan2(sine, q[0])
+    angle = 2 * np.arctan2(sine, q[0])
+    return np.zeros(3) if sine == 0 else np.asarray(q[1:] / sine * angle)
 
 
 def _text(path: Path) -> str:
