@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator
 
 from gonio.comparison.study import StudyResult
 from gonio.comparison.study_result import Comparison
@@ -153,8 +152,8 @@ def error_per_joint(result: StudyResult, *, styles: Mapping[str, Style] | None =
             ax.plot(values, rows, ls="none", marker=style.marker, ms=6, mfc=style.colour, mec="white", mew=0.5)
         ax.set_title(title, fontsize=_NORMAL, color=INK, loc="left")
         ax.set_xlabel("error (mm)", fontsize=_SMALL, color=INK)
-        ax.set_xlim(left=0)
-        ax.margins(x=0.05)
+    largest = max(_number(_error(m, j, key)) for _, shown, key in panels for m in shown.values() for j in m.per_joint)
+    grid[0].set_xlim(0, 1.05 * largest)
     grid[0].set_yticks(rows, [_words(joint) for joint in joints])
     grid[0].set_ylim(len(joints) - 0.5, -0.5)
     ordered = [name for name in estimates if any(name in shown for _, shown, _ in panels)]
@@ -316,26 +315,28 @@ def _number(value: float | None) -> float:
 
 
 def _error_grid(result: StudyResult) -> Figure:
-    """Joints by pairs of methods, each cell a number; root-centred where every pair has it, else aligned."""
-    pairs = result.pairs
-    joints = tuple(dict.fromkeys(joint for pair in pairs for joint in pair.per_joint))
-    has_root = all(pair.root_mpjpe_mm is not None for pair in pairs)
+    """Pairs of methods by joints, nearest pair first; root-centred where every pair has it, else aligned."""
+    has_root = all(pair.root_mpjpe_mm is not None for pair in result.pairs)
     title, key = ("centred on the mid-hip (root MPJPE)", "root_mpjpe_mm") if has_root else _ALIGNED
-    values = np.array([[_number(_error(pair, joint, key)) for pair in pairs] for joint in joints])
+    pairs = sorted(result.pairs, key=lambda pair: np.nan_to_num(_number(getattr(pair, key)), nan=np.inf))
+    joints = tuple(dict.fromkeys(joint for pair in pairs for joint in pair.per_joint))
+    values = np.array([[_number(_error(pair, joint, key)) for joint in joints] for pair in pairs])
     if not np.isfinite(values).any():
         raise InputError("the study holds no error of any joint; there is nothing to draw")
-    figure = _figure(min(2.2 + 0.62 * len(pairs), 14.0), 2.6 + 0.27 * len(joints))
+    figure = _figure(9.0, 1.6 + 0.27 * len(pairs))
     ax: Axes = figure.subplots()
-    picture = ax.imshow(values, cmap="cividis_r", vmin=0, aspect="auto")
-    middle = float(np.nanmax(values)) * 0.55
+    picture = ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
+    middle = float(np.nanmax(values)) * 0.6
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
         colour = "white" if value > middle else INK
         ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=_SMALL, color=colour)
-    ax.set_yticks(range(len(joints)), [_words(joint) for joint in joints], fontsize=_SMALL, color=INK)
-    ax.set_xticks(range(len(pairs)), [" "] * len(pairs), fontsize=_SMALL, color=INK, rotation=55, ha="right")
-    ax.xaxis.set_major_locator(FixedLocator(range(len(pairs))))
-    ax.set_xticklabels([f"{pair.a} / {pair.b}" for pair in pairs], rotation_mode="anchor", parse_math=False)
+    names = [f"{pair.a} / {pair.b}" for pair in pairs]
+    ax.set_yticks(range(len(pairs)), names, fontsize=_SMALL, color=INK, parse_math=False)
+    ax.set_xticks(
+        range(len(joints)), [_words(joint).replace(" ", "\n") for joint in joints], fontsize=_SMALL, color=INK
+    )
+    ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(picture, ax=ax, pad=0.02)

@@ -25,7 +25,7 @@ _DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     (0, (1.2, 1.2)),
     (0, (6, 1.5, 1.2, 1.5)),
 )
-_MARKERS = "osD^vPX*"
+_MARKERS = "osD^v>"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,549 @@
+"""The report: one page that says in words what a study found, then shows and tabulates it, with the protocol.
+
+The page is a single file: pictures are inside it, there is no script, and its own security policy forbids it to ask
+any network for anything. What it says in words (`reading`) is computed from the numbers; nothing in it is tuned to one
+trial. A number that does not exist is a dash, and a note under the table says why.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from gonio.comparison import study
+from gonio.comparison.study import MethodResult, PairResult, StudyResult
+from gonio.core.files import replacing
+from gonio.errors import InputError
+from gonio.report.palette import method_styles
+
+DISCLAIMER = "For research; not a medical device."
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_POSITION_COLUMNS = (
+    ("mpjpe_mm", "MPJPE (mm)", 1),
+    ("root_mpjpe_mm", "root MPJPE (mm)", 1),
+    ("n_mpjpe_mm", "N-MPJPE (mm)", 1),
+    ("pa_mpjpe_mm", "PA-MPJPE (mm)", 1),
+    ("mpjve_mm_per_s", "MPJVE (mm/s)", 0),
+)
+_EXPLAINED = (
+    ("MPJPE", "mean distance of the joints from the reference's, where each method says they are in the room"),
+    ("root MPJPE", "the same with both bodies centred on the mid-hip: errors of direction, size and shape"),
+    ("N-MPJPE", "the same after one scale per frame: errors of direction and shape"),
+    ("PA-MPJPE", "the same after turning and scaling each frame to fit best: errors of shape alone"),
+    ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
+)
+_ANGLE_TABLES = (
+    ("rmse_deg", "Joint angles: how far from the reference", "RMSE (degrees): typical size of the difference.", 1),
+    ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference (degrees): above 0 reads too large.", 1),
+    ("r", "Joint angles: do the curves move together", "Pearson's r (no unit): 1 is the same course in time.", 2),
+)
+_EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
+_FIGURE_TITLES = {
+    "error_per_joint": "Error of each joint",
+    "angle_curves": "Joint angles over time",
+    "trajectories": "Joint positions over time",
+    "skeletons_3d": "Skeletons in 3D",
+}
+_ORDER = ("error_per_joint", "angle_curves", "skeletons_3d", "trajectories")
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """What the page shows.
+
+    figures  name -> (picture, caption); the picture of the same name with .svg is taken where that is smaller
+    stills   camera -> (picture, caption); the page links to videos/<camera>.mp4
+    notes    group -> sentences: what was decided, and each method's history
+    caveats  sentences about what the reference can prove and what it cannot
+    tables   names of the files in tables/
+    """
+
+    title: str
+    result: StudyResult
+    description: str = ""
+    figures: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    stills: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: its text, and whether it is the smallest error of its column."""
+
+    text: str
+    best: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page. `rows` are (row header, its method or None, cells); `notes` stand below in small print."""
+
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, str | None, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...] = ()
+    folded: bool = False
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["words"] = lambda text: str(text).replace("_", " ")
+    environment.filters["url"] = lambda text: quote(str(text))
+    result = content.result
+    reference = result.protocol["reference"]
+    styles = method_styles(result.methods, reference)
+    page = environment.get_template("report.html.jinja").render(
+        content=content,
+        disclaimer=DISCLAIMER,
+        reading=reading(result),
+        limits=(*content.caveats, *limits(result)),
+        figures=[
+            (_FIGURE_TITLES.get(name, name.replace("_", " ")), _figure_uri(content.figures[name][0]), caption)
+            for name, caption in _ordered(content.figures)
+        ],
+        stills=[(camera, _photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
+        tables=page_tables(result),
+        protocol=_protocol_rows(result.protocol),
+        gonio_version=result.protocol.get("versions", {}).get("gonio"),
+        colours={name: style.colour for name, style in styles.items()},
+        reference=reference,
+        style=Markup(_TEMPLATES.joinpath("report.css").read_text(encoding="utf-8")),
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def write_tables(folder: Path, result: StudyResult) -> list[Path]:
+    """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty."""
+    paths = []
+    for name, rows in study.tables(result).items():
+        path = Path(folder) / f"{name}.csv"
+        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(["" if v is None else v for v in row] for row in rows)
+        paths.append(path)
+    return paths
+
+
+# ---- the answer in words ---------------------------------------------------------------------------------------------
+
+
+def reading(result: StudyResult) -> tuple[str, ...]:
+    """What the study found, in sentences, from its numbers alone."""
+    if result.pairs:
+        return _reading_of_pairs(result)
+    estimates = {name: m for name, m in result.methods.items() if not m.is_reference}
+    if not estimates:
+        return (
+            "There is one method only. It is drawn and its angles are tabulated; there is nothing to compare it with.",
+        )
+    return _reading_against_reference(result, estimates)
+
+
+def limits(result: StudyResult) -> tuple[str, ...]:
+    """What cannot be concluded from any study of this kind."""
+    frames = result.protocol.get("frames", {})
+    seen = max((m.n_frames for m in result.methods.values()), default=0)
+    averaged = int(result.protocol.get("averaged", 1))
+    words = [
+        "A difference between two recordings that is smaller than a method's error here should not be read as a "
+        "change of the person.",
+    ]
+    if result.protocol["reference"] is not None:
+        words.insert(
+            0,
+            f"The reference, {result.protocol['reference']}, is a measurement too. Agreement with it is not truth: "
+            "errors that both share cannot be seen.",
+        )
+    if averaged == 1:
+        words.append(
+            f"The numbers come from one recording ({seen} of {frames.get('in_all', seen)} frames). They do not tell "
+            "how a method does with another person, movement, room or camera."
+        )
+    return tuple(words)
+
+
+def _reading_against_reference(result: StudyResult, estimates: Mapping[str, MethodResult]) -> tuple[str, ...]:
+    reference = result.protocol["reference"]
+    key, how = _ranking_key(list(estimates.values()))
+    words = []
+    ranked = sorted(
+        (n for n in estimates if _value(estimates[n], key) is not None), key=lambda n: _must(estimates[n], key)
+    )
+    if ranked:
+        first = ranked[0]
+        smallest = _must(estimates[first], key)
+        near = [n for n in ranked if _must(estimates[n], key) <= smallest * (1 + _EQUALLY_NEAR)]
+        n_joints = len(result.protocol.get("joints", ()))
+        over = f"mean over {n_joints} joints and {estimates[first].n_frames} frames, {how}"
+        if len(near) > 1:
+            words.append(
+                f"{_list(near)} are equally near to the reference {reference}: {smallest:.0f} mm "
+                f"to {_must(estimates[near[-1]], key):.0f} mm ({over})."
+            )
+        else:
+            words.append(f"{first} is nearest to the reference {reference}: {smallest:.0f} mm ({over}).")
+        rest = ranked[len(near) :]
+        if rest:
+            words.append("Then follow " + _list([f"{n} ({_must(estimates[n], key):.0f} mm)" for n in rest]) + ".")
+        words += _where_error_lies(ranked[-1], estimates[ranked[-1]])
+    words += _angle_words(estimates, ranked)
+    absent = [n for n in estimates if n not in ranked]
+    if absent:
+        words.append(
+            f"{_list(absent)} cannot be ranked by position: the number ({how}) does not exist for "
+            f"{'it' if len(absent) == 1 else 'them'}."
+        )
+    words += _frames_words(result)
+    return tuple(words)
+
+
+def _where_error_lies(name: str, method: MethodResult) -> list[str]:
+    """Whether the error of the farthest method is one of direction and size, or one of shape."""
+    root, shape = method.root_mpjpe_mm, method.pa_mpjpe_mm
+    if root is None or shape is None or not root > 0:
+        return []
+    share = shape / root
+    kind = (
+        "most of its error is one of direction and size, which angles do not feel"
+        if share < 0.5
+        else "most of its error is one of shape, which angles feel"
+        if share > 0.75
+        else "its error is partly of direction and size, partly of shape"
+    )
+    return [f"Turned and scaled to fit, {name} is still {shape:.0f} mm away: {kind}."]
+
+
+def _angle_words(estimates: Mapping[str, MethodResult], ranked: Sequence[str]) -> list[str]:
+    errors = {n: _rmse(estimates[n]) for n in ranked or estimates}
+    errors = {n: e for n, e in errors.items() if e}
+    if not errors:
+        return ["No joint angle could be compared."]
+    means = {n: float(np.mean(list(e.values()))) for n, e in errors.items()}
+    order = sorted(means, key=lambda n: means[n])
+    best = errors[order[0]]
+    low, high = min(best, key=lambda a: best[a]), max(best, key=lambda a: best[a])
+    words = [
+        f"In joint angles {order[0]} is nearest: {means[order[0]]:.1f}° on average (RMSE), from {best[low]:.1f}° "
+        f"({_words(low)}) to {best[high]:.1f}° ({_words(high)})."
+    ]
+    if len(order) > 1:
+        words[0] += " The others: " + _list([f"{n} {means[n]:.1f}°" for n in order[1:]]) + "."
+    everyone = {a: [e[a] for e in errors.values() if a in e] for a in {a for e in errors.values() for a in e}}
+    hardest = max(sorted(everyone), key=lambda a: float(np.median(everyone[a])))
+    if len(errors) > 1:
+        median = float(np.median(everyone[hardest]))
+        words.append(f"The angle that the methods find hardest is the {_words(hardest)}: median {median:.1f}°.")
+    return words
+
+
+def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
+    key, how = _ranking_key(list(result.pairs))
+    ranked = sorted((p for p in result.pairs if _value(p, key) is not None), key=lambda p: _must(p, key))
+    words = ["No method was named as the reference: how far they agree can be said, which of them is right cannot."]
+    for label, pair in (("Nearest to each other", ranked[:1]), ("Farthest apart", ranked[1:][-1:])):
+        for p in pair:
+            errors = _rmse(p)
+            angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
+            words.append(f"{label} are {p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
+    return (*words, *_frames_words(result))
+
+
+def _frames_words(result: StudyResult) -> list[str]:
+    frames = result.protocol.get("frames", {})
+    if "in_all" not in frames:
+        return []
+    words = (
+        f"Every number is over the same {frames['compared']} of {frames['in_all']} frames, those that all methods have."
+    )
+    alone = {name: n for name, n in frames.get("lost_by_one_alone", {}).items() if n}
+    if alone:
+        words += " Lost by one method alone: " + _list([f"{name} {n}" for name, n in alone.items()]) + "."
+    return [words]
+
+
+def _ranking_key(items: Sequence[MethodResult | PairResult]) -> tuple[str, str]:
+    """Root-centred where all have it: the fairest that keeps size and direction. Else what all have after alignment."""
+    if items and all(item.root_mpjpe_mm is not None for item in items):
+        return "root_mpjpe_mm", "both centred on the mid-hip"
+    return "pa_mpjpe_mm", "turned and scaled to fit each frame, since not all methods share the reference's axes"
+
+
+def _value(item: MethodResult | PairResult, key: str) -> float | None:
+    value: float | None = getattr(item, key)
+    return value
+
+
+def _must(item: MethodResult | PairResult, key: str) -> float:
+    return float(getattr(item, key))
+
+
+def _rmse(item: MethodResult | PairResult) -> dict[str, float]:
+    return {angle: a.rmse_deg for angle, a in item.angles.items() if a.rmse_deg is not None}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _list(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def page_tables(result: StudyResult) -> list[Table]:
+    """The tables of the page, in order."""
+    tables = [_position_table(result), *_angle_tables(result), _motion_table(result), _joint_table(result)]
+    tables += [_camera_table(result), _count_table(result)]
+    return [table for table in tables if table is not None]
+
+
+def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult | PairResult]]:
+    """Row or column header -> (method whose colour it has, numbers): the estimates, or the pairs."""
+    if result.pairs:
+        return {f"{p.a} / {p.b}": (None, p) for p in result.pairs}
+    return {name: (name, m) for name, m in result.methods.items() if not m.is_reference}
+
+
+def _against(result: StudyResult) -> str:
+    reference = result.protocol["reference"]
+    return f"Reference: {reference}." if reference is not None else "Each pair of methods; neither is true."
+
+
+def _position_table(result: StudyResult) -> Table | None:
+    compared = _compared(result)
+    if not compared:
+        return None
+    columns = [[getattr(item, key) for _, item in compared.values()] for key, _, _ in _POSITION_COLUMNS]
+    best = [min((v for v in column if v is not None), default=None) for column in columns]
+    rows = []
+    for name, (method, item) in compared.items():
+        cells = [Cell(str(item.n_frames))]
+        for (key, _, digits), smallest in zip(_POSITION_COLUMNS, best, strict=True):
+            value = getattr(item, key)
+            is_best = value is not None and value == smallest and len(compared) > 1
+            cells.append(Cell(_number(value, digits), is_best))
+        rows.append((name, method, tuple(cells)))
+    notes = [f"{short}: {words}." for short, words in _EXPLAINED]
+    alignment = result.protocol.get("alignment", {})
+    for (key, title, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
+        absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
+        if absent:
+            why = str(alignment.get(key, "")).rpartition("null ")[2]
+            notes.append(f"– {title.rpartition(' (')[0]} of {_list(absent)} does not exist: null {why}.")
+    return Table(
+        "Position errors",
+        f"{_against(result)} {_protocol_in_short(result)} Smallest error of each column in bold.",
+        ("method" if not result.pairs else "pair", "frames (count)", *(title for _, title, _ in _POSITION_COLUMNS)),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def _protocol_in_short(result: StudyResult) -> str:
+    protocol = result.protocol
+    filtered = protocol.get("filter", "none")
+    tolerance_ms = 1000 * float(protocol.get("matching_tolerance_s", 0))
+    return (
+        f"{len(protocol.get('joints', ()))} joints that all methods have; same frames and joints for all; "
+        f"filter: {filtered}; times matched within {tolerance_ms:g} ms."
+    )
+
+
+def _angle_names(compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> list[str]:
+    return list(dict.fromkeys(angle for _, item in compared.values() for angle in item.angles))
+
+
+def _angle_tables(result: StudyResult) -> list[Table]:
+    compared = _compared(result)
+    angles = _angle_names(compared)
+    tables = []
+    for key, title, caption, digits in _ANGLE_TABLES:
+        rows = []
+        for angle in angles:
+            values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
+            known = [v for v in values if v is not None]
+            best = min(known) if key == "rmse_deg" and len(known) > 1 else None
+            counts = [item.angles[angle].n_samples if angle in item.angles else 0 for _, item in compared.values()]
+            cells = [
+                Cell(_number(v, digits, signed=key == "bias_deg"), v is not None and v == best, f"{n} samples")
+                for v, n in zip(values, counts, strict=True)
+            ]
+            if known:
+                rows.append((_words(angle), None, tuple(cells)))
+        if rows:
+            notes = [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
+            if key == "r":
+                notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
+            header = ("angle", *compared)
+            how = f"{caption} {_against(result)} Times at which all methods have the angle."
+            tables.append(Table(title, how, header, tuple(rows), tuple(notes), folded=key != "rmse_deg"))
+    return tables
+
+
+_NO_ANGLE = (
+    "– does not exist: the method has not all joints of this angle, or the angle is not there at a time common to all, "
+    "or (for r) one of the curves is flat."
+)
+
+
+def _motion_table(result: StudyResult) -> Table | None:
+    """Range of motion by every method, the reference first."""
+    ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
+    rows = []
+    for angle in dict.fromkeys(angle for m in ordered.values() for angle in m.angles):
+        values = [m.angles[angle].rom_deg if angle in m.angles else None for m in ordered.values()]
+        if any(v is not None for v in values):
+            rows.append((_words(angle), None, tuple(Cell(_number(v, 1)) for v in values)))
+    if not rows:
+        return None
+    header = ("angle", *(f"{name} (reference)" if m.is_reference else name for name, m in ordered.items()))
+    notes = () if all(c.text != "–" for _, _, cells in rows for c in cells) else (_NO_ANGLE,)
+    caption = "Largest minus smallest value (degrees), over the times at which all methods have the angle."
+    return Table("Range of motion", caption, header, tuple(rows), notes)
+
+
+def _joint_table(result: StudyResult) -> Table | None:
+    compared = _compared(result)
+    key, how = _ranking_key([item for _, item in compared.values()])
+    title = next(title for k, title, _ in _POSITION_COLUMNS if k == key)
+    joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
+    rows = tuple(
+        (
+            _words(joint),
+            None,
+            tuple(Cell(_number(getattr(item.per_joint.get(joint), key, None), 1)) for _, item in compared.values()),
+        )
+        for joint in joints
+    )
+    if not rows:
+        return None
+    caption = f"{title}: {how}. {_against(result)} {_protocol_in_short(result)}"
+    return Table("Error of each joint", caption, ("joint", *compared), rows, folded=True)
+
+
+def _camera_table(result: StudyResult) -> Table | None:
+    if not result.cameras:
+        return None
+    rows = tuple(
+        (name, None, (Cell(_number(camera["reprojection_px_median"], 2)),)) for name, camera in result.cameras.items()
+    )
+    caption = (
+        "How far the 3D joints, projected back, lie from the joints found in the picture: median over frames and the "
+        "compared joints, of the method that uses the most cameras. It shows that rays meet, not that they meet in the "
+        "right place."
+    )
+    return Table("Cameras", caption, ("camera", "reprojection error, median (px)"), rows)
+
+
+def _count_table(result: StudyResult) -> Table | None:
+    """How many joint positions of each method were measured, inferred, interpolated, repaired or missing."""
+    counts = result.protocol.get("counts", {})
+    if not counts:
+        return None
+    kinds = list(dict.fromkeys(kind for joints in counts.values() for c in joints.values() for kind in c))
+    lost = result.protocol.get("frames", {}).get("lost_by_one_alone", {})
+    rows = []
+    for name, joints in counts.items():
+        totals = [sum(int(c.get(kind, 0)) for c in joints.values()) for kind in kinds]
+        cells = [*(Cell(str(total)) for total in totals), Cell(str(lost.get(name, 0)))]
+        rows.append((name, name if name in result.methods else None, tuple(cells)))
+    header = ("method", *(f"{_words(kind)} (count)" for kind in kinds), "frames lost by it alone (count)")
+    caption = "Where the joint positions of each method come from, over the compared joints and all frames."
+    notes = (
+        "inferred: taken from neighbouring joints or by the device itself. interpolated: between two frames. repaired: "
+        "left and right exchanged. missing alone: missing in this method and there in all others.",
+    )
+    return Table("What was measured and what was not", caption, header, tuple(rows), notes)
+
+
+def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The protocol as (key, value) lines: nested keys are joined; counts per joint are in the table and in the JSON."""
+    rows: list[tuple[str, str]] = []
+
+    def add(key: str, value: Any) -> None:
+        if isinstance(value, Mapping) and value:
+            for inner, item in value.items():
+                add(f"{key} · {_words(str(inner))}" if key else _words(str(inner)), item)
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            rows.append((key, ", ".join(value) or "none"))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            rows.append((key, "none" if value in ({}, None) else text))
+
+    add("", {key: value for key, value in protocol.items() if key != "counts"})
+    return rows
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _ordered(figures: Mapping[str, tuple[Path, str]]) -> list[tuple[str, str]]:
+    names = sorted(figures, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    return [(name, figures[name][1]) for name in names]
+
+
+def _figure_uri(path: Path) -> str:
+    """The picture, or its .svg neighbour where that is smaller, as a data URI."""
+    path = Path(path)
+    vector = path.with_suffix(".svg")
+    data = _read(path)
+    if vector.is_file() and vector.stat().st_size < len(data):
+        path, data = vector, _read(vector)
+    return _uri(data, path.suffix)
+
+
+def _photo_uri(path: Path) -> str:
+    """A photograph as JPEG, which is a tenth of its PNG."""
+    import cv2  # noqa: PLC0415
+
+    data = _read(path)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise InputError(f"{path}: not a picture that can be read; render the videos again")
+    _, small = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return _uri(np.asarray(small).tobytes(), ".jpg")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the picture cannot be read ({error.strerror}); draw the figures again") from None
+
+
+def _uri(data: bytes, suffix: str) -> str:
+    kinds = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+    if suffix.lower() not in kinds:
+        raise InputError(f"a picture of the report is {suffix!r}; it shows {', '.join(kinds)}")
+    return f"data:{kinds[suffix.lower()]};base64,{base64.b64encode(data).decode('ascii')}"
