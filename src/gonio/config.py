@@ -30,8 +30,8 @@ class CameraConfig:
     keypoints: Path | None = None  # an OpenPose folder or any 2D file that gonio reads
     layout: str | None = None  # of the keypoints, where the file does not tell
     fps: float | None = None  # of the keypoints, where the file does not tell
-    offset_frames: float = 0.0  # added to this camera's frame numbers to come to the common clock
-    offset_s: float = 0.0  # the same in seconds
+    offset_frames: float = 0.0  # how far its clock is ahead: its frame 0 + offset shows the common clock's frame 0
+    offset_s: float = 0.0  # the same in seconds: common time = own time - offset
     calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
     crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
     region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
@@ -120,7 +120,7 @@ class RecordingConfig:
     layout: str | None = None
     fps: float | None = None
     unit: Literal["m", "mm"] | None = None
-    offset_s: float = 0.0  # added to its times to come to the common clock
+    offset_s: float = 0.0  # how far its clock is ahead: common time = own time - offset
     in_rig_frame: bool = False  # its world is the rig's (axes are turned to the rig's vertical); else it has its own
 
 

@@ -346,9 +346,10 @@ def _wanted_methods(trial: Trial, rig: Rig | None) -> dict[str, tuple[str, ...]]
 
 
 def _offset_s(camera: CameraConfig, detections: Detections) -> float:
+    """Seconds to add to the camera's own times to come to the common clock."""
     if camera.offset_frames:
-        return camera.offset_frames / median_rate_hz(detections.times_s)
-    return camera.offset_s
+        return -camera.offset_frames / median_rate_hz(detections.times_s)
+    return -camera.offset_s
 
 
 def _detect(
@@ -425,7 +426,7 @@ def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
     if item.unit != "m":
         raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
     if config.offset_s:
-        item = item.shifted(config.offset_s, "declared offset")
+        item = item.shifted(-config.offset_s, "declared offset")
     if config.in_rig_frame:
         if rig is None or rig.up is None:
             raise ConfigError(f"recording {config.name!r}: in_rig_frame needs a [rig] with a calibration")

@@ -1,0 +1,5 @@
+"""`python -m gonio` is the command line."""
+
+from gonio.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""`gonio triangulate`: keypoint folders and a calibration in, joints out."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gonio as api
+
+
+def test_the_truth_comes_back(recorded, scene, run):
+    folders = [recorded / f"{name}_json" for name in scene.views]
+    output = recorded / "joints.trc"
+    done = run(
+        "triangulate", "--rig", recorded / "Calib.toml", "--layout", "body-25", "--fps", 30, *folders, "-o", output
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "median reprojection error: cam01 0.0 px" in done.stdout
+    joints = api.read(output)
+    assert isinstance(joints, api.PoseSequence)
+    assert joints.skeleton.joints == scene.truth.skeleton.joints
+    np.testing.assert_allclose(joints.with_up("+z").positions, scene.truth.positions, atol=2e-5)
+    np.testing.assert_allclose(joints.times_s, scene.truth.times_s, atol=1e-6)
+    provenance = json.loads((recorded / "joints.trc.provenance.json").read_text())
+    assert provenance["options"]["layout"] == "body-25"
+
+
+def test_the_order_of_the_cameras_does_not_matter(recorded, scene, run):
+    folders = [recorded / f"{name}_json" for name in ("cam03", "cam01")]
+    output = recorded / "joints.npz"
+    done = run(
+        "triangulate", "--rig", recorded / "Calib.toml", "--layout", "body-25", "--fps", 30, *folders, "-o", output
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(api.read(output).positions, scene.truth.positions, atol=1e-4)
+
+
+@pytest.mark.parametrize("refine", ["reprojection", "none"])
+def test_the_published_trial(shared_data, tmp_path, run, refine):
+    """Pose2Sim's own keypoints by its own protocol give its own joints; refined, they stay near."""
+    root = shared_data / "pose2sim"
+    folders = sorted((root / "balancing" / "pose-associated").iterdir())
+    output = tmp_path / "joints.trc"
+    done = run(
+        "triangulate", "--rig", root / "calibration" / "Calib_qualisys.toml", "--layout", "body-25b", "--fps", 60,
+        "--refine", refine, "--min-confidence", 0.3, "--max-reprojection", 15, *folders, "-o", output,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours = api.read(output)
+    theirs = api.read(root / "balancing" / "pose-3d" / "S00_P00_T01_BalancingTrial_0-100.trc")
+    names = [name for name in theirs.skeleton.joints if name in ours.skeleton]
+    assert len(names) == 21
+    apart_m = np.linalg.norm(ours.select(names).positions - theirs.select(names).positions, axis=2)
+    limit_m, share = {"none": (0.0005, 0.99), "reprojection": (0.02, 0.95)}[refine]
+    assert np.mean(apart_m <= limit_m) >= share
+
+
+def test_the_participant_is_found_among_bystanders(shared_data, tmp_path, run):
+    root = shared_data / "pose2sim"
+    results = {}
+    for kind in ("pose", "pose-associated"):
+        output = tmp_path / f"{kind}.npz"
+        folders = sorted((root / "balancing" / kind).iterdir())
+        done = run(
+            "triangulate", "--rig", root / "calibration" / "Calib_qualisys.toml", "--layout", "body-25b", "--fps", 60,
+            "--min-confidence", 0.3, "--max-reprojection", 15, *folders, "-o", output,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        results[kind] = api.read(output).positions
+    apart_m = np.linalg.norm(results["pose"] - results["pose-associated"], axis=2)
+    assert np.mean(apart_m[np.isfinite(apart_m)] < 1e-6) >= 0.99
+    assert (
+        np.isfinite(results["pose"]).all(axis=2).mean()
+        >= 0.99 * np.isfinite(results["pose-associated"]).all(axis=2).mean()
+    )
