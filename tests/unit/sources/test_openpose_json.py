@@ -1,0 +1,323 @@
+"""OpenPose's folders: what they hold, what they do not tell, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gonio.core.sequence import Detections, PoseSequence, Source, Status
+from gonio.core.skeleton import BLAZEPOSE_33, BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
+from gonio.errors import GonioError, InputError
+from gonio.sources import openpose_json
+
+
+def person(keypoints: Any) -> dict[str, Any]:
+    return {"person_id": [-1], "pose_keypoints_2d": list(np.ravel(keypoints))}
+
+
+def folder_of(root: Path, frames: dict[str, list[dict[str, Any]]]) -> Path:
+    root.mkdir(exist_ok=True)
+    for name, people in frames.items():
+        (root / name).write_text(json.dumps({"version": 1.3, "people": people}))
+    return root
+
+
+def keypoints(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.column_stack([rng.uniform(20, 600, n), rng.uniform(20, 400, n), rng.uniform(0.1, 1, n)])
+
+
+def sequence(skeleton: Skeleton, n_frames: int = 6, seed: int = 0, **changes: Any) -> PoseSequence:
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(1, 600, (n_frames, len(skeleton), 2))
+    positions[rng.random(positions.shape[:2]) < 0.2] = np.nan
+    fields: dict[str, Any] = {
+        "positions": positions,
+        "times_s": np.arange(n_frames) / 30,
+        "skeleton": skeleton,
+        "unit": "px",
+        "frame": "image",
+        "confidence": rng.uniform(0.01, 1, positions.shape[:2]),
+        "image_size_px": (640, 480),
+    }
+    return PoseSequence(**(fields | changes))
+
+
+def test_every_number_is_read(tmp_path: Path) -> None:
+    one, two = keypoints(18, 1), keypoints(18, 2)
+    folder = folder_of(
+        tmp_path / "cam01_json",
+        {"v_000000000000_keypoints.json": [person(one), person(two)], "v_000000000001_keypoints.json": [person(two)]},
+    )
+    found = openpose_json.read(folder, rate_hz=25.0, image_size_px=(640, 480))
+    assert found.skeleton is COCO_18
+    assert found.frame_name == "cam01"
+    assert found.times_s.tolist() == [0.0, 0.04]
+    assert found.people_per_frame.tolist() == [2, 1]
+    np.testing.assert_array_equal(found.positions[0, 1], two[:, :2])
+    np.testing.assert_array_equal(found.confidence[1, 0], two[:, 2])
+    assert any("coco-18" in step for step in found.history)
+
+
+def test_frame_numbers_of_any_form_and_gaps_in_time(tmp_path: Path) -> None:
+    names = ("cam01.0007.json", "cam01.0010.json", "cam01.0008.json")
+    folder = folder_of(tmp_path / "f", {name: [person(keypoints(17, i))] for i, name in enumerate(names)})
+    found = openpose_json.read(folder, rate_hz=10.0)
+    np.testing.assert_allclose(found.times_s, [0.7, 0.8, 1.0])
+    np.testing.assert_array_equal(found.positions[2, 0], keypoints(17, 1)[:, :2])
+    assert any("1 frame numbers between 7 and 10" in step for step in found.history)
+    assert found.skeleton is COCO_17
+    assert any("coco-17" in step for step in found.history)
+
+
+def test_numbers_in_the_videos_name_are_not_the_frame(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "f", {f"take2_4k_{i:012d}_keypoints.json": [person(keypoints(17))] for i in (3, 4)})
+    np.testing.assert_allclose(openpose_json.read(folder, rate_hz=1.0).times_s, [3, 4])
+
+
+def test_25_keypoints_must_be_declared(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(keypoints(25))]})
+    with pytest.raises(InputError, match="--layout body-25 or --layout body-25b"):
+        openpose_json.read(folder, rate_hz=30.0)
+    assert openpose_json.read(folder, rate_hz=30.0, layout="BODY_25").skeleton is BODY_25
+    assert openpose_json.read(folder, rate_hz=30.0, layout="body-25b").skeleton is BODY_25B
+
+
+def test_a_wrong_number_of_keypoints_names_file_found_and_expected(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(keypoints(25))], "a_1.json": [person(keypoints(18))]})
+    with pytest.raises(InputError, match=r"a_1\.json: 18 keypoints found, body-25 has 25"):
+        openpose_json.read(folder, rate_hz=30.0, layout="body-25")
+    with pytest.raises(InputError, match=r"a_0\.json: 15 keypoints"):
+        openpose_json.read(folder_of(tmp_path / "g", {"a_0.json": [person(keypoints(15))]}), rate_hz=30.0)
+
+
+@pytest.mark.parametrize("rate_hz", [None, 0.0, -1.0, float("nan")])
+def test_the_rate_must_be_declared(tmp_path: Path, rate_hz: float | None) -> None:
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(keypoints(18))]})
+    with pytest.raises(InputError, match="--fps"):
+        openpose_json.read(folder, rate_hz=rate_hz)
+
+
+def test_missing_points_and_confidence_above_one(tmp_path: Path) -> None:
+    points = keypoints(18)
+    points[0] = 0, 0, 0
+    points[1] = 100, 100, 0
+    points[2] = 0, 0, 0.5
+    points[3, 2] = 1.02
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(points)]})
+    found = openpose_json.read(folder, rate_hz=30.0)
+    assert np.isnan(found.positions[0, 0, :, 0]).tolist() == [True] * 3 + [False] * 15
+    assert found.confidence[0, 0, 3] == 1.0
+    text = "\n".join(found.history)
+    assert "1 points of confidence 0" in text
+    assert "1 points at 0, 0" in text
+    assert "1 confidences above 1 (up to 1.02)" in text
+
+
+def test_a_confidence_that_is_none_is_refused(tmp_path: Path) -> None:
+    points = keypoints(18)
+    points[3, 2] = 87
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(points)]})
+    with pytest.raises(InputError, match=r"a_0\.json: a confidence of 87"):
+        openpose_json.read(folder, rate_hz=30.0)
+
+
+def test_unknown_image_size_is_the_smallest_that_holds_all(tmp_path: Path) -> None:
+    points = keypoints(18)
+    points[4, :2] = 639.4, 100
+    points[5, :2] = 100, 479.5
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(points)]})
+    found = openpose_json.read(folder, rate_hz=30.0)
+    assert found.image_size_px == (640, 481)  # pixel 479.5 is the edge of row 480
+    assert any("640 x 481" in step for step in found.history)
+    found = openpose_json.read(folder, rate_hz=30.0, image_size_px=(620, 480))
+    assert any("1 keypoints lie outside" in step for step in found.history)
+
+
+@pytest.mark.parametrize("scale", [3, 4])
+def test_normalised_coordinates_need_the_image_size(tmp_path: Path, scale: int) -> None:
+    points = keypoints(18)
+    points[0] = 0, 0, 0
+    normalised = points.copy()
+    normalised[1:, :2] /= [639, 479]
+    if scale == 4:
+        normalised[1:, :2] = normalised[1:, :2] * 2 - 1
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(normalised)]})
+    with pytest.raises(InputError, match="keypoint_scale"):
+        openpose_json.read(folder, rate_hz=30.0)
+    found = openpose_json.read(folder, rate_hz=30.0, image_size_px=(640, 480))
+    np.testing.assert_allclose(found.positions[0, 0, 1:], points[1:, :2])
+    assert np.isnan(found.positions[0, 0, 0]).all()
+    assert any(f"keypoint_scale {scale}" in step for step in found.history)
+
+
+def test_frames_without_people(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "f", {"a_0.json": [], "a_1.json": [person(keypoints(18))], "a_2.json": [{}]})
+    found = openpose_json.read(folder, rate_hz=30.0)
+    assert found.people_per_frame.tolist() == [0, 1, 0]
+    assert any("1 people without any body keypoint" in step for step in found.history)
+    empty = folder_of(tmp_path / "g", {"a_0.json": []})
+    with pytest.raises(InputError, match="nobody"):
+        openpose_json.read(empty, rate_hz=30.0)
+    assert len(openpose_json.read(empty, rate_hz=30.0, layout="body-25")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ('{"version":1.3,"people":[{"pose_key', "not complete JSON"),
+        ("[1, 2]", "no list of 'people'"),
+        ('{"annotations": []}', "no list of 'people'"),
+        ('{"people": {"a": 1}}', "no list of 'people'"),
+        ('{"people": [1]}', "no list of 'people'"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "x, y, confidence"),
+        ('{"people": [{"pose_keypoints_2d": ["a", 2, 3]}]}', "x, y, confidence"),
+        ('{"people": [{"pose_keypoints_2d": [[1, 2, 3]]}]}', "x, y, confidence"),
+        ("[" * 100000, "not complete JSON"),
+    ],
+)
+def test_foreign_and_cut_files(tmp_path: Path, content: str, words: str) -> None:
+    folder = folder_of(tmp_path / "f", {"a_0.json": [person(keypoints(18))]})
+    (folder / "a_1.json").write_text(content)
+    with pytest.raises(InputError, match=rf"a_1\.json.*{words}"):
+        openpose_json.read(folder, rate_hz=30.0)
+
+
+def test_foreign_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        openpose_json.read(tmp_path / "none", rate_hz=30.0)
+    with pytest.raises(InputError, match=r"no \.json file"):
+        openpose_json.read(tmp_path, rate_hz=30.0)
+    assert not openpose_json.recognise(tmp_path)
+    with pytest.raises(InputError, match="no frame number"):
+        openpose_json.read(folder_of(tmp_path / "f", {"video.json": []}), rate_hz=30.0)
+    both = folder_of(tmp_path / "g", {"a_0.json": [], "b_0.json": []})
+    assert openpose_json.recognise(both)
+    with pytest.raises(InputError, match="both frame 0"):
+        openpose_json.read(both, rate_hz=30.0)
+    with pytest.raises(InputError, match="is a file"):
+        openpose_json.read(both / "a_0.json", rate_hz=30.0)
+
+
+@pytest.mark.parametrize("skeleton", [BODY_25, BODY_25B, COCO_18, COCO_17], ids=lambda s: s.name)
+def test_a_sequence_comes_back_exactly(tmp_path: Path, skeleton: Skeleton) -> None:
+    written = sequence(skeleton)
+    lost = openpose_json.write(written, tmp_path / "walk_json")
+    back = openpose_json.read(tmp_path / "walk_json", layout=skeleton.name, rate_hz=30.0, image_size_px=(640, 480))
+    np.testing.assert_array_equal(back.positions[:, 0], written.positions)
+    np.testing.assert_array_equal(back.confidence[:, 0], written.confidence)
+    np.testing.assert_allclose(back.times_s, written.times_s, rtol=0, atol=1e-12)
+    assert any("--fps 30" in words for words in lost)
+    assert sorted(p.name for p in (tmp_path / "walk_json").iterdir())[3] == "walk_json_000000000003_keypoints.json"
+
+
+def test_written_as_openpose_does(tmp_path: Path) -> None:
+    openpose_json.write(sequence(BODY_25, 1), tmp_path / "v")
+    content = json.loads((tmp_path / "v" / "v_000000000000_keypoints.json").read_text())
+    assert content["version"] == 1.3
+    assert list(content["people"][0]) == [
+        "person_id",
+        "pose_keypoints_2d",
+        "face_keypoints_2d",
+        "hand_left_keypoints_2d",
+        "hand_right_keypoints_2d",
+        "pose_keypoints_3d",
+        "face_keypoints_3d",
+        "hand_left_keypoints_3d",
+        "hand_right_keypoints_3d",
+    ]
+    assert content["people"][0]["person_id"] == [-1]
+    assert len(content["people"][0]["pose_keypoints_2d"]) == 75
+
+
+def test_detections_come_back_exactly(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    positions = rng.uniform(1, 600, (5, 3, 25, 2))
+    positions[1, 2] = positions[2] = np.nan
+    item = Detections(
+        positions, rng.uniform(0.1, 1, (5, 3, 25)), np.arange(5) / 60, BODY_25, (640, 480), scores=np.ones((5, 3))
+    )
+    lost = openpose_json.write(item, tmp_path / "v")
+    back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=60.0)
+    np.testing.assert_array_equal(back.positions, item.positions)
+    np.testing.assert_array_equal(back.confidence, item.confidence)
+    assert "the people's scores are lost" in lost
+
+
+def test_gaps_in_time_survive_and_odd_times_are_said(tmp_path: Path) -> None:
+    times = np.array([2, 3, 7, 8, 9, 10]) / 29.97
+    lost = openpose_json.write(sequence(COCO_18, times_s=times), tmp_path / "v")
+    np.testing.assert_allclose(openpose_json.read(tmp_path / "v", rate_hz=29.97).times_s, times, atol=1e-12)
+    assert "the frame rate is lost: read the files with --fps 29.97" in lost
+    lost = openpose_json.write(sequence(COCO_18, times_s=np.array([0.5, 1, 1.7, 2.2, 3.1, 3.5])), tmp_path / "v")
+    assert any("own times are lost" in words for words in lost)
+
+
+def test_other_layouts_are_mapped_to_body_25(tmp_path: Path) -> None:
+    written = sequence(BLAZEPOSE_33)
+    lost = openpose_json.write(written, tmp_path / "v")
+    back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=30.0)
+    np.testing.assert_array_equal(back.positions[:, 0, BODY_25.index("left_knee")], written["left_knee"])
+    text = "\n".join(lost)
+    assert "mid_hip = mean of left_hip+right_hip" in text
+    assert "left_pinky" in text
+
+
+def test_what_is_lost_is_said(tmp_path: Path) -> None:
+    plain = sequence(COCO_17)
+    status = np.where(plain.valid, Status.INTERPOLATED, Status.MISSING)
+    rich = plain.derive("smoothed", status=status, source=Source("a", "b"), confidence=np.zeros((6, 17)))
+    text = "\n".join(openpose_json.write(rich, tmp_path / "v"))
+    for words in ("interpolated", "history (1 steps)", "method", "640 x 480", f"{int(plain.valid.sum())} joints of"):
+        assert words in text
+
+
+def test_3d_and_foreign_folders_are_not_written(tmp_path: Path) -> None:
+    solid = PoseSequence(np.zeros((1, 17, 3)), np.zeros(1), COCO_17, "m", "world")
+    with pytest.raises(InputError, match="2D"):
+        openpose_json.write(solid, tmp_path / "v")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        openpose_json.write(sequence(COCO_17), tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_an_existing_folder_is_replaced_whole(tmp_path: Path) -> None:
+    openpose_json.write(sequence(COCO_17, 9), tmp_path / "v")
+    openpose_json.write(sequence(COCO_17, 2), tmp_path / "v")
+    assert len(list((tmp_path / "v").iterdir())) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["v"]
+
+
+def test_cut_files_raise_nothing_but_gonio_errors(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    openpose_json.write(sequence(COCO_18, 2), folder)
+    file = folder / "v_000000000001_keypoints.json"
+    whole = file.read_bytes()
+    for cut in np.random.default_rng(0).integers(0, len(whole), 40):
+        file.write_bytes(whole[:cut])
+        with pytest.raises(GonioError, match=file.name):
+            openpose_json.read(folder, rate_hz=30.0)
+
+
+@pytest.mark.parametrize("camera", ["cam01", "cam02", "cam03", "cam04"])
+@pytest.mark.parametrize("kind", ["pose", "pose-associated"])
+def test_real_folders(shared_data: Path, kind: str, camera: str) -> None:
+    folder = shared_data / "pose2sim" / "balancing" / kind / f"{camera}_json"
+    found = openpose_json.read(folder, layout="body-25b", rate_hz=60.0)
+    assert found.positions.shape[0] == 100
+    assert found.frame_name == camera
+    n_points = 0
+    for t, file in enumerate(sorted(folder.iterdir())):  # an independent reading
+        for p, values in enumerate(q for q in json.loads(file.read_text())["people"] if q):
+            for j in range(25):
+                x, y, c = values["pose_keypoints_2d"][3 * j : 3 * j + 3]
+                expected = (x, y, c) if c else (np.nan, np.nan, 0.0)
+                np.testing.assert_equal((*found.positions[t, p, j], found.confidence[t, p, j]), expected)
+                n_points += c > 0
+    assert n_points == int((~np.isnan(found.positions[..., 0])).sum())
