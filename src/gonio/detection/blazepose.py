@@ -173,11 +173,11 @@ def refine_by_heatmap(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
     """
     height, width, n = heatmaps.shape
     cell = np.floor(points * [width, height]).astype(int)
-    inside = ((cell >= 0) & (cell < [width, height])).all(axis=1)
+    inside = np.all((cell >= 0) & (cell < [width, height]), axis=1, keepdims=True)
     reach = HEATMAP_WINDOW // 2
     dy, dx = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     column, row = cell[:, :1] + dx, cell[:, 1:] + dy
-    there = (column >= 0) & (column < width) & (row >= 0) & (row < height) & inside[:, None]
+    there = (column >= 0) & (column < width) & (row >= 0) & (row < height) & inside
     logits = heatmaps[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1), np.arange(n)[:, None]]
     weight = np.where(there, sigmoid(logits), 0.0)
     total = np.maximum(weight.sum(axis=1), 1e-12)
