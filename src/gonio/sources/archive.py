@@ -49,7 +49,7 @@ def read(path: Path) -> Item:
     if not recognise(path):
         raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
     try:
-        with np.load(path, allow_pickle=False) as npz:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays = {name: npz[name] for name in npz.files}
         version = int(arrays["gonio_archive"])
         if version > VERSION:
