@@ -11,9 +11,10 @@ at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 Views that disagree. A set of views passes when the point lies in front of all of them and
   absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
   robust rule     no view's reprojection error lies beyond `robust_sigmas` times that camera's noise. The noise comes
-                  from the sequence itself: the median error of a camera is that of a Rayleigh distribution, 1.1774
-                  sigma. The residuals of V views have 2V - 3 degrees of freedom for 2V coordinates; errors are
-                  enlarged accordingly.
+                  from the sequence itself, from the median error of each camera with all views in use (for many views
+                  the median of a Rayleigh distribution, 1.1774 sigma). The residuals of V views share 2V - 3 degrees
+                  of freedom, and a view that weighs much pulls the point to itself: each error is judged against
+                  the spread that its residual has, not that of the noise (`_residual_variance`).
 A point whose views do not pass is tried with every set of views that leaves out one, then two, and so on, down to
 two; the best set of the first size that passes is taken. With more than ten views, one at a time is left out for good
 (an exact search would try 2^V sets). A point none of whose sets passes is lost, and counted. So is a point that only
@@ -29,7 +30,7 @@ random error: a detector that is wrong alike in all views, or a wrong calibratio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -43,11 +44,10 @@ from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.errors import InputError
 
 _TIME_TOLERANCE_S = 1e-3
-_RAYLEIGH_MEDIAN = 1.1774
-_NORMAL_MEDIAN = 0.6745
 _FEWEST_FOR_SCALE = 20  # errors from which a camera's noise is estimated
 _FINEST_NOISE_PX = 0.01  # the robust rule does not chase rounding errors
 _FEWEST_FREEDOM = 30  # degrees of freedom from which a joint has a noise level of its own
+_LEAST_VARIANCE = 1e-3  # of a residual over the noise's: a view that all but decides the point alone
 _MOST_VIEWS_EXACT = 10
 _SINGULAR = 1e-14  # ratio of eigenvalues below which all rays are one
 _AT_INFINITY = 1e-8  # last coordinate of a unit vector below which the rays are parallel
@@ -140,21 +140,19 @@ def triangulate(
         )
 
     scene = _Scene.of(cameras, pixels, weights)
-    limits = _limits(scene, usable, max_reprojection_px, robust_sigmas)
-    used = _agreeing_views(scene, usable, limits)
-    if not used.any():
-        typical = float(np.nanmedian(scene.errors(scene.points(usable), usable)))
+    estimate = _refined_estimate if refine == "reprojection" else _linear_estimate
+    points, converged = estimate(scene, usable)
+    limits = _limits(scene, points, usable, max_reprojection_px, robust_sigmas)
+    used = _agreeing_views(scene, points, usable, limits, estimate)
+    found = used.any(axis=0)
+    if not found.any():
+        typical = np.nanmedian(scene.errors(points, usable))
         raise InputError(
             f"no point passed: with all cameras the median reprojection error is {typical:.1f} px; check that the "
             f"calibration belongs to {', '.join(names)}, that their clocks agree and that they show the same person"
         )
-    points = scene.points(used)
-    unconverged = 0
-    if refine == "reprojection":
-        found = np.flatnonzero(used.any(axis=0))
-        points[found], unconverged = _refined(
-            cameras, pixels[:, found], np.where(used, weights, 0.0)[:, found], points[found]
-        )
+    changed = (used != usable).any(axis=0)
+    points[changed], converged[changed] = estimate(scene.at(changed), used[:, changed])
     errors = scene.errors(points, used)
     return Triangulation(
         sequence=PoseSequence(
@@ -174,7 +172,16 @@ def triangulate(
             history=(
                 *inherited_history(rig, dict(zip(names, sequences, strict=True))),
                 *_own_history(
-                    names, usable, used, there, limits, min_confidence, robust_sigmas, refine, unconverged, sigma_px
+                    names,
+                    usable,
+                    used,
+                    there,
+                    limits,
+                    min_confidence,
+                    robust_sigmas,
+                    refine,
+                    int((found & ~converged).sum()),
+                    sigma_px,
                 ),
             ),
         ),
@@ -195,7 +202,7 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
     Raises `InputError` where the arrays do not fit the cameras.
     """
     scene = _Scene.of(cameras, *_checked(cameras, pixels, weights))
-    return scene.points(scene.weights > 0)
+    return scene.linear(scene.weights > 0)
 
 
 def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: ArrayLike) -> FloatArray:
@@ -209,13 +216,13 @@ def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: 
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What the cameras saw, and the linear equations that follow from it. All arrays are (view, ...)."""
+    """What the cameras saw, and the linear equations that follow from it. All arrays are (view, point, ...)."""
 
     cameras: Sequence[Camera]
     pixels: FloatArray
     weights: FloatArray
     shares: FloatArray
-    """(view, ..., 4, 4) each view's A^T A."""
+    """(view, point, 4, 4) each view's A^T A."""
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> _Scene:
@@ -227,22 +234,88 @@ class _Scene:
             shares[view] = rows.swapaxes(-1, -2) @ rows
         return cls(cameras, pixels, weights, shares)
 
-    def at(self, index: IntArray) -> _Scene:
+    def at(self, index: IntArray | BoolArray) -> _Scene:
         """Some of the points, repeated at will."""
         return _Scene(self.cameras, self.pixels[:, index], self.weights[:, index], self.shares[:, index])
 
-    def points(self, used: BoolArray) -> FloatArray:
+    def linear(self, used: BoolArray) -> FloatArray:
         """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point."""
         values, vectors = np.linalg.eigh(np.einsum("v...,v...ij->...ij", used, self.shares))
         Q = vectors[..., 0]
-        fixed = (
-            (used.sum(axis=0) >= 2) & (values[..., 1] > _SINGULAR * values[..., 3]) & (abs(Q[..., 3]) > _AT_INFINITY)
-        )
+        fixed = values[..., 1] > _SINGULAR * values[..., 3]
+        fixed &= (np.abs(Q[..., 3]) > _AT_INFINITY) & (used.sum(axis=0) >= 2)
         return np.asarray(Q[..., :3] / np.where(fixed, Q[..., 3], np.nan)[..., None])
 
     def errors(self, points: FloatArray, used: BoolArray) -> FloatArray:
         """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""
         return np.where(used, reprojection_errors(self.cameras, points, self.pixels), np.nan)
+
+    def rows(self, points: FloatArray, used: BoolArray) -> FloatArray:
+        """(view, ..., 2, 4) weighted [J | residual]: px/m and px; zero for views that are not used.
+
+        NaN where a view that is used does not have the point before it.
+        """
+        rows = np.zeros((*used.shape, 2, 4))
+        for view, camera in enumerate(self.cameras):
+            projected, J = camera.world_to_image_jacobian(points)
+            linear = np.concatenate([J, (projected - self.pixels[view])[..., None]], axis=-1)
+            rows[view] = np.where(used[view], self.weights[view], 0.0)[..., None, None] * linear
+        return np.where(used[..., None, None], rows, 0.0)
+
+    def refined(self, used: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """(point, 3) where the weighted squared reprojection error is least, and (point,) whether it was found.
+
+        A step is taken only where it lowers the error, so a point for which none does keeps its start.
+        """
+        points = start.copy()
+        active = np.flatnonzero(np.isfinite(points[:, 0]))
+        cost, normal = np.empty(len(points)), np.empty((len(points), 3, 4))
+        cost[active], normal[active] = _squared(self.at(active).rows(points[active], used[:, active]))
+        damping = np.zeros(len(points))
+        diagonal = np.arange(3)
+        for _ in range(_ITERATIONS):
+            if not active.size:
+                break
+            damped = normal[active]
+            damped[:, diagonal, diagonal] *= 1 + damping[active, None]
+            step = -(_inverse(damped[..., :3]) @ damped[..., 3:])[..., 0]
+            trial = points[active] + step
+            trial_cost, trial_normal = _squared(self.at(active).rows(trial, used[:, active]))
+            lower = trial_cost < cost[active]
+            taken = active[lower]
+            points[taken], cost[taken], normal[taken] = trial[lower], trial_cost[lower], trial_normal[lower]
+            damping[active] = np.where(lower, damping[active] / 10, np.maximum(10 * damping[active], 1e-4))
+            active = active[~(np.linalg.norm(step, axis=-1) < _CONVERGED_M)]
+        converged = np.isfinite(points[:, 0])
+        converged[active] = False
+        return points, converged
+
+
+def _squared(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(...) the weighted squared reprojection error, and (..., 3, 4) J^T W [J | residual]."""
+    return (rows[..., 3] ** 2).sum(axis=(0, -1)), (rows[..., :3].swapaxes(-1, -2) @ rows).sum(axis=0)
+
+
+def _inverse(symmetric: FloatArray) -> FloatArray:
+    """(..., 3, 3) inverse of a symmetric matrix by cofactors; NaN where it is singular."""
+    a, b, c = symmetric[..., 0, :], symmetric[..., 1, :], symmetric[..., 2, :]
+    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-2)
+    determinant = (a * cofactors[..., 0, :]).sum(axis=-1)
+    regular = determinant > 1e-13 * (np.trace(symmetric, axis1=-2, axis2=-1) / 3) ** 3
+    return np.asarray(cofactors / np.where(regular, determinant, np.nan)[..., None, None])
+
+
+_Estimate = Callable[[_Scene, BoolArray], tuple[FloatArray, BoolArray]]
+"""From the views in `used` (view, point) to points (point, 3) m, and whether each converged."""
+
+
+def _linear_estimate(scene: _Scene, used: BoolArray) -> tuple[FloatArray, BoolArray]:
+    points = scene.linear(used)
+    return points, np.isfinite(points[:, 0])
+
+
+def _refined_estimate(scene: _Scene, used: BoolArray) -> tuple[FloatArray, BoolArray]:
+    return scene.refined(used, scene.linear(used))
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,49 +326,69 @@ class _Limits:
     noise_px: FloatArray  # (view,) per coordinate; NaN where not estimated
     each_px: FloatArray  # (view,)
 
-    def excess(self, scene: _Scene, used: BoolArray) -> FloatArray:
-        """(...) 1 = just allowed; infinite where the views cannot have seen one point."""
+    def judge(self, scene: _Scene, points: FloatArray, used: BoolArray) -> FloatArray:
+        """(...) how much the views disagree, to rank sets of equal size; infinite where they do not pass.
+
+        Their squared errors in units of their cameras' noise, under the robust rule; else their mean error.
+        """
+        errors = scene.errors(points, used)
         n_views = used.sum(axis=0)
-        errors = scene.errors(scene.points(used), used)
-        possible = (np.isfinite(errors) == used).all(axis=0) & (n_views >= 2)
+        passed = (np.isfinite(errors) == used).all(axis=0) & (n_views >= 2)
         errors = np.where(np.isfinite(errors), errors, 0.0)
-        mean = errors.sum(axis=0) / np.maximum(n_views, 1) / self.mean_px
-        worst = (errors / self.each_px[:, None]).max(axis=0) * _enlargement(n_views)
-        return np.where(possible, np.maximum(mean, worst), np.inf)
+        mean = errors.sum(axis=0) / np.maximum(n_views, 1)
+        passed &= mean <= self.mean_px
+        if not np.isfinite(self.each_px).any():
+            return np.where(passed, mean, np.inf)
+        widest = np.where(used, _residual_variance(scene, points, used)[1], 1.0)
+        passed &= (errors <= self.each_px[:, None] * np.sqrt(widest)).all(axis=0)
+        return np.where(passed, ((errors / self.noise_px[:, None]) ** 2).sum(axis=0), np.inf)
 
 
-def _enlargement(n_views: IntArray) -> FloatArray:
-    """Noise of a coordinate over its typical residual, for a point of V views: sqrt(2V / (2V - 3)).
+def _residual_variance(scene: _Scene, points: FloatArray, used: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """(view, ...) twice: the median squared residual for noise of variance 1, and its largest variance in a direction.
 
-    The one degree of freedom of two views lies along one line: sqrt(2) makes the error normal with the noise's sigma.
+    The point adapts to its views, so the residual of a view has the covariance S = I - w^2 J M^-1 J^T, M = sum of
+    w^2 J^T J, in place of I. Its square is a sum of two chi squared variables; the median is Satterthwaite's
+    approximation with Wilson and Hilferty's cube (within 5 % for any S).
     """
-    V = np.maximum(n_views, 2)
-    return np.asarray(np.where(V == 2, np.sqrt(2.0), np.sqrt(2 * V / (2 * V - 3))))
+    J = scene.rows(points, used)[..., :3]
+    M = (J.swapaxes(-1, -2) @ J).sum(axis=0)
+    S = np.eye(2) - J @ _inverse(M) @ J.swapaxes(-1, -2)
+    trace, trace_of_square = np.trace(S, axis1=-2, axis2=-1), (S**2).sum(axis=(-1, -2))
+    widest = trace / 2 + np.sqrt(np.maximum(trace_of_square / 2 - trace**2 / 4, 0.0))
+    widest, trace = np.maximum(widest, _LEAST_VARIANCE), np.maximum(trace, _LEAST_VARIANCE)
+    median = trace * (1 - 2 / 9 * np.clip(trace_of_square / trace**2, 0.5, 1.0)) ** 3
+    return median, widest
 
 
 def _limits(
-    scene: _Scene, usable: BoolArray, max_reprojection_px: float | None, robust_sigmas: float | None
+    scene: _Scene,
+    points: FloatArray,
+    usable: BoolArray,
+    max_reprojection_px: float | None,
+    robust_sigmas: float | None,
 ) -> _Limits:
+    """The limits for views whose common points are `points`, from which the cameras' noise is estimated."""
     mean_px = np.inf if max_reprojection_px is None else max_reprojection_px
     noise_px = np.full(len(usable), np.nan)
     if robust_sigmas is None:
         return _Limits(mean_px, noise_px, np.full(len(usable), np.inf))
-    n_views = usable.sum(axis=0)
-    median = np.where(n_views == 2, _NORMAL_MEDIAN, _RAYLEIGH_MEDIAN)
-    scaled = scene.errors(scene.points(usable), usable) * _enlargement(n_views) / median
-    known = np.isfinite(scaled)
+    variance = scene.errors(points, usable) ** 2 / _residual_variance(scene, points, usable)[0]
+    known = np.isfinite(variance)
     if known.sum() >= _FEWEST_FOR_SCALE:
-        noise_px[:] = np.median(scaled[known])
+        noise_px[:] = np.sqrt(np.median(variance[known]))
         for view in np.flatnonzero(known.sum(axis=1) >= _FEWEST_FOR_SCALE):
-            noise_px[view] = np.median(scaled[view, known[view]])
+            noise_px[view] = np.sqrt(np.median(variance[view, known[view]]))
         noise_px = np.maximum(noise_px, _FINEST_NOISE_PX)
     return _Limits(mean_px, noise_px, np.where(np.isnan(noise_px), np.inf, robust_sigmas * noise_px))
 
 
-def _agreeing_views(scene: _Scene, usable: BoolArray, limits: _Limits) -> BoolArray:
+def _agreeing_views(
+    scene: _Scene, points: FloatArray, usable: BoolArray, limits: _Limits, estimate: _Estimate
+) -> BoolArray:
     """(view, point) the largest set of views that passes; none where there is no such set."""
     used = usable.copy()
-    failing = limits.excess(scene, usable) > 1
+    failing = np.isinf(limits.judge(scene, points, usable))
     n_views = len(usable)
     greedy = n_views > _MOST_VIEWS_EXACT
     for n_dropped in range(1, n_views - 1):
@@ -304,9 +397,8 @@ def _agreeing_views(scene: _Scene, usable: BoolArray, limits: _Limits) -> BoolAr
         open_points = np.flatnonzero(failing & (usable.sum(axis=0) - n_dropped >= 2))
         for start in range(0, len(open_points), size):
             chunk = open_points[start : start + size]
-            best, excess = _best_without(scene, (used if greedy else usable)[:, chunk], chunk, dropped, limits)
-            used[:, chunk] = best
-            failing[chunk] = excess > 1
+            base = (used if greedy else usable)[:, chunk]
+            used[:, chunk], failing[chunk] = _best_without(scene.at(chunk), base, dropped, limits, estimate)
     used[:, failing] = False
     return used
 
@@ -318,88 +410,27 @@ def _subsets(n: int, size: int) -> BoolArray:
 
 
 def _best_without(
-    scene: _Scene, base: BoolArray, chunk: IntArray, dropped: BoolArray, limits: _Limits
-) -> tuple[BoolArray, FloatArray]:
-    """The best of the sets `base` (view, point) without each of `dropped` (set, view), and its excess (point,)."""
+    scene: _Scene, base: BoolArray, dropped: BoolArray, limits: _Limits, estimate: _Estimate
+) -> tuple[BoolArray, BoolArray]:
+    """The best of the sets `base` (view, point) without each of `dropped` (set, view), and where none passes."""
     of_base = (base.T[None] | ~dropped[:, None]).all(axis=-1)  # what is dropped was used
     sets, points = np.nonzero(of_base)
-    excess = np.full(of_base.shape, np.inf)
-    excess[sets, points] = limits.excess(scene.at(chunk[points]), base[:, points] & ~dropped[sets].T)
-    best = excess.argmin(axis=0)
-    return base & ~dropped[best].T, excess[best, np.arange(len(chunk))]
-
-
-def _refined(
-    cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray, start: FloatArray
-) -> tuple[FloatArray, int]:
-    """(point, 3) where the weighted squared reprojection error is least, and how many points did not converge.
-
-    A step is taken only where it lowers the error, so a point for which none does keeps its start.
-    """
-    points = start.copy()
-    cost, normal = _linearised(cameras, pixels, weights, points)
-    damping = np.zeros(len(points))
-    active = np.arange(len(points))
-    diagonal = np.arange(3)
-    for _ in range(_ITERATIONS):
-        damped = normal[active]
-        damped[:, diagonal, diagonal] *= 1 + damping[active, None]
-        step = _solve(damped)
-        trial = points[active] + step
-        trial_cost, trial_normal = _linearised(cameras, pixels[:, active], weights[:, active], trial)
-        lower = trial_cost < cost[active]
-        taken = active[lower]
-        points[taken], cost[taken], normal[taken] = trial[lower], trial_cost[lower], trial_normal[lower]
-        damping[active] = np.where(lower, damping[active] / 10, np.maximum(10 * damping[active], 1e-4))
-        active = active[~(np.linalg.norm(step, axis=-1) < _CONVERGED_M)]
-        if not active.size:
-            break
-    return points, len(active)
-
-
-def _linearised(
-    cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray, points: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """(...) the weighted squared reprojection error, and (..., 3, 4) J^T W [J | residual].
-
-    NaN where a point is not in front of a camera that is used for it.
-    """
-    cost = np.zeros(points.shape[:-1])
-    normal = np.zeros((*points.shape[:-1], 3, 4))
-    for view, camera in enumerate(cameras):
-        projected, J = camera.world_to_image_jacobian(points)
-        rows = weights[view][..., None, None] * np.concatenate([J, (projected - pixels[view])[..., None]], axis=-1)
-        rows[weights[view] == 0] = 0.0
-        cost += (rows[..., 3] ** 2).sum(axis=-1)
-        normal += rows[..., :3].swapaxes(-1, -2) @ rows
-    return cost, normal
+    tasks, rest = scene.at(points), base[:, points] & ~dropped[sets].T
+    disagreement = np.full(of_base.shape, np.inf)
+    disagreement[sets, points] = limits.judge(tasks, estimate(tasks, rest)[0], rest)
+    return base & ~dropped[disagreement.argmin(axis=0)].T, np.isinf(disagreement.min(axis=0))
 
 
 def _covariance(
     scene: _Scene, points: FloatArray, used: BoolArray, errors: FloatArray, grid: tuple[int, int]
 ) -> FloatArray:
     """(time, joint, 3, 3) m^2; NaN where there is no point."""
-    weights = np.where(used, scene.weights, 0.0)
-    squares = np.nansum((weights * errors) ** 2, axis=0).reshape(grid).sum(axis=0)
+    squares = np.nansum((scene.weights * errors) ** 2, axis=0).reshape(grid).sum(axis=0)
     freedom = np.where(used.any(axis=0), 2 * used.sum(axis=0) - 3, 0).reshape(grid).sum(axis=0)
     enough = freedom >= _FEWEST_FREEDOM
     variance = np.where(enough, squares / np.maximum(freedom, 1), squares.sum() / freedom.sum())
-    found = used.any(axis=0)
-    covariance = np.full((len(points), 3, 3), np.nan)
-    information = _linearised(scene.cameras, scene.pixels[:, found], weights[:, found], points[found])[1][..., :3]
-    covariance[found] = np.linalg.inv(information)
-    return np.asarray(covariance.reshape(*grid, 3, 3) * variance[:, None, None])
-
-
-def _solve(normal: FloatArray) -> FloatArray:
-    """(..., 3, 4) [M | b] -> (..., 3) solution of M x + b = 0 by Cramer's rule; NaN where M is singular."""
-    a, b, c = normal[..., 0, :3], normal[..., 1, :3], normal[..., 2, :3]
-    bc, ca, ab = np.cross(b, c), np.cross(c, a), np.cross(a, b)
-    determinant = (a * bc).sum(axis=-1)
-    scale = np.trace(normal[..., :3], axis1=-2, axis2=-1) / 3
-    regular = determinant > 1e-13 * scale**3
-    adjugate = normal[..., 0, 3:] * bc + normal[..., 1, 3:] * ca + normal[..., 2, 3:] * ab
-    return np.asarray(-adjugate / np.where(regular, determinant, np.nan)[..., None])
+    cofactor = _inverse(_squared(scene.rows(points, used))[1][..., :3])
+    return np.asarray(cofactor.reshape(*grid, 3, 3) * variance[:, None, None])
 
 
 def _mean_of_used(values: FloatArray, used: BoolArray) -> FloatArray:
