@@ -315,7 +315,7 @@ def _to_pixels(
         if image_size_px is None:
             raise InputError(
                 f"{folder}: all coordinates lie in {range_}, they are no pixels; "
-                f"declare the image's size (--image-size), or run OpenPose with --keypoint_scale 0"
+                f"give the image's size (image_size_px), or run OpenPose with --keypoint_scale 0"
             )
         pixels = (positions - low) / (1.0 - low) * (np.array(image_size_px) - 1.0)
         return pixels, image_size_px, [f"coordinates scaled from {range_} to {image_size_px} pixels"]

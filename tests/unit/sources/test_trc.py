@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import BODY_25B, H36M_17, KINECT_V1_20, Skeleton
+from gonio.core.skeleton import BODY_25B, KINECT_V1_20, Skeleton
 from gonio.errors import GonioError, InputError
 from gonio.sources import trc
-from gonio.sources.joint_names import skeleton_of, translated
+from gonio.sources.joint_names import skeleton_of
 
 
 def text(
@@ -201,26 +201,3 @@ def test_uneven_times_are_said(tmp_path: Path) -> None:
     lost = trc.write(sequence(3, times_s=np.array([0.0, 0.1, 0.3]), frame="camera"), tmp_path / "x.trc")
     assert any("not evenly spaced" in words for words in lost)
     assert any("frame 'camera'" in words for words in lost)
-
-
-def test_spellings() -> None:
-    assert translated(["RHip", "Neck", "Head", "CHip", "Nose", "LBigToe", "C7", "left_knee", "head"]) == (
-        "right_hip",
-        "neck",
-        "head_top",
-        "mid_hip",
-        "nose",
-        "left_big_toe",
-        "C7",
-        "left_knee",
-        "head",
-    )
-    assert translated(["Hip", "CHip"]) == ("mid_hip", "CHip")  # the second spelling of one joint stays
-    assert translated(["Head", "head_top"]) == ("Head", "head_top")
-
-
-def test_the_skeleton_behind_names() -> None:
-    assert skeleton_of(H36M_17.joints, "x") is H36M_17
-    mixed = skeleton_of(["C7", "left_knee", "left_hip"], "x")
-    assert mixed.parents == (-1, 2, -1)
-    assert skeleton_of(["C7"], "x") == Skeleton("x", ("C7",), (-1,))
