@@ -152,9 +152,7 @@ def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str,
     joints = tuple(dict.fromkeys(joint for joint, _ in pairs))
     fields = tuple(field for joint, field in pairs if joint == joints[0])
     if not all(joints) or not {"x", "y"} <= set(fields) <= set(_FIELDS) or len(set(fields)) != len(fields):
-        raise InputError(
-            f"{path}: columns must be <joint>_x, _y(, _z)(, _confidence)(, _status); found {header[2:3]}"
-        )
+        raise InputError(f"{path}: columns must be <joint>_x, _y(, _z)(, _confidence)(, _status); found {header[2:3]}")
     if pairs != [(joint, field) for joint in joints for field in fields]:
         raise InputError(f"{path}: every joint needs the columns {', '.join('_' + f for f in fields)}, side by side")
     return joints, fields

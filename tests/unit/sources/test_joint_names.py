@@ -17,8 +17,8 @@ def test_spellings() -> None:
 
 def test_openpose_s_own_spelling_of_body_25_and_body_25b() -> None:
     body_25 = (
-        "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye LEye "
-        "REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+        "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle REye "
+        "LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
     )
     assert translated(body_25.split()) == BODY_25.joints
     body_25b = (
