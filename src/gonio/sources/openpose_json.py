@@ -220,7 +220,7 @@ def _parse(files: list[Path]) -> _Found:
         slot = 0
         for person in _people(file):
             found.n_other += any(person.get(key) for key in _NOT_READ)
-            values = person.get("pose_keypoints_2d", person.get("pose_keypoints"))  # the latter until version 1.1
+            values = person.get("pose_keypoints_2d", person.get("pose_keypoints"))  # the latter in old versions
             if not values:
                 found.n_empty += 1
                 continue

@@ -321,3 +321,10 @@ def test_real_folders(shared_data: Path, kind: str, camera: str) -> None:
                 np.testing.assert_equal((*found.positions[t, p, j], found.confidence[t, p, j]), expected)
                 n_points += c > 0
     assert n_points == int((~np.isnan(found.positions[..., 0])).sum())
+
+
+def test_the_key_of_old_versions(tmp_path: Path) -> None:
+    points = keypoints(18)
+    old = {"pose_keypoints": points.ravel().tolist(), "face_keypoints": []}
+    found = openpose_json.read(folder_of(tmp_path / "f", {"a_0.json": [old]}), rate_hz=30.0)
+    np.testing.assert_array_equal(found.positions[0, 0], points[:, :2])
