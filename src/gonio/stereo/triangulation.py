@@ -250,17 +250,18 @@ class _Scene:
         """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""
         return np.where(used, reprojection_errors(self.cameras, points, self.pixels), np.nan)
 
-    def rows(self, points: FloatArray, used: BoolArray) -> FloatArray:
-        """(view, ..., 2, 4) weighted [J | residual]: px/m and px; zero for views that are not used.
+    def rows(self, points: FloatArray, used: BoolArray, which: IntArray | slice = slice(None)) -> FloatArray:
+        """(view, point, 2, 4) weighted [J | residual], px/m and px, of the points `which`; zero for views not used.
 
         NaN where a view that is used does not have the point before it.
         """
-        rows = np.zeros((*used.shape, 2, 4))
+        rows = np.empty((len(used), *points.shape[:-1], 2, 4))
         for view, camera in enumerate(self.cameras):
-            projected, J = camera.world_to_image_jacobian(points)
-            linear = np.concatenate([J, (projected - self.pixels[view])[..., None]], axis=-1)
-            rows[view] = np.where(used[view], self.weights[view], 0.0)[..., None, None] * linear
-        return np.where(used[..., None, None], rows, 0.0)
+            projected, rows[view, ..., :3] = camera.world_to_image_jacobian(points)
+            rows[view, ..., 3] = projected - self.pixels[view, which]
+            rows[view] *= self.weights[view, which, None, None]
+            rows[view, ~used[view, which]] = 0.0
+        return rows
 
     def refined(self, used: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
         """(point, 3) where the weighted squared reprojection error is least, and (point,) whether it was found.
@@ -270,7 +271,7 @@ class _Scene:
         points = start.copy()
         active = np.flatnonzero(np.isfinite(points[:, 0]))
         cost, normal = np.empty(len(points)), np.empty((len(points), 3, 4))
-        cost[active], normal[active] = _squared(self.at(active).rows(points[active], used[:, active]))
+        cost[active], normal[active] = _squared(self.rows(points[active], used, active))
         damping = np.zeros(len(points))
         diagonal = np.arange(3)
         for _ in range(_ITERATIONS):
@@ -280,7 +281,7 @@ class _Scene:
             damped[:, diagonal, diagonal] *= 1 + damping[active, None]
             step = -(_inverse(damped[..., :3]) @ damped[..., 3:])[..., 0]
             trial = points[active] + step
-            trial_cost, trial_normal = _squared(self.at(active).rows(trial, used[:, active]))
+            trial_cost, trial_normal = _squared(self.rows(trial, used, active))
             lower = trial_cost < cost[active]
             taken = active[lower]
             points[taken], cost[taken], normal[taken] = trial[lower], trial_cost[lower], trial_normal[lower]
