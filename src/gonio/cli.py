@@ -279,8 +279,7 @@ def _say_lost(path: Path, lost: tuple[str, ...]) -> None:
 def _bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
     from tqdm import tqdm
 
-    every_s = 0.1 if sys.stderr.isatty() else 30.0  # a log file needs no animation
-    with tqdm(total=total, desc=label, unit="", file=sys.stderr, mininterval=every_s) as bar:
+    with tqdm(total=total, desc=label, unit="", file=sys.stderr, disable=None) as bar:  # drawn on a terminal only
         yield lambda: bar.update() and None
 
 

@@ -114,10 +114,6 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
 
     angles = measurement.angles()
     drawings: dict[str, tuple[Callable[[], Any], str]] = {
-        "error_per_joint": (
-            lambda: figures.error_per_joint(result),
-            "Position error of each joint, both methods centred on the mid-hip, no scaling (root MPJPE).",
-        ),
         "angle_curves": (
             lambda: figures.angle_curves(angles, reference),
             "Joint angles over time. Left and right are the person's own.",
@@ -131,6 +127,12 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             "The skeletons of all methods at four moments, centred on the mid-hip.",
         ),
     }
+    if result.pairs or any(name != reference for name in result.methods if reference is not None):
+        drawings["error_per_joint"] = (
+            lambda: figures.error_per_joint(result),
+            "Mean error of each joint: centred on the mid-hip without scaling (root MPJPE), and turned and scaled to "
+            "fit each frame (PA-MPJPE).",
+        )
     pictures: dict[str, tuple[Path, str]] = {}
     with progress("drawing figures", len(drawings)) as tick:
         for name, (draw, caption) in drawings.items():

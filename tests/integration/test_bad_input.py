@@ -1,0 +1,247 @@
+"""Bad input is answered by one clear line and exit status 2; nothing is left half-written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gonio import cli
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import BODY_25
+from gonio.sources import archive, openpose_json
+
+
+@pytest.fixture
+def refused(capsys, monkeypatch):
+    """Runs the command line; returns its one line on standard error, with exit status 2."""
+
+    def run(*arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", ["gonio", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        assert stop.value.code == 2
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1, captured.err
+        assert captured.err.startswith("gonio: ")
+        return captured.err
+
+    return run
+
+
+def triangulate(folder: Path, *names: str, layout: str = "body-25", output: str = "joints.trc") -> list[object]:
+    views = [folder / f"{name}_json" for name in names]
+    return [
+        "triangulate",
+        "--rig",
+        folder / "Calib.toml",
+        "--layout",
+        layout,
+        "--fps",
+        30,
+        *views,
+        "-o",
+        folder / output,
+    ]
+
+
+ALL = ("cam01", "cam02", "cam03", "cam04")
+
+
+def test_missing_folder(recorded, refused):
+    shutil.rmtree(recorded / "cam02_json")
+    assert "cam02_json: no such file" in refused(*triangulate(recorded, *ALL))
+    assert not (recorded / "joints.trc").exists()
+
+
+def test_json_cut_in_the_middle(recorded, refused):
+    file = sorted((recorded / "cam03_json").iterdir())[7]
+    file.write_text(file.read_text()[:200])
+    assert file.name in refused(*triangulate(recorded, *ALL))
+    assert not list(recorded.glob("joints*"))
+
+
+def test_another_number_of_joints_than_declared(recorded, refused):
+    line = refused(*triangulate(recorded, *ALL, layout="coco-18"))
+    assert "25" in line
+    assert "18" in line
+
+
+def test_ambiguous_layout_is_asked_for(recorded, refused):
+    arguments = triangulate(recorded, *ALL)
+    del arguments[3:5]
+    assert "--layout body-25" in refused(*arguments)
+
+
+def test_unknown_frame_rate_is_asked_for(recorded, refused):
+    arguments = triangulate(recorded, *ALL)
+    del arguments[5:7]
+    assert "--fps" in refused(*arguments)
+
+
+def test_one_camera_where_two_are_needed(recorded, refused):
+    assert "at least two cameras" in refused(*triangulate(recorded, "cam01"))
+
+
+def test_a_camera_that_the_rig_does_not_know(recorded, refused):
+    (recorded / "cam01_json").rename(recorded / "garden_json")
+    line = refused(*triangulate(recorded, "garden", "cam02"))
+    assert "garden" in line
+    assert "cam01" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"not a calibration", b"[cam_01]\nname = 'cam_01'\n", b"\xff\xfe\x00"])
+def test_a_bad_calibration(recorded, refused, content):
+    (recorded / "Calib.toml").write_bytes(content)
+    assert "Calib.toml" in refused(*triangulate(recorded, *ALL))
+
+
+def test_an_empty_folder(recorded, refused):
+    shutil.rmtree(recorded / "cam04_json")
+    (recorded / "cam04_json").mkdir()
+    assert "cam04_json: the folder holds no .json" in refused(*triangulate(recorded, *ALL))
+
+
+def test_no_person_in_one_view(recorded, refused):
+    for file in (recorded / "cam04_json").iterdir():
+        file.write_text(json.dumps({"version": 1.3, "people": []}))
+    line = refused(*triangulate(recorded, *ALL))
+    assert "cam04" in line
+    assert "no person" in line
+
+
+def test_an_output_that_no_format_claims(recorded, refused):
+    assert "joints.docx" in refused(*triangulate(recorded, *ALL, output="joints.docx"))
+    assert not list(recorded.glob("joints*"))
+
+
+def test_a_2d_file_cannot_become_markers(recorded, refused):
+    source = recorded / "cam01_json"
+    assert "2D" in refused("convert", source, recorded / "x.trc", "--layout", "body-25", "--fps", 30)
+    assert not (recorded / "x.trc").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.npz", b"PK\x03\x04 truncated"),
+        ("a.npy", b"\x93NUMPY"),
+        ("a.trc", b"PathFileType\t4\t(X/Y/Z)\tname\n"),
+        ("a.csv", b"x,y\n1,2\n"),
+        ("a.txt", b"hello"),
+        ("a.trc", b""),
+        ("a.xyz", b"hello"),
+    ],
+)
+def test_foreign_truncated_and_empty_files(tmp_path, refused, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert name in refused("convert", tmp_path / name, tmp_path / "b.csv", "--fps", 30)
+    assert not (tmp_path / "b.csv").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"this is a text", bytes(range(256)) * 40])
+def test_a_video_that_is_none(tmp_path, refused, content):
+    (tmp_path / "film.mp4").write_bytes(content)
+    assert "film.mp4" in refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "joints.npz")
+    assert not (tmp_path / "joints.npz").exists()
+
+
+def test_unknown_trial_key(tmp_path, refused):
+    (tmp_path / "trial.toml").write_text('[[cameras]]\nname = "a"\nvidoe = "a.mp4"\n')
+    line = refused("compare", tmp_path / "trial.toml", "-o", tmp_path / "out")
+    assert "'cameras[0].vidoe'" in line
+    assert "did you mean 'video'" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_method_and_reference(recorded, refused):
+    text = '[rig]\ncalibration = "Calib.toml"\n' + "".join(
+        f'[[cameras]]\nname = "{name}"\nkeypoints = "{name}_json"\nlayout = "body-25"\nfps = 30\n' for name in ALL
+    )
+    (recorded / "trial.toml").write_text('methods = ["stereo-cam01-cam09"]\n' + text)
+    assert "stereo-cam01-cam09" in refused("compare", recorded / "trial.toml", "-o", recorded / "out")
+    (recorded / "trial.toml").write_text('reference = "vicon"\n' + text)
+    assert "'vicon'" in refused("compare", recorded / "trial.toml", "-o", recorded / "out")
+    assert not (recorded / "out").exists()
+
+
+def test_parallel_options_with_a_trial_file(tmp_path, refused):
+    (tmp_path / "trial.toml").write_text('[[cameras]]\nname = "a"\nvideo = "a.mp4"\n')
+    assert "--baseline" in refused("compare", tmp_path / "trial.toml", "--baseline", 0.28)
+
+
+def parallel_views(folder: Path, shift_rows_px: float = 0.0) -> list[Path]:
+    """Keypoints of a person before the origin's rig; the right camera is `shift_rows_px` lower."""
+    from gonio.core.camera import Rig
+
+    rig = Rig.parallel(0.28, 525.0, (640, 480))
+    rng = np.random.default_rng(1)
+    points = rng.uniform([-0.6, -0.8, 2.5], [0.6, 0.8, 3.5], (40, 25, 3))
+    paths = []
+    for camera in rig:
+        lower = np.array([0, shift_rows_px if camera.name == "right" else 0])
+        pixels = camera.world_to_image(points) + lower
+        view = PoseSequence(
+            pixels, np.arange(40) / 30, BODY_25, "px", "image", frame_name=camera.name, image_size_px=(640, 480)
+        )
+        paths.append(folder / f"{camera.name}.npz")
+        archive.write(view, paths[-1])
+    return paths
+
+
+def test_rows_that_do_not_agree_explain_rectification(tmp_path, refused):
+    left, right = parallel_views(tmp_path, shift_rows_px=40)
+    line = refused("compare", left, right, "--baseline", 0.28, "--focal", 525, "-o", tmp_path / "out")
+    assert "rectif" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parallel_rig_of_one_camera(tmp_path, refused):
+    left, _ = parallel_views(tmp_path)
+    assert "two cameras" in refused("compare", left, "--baseline", 0.28, "--focal", 525, "-o", tmp_path / "out")
+
+
+def test_baseline_without_focal_length(tmp_path, refused):
+    left, right = parallel_views(tmp_path)
+    assert "focal_px" in refused("compare", left, right, "--baseline", 0.28, "-o", tmp_path / "out")
+
+
+def test_keypoints_alone_measure_nothing(tmp_path, refused):
+    left, right = parallel_views(tmp_path)
+    assert "nothing can be measured" in refused("compare", left, right, "-o", tmp_path / "out")
+
+
+def test_an_input_is_never_replaced(tmp_path, refused):
+    """Results into the folder that holds keypoints/left.npz would replace it."""
+    (tmp_path / "keypoints").mkdir()
+    left, right = parallel_views(tmp_path / "keypoints")
+    before = left.read_bytes()
+    line = refused("compare", left, right, "--baseline", 0.28, "--focal", 525, "-o", tmp_path)
+    assert "input" in line
+    assert left.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keypoints"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path, refused):
+    left, right = parallel_views(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    line = refused("compare", left, right, "--baseline", 0.28, "--focal", 525, "-o", tmp_path / "file")
+    assert "cannot be written" in line
+
+
+def test_unknown_asset(refused):
+    assert "blazepose-heavy" in refused("assets", "fetch", "blazepose-huge")
+
+
+def test_several_people_in_one_convert(tmp_path, refused, scene):
+    """Unordered people cannot become one person's markers in silence."""
+    view = scene.views["cam01"]
+    openpose_json.write(view, tmp_path / "a_json")
+    for file in (tmp_path / "a_json").iterdir():
+        content = json.loads(file.read_text())
+        content["people"] = content["people"] * 2
+        file.write_text(json.dumps(content))
+    line = refused("convert", tmp_path / "a_json", tmp_path / "b.csv", "--layout", "body-25", "--fps", 30)
+    assert "one followed person" in line
