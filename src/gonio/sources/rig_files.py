@@ -30,7 +30,7 @@ rotation whose y and z axes point against OpenCV's: R = diag(1, -1, -1) R_file, 
 #   0.43, 0.39, 0.55, 0.39 px RMS as written, 0.44, 0.48, 0.64, 0.44 px divided by 64, and no better without any.
 # - Its keypoints (4 cameras, offsets -1, 0, +2, 0 frames, likelihood >= 0.3, weighted DLT, 8147 points) cannot tell:
 #   median 12.115 px as written, 12.113 px divided, because the detector's own error is larger. The choice moves these
-#   points by 0.7 mm in 3D (median; at most 4.2 mm), a pixel by 1.6 px (median over the image; at most 8.8, in a corner).
+#   points by 0.7 mm in 3D (median; at most 4.2 mm), a pixel by 1.6 px (median over the image; 8.8 in one corner).
 # All else in the two files agrees: focal lengths and centres exactly, rotations and translations to 1e-15.
 
 from __future__ import annotations

@@ -157,28 +157,22 @@ class FrameStream(Iterator[VideoFrame]):
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Every picture that can be decoded. Raises `InputError` where the file ends before the video does."""
         count = 0
-        tick_s = Fraction(stream.time_base or 1)
-        start_s: Fraction | None = None
-        end_s: Fraction | None = None
+        end_pts = start_pts = stream.start_time or 0
         try:
             for packet in container.demux(stream):
                 if packet.pts is not None:
-                    packet_end_s = (packet.pts + (packet.duration or 0)) * tick_s
-                    end_s = packet_end_s if end_s is None else max(end_s, packet_end_s)
+                    end_pts = max(end_pts, packet.pts + (packet.duration or 0))
                 for frame in packet.decode():
-                    if count == 0 and frame.pts is not None:
-                        start_s = frame.pts * tick_s
                     yield frame
                     count += 1
         except av.error.FFmpegError as error:
             raise InputError(f"{self.path}: damaged after {count} frames ({error.strerror}); {REMEDY}") from None
         announced_s = _announced_s(container, stream)
-        if announced_s is None or start_s is None or end_s is None:
-            return
-        if announced_s - (end_s - start_s) > 1.5 * _interval_s(self.path, stream):
+        read_s = (end_pts - start_pts) * Fraction(stream.time_base or 1)
+        if announced_s is not None and announced_s - read_s > 1.5 * _interval_s(self.path, stream):
             raise InputError(
-                f"{self.path}: cut off after {count} frames, {float(end_s - start_s):.3f} s of the "
-                f"{float(announced_s):.3f} s that it announces; {REMEDY}"
+                f"{self.path}: cut off after {count} frames, {float(read_s):.3f} s of the {float(announced_s):.3f} s "
+                f"that it announces; {REMEDY}"
             )
 
 
