@@ -365,7 +365,11 @@ def _one_vertical(
 
 def _common_scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Limits (axis,) that show all but the most extreme 2 % of (n, axis) values, with one span for all axes."""
-    inner = np.nanpercentile(values, [1, 99], axis=0) if np.isfinite(values).any() else np.tile([[-0.5], [0.5]], 3)
+    inner = (
+        np.nanpercentile(values, [1, 99], axis=0, method="nearest")
+        if np.isfinite(values).any()
+        else np.tile([[-0.5], [0.5]], 3)
+    )
     half = max(0.62 * float((inner[1] - inner[0]).max()), 0.05)
     middle = inner.mean(axis=0)
     return middle - half, middle + half

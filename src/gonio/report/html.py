@@ -11,7 +11,7 @@ import base64
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,11 +30,11 @@ DISCLAIMER = "For research; not a medical device."
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _POSITION_COLUMNS = (
-    ("mpjpe_mm", "MPJPE (mm)", 1),
-    ("root_mpjpe_mm", "root MPJPE (mm)", 1),
-    ("n_mpjpe_mm", "N-MPJPE (mm)", 1),
-    ("pa_mpjpe_mm", "PA-MPJPE (mm)", 1),
-    ("mpjve_mm_per_s", "MPJVE (mm/s)", 0),
+    ("mpjpe_mm", "MPJPE", "mm", 1),
+    ("root_mpjpe_mm", "root MPJPE", "mm", 1),
+    ("n_mpjpe_mm", "N-MPJPE", "mm", 1),
+    ("pa_mpjpe_mm", "PA-MPJPE", "mm", 1),
+    ("mpjve_mm_per_s", "MPJVE", "mm/s", 0),
 )
 _EXPLAINED = (
     ("MPJPE", "mean distance of the joints from the reference's, where each method says they are in the room"),
@@ -44,9 +44,9 @@ _EXPLAINED = (
     ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
 )
 _ANGLE_TABLES = (
-    ("rmse_deg", "Joint angles: how far from the reference", "RMSE (degrees): typical size of the difference.", 1),
-    ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference (degrees): above 0 reads too large.", 1),
-    ("r", "Joint angles: do the curves move together", "Pearson's r (no unit): 1 is the same course in time.", 2),
+    ("rmse_deg", "Joint angles: typical difference", "RMSE; the smallest of each row in bold.", "°", 1),
+    ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
+    ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
 )
 _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
 _FIGURE_TITLES = {
@@ -90,11 +90,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page. `rows` are (row header, its method or None, cells); `notes` stand below in small print."""
+    """A table of the page.
+
+    header  (words, unit, method whose colour it has or None) of each column
+    rows    (row header, its method or None, cells)
+    notes   stand below in small print
+    """
 
     title: str
     caption: str
-    header: tuple[str, ...]
+    header: tuple[tuple[str, str, str | None], ...]
     rows: tuple[tuple[str, str | None, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
     folded: bool = False
@@ -118,7 +123,7 @@ def write_report(path: Path, content: ReportContent) -> None:
         content=content,
         disclaimer=DISCLAIMER,
         reading=reading(result),
-        limits=(*content.caveats, *limits(result)),
+        limits=limits(result, content.caveats),
         figures=[
             (_FIGURE_TITLES.get(name, name.replace("_", " ")), _figure_uri(content.figures[name][0]), caption)
             for name, caption in _ordered(content.figures)
@@ -161,26 +166,25 @@ def reading(result: StudyResult) -> tuple[str, ...]:
     return _reading_against_reference(result, estimates)
 
 
-def limits(result: StudyResult) -> tuple[str, ...]:
-    """What cannot be concluded from any study of this kind."""
-    frames = result.protocol.get("frames", {})
-    seen = max((m.n_frames for m in result.methods.values()), default=0)
-    averaged = int(result.protocol.get("averaged", 1))
-    words = [
-        "A difference between two recordings that is smaller than a method's error here should not be read as a "
-        "change of the person.",
-    ]
-    if result.protocol["reference"] is not None:
-        words.insert(
-            0,
-            f"The reference, {result.protocol['reference']}, is a measurement too. Agreement with it is not truth: "
-            "errors that both share cannot be seen.",
-        )
-    if averaged == 1:
+def limits(result: StudyResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
+    """What cannot be concluded: the trial's own caveats, where it has none what holds for every study of this kind."""
+    words = list(caveats)
+    reference = result.protocol["reference"]
+    if not caveats and reference is not None:
         words.append(
-            f"The numbers come from one recording ({seen} of {frames.get('in_all', seen)} frames). They do not tell "
-            "how a method does with another person, movement, room or camera."
+            f"The reference, {reference}, is a measurement too. Agreement with it is not truth: errors that both share "
+            "cannot be seen."
         )
+    if not caveats and int(result.protocol.get("averaged", 1)) == 1:
+        seen = max((m.n_frames for m in result.methods.values()), default=0)
+        words.append(
+            f"The numbers come from one recording ({seen} frames). They do not tell how a method does with another "
+            "person, movement, room or camera."
+        )
+    words.append(
+        "A difference between two recordings that is smaller than a method's error here should not be read as a change "
+        "of the person."
+    )
     return tuple(words)
 
 
@@ -226,9 +230,9 @@ def _where_error_lies(name: str, method: MethodResult) -> list[str]:
         return []
     share = shape / root
     kind = (
-        "most of its error is one of direction and size, which angles do not feel"
+        "most of its error is one of direction and size, which most joint angles do not feel"
         if share < 0.5
-        else "most of its error is one of shape, which angles feel"
+        else "most of its error is one of shape, which joint angles feel"
         if share > 0.75
         else "its error is partly of direction and size, partly of shape"
     )
@@ -244,12 +248,17 @@ def _angle_words(estimates: Mapping[str, MethodResult], ranked: Sequence[str]) -
     order = sorted(means, key=lambda n: means[n])
     best = errors[order[0]]
     low, high = min(best, key=lambda a: best[a]), max(best, key=lambda a: best[a])
-    words = [
-        f"In joint angles {order[0]} is nearest: {means[order[0]]:.1f}° on average (RMSE), from {best[low]:.1f}° "
-        f"({_words(low)}) to {best[high]:.1f}° ({_words(high)})."
-    ]
-    if len(order) > 1:
-        words[0] += " The others: " + _list([f"{n} {means[n]:.1f}°" for n in order[1:]]) + "."
+    near = [n for n in order if means[n] <= means[order[0]] * (1 + _EQUALLY_NEAR)]
+    if len(near) > 1:
+        span = f"{means[near[0]]:.1f}° to {means[near[-1]]:.1f}°"
+        words = [f"In joint angles {_list(near)} are equally near: {span} on average (RMSE)."]
+    else:
+        words = [
+            f"In joint angles {near[0]} is nearest: {means[near[0]]:.1f}° on average (RMSE), from {best[low]:.1f}° "
+            f"({_words(low)}) to {best[high]:.1f}° ({_words(high)})."
+        ]
+    if order[len(near) :]:
+        words[0] += " The others: " + _list([f"{n} {means[n]:.1f}°" for n in order[len(near) :]]) + "."
     everyone = {a: [e[a] for e in errors.values() if a in e] for a in {a for e in errors.values() for a in e}}
     hardest = max(sorted(everyone), key=lambda a: float(np.median(everyone[a])))
     if len(errors) > 1:
@@ -328,36 +337,38 @@ def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult |
     return {name: (name, m) for name, m in result.methods.items() if not m.is_reference}
 
 
-def _against(result: StudyResult) -> str:
-    reference = result.protocol["reference"]
-    return f"Reference: {reference}." if reference is not None else "Each pair of methods; neither is true."
-
-
 def _position_table(result: StudyResult) -> Table | None:
     compared = _compared(result)
     if not compared:
         return None
-    columns = [[getattr(item, key) for _, item in compared.values()] for key, _, _ in _POSITION_COLUMNS]
+    columns = [[getattr(item, key) for _, item in compared.values()] for key, _, _, _ in _POSITION_COLUMNS]
     best = [min((v for v in column if v is not None), default=None) for column in columns]
     rows = []
     for name, (method, item) in compared.items():
         cells = [Cell(str(item.n_frames))]
-        for (key, _, digits), smallest in zip(_POSITION_COLUMNS, best, strict=True):
+        for (key, _, _, digits), smallest in zip(_POSITION_COLUMNS, best, strict=True):
             value = getattr(item, key)
             is_best = value is not None and value == smallest and len(compared) > 1
             cells.append(Cell(_number(value, digits), is_best))
         rows.append((name, method, tuple(cells)))
-    notes = [f"{short}: {words}." for short, words in _EXPLAINED]
+    other = "the other method's" if result.pairs else "the reference's"
+    explained = [(short, words.replace("the reference's", other)) for short, words in _EXPLAINED]
+    notes = [_protocol_in_short(result), *(f"{short}: {words}." for short, words in explained)]
     alignment = result.protocol.get("alignment", {})
-    for (key, title, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
+    for (key, title, _, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
         absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
         if absent:
             why = str(alignment.get(key, "")).rpartition("null ")[2]
-            notes.append(f"– {title.rpartition(' (')[0]} of {_list(absent)} does not exist: null {why}.")
+            whose = _list(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
+            notes.append(f"– {title} does not exist {why}: {whose}.")
     return Table(
         "Position errors",
-        f"{_against(result)} {_protocol_in_short(result)} Smallest error of each column in bold.",
-        ("method" if not result.pairs else "pair", "frames (count)", *(title for _, title, _ in _POSITION_COLUMNS)),
+        "Mean distances; smallest error of each column in bold.",
+        (
+            ("pair" if result.pairs else "method", "", None),
+            ("frames", "count", None),
+            *((title, unit, None) for _, title, unit, _ in _POSITION_COLUMNS),
+        ),
         tuple(rows),
         tuple(notes),
     )
@@ -365,12 +376,33 @@ def _position_table(result: StudyResult) -> Table | None:
 
 def _protocol_in_short(result: StudyResult) -> str:
     protocol = result.protocol
-    filtered = protocol.get("filter", "none")
+    against = "Each pair of methods; neither is true."
+    if protocol["reference"] is not None:
+        against = f"Reference: {protocol['reference']}."
+    joints, frames = protocol.get("joints", ()), protocol.get("frames", {})
     tolerance_ms = 1000 * float(protocol.get("matching_tolerance_s", 0))
+    counted = f" {frames['compared']} of {frames['in_all']} frames," if "in_all" in frames else ""
+    version = protocol.get("versions", {}).get("gonio", "(version unknown)")
     return (
-        f"{len(protocol.get('joints', ()))} joints that all methods have; same frames and joints for all; "
-        f"filter: {filtered}; times matched within {tolerance_ms:g} ms."
+        f"{against}{counted} {len(joints)} joints, the same for all methods; filter: {protocol.get('filter', 'none')}; "
+        f"times matched within {tolerance_ms:g} ms; gonio {version}."
     )
+
+
+def _headers(
+    first: str, compared: Mapping[str, tuple[str | None, Any]], unit: str
+) -> tuple[tuple[str, str, str | None], ...]:
+    return ((first, "", None), *((name, unit, method) for name, (method, _) in compared.items()))
+
+
+def _turned(table: Table, unit: str) -> Table:
+    """Rows for columns: pairs are many and have long names."""
+    header = (("pair", "", None), *((name, unit, None) for name, _, _ in table.rows))
+    rows = tuple(
+        (name, method, tuple(cells[column] for _, _, cells in table.rows))
+        for column, (name, _, method) in enumerate(table.header[1:])
+    )
+    return replace(table, header=header, rows=rows, caption=table.caption.replace("of each row", "of each column"))
 
 
 def _angle_names(compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> list[str]:
@@ -381,7 +413,7 @@ def _angle_tables(result: StudyResult) -> list[Table]:
     compared = _compared(result)
     angles = _angle_names(compared)
     tables = []
-    for key, title, caption, digits in _ANGLE_TABLES:
+    for key, title, caption, unit, digits in _ANGLE_TABLES:
         rows = []
         for angle in angles:
             values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
@@ -395,12 +427,13 @@ def _angle_tables(result: StudyResult) -> list[Table]:
             if known:
                 rows.append((_words(angle), None, tuple(cells)))
         if rows:
-            notes = [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
+            notes = [f"{_protocol_in_short(result)} Times at which all methods have the angle."]
+            notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
             if key == "r":
                 notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
-            header = ("angle", *compared)
-            how = f"{caption} {_against(result)} Times at which all methods have the angle."
-            tables.append(Table(title, how, header, tuple(rows), tuple(notes), folded=key != "rmse_deg"))
+            header = _headers("angle", compared, unit)
+            table = Table(title, caption, header, tuple(rows), tuple(notes), folded=key != "rmse_deg")
+            tables.append(_turned(table, unit) if result.pairs else table)
     return tables
 
 
@@ -420,16 +453,17 @@ def _motion_table(result: StudyResult) -> Table | None:
             rows.append((_words(angle), None, tuple(Cell(_number(v, 1)) for v in values)))
     if not rows:
         return None
-    header = ("angle", *(f"{name} (reference)" if m.is_reference else name for name, m in ordered.items()))
-    notes = () if all(c.text != "–" for _, _, cells in rows for c in cells) else (_NO_ANGLE,)
-    caption = "Largest minus smallest value (degrees), over the times at which all methods have the angle."
-    return Table("Range of motion", caption, header, tuple(rows), notes)
+    named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
+    notes = [f"{_protocol_in_short(result)} Times at which all methods have the angle."]
+    notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
+    caption = "Largest minus smallest value of each angle."
+    return Table("Range of motion", caption, _headers("angle", named, "°"), tuple(rows), tuple(notes))
 
 
 def _joint_table(result: StudyResult) -> Table | None:
     compared = _compared(result)
     key, how = _ranking_key([item for _, item in compared.values()])
-    title = next(title for k, title, _ in _POSITION_COLUMNS if k == key)
+    title, unit = next((title, unit) for k, title, unit, _ in _POSITION_COLUMNS if k == key)
     joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
     rows = tuple(
         (
@@ -441,8 +475,11 @@ def _joint_table(result: StudyResult) -> Table | None:
     )
     if not rows:
         return None
-    caption = f"{title}: {how}. {_against(result)} {_protocol_in_short(result)}"
-    return Table("Error of each joint", caption, ("joint", *compared), rows, folded=True)
+    notes = (_protocol_in_short(result),)
+    table = Table(
+        "Error of each joint", f"{title}: {how}.", _headers("joint", compared, unit), rows, notes, folded=True
+    )
+    return _turned(table, unit) if result.pairs else table
 
 
 def _camera_table(result: StudyResult) -> Table | None:
@@ -451,12 +488,13 @@ def _camera_table(result: StudyResult) -> Table | None:
     rows = tuple(
         (name, None, (Cell(_number(camera["reprojection_px_median"], 2)),)) for name, camera in result.cameras.items()
     )
-    caption = (
-        "How far the 3D joints, projected back, lie from the joints found in the picture: median over frames and the "
-        "compared joints, of the method that uses the most cameras. It shows that rays meet, not that they meet in the "
-        "right place."
+    notes = (
+        "Median over frames and the compared joints, of the method that uses the most cameras. It shows that the rays "
+        "meet, not that they meet in the right place.",
     )
-    return Table("Cameras", caption, ("camera", "reprojection error, median (px)"), rows)
+    caption = "How far the 3D joints, projected back, lie from the joints found in the picture."
+    header = (("camera", "", None), ("median reprojection error", "px", None))
+    return Table("Cameras", caption, header, rows, notes)
 
 
 def _count_table(result: StudyResult) -> Table | None:
@@ -471,13 +509,14 @@ def _count_table(result: StudyResult) -> Table | None:
         totals = [sum(int(c.get(kind, 0)) for c in joints.values()) for kind in kinds]
         cells = [*(Cell(str(total)) for total in totals), Cell(str(lost.get(name, 0)))]
         rows.append((name, name if name in result.methods else None, tuple(cells)))
-    header = ("method", *(f"{_words(kind)} (count)" for kind in kinds), "frames lost by it alone (count)")
+    header = [("method", "", None), *((_words(kind), "count", None) for kind in kinds)]
+    header.append(("frames lost by it alone", "count", None))
     caption = "Where the joint positions of each method come from, over the compared joints and all frames."
     notes = (
         "inferred: taken from neighbouring joints or by the device itself. interpolated: between two frames. repaired: "
         "left and right exchanged. missing alone: missing in this method and there in all others.",
     )
-    return Table("What was measured and what was not", caption, header, tuple(rows), notes)
+    return Table("What was measured and what was not", caption, tuple(header), tuple(rows), notes)
 
 
 def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
@@ -496,7 +535,8 @@ def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
             for inner, item in value.items():
                 add(f"{key} · {_words(str(inner))}" if key else _words(str(inner)), item)
         elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            rows.append((key, ", ".join(value) or "none"))
+            parts = [_words(item) for item in value] if key in ("joints", "angles") else value
+            rows.append((key, ", ".join(parts) or "none"))
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             rows.append((key, "none" if value in ({}, None) else text))
