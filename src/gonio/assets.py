@@ -193,8 +193,8 @@ def is_cached(name: str) -> bool:
 def fetch(name: str, *, progress: bool = True) -> Path:
     """The absolute path of the folder that holds the asset's files, fetched where they are not there yet.
 
-    `progress` draws bars on stderr. A file whose checksum is wrong in the cache is fetched again. Raises `ConfigError`
-    for an unknown name, and `AssetError` where a file cannot be had, or has the wrong checksum after the download.
+    `progress` draws bars on stderr, where that is a terminal. A file whose checksum is wrong in the cache is fetched
+    again. Raises `ConfigError` for an unknown name, and `AssetError` where a file cannot be had, or has the wrong checksum after the download.
     """
     asset = _asset(name)
     with _one_at_a_time:
@@ -280,7 +280,7 @@ def _fetch_by_https(files: list[AssetFile], asset: Asset, tried: list[str], prog
         return
     import pooch  # noqa: PLC0415
 
-    download = pooch.HTTPDownloader(progressbar=progress, timeout=HTTPS_TIMEOUT_S)
+    download = pooch.HTTPDownloader(progressbar=progress and sys.stderr.isatty(), timeout=HTTPS_TIMEOUT_S)
     with _workplace() as folder:
         for file in files:
             host, temporary = file.url.split("/")[2], Path(folder) / file.name
@@ -350,7 +350,9 @@ def _download_package(package: Package, folder: Path, progress: bool) -> str:
         command += [*package.options, "--dest", str(folder), package.spec]
     from tqdm import tqdm  # noqa: PLC0415
 
-    with tqdm(total=1, desc=f"{package.client}: {package.spec}", unit="package", disable=not progress) as bar:
+    with tqdm(
+        total=1, desc=f"{package.client}: {package.spec}", unit="package", disable=None if progress else True
+    ) as bar:
         try:
             run = subprocess.run(
                 command,

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 import gonio
+from gonio import assets
 from gonio.comparison import study
 from gonio.comparison.study import StudyResult
 from gonio.config import (
@@ -372,6 +373,9 @@ def _detect(
             )
             for camera in videos
         }
+
+        for asset in next(iter(workers.values())).weights:
+            assets.fetch(asset)
 
         with progress("detecting joints", total or None) as tick:
 

@@ -29,6 +29,7 @@ from gonio.core.camera import Rig
 from gonio.core.files import replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
+from gonio.detection import detector as detectors
 from gonio.errors import InputError
 from gonio.pipeline import Measurement, Progress, silent, versions
 from gonio.report import figures, html, rendering
@@ -241,11 +242,8 @@ def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
-        weights = {
-            name: {file.name: file.sha256 for file in assets.CATALOGUE[name].files}
-            for name in (trial.detector.name, "blazepose-detector")
-            if name in assets.CATALOGUE
-        }
+        needed = detectors.create(trial.detector.name).weights
+        weights = {name: {file.name: file.sha256 for file in assets.CATALOGUE[name].files} for name in needed}
     return {
         "configuration": as_plain(trial),
         "versions": versions(),

@@ -60,6 +60,9 @@ JOINTS = len(BLAZEPOSE_33)
 MID_HIP, BODY_TOP = 33, 34  # the two extra landmarks that make the next region
 
 
+PERSON_NETWORK = "blazepose-detector"
+
+
 @dataclass(frozen=True, eq=False)
 class Region:
     """A square of the picture: centre (2,) px, side in px, and the angle by which its up is turned clockwise."""
@@ -278,7 +281,7 @@ def same_person(a: Region, b: Region) -> bool:
 
 def load_networks(name: str) -> Networks:
     """The networks of a model such as "blazepose-heavy". Raises `AssetError` where its weights cannot be had."""
-    people = _interpreter(_only_file("blazepose-detector"))
+    people = _interpreter(_only_file(PERSON_NETWORK))
     landmarks = _interpreter(_only_file(name))
 
     def find(picture: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
@@ -365,6 +368,11 @@ class BlazePose:
         asset = assets.CATALOGUE[self.name]
         file = asset.files[0]
         return Source(method="blazepose", model=self.name, version=f"{file.name} sha256 {file.sha256}")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The landmark network and the one that finds people."""
+        return (self.name, PERSON_NETWORK)
 
     def detect(
         self,

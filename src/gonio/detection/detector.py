@@ -35,6 +35,11 @@ class Detector(Protocol):
         """Method, model and version, for the record."""
         ...
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The assets that it needs, by name; fetch them beforehand to see the progress."""
+        ...
+
     def detect(
         self,
         frames: Iterable[VideoFrame],
