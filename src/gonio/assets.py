@@ -194,7 +194,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     """The absolute path of the folder that holds the asset's files, fetched where they are not there yet.
 
     `progress` draws bars on stderr, where that is a terminal. A file whose checksum is wrong in the cache is fetched
-    again. Raises `ConfigError` for an unknown name, and `AssetError` where a file cannot be had, or has the wrong checksum after the download.
+    again. Raises `ConfigError` for an unknown name, and `AssetError` where a file cannot be had, or has the wrong
+    checksum after the download.
     """
     asset = _asset(name)
     with _one_at_a_time:

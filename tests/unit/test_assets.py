@@ -156,14 +156,16 @@ def test_a_wrong_checksum_names_file_expected_and_found_and_keeps_nothing(monkey
     assert not list(cache.rglob("*.bin"))
 
 
-def test_the_progress_bar_is_drawn_on_stderr_alone(monkeypatch, served, capsys):
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log file"])
+def test_the_progress_bar_is_drawn_on_a_terminal_alone(monkeypatch, served, capsys, terminal):
     address, folder = served
     (folder / "net.bin").write_bytes(CONTENT)
     catalogue(monkeypatch, f"{address}/net.bin")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     assets.fetch("net")
     out, err = capsys.readouterr()
     assert out == ""
-    assert "100%" in err
+    assert ("100%" in err) == terminal
 
 
 @pytest.mark.parametrize("missing_page", [True, False], ids=["404", "no host"])
