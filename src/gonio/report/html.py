@@ -159,7 +159,7 @@ def reading(result: StudyResult) -> tuple[str, ...]:
     if result.pairs:
         return _reading_of_pairs(result)
     estimates = {name: m for name, m in result.methods.items() if not m.is_reference}
-    if not estimates:
+    if not estimates or result.protocol["reference"] is None:
         return (
             "There is one method only. It is drawn and its angles are tabulated; there is nothing to compare it with.",
         )
@@ -334,6 +334,8 @@ def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult |
     """Row or column header -> (method whose colour it has, numbers): the estimates, or the pairs."""
     if result.pairs:
         return {f"{p.a} / {p.b}": (None, p) for p in result.pairs}
+    if result.protocol["reference"] is None:
+        return {}
     return {name: (name, m) for name, m in result.methods.items() if not m.is_reference}
 
 

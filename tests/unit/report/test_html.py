@@ -1,0 +1,359 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gonio.comparison import study
+from gonio.comparison.study import StudyResult
+from gonio.core.sequence import AngleSeries, PoseSequence
+from gonio.errors import InputError
+from gonio.report import figures
+from gonio.report.html import ReportContent, limits, page_tables, reading, write_report, write_tables
+
+Squats = Mapping[str, PoseSequence]
+Angles = Mapping[str, AngleSeries]
+HOSTILE = "<script>alert('a')</script>\"&"
+
+
+@pytest.fixture(scope="module")
+def result(squats: Squats, squat_angles: Angles) -> StudyResult:
+    return study.compare(
+        squats,
+        squat_angles,
+        reference="multiview",
+        reprojection_px={"cam01": 3.21, "cam02": 4.0},
+        protocol_extra={"trial": "squat", "versions": {"gonio": "0.1.0"}},
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs(squats: Squats, squat_angles: Angles) -> StudyResult:
+    return study.compare(squats, squat_angles, reference=None)
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Path:
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.full((90, 60, 3), 128, np.uint8))
+    return path
+
+
+class Page(HTMLParser):
+    """Every element and its attributes, and the text between."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def page(path: Path, content: ReportContent) -> Page:
+    write_report(path, content)
+    return Page(path)
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_names_the_nearest_method_with_its_numbers(result: StudyResult) -> None:
+    words = reading(result)
+    root = {n: m.root_mpjpe_mm for n, m in result.methods.items() if not m.is_reference}
+    nearest = min(root, key=lambda name: root[name])
+    assert words[0] == (
+        f"{nearest} is nearest to the reference multiview: {root[nearest]:.0f} mm "
+        "(mean over 12 joints and 100 frames, both centred on the mid-hip)."
+    )
+    order = [words[1].index(name) for name in sorted(root, key=lambda name: root[name])[1:]]
+    assert order == sorted(order)
+    (angles,) = [sentence for sentence in words if sentence.startswith("In joint angles")]
+    rmse = [a.rmse_deg for a in result.methods["blazepose-world-cam03"].angles.values()]
+    assert f"blazepose-world-cam03 {np.mean(rmse):.1f}°" in angles
+    assert any("100 of 100 frames" in sentence for sentence in words)
+
+
+def test_two_methods_within_five_percent_are_equally_near(result: StudyResult) -> None:
+    a, b = "stereo-cam01-cam02", "stereo-cam03-cam04"
+    methods = dict(result.methods)
+    methods[a] = replace(methods[a], root_mpjpe_mm=20.0)
+    methods[b] = replace(methods[b], root_mpjpe_mm=20.9)
+    assert reading(replace(result, methods=methods))[0].startswith(f"{a} and {b} are equally near")
+    methods[b] = replace(methods[b], root_mpjpe_mm=21.1)
+    assert reading(replace(result, methods=methods))[0].startswith(f"{a} is nearest")
+
+
+def test_methods_without_common_axes_are_ranked_by_what_all_have(result: StudyResult) -> None:
+    methods = dict(result.methods)
+    name = "blazepose-world-cam01"
+    methods[name] = replace(methods[name], root_mpjpe_mm=None, n_mpjpe_mm=None, mpjve_mm_per_s=None)
+    words = " ".join(reading(replace(result, methods=methods)))
+    assert "turned and scaled to fit each frame" in words
+    assert f"{name} ({methods[name].pa_mpjpe_mm:.0f} mm)" in words
+
+
+def test_without_a_reference_nobody_is_right(pairs: StudyResult) -> None:
+    words = reading(pairs)
+    assert "which of them is right cannot" in words[0]
+    nearest = min(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
+    farthest = max(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
+    assert words[1].startswith(f"Nearest to each other are {nearest.a} and {nearest.b}: {nearest.root_mpjpe_mm:.0f} mm")
+    assert words[2].startswith(f"Farthest apart are {farthest.a} and {farthest.b}: {farthest.root_mpjpe_mm:.0f} mm")
+
+
+@pytest.mark.parametrize("reference", ["multiview", None])
+def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angles, reference: str | None) -> None:
+    one = study.compare(
+        {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference=reference
+    )
+    assert "nothing to compare it with" in reading(one)[0]
+    assert "Range of motion" in [table.title for table in page_tables(one)]
+    assert "Position errors" not in [table.title for table in page_tables(one)]
+
+
+def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: StudyResult) -> None:
+    assert limits(result)[0].startswith("The reference, multiview, is a measurement too.")
+    own = limits(result, ("Only four cameras.",))
+    assert own[0] == "Only four cameras."
+    assert not any("one recording" in sentence for sentence in own)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_header_has_its_unit_and_every_table_its_protocol(result: StudyResult) -> None:
+    tables = {table.title: table for table in page_tables(result)}
+    for table in tables.values():
+        assert all(unit for _, unit, _ in table.header[1:]), table.title
+        assert all(len(cells) == len(table.header) - 1 for _, _, cells in table.rows)
+    for title in ("Position errors", "Joint angles: typical difference", "Range of motion", "Error of each joint"):
+        assert any("Reference: multiview." in note and "filter: none" in note for note in tables[title].notes), title
+
+
+def test_what_does_not_exist_is_a_dash_with_the_reason(result: StudyResult) -> None:
+    (table,) = [table for table in page_tables(result) if table.title == "Position errors"]
+    row = {name: [cell.text for cell in cells] for name, _, cells in table.rows}
+    assert row["blazepose-world-cam01"][1] == "–"
+    assert row["stereo-cam01-cam02"][1] == f"{result.methods['stereo-cam01-cam02'].mpjpe_mm:.1f}"
+    (why,) = [note for note in table.notes if note.startswith("–")]
+    assert "does not exist for a method that does not stand in the reference's frame: blazepose-world-cam01" in why
+
+
+def test_only_the_smallest_error_of_a_column_is_bold(result: StudyResult) -> None:
+    (table,) = [table for table in page_tables(result) if table.title == "Position errors"]
+    root = [words for words, _, _ in table.header[1:]].index("root MPJPE")
+    best = [name for name, _, cells in table.rows if cells[root].best]
+    assert best == ["stereo-cam03-cam04"]
+
+
+def test_what_was_missing_is_counted(result: StudyResult) -> None:
+    (table,) = [table for table in page_tables(result) if table.title.startswith("What was measured")]
+    kinds = [words for words, _, _ in table.header[1:]]
+    row = {name: dict(zip(kinds, (c.text for c in cells), strict=True)) for name, _, cells in table.rows}
+    assert row["stereo-cam03-cam04"]["missing"] == "16"
+    assert row["stereo-cam03-cam04"]["missing alone"] == "16"
+    assert row["multiview"]["measured"] == "1200"
+
+
+def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
+    (table,) = [table for table in page_tables(pairs) if table.title == "Joint angles: typical difference"]
+    assert len(table.rows) == 21
+    assert table.header[1] == ("left knee flexion", "°", None)
+    first = pairs.pairs[0]
+    assert table.rows[0][0] == f"{first.a} / {first.b}"
+    assert table.rows[0][2][0].text == f"{first.angles['left_knee_flexion'].rmse_deg:.1f}"
+
+
+def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
+    paths = write_tables(tmp_path / "tables", result)
+    assert [path.name for path in paths] == ["methods.csv", "per_joint.csv", "angles.csv"]
+    with paths[0].open(newline="", encoding="utf-8") as stream:
+        rows = {row["method"]: row for row in csv.DictReader(stream)}
+    assert float(rows["stereo-cam01-cam02"]["pa_mpjpe_mm"]) == result.methods["stereo-cam01-cam02"].pa_mpjpe_mm
+    assert rows["blazepose-world-cam01"]["mpjpe_mm"] == ""
+    with paths[2].open(newline="", encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 7 * 9
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: StudyResult, still: Path) -> None:
+    made = page(
+        tmp_path / "deep" / "report.html",
+        ReportContent("Squat", result, "Two squats.", {"f": (still, "A figure.")}, {"cam01": (still, "A still.")}),
+    )
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.html"]
+    assert not made.all("script")
+    for _, attributes in made.elements:
+        for name in ("src", "href"):
+            assert re.match(r"(data:|videos/|tables/|results\.json)", attributes.get(name) or "data:"), attributes
+    assert not re.search(r"url\(|@import|https?:", made.source)
+    (policy,) = [a["content"] for a in made.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in str(policy)
+
+
+def test_the_page_says_what_it_must(tmp_path: Path, result: StudyResult, still: Path) -> None:
+    made = page(
+        tmp_path / "report.html",
+        ReportContent(
+            "Squat",
+            result,
+            "Two squats of one person.",
+            {"angle_curves": (still, "All methods.")},
+            {"cam 1": (still, "cam 1, with its joints.")},
+            {"method multiview": ("triangulated", "not filtered")},
+            ("Four cameras are no truth.",),
+            ("methods.csv",),
+        ),
+    )
+    for words in (
+        "For research; not a medical device.",
+        "Left and right are the person's own",
+        "Two squats of one person.",
+        "Four cameras are no truth.",
+        "not filtered",
+        *reading(result),
+    ):
+        assert words in made.text, words
+    pictures = made.all("img")
+    assert len(pictures) == 2
+    assert all(len(str(a["alt"])) > 10 for a in pictures)
+    assert all(a.get("scope") in ("col", "row") for a in made.all("th"))
+    assert [a["lang"] for a in made.all("html")] == ["en"]
+    assert "videos/cam%201.mp4" in [a["href"] for a in made.all("a")]
+
+
+def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squat_angles: Angles, still: Path) -> None:
+    methods = {HOSTILE: squats["multiview"], "b": squats["stereo-cam01-cam02"]}
+    hostile = study.compare(
+        methods,
+        {HOSTILE: squat_angles["multiview"], "b": squat_angles["stereo-cam01-cam02"]},
+        reference=HOSTILE,
+        filter_words=HOSTILE,
+        reprojection_px={HOSTILE: 1.0},
+    )
+    made = page(
+        tmp_path / "report.html",
+        ReportContent(
+            HOSTILE,
+            hostile,
+            HOSTILE,
+            {HOSTILE: (still, HOSTILE)},
+            {HOSTILE: (still, HOSTILE)},
+            {HOSTILE: (HOSTILE,)},
+            (HOSTILE,),
+            (HOSTILE,),
+        ),
+    )
+    assert not made.all("script")
+    assert HOSTILE in made.text
+    assert not [a for _, a in made.elements if any(name.startswith("on") for name in a)]
+
+
+def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
+    tmp_path: Path, result: StudyResult, still: Path
+) -> None:
+    png = tmp_path / "f.png"
+    png.write_bytes(still.read_bytes())
+    png.with_suffix(".svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    content = ReportContent("t", result, "", {"f": (png, "c")}, {"cam01": (still, "c")})
+    sources = [str(a["src"])[:20] for a in page(tmp_path / "r.html", content).all("img")]
+    assert sources[0].startswith("data:image/jpeg")
+    assert sources[1].startswith("data:image/svg+xml"[:20])
+
+
+def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: StudyResult, still: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.png: the picture cannot be read"):
+        write_report(tmp_path / "r.html", ReportContent("t", result, "", {"f": (tmp_path / "gone.png", "c")}))
+    still.write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"still\.png: not a picture"):
+        write_report(tmp_path / "r.html", ReportContent("t", result, "", {}, {"cam01": (still, "c")}))
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_result_read_from_its_file_gives_the_same_page(tmp_path: Path, result: StudyResult) -> None:
+    result.save(tmp_path / "results.json")
+    write_report(tmp_path / "a.html", ReportContent("t", result))
+    write_report(tmp_path / "b.html", ReportContent("t", StudyResult.load(tmp_path / "results.json")))
+    assert (tmp_path / "a.html").read_text("utf-8") == (tmp_path / "b.html").read_text("utf-8")
+
+
+def opened(folder: Path, file: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """What a headless Chromium says on its console, what the page asks for besides itself, and how it looks."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine; apt-get install chromium")
+    options = "headless no-sandbox disable-gpu disable-component-update disable-background-networking hide-scrollbars"
+    done = subprocess.run(
+        [
+            browser,
+            *(f"--{option}" for option in options.split()),
+            "--enable-logging=stderr",
+            "--v=0",
+            "--host-resolver-rules=MAP * ~NOTFOUND",  # the browser's own calls do not leave either
+            "--window-size=1280,2400",
+            f"--user-data-dir={folder / 'profile'}",
+            f"--log-net-log={folder / 'net.json'}",
+            f"--screenshot={folder / 'shot.png'}",
+            file.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    log = json.loads((folder / "net.json").read_text(encoding="utf-8"))
+    start = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    started = [
+        event["params"] for event in log["events"] if event["type"] == start and "url" in event.get("params", {})
+    ]
+    by_the_page = [params["url"] for params in started if params.get("initiator") != "not an origin"]
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return console, by_the_page, cv2.imread(str(folder / "shot.png"))
+
+
+def test_chromium_opens_the_page_without_an_error_or_a_request(
+    tmp_path: Path, result: StudyResult, squat_angles: Angles
+) -> None:
+    picture, _ = figures.save(figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
+    content = ReportContent("Squat", result, "Two squats.", {"angle_curves": (picture, "All methods.")})
+    write_report(tmp_path / "report.html", content)
+    console, requests, shown = opened(tmp_path, tmp_path / "report.html")
+    assert console == []
+    assert requests == []
+    assert shown.shape == (2400, 1280, 3)
+    reference_black = (shown[600:2000, 100:1180] < 40).all(axis=2).mean()
+    assert reference_black > 0.002  # the heavy curves of the figure are on the page
+
+
+def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text("<img src='http://127.0.0.1:9/x.png'><script>console.error('told')</script>", encoding="utf-8")
+    console, requests, _ = opened(tmp_path, bad)
+    assert any("told" in line for line in console)
+    assert requests == ["http://127.0.0.1:9/x.png"]
