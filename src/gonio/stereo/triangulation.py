@@ -4,8 +4,7 @@ Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix a
 view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
 of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A.
-A^T A is the sum of one 4x4 share per view, so the solution of any subset of the views costs one sum and one small
-eigenvector. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
+The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
 at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
@@ -221,30 +220,40 @@ class _Scene:
     cameras: Sequence[Camera]
     pixels: FloatArray
     weights: FloatArray
-    shares: FloatArray
-    """(view, point, 4, 4) each view's A^T A."""
+    equations: FloatArray
+    """(view, point, 2, 4) each view's weighted share of A."""
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> _Scene:
-        shares = np.empty((*weights.shape, 4, 4))
+        equations = np.empty((*weights.shape, 2, 4))
         for view, camera in enumerate(cameras):
             P = camera.projection_matrix
             ideal = camera.undistort_image_points(pixels[view])
-            rows = weights[view][..., None, None] * (P[:2] - ideal[..., None] * P[2])
-            shares[view] = rows.swapaxes(-1, -2) @ rows
-        return cls(cameras, pixels, weights, shares)
+            equations[view] = weights[view][..., None, None] * (P[:2] - ideal[..., None] * P[2])
+        return cls(cameras, pixels, weights, equations)
 
     def at(self, index: IntArray | BoolArray) -> _Scene:
         """Some of the points, repeated at will."""
-        return _Scene(self.cameras, self.pixels[:, index], self.weights[:, index], self.shares[:, index])
+        return _Scene(self.cameras, self.pixels[:, index], self.weights[:, index], self.equations[:, index])
 
     def linear(self, used: BoolArray) -> FloatArray:
-        """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point."""
-        values, vectors = np.linalg.eigh(np.einsum("v...,v...ij->...ij", used, self.shares))
+        """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point.
+
+        A^T A squares the condition of A: one Newton step on |A Q|^2 / |Q|^2, whose residual A Q is computed directly,
+        restores the digits that the eigenvector lost.
+        """
+        A = self.equations * used[..., None, None]
+        normal = (A.swapaxes(-1, -2) @ A).sum(axis=0)
+        values, vectors = np.linalg.eigh(normal)
         Q = vectors[..., 0]
         fixed = values[..., 1] > _SINGULAR * values[..., 3]
         fixed &= (np.abs(Q[..., 3]) > _AT_INFINITY) & (used.sum(axis=0) >= 2)
-        return np.asarray(Q[..., :3] / np.where(fixed, Q[..., 3], np.nan)[..., None])
+        Q = Q / np.where(fixed, Q[..., 3], np.nan)[..., None]
+        residual = A @ Q[..., None]
+        least = (residual**2).sum(axis=(0, -1, -2)) / (Q**2).sum(axis=-1)
+        gradient = (A[..., :3].swapaxes(-1, -2) @ residual).sum(axis=0)[..., 0] - least[..., None] * Q[..., :3]
+        step = (_inverse(normal[..., :3, :3] - least[..., None, None] * np.eye(3)) @ gradient[..., None])[..., 0]
+        return np.asarray(Q[..., :3] - np.where(np.isfinite(step), step, 0.0))
 
     def errors(self, points: FloatArray, used: BoolArray) -> FloatArray:
         """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""
@@ -327,22 +336,23 @@ class _Limits:
     noise_px: FloatArray  # (view,) per coordinate; NaN where not estimated
     each_px: FloatArray  # (view,)
 
-    def judge(self, scene: _Scene, points: FloatArray, used: BoolArray) -> FloatArray:
-        """(...) how much the views disagree, to rank sets of equal size; infinite where they do not pass.
+    def judge(self, scene: _Scene, points: FloatArray, used: BoolArray) -> tuple[BoolArray, FloatArray]:
+        """(...) whether the views pass, and how much they disagree, which ranks sets of equal size.
 
-        Their squared errors in units of their cameras' noise, under the robust rule; else their mean error.
+        The disagreement is the sum of squared errors in units of their cameras' noise under the robust rule, else the
+        mean error; infinite where the views cannot have seen one point.
         """
         errors = scene.errors(points, used)
         n_views = used.sum(axis=0)
-        passed = (np.isfinite(errors) == used).all(axis=0) & (n_views >= 2)
+        possible = np.asarray((np.isfinite(errors) == used).all(axis=0) & (n_views >= 2))
         errors = np.where(np.isfinite(errors), errors, 0.0)
         mean = errors.sum(axis=0) / np.maximum(n_views, 1)
-        passed &= mean <= self.mean_px
+        passed = possible & (mean <= self.mean_px)
         if not np.isfinite(self.each_px).any():
-            return np.where(passed, mean, np.inf)
+            return passed, np.where(possible, mean, np.inf)
         widest = np.where(used, _residual_variance(scene, points, used)[1], 1.0)
         passed &= (errors <= self.each_px[:, None] * np.sqrt(widest)).all(axis=0)
-        return np.where(passed, ((errors / self.noise_px[:, None]) ** 2).sum(axis=0), np.inf)
+        return passed, np.where(possible, ((errors / self.noise_px[:, None]) ** 2).sum(axis=0), np.inf)
 
 
 def _residual_variance(scene: _Scene, points: FloatArray, used: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -389,7 +399,7 @@ def _agreeing_views(
 ) -> BoolArray:
     """(view, point) the largest set of views that passes; none where there is no such set."""
     used = usable.copy()
-    failing = np.isinf(limits.judge(scene, points, usable))
+    failing = ~limits.judge(scene, points, usable)[0]
     n_views = len(usable)
     greedy = n_views > _MOST_VIEWS_EXACT
     for n_dropped in range(1, n_views - 1):
@@ -417,9 +427,11 @@ def _best_without(
     of_base = (base.T[None] | ~dropped[:, None]).all(axis=-1)  # what is dropped was used
     sets, points = np.nonzero(of_base)
     tasks, rest = scene.at(points), base[:, points] & ~dropped[sets].T
-    disagreement = np.full(of_base.shape, np.inf)
-    disagreement[sets, points] = limits.judge(tasks, estimate(tasks, rest)[0], rest)
-    return base & ~dropped[disagreement.argmin(axis=0)].T, np.isinf(disagreement.min(axis=0))
+    passed, disagreement = np.zeros(of_base.shape, bool), np.full(of_base.shape, np.inf)
+    passed[sets, points], disagreement[sets, points] = limits.judge(tasks, estimate(tasks, rest)[0], rest)
+    none_passes = np.asarray(~passed.any(axis=0))
+    best = np.where(passed | none_passes, disagreement, np.inf).argmin(axis=0)
+    return base & ~dropped[best].T, none_passes
 
 
 def _covariance(

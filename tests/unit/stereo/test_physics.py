@@ -39,7 +39,7 @@ def motion_m() -> FloatArray:
         for m in (1, 6, 7)
         for s in (1, 2, 3, 4, 5, 6, 7, 8)
     ]
-    clips = [_vicon_m(file) for file in files if file.is_file()] or [_pendulums_m(seed) for seed in range(24)]
+    clips = [_vicon_m(file) for file in files if file.is_file()] or [_pendulums_m(seed) for seed in range(15)]
     return np.concatenate([clip - np.nanmean(clip, axis=(0, 1)) for clip in clips])
 
 

@@ -1,0 +1,249 @@
+"""Depth from disparity: each mistake of the origin project has a test, and triangulation is the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gonio.core.arrays import FloatArray
+from gonio.core.camera import Camera, Rig
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import BODY_25
+from gonio.errors import InputError
+from gonio.stereo.rectified import from_disparity
+from gonio.stereo.triangulation import ViewCounts, triangulate
+
+KINECTS = Rig.parallel(0.28, 525, (640, 480))
+CX, CY = 319.5, 239.5
+
+
+def truth(n_times: int = 60) -> FloatArray:
+    return np.random.default_rng(0).uniform([-0.6, -0.6, 2.0], [0.8, 0.6, 4.5], (n_times, 25, 3))
+
+
+def view(pixels: FloatArray, confidence: FloatArray | None = None) -> PoseSequence:
+    times_s = np.arange(len(pixels)) / 30
+    return PoseSequence(pixels, times_s, BODY_25, "px", "image", image_size_px=(640, 480), confidence=confidence)
+
+
+def views(points_m: FloatArray, noise_px: float = 0.0, rig: Rig = KINECTS) -> tuple[PoseSequence, PoseSequence]:
+    rng = np.random.default_rng(1)
+    left, right = (c.world_to_image(points_m) + rng.normal(0, noise_px, (*points_m.shape[:2], 2)) for c in rig)
+    return view(left), view(right)
+
+
+class TestTheOriginsMistakes:
+    def test_depth_is_147_over_the_disparity_and_positive(self) -> None:
+        """At 3 m the disparity is 49 px; the person stands before the cameras whichever way the sign was taken."""
+        left, right = np.full((30, 25, 2), [CX, CY]), np.full((30, 25, 2), [CX - 49, CY])
+        np.testing.assert_allclose(from_disparity(view(left), view(right), KINECTS).sequence.positions[..., 2], 3.0)
+
+    def test_order_of_the_views_does_not_matter_and_is_told(self) -> None:
+        left, right = views(truth(), noise_px=1)
+        straight, swapped = from_disparity(left, right, KINECTS), from_disparity(right, left, KINECTS)
+        np.testing.assert_array_equal(swapped.sequence.positions, straight.sequence.positions)
+        np.testing.assert_array_equal(swapped.reprojection_px, straight.reprojection_px)
+        words = "views were given right, left: swapped"
+        assert words in swapped.sequence.history
+        assert words not in straight.sequence.history
+
+    def test_order_of_the_cameras_in_the_rig_does_not_matter(self) -> None:
+        left, right = views(truth(), noise_px=1)
+        backwards = KINECTS.select(["right", "left"])
+        found = from_disparity(left, right, backwards)
+        assert found.camera_names == ("left", "right")
+        np.testing.assert_array_equal(found.sequence.positions, from_disparity(left, right, KINECTS).sequence.positions)
+
+    def test_x_and_y_are_metres_at_that_depth(self) -> None:
+        """Half a metre to the right and a quarter up, at 2 m and at 4 m: the same metres, other pixels."""
+        points = np.tile([0.5, -0.25, 2.0], (40, 25, 1))
+        points[20:, :, 2] = 4.0
+        left, right = views(points)
+        np.testing.assert_allclose(from_disparity(left, right, KINECTS).sequence.positions, points, atol=1e-9)
+        assert left.positions[0, 0, 0] - CX == pytest.approx(2 * (left.positions[-1, 0, 0] - CX))
+
+    def test_principal_point_is_used(self) -> None:
+        """A point on the left camera's axis has X = Y = 0, wherever the axis meets the image."""
+        rig = Rig.parallel(0.28, 525, (640, 480), principal_point_px=(300.0, 250.0))
+        left, right = np.full((30, 25, 2), [300.0, 250.0]), np.full((30, 25, 2), [300.0 - 49, 250.0])
+        found = from_disparity(view(left), view(right), rig).sequence.positions
+        np.testing.assert_allclose(found, np.broadcast_to([0, 0, 3.0], found.shape), atol=1e-12)
+
+    def test_assumed_principal_point_is_told(self) -> None:
+        result = from_disparity(*views(truth()), KINECTS)
+        assert any("principal point assumed" in step for step in result.sequence.history)
+
+    def test_missing_joints_stay_missing(self) -> None:
+        left, right = views(truth(), noise_px=1)
+        gone = left.positions.copy()
+        gone[3, 4], gone[:, 7] = np.nan, np.nan
+        result = from_disparity(view(gone), right, KINECTS)
+        assert np.isnan(result.sequence.positions[3, 4]).all()
+        assert np.isnan(result.sequence.positions[:, 7]).all()
+        assert result.excluded["left"].missing == 61
+        assert result.excluded["right"].missing == 0
+        assert result.excluded["right"].unpaired >= 61
+
+    def test_the_last_joint_is_kept(self) -> None:
+        result = from_disparity(*views(truth()), KINECTS)
+        assert result.sequence.skeleton.joints[24] == "right_heel"
+        np.testing.assert_allclose(result.sequence["right_heel"], truth()[:, 24], atol=1e-9)
+
+    def test_disparity_of_zero_or_less_is_missing_and_counted(self) -> None:
+        left, right = views(truth())
+        pixels = right.positions.copy()
+        pixels[0, 0, 0] = left.positions[0, 0, 0]
+        pixels[1, 1, 0] = left.positions[1, 1, 0] + 5
+        result = from_disparity(left, view(pixels), KINECTS)
+        assert np.isnan(result.sequence.positions[[0, 1], [0, 1]]).all()
+        assert result.sequence.valid.sum() == 60 * 25 - 2
+        assert any("2 with disparity <= 0" in step for step in result.sequence.history)
+
+
+class TestUncertainty:
+    def test_equals_refined_triangulation(self) -> None:
+        """For equal noise the formulas are the maximum-likelihood estimate."""
+        left, right = views(truth(), noise_px=1)
+        special = from_disparity(left, right, KINECTS, sigma_px=1.0).sequence
+        general = triangulate(KINECTS, {"left": left, "right": right}, robust_sigmas=None).sequence
+        both = special.valid
+        assert both.mean() > 0.99
+        np.testing.assert_allclose(special.positions[both], general.positions[both], atol=1e-6)
+        assert special.covariance is not None and general.covariance is not None
+        ratio = special.covariance[both] / general.covariance[both]  # differ by each joint's noise estimate alone
+        np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1, :1], ratio.shape), rtol=1e-3)
+
+    def test_depth_sigma_is_the_formula(self) -> None:
+        left, right = views(truth(), noise_px=1)
+        sequence = from_disparity(left, right, KINECTS, sigma_px=0.7).sequence
+        assert sequence.covariance is not None
+        Z = sequence.positions[..., 2]
+        np.testing.assert_allclose(
+            np.sqrt(sequence.covariance[..., 2, 2]), Z**2 / (525 * 0.28) * np.sqrt(2) * 0.7, rtol=1e-12
+        )
+
+    def test_covariance_is_that_of_differences(self) -> None:
+        sigma, step = 1.3, 1e-4
+        left, right = views(truth())
+        sequence = from_disparity(left, right, KINECTS, sigma_px=sigma).sequence
+        J = []
+        for side in (0, 1):
+            for axis in (0, 1):
+                moved = []
+                for sign in (1, -1):
+                    pixels = [left.positions.copy(), right.positions.copy()]
+                    pixels[side][..., axis] += sign * step
+                    moved.append(from_disparity(view(pixels[0]), view(pixels[1]), KINECTS).sequence.positions)
+                J.append((moved[0] - moved[1]) / (2 * step))
+        J = np.stack(J, axis=-1)
+        assert sequence.covariance is not None
+        np.testing.assert_allclose(sequence.covariance, sigma**2 * J @ J.swapaxes(-1, -2), rtol=1e-5, atol=1e-12)
+
+    def test_noise_is_estimated_per_joint(self) -> None:
+        points = truth(2000)
+        left, right = views(points, noise_px=1)
+        pixels = left.positions.copy(), right.positions.copy()
+        rng = np.random.default_rng(5)
+        for side in pixels:
+            side[:, 4] += rng.normal(0, np.sqrt(8), (2000, 2))  # the right wrist: 3 px in all
+        sequence = from_disparity(view(pixels[0]), view(pixels[1]), KINECTS).sequence
+        assert sequence.covariance is not None
+        implied = np.sqrt(sequence.covariance[..., 2, 2] / 2) * 147 / sequence.positions[..., 2] ** 2
+        np.testing.assert_allclose(np.nanmedian(implied, axis=0), np.where(np.arange(25) == 4, 3, 1), rtol=0.08)
+
+    def test_too_few_joints_to_know_the_noise(self) -> None:
+        left, right = views(truth(1))
+        left, right = (view(np.where(np.arange(25)[None, :, None] < 4, v.positions, np.nan)) for v in (left, right))
+        sequence = from_disparity(left, right, KINECTS).sequence
+        assert sequence.covariance is not None
+        assert np.isnan(sequence.covariance).all()
+        assert any("noise not known" in step for step in sequence.history)
+        given = from_disparity(left, right, KINECTS, sigma_px=1).sequence.covariance
+        assert given is not None
+        assert np.isfinite(given[:, :4]).all()
+
+    def test_world_of_a_rectified_pair_elsewhere(self) -> None:
+        """A pair that lies on its side in a room: points and covariance stand in the room's axes."""
+        R = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
+        room = Rig(
+            "room",
+            tuple(
+                Camera(c.name, c.size_px, c.matrix, (-0.1, 0.02), rotation=R, translation=c.translation + np.arange(3))
+                for c in KINECTS
+            ),
+            up="+z",
+        )
+        points = room["left"].camera_to_world(truth())
+        left, right = views(points, noise_px=1, rig=room)
+        special = from_disparity(left, right, room, sigma_px=1.0).sequence
+        general = triangulate(room, {"left": left, "right": right}, robust_sigmas=None).sequence
+        both = special.valid
+        assert np.linalg.norm(special.positions - general.positions, axis=-1)[both].max() < 0.02
+        assert special.covariance is not None and general.covariance is not None
+        spread = [np.sqrt(np.trace(s.covariance[both], axis1=-2, axis2=-1)) for s in (special, general)]
+        assert np.median(spread[0] / spread[1]) == pytest.approx(1, abs=0.05)
+        assert special.frame_name == "room"
+        assert special.up == "+z"
+
+
+class TestWhatIsRefused:
+    def test_rows_far_apart_explain_rectification(self) -> None:
+        left, right = views(truth())
+        lower = view(right.positions + np.array([0, 12]))
+        with pytest.raises(InputError, match=r"12\.0 px apart.*one height.*rectify"):
+            from_disparity(left, lower, KINECTS)
+        assert from_disparity(left, lower, KINECTS, max_row_disparity_px=15).sequence.valid.all()
+
+    def test_one_joint_off_its_row_is_missing_and_counted(self) -> None:
+        left, right = views(truth(), noise_px=0.5)
+        pixels = right.positions.copy()
+        pixels[5, 6, 1] += 30
+        result = from_disparity(left, view(pixels), KINECTS)
+        assert not result.sequence.valid[5, 6]
+        lost = (~result.sequence.valid).sum()
+        assert lost < 0.01 * 1500
+        assert any(f"{lost} with rows further apart than 3 sigma" in step for step in result.sequence.history)
+        assert result.excluded["left"] == ViewCounts(1500 - lost, 0, 0, 0, lost)
+
+    def test_cameras_that_are_not_parallel(self) -> None:
+        left, right = KINECTS.cameras
+        turned = np.array([[np.cos(0.01), 0, np.sin(0.01)], [0, 1, 0], [-np.sin(0.01), 0, np.cos(0.01)]])
+        others = {
+            "turned": Camera("right", right.size_px, right.matrix, rotation=turned, translation=right.translation),
+            "above": Camera("right", right.size_px, right.matrix, translation=np.array([-0.28, 0.02, 0])),
+            "longer": replace(right, matrix=right.matrix * [[1.02], [1.02], [1]]),
+            "there": Camera("right", right.size_px, right.matrix),
+        }
+        for camera in others.values():
+            with pytest.raises(InputError, match=r"not a parallel pair.*use triangulate"):
+                from_disparity(*views(truth()), Rig("other", (left, camera), up="-y"))
+
+    def test_three_cameras(self) -> None:
+        third = Camera("third", (640, 480), KINECTS["left"].matrix, translation=np.array([-0.5, 0, 0]))
+        with pytest.raises(InputError, match="has 3 cameras"):
+            from_disparity(*views(truth()), Rig("three", (*KINECTS, third), up="-y"))
+
+    def test_views_that_do_not_fit(self) -> None:
+        left, right = views(truth())
+        with pytest.raises(InputError, match="cropped"):
+            from_disparity(left, right.derive(image_size_px=(1280, 720)), KINECTS)
+        with pytest.raises(InputError, match="frames"):
+            from_disparity(left, right.at(slice(10)), KINECTS)
+        with pytest.raises(InputError, match="sigma_px is -1"):
+            from_disparity(left, right, KINECTS, sigma_px=-1)
+
+    def test_nobody_in_both(self) -> None:
+        left, right = views(truth())
+        with pytest.raises(InputError, match="no joint is seen in both views"):
+            from_disparity(left, view(right.positions, np.full((60, 25), 0.2)), KINECTS, min_confidence=0.5)
+
+    def test_confidence_gates_and_is_kept(self) -> None:
+        left, right = views(truth())
+        confidence = np.full((60, 25), 0.9)
+        confidence[2, 3] = 0.1
+        result = from_disparity(view(left.positions, confidence), right, KINECTS, min_confidence=0.5)
+        assert not result.sequence.valid[2, 3]
+        assert result.excluded["left"].below_confidence == 1
+        assert result.sequence.confidence[0, 0] == pytest.approx(0.95)
