@@ -23,6 +23,7 @@ from gonio.comparison.study_result import Comparison
 from gonio.core.arrays import FloatArray
 from gonio.core.files import replacing
 from gonio.core.sequence import AngleSeries, Axis, PoseSequence
+from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, Style, method_styles, side_colour
 
@@ -218,8 +219,9 @@ def skeletons_3d(
     handles = [
         Line2D([], [], color=LEFT, lw=2.4, label="left"),
         Line2D([], [], color=RIGHT, lw=2.4, label="right"),
-        Line2D([], [], color=MIDLINE, lw=2.4, label="trunk and head"),
     ]
+    if any(_has_midline(sequences[name].skeleton) for name in poses):
+        handles.append(Line2D([], [], color=MIDLINE, lw=2.4, label="neither side"))
     if reference in poses:
         handles.append(Line2D([], [], color=REFERENCE, lw=0.9, alpha=0.55, label="reference, same moment"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=_SMALL)
@@ -448,6 +450,10 @@ def _floors_and_reach(poses: Sequence[FloatArray], seen: FloatArray) -> tuple[li
     usual = float(np.nanmin(np.concatenate(known)[:, 2]))
     reach_m = 1.15 * float(np.nanmax(np.abs(np.concatenate(known))))
     return [z if np.isfinite(z) else usual for z in lowest], reach_m
+
+
+def _has_midline(skeleton: Skeleton) -> bool:
+    return any(side_colour(skeleton.joints[child]) == MIDLINE for _, child in skeleton.bones)
 
 
 def _two_lines(name: str) -> str:

@@ -48,6 +48,7 @@ _ANGLE_TABLES = (
     ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
     ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
 )
+_WORTH_SAYING = 0.005  # a share of positions that one method alone lacks, above which the words name it
 _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
 _FIGURE_TITLES = {
     "error_per_joint": "Error of each joint",
@@ -85,7 +86,6 @@ class Cell:
 
     text: str
     best: bool = False
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def _reading_against_reference(result: StudyResult, estimates: Mapping[str, Meth
         first = ranked[0]
         smallest = _must(estimates[first], key)
         near = [n for n in ranked if _must(estimates[n], key) <= smallest * (1 + _EQUALLY_NEAR)]
-        n_joints = len(result.protocol.get("joints", ()))
-        over = f"mean over {n_joints} joints and {estimates[first].n_frames} frames, {how}"
+        one = estimates[first]
+        over = f"mean over {one.n_cells} positions of {len(one.per_joint)} joints in {one.n_frames} frames, {how}"
         if len(near) > 1:
             words.append(
                 f"{_list(near)} are equally near to the reference {reference}: {smallest:.0f} mm "
@@ -280,16 +280,30 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
 
 
 def _frames_words(result: StudyResult) -> list[str]:
+    """Over what the numbers are, and who alone lost what: a method that drops its hard frames must not look better."""
     frames = result.protocol.get("frames", {})
     if "in_all" not in frames:
         return []
-    words = (
-        f"Every number is over the same {frames['compared']} of {frames['in_all']} frames, those that all methods have."
-    )
-    alone = {name: n for name, n in frames.get("lost_by_one_alone", {}).items() if n}
-    if alone:
-        words += " Lost by one method alone: " + _list([f"{name} {n}" for name, n in alone.items()]) + "."
-    return [words]
+    words = [
+        f"Every number is over what all methods have: the same joints in the same {frames['compared']} of "
+        f"{frames['in_all']} frames."
+    ]
+    lost = frames.get("lost_by_one_alone", {})
+    lacking = []
+    for name, joints in result.protocol.get("counts", {}).items():
+        alone = {joint: int(count.get("missing_alone", 0)) for joint, count in joints.items()}
+        total = sum(alone.values())
+        if total > _WORTH_SAYING * frames["in_all"] * len(joints):
+            share = 100 * total / (frames["in_all"] * len(joints))
+            most = max(alone, key=lambda joint: alone[joint])
+            whole = f" and {lost[name]} whole frames" if lost.get(name) else ""
+            lacking.append(f"{name} lacks {share:.0f} % (most often the {_words(most)}){whole}")
+    if lacking:
+        words.append(
+            f"Not in the numbers is what one method alone could not measure: {_list(lacking)}. Where it is blind it is "
+            "not wrong, and so looks better than it serves."
+        )
+    return words
 
 
 def _ranking_key(items: Sequence[MethodResult | PairResult]) -> tuple[str, str]:
@@ -376,33 +390,45 @@ def _position_table(result: StudyResult) -> Table | None:
     )
 
 
-def _protocol_in_short(result: StudyResult) -> str:
+def _protocol_in_short(result: StudyResult, over: str | None = None) -> str:
+    """One line of small print: the reference, over what, filter, matching, version."""
     protocol = result.protocol
     against = "Each pair of methods; neither is true."
     if protocol["reference"] is not None:
         against = f"Reference: {protocol['reference']}."
-    joints, frames = protocol.get("joints", ()), protocol.get("frames", {})
+    if over is None:
+        joints, frames = protocol.get("joints", ()), protocol.get("frames", {})
+        counted = f" in {frames['compared']} of {frames['in_all']} frames" if "in_all" in frames else ""
+        item = next(iter([*result.pairs, *result.methods.values()]))
+        over = f"{item.n_cells} positions of {len(joints)} joints{counted}, the same for all methods"
     tolerance_ms = 1000 * float(protocol.get("matching_tolerance_s", 0))
-    counted = f" {frames['compared']} of {frames['in_all']} frames," if "in_all" in frames else ""
     version = protocol.get("versions", {}).get("gonio", "(version unknown)")
     return (
-        f"{against}{counted} {len(joints)} joints, the same for all methods; filter: {protocol.get('filter', 'none')}; "
+        f"{against} {over[0].upper()}{over[1:]}; filter: {protocol.get('filter', 'none')}; "
         f"times matched within {tolerance_ms:g} ms; gonio {version}."
     )
 
 
+_ANGLE_TIMES = "the times at which all methods that measure the angle have it, counted as samples"
+
+
 def _headers(
-    first: str, compared: Mapping[str, tuple[str | None, Any]], unit: str
+    first: str, compared: Mapping[str, tuple[str | None, Any]], unit: str, *, with_samples: bool = False
 ) -> tuple[tuple[str, str, str | None], ...]:
-    return ((first, "", None), *((name, unit, method) for name, (method, _) in compared.items()))
+    samples = (("samples", "count", None),) if with_samples else ()
+    return ((first, "", None), *samples, *((name, unit, method) for name, (method, _) in compared.items()))
+
+
+def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+    return Cell(str(max(item.angles[angle].n_samples for _, item in compared.values() if angle in item.angles)))
 
 
 def _turned(table: Table, unit: str) -> Table:
     """Rows for columns: pairs are many and have long names."""
     header = (("pair", "", None), *((name, unit, None) for name, _, _ in table.rows))
     rows = tuple(
-        (name, method, tuple(cells[column] for _, _, cells in table.rows))
-        for column, (name, _, method) in enumerate(table.header[1:])
+        (name if own == unit else f"{name} ({own})", method, tuple(cells[column] for _, _, cells in table.rows))
+        for column, (name, own, method) in enumerate(table.header[1:])
     )
     return replace(table, header=header, rows=rows, caption=table.caption.replace("of each row", "of each column"))
 
@@ -421,19 +447,15 @@ def _angle_tables(result: StudyResult) -> list[Table]:
             values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
             known = [v for v in values if v is not None]
             best = min(known) if key == "rmse_deg" and len(known) > 1 else None
-            counts = [item.angles[angle].n_samples if angle in item.angles else 0 for _, item in compared.values()]
-            cells = [
-                Cell(_number(v, digits, signed=key == "bias_deg"), v is not None and v == best, f"{n} samples")
-                for v, n in zip(values, counts, strict=True)
-            ]
+            cells = [Cell(_number(v, digits, signed=key == "bias_deg"), v is not None and v == best) for v in values]
             if known:
-                rows.append((_words(angle), None, tuple(cells)))
+                rows.append((_words(angle), None, (_samples(angle, compared), *cells)))
         if rows:
-            notes = [f"{_protocol_in_short(result)} Times at which all methods have the angle."]
+            notes = [_protocol_in_short(result, _ANGLE_TIMES)]
             notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
             if key == "r":
                 notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
-            header = _headers("angle", compared, unit)
+            header = _headers("angle", compared, unit, with_samples=True)
             table = Table(title, caption, header, tuple(rows), tuple(notes), folded=key != "rmse_deg")
             tables.append(_turned(table, unit) if result.pairs else table)
     return tables
@@ -452,14 +474,17 @@ def _motion_table(result: StudyResult) -> Table | None:
     for angle in dict.fromkeys(angle for m in ordered.values() for angle in m.angles):
         values = [m.angles[angle].rom_deg if angle in m.angles else None for m in ordered.values()]
         if any(v is not None for v in values):
-            rows.append((_words(angle), None, tuple(Cell(_number(v, 1)) for v in values)))
+            samples = _samples(angle, {name: (name, m) for name, m in ordered.items()})
+            rows.append((_words(angle), None, (samples, *(Cell(_number(v, 1)) for v in values))))
     if not rows:
         return None
     named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
-    notes = [f"{_protocol_in_short(result)} Times at which all methods have the angle."]
+    notes = [_protocol_in_short(result, _ANGLE_TIMES)]
     notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
     caption = "Largest minus smallest value of each angle."
-    return Table("Range of motion", caption, _headers("angle", named, "°"), tuple(rows), tuple(notes))
+    return Table(
+        "Range of motion", caption, _headers("angle", named, "°", with_samples=True), tuple(rows), tuple(notes)
+    )
 
 
 def _joint_table(result: StudyResult) -> Table | None:

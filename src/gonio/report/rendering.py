@@ -373,7 +373,7 @@ def _legend(text_px: int, with_reprojection: bool) -> Image:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    entries = [(LEFT, "left (person's own)"), (RIGHT, "right (person's own)"), (MIDLINE, "trunk, head")]
+    entries = [(LEFT, "left (person's own)"), (RIGHT, "right (person's own)"), (MIDLINE, "neither side")]
     entries += [(REPROJECTED, "3D, projected back")] if with_reprojection else []
     line_px, dpi = 1.6 * text_px, 100
     width, height = 13.5 * text_px, line_px * (len(entries) + 1) + 0.8 * text_px

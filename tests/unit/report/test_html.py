@@ -87,7 +87,7 @@ def test_the_answer_names_the_nearest_method_with_its_numbers(result: StudyResul
     nearest = min(root, key=lambda name: root[name])
     assert words[0] == (
         f"{nearest} is nearest to the reference multiview: {root[nearest]:.0f} mm "
-        "(mean over 12 joints and 100 frames, both centred on the mid-hip)."
+        "(mean over 1184 positions of 12 joints in 100 frames, both centred on the mid-hip)."
     )
     order = [words[1].index(name) for name in sorted(root, key=lambda name: root[name])[1:]]
     assert order == sorted(order)
@@ -95,6 +95,7 @@ def test_the_answer_names_the_nearest_method_with_its_numbers(result: StudyResul
     rmse = [a.rmse_deg for a in result.methods["blazepose-world-cam03"].angles.values()]
     assert f"blazepose-world-cam03 {np.mean(rmse):.1f}°" in angles
     assert any("100 of 100 frames" in sentence for sentence in words)
+    assert "stereo-cam03-cam04 lacks 1 % (most often the " in words[-1]
 
 
 def test_two_methods_within_five_percent_are_equally_near(result: StudyResult) -> None:
@@ -150,6 +151,9 @@ def test_every_header_has_its_unit_and_every_table_its_protocol(result: StudyRes
     for table in tables.values():
         assert all(unit for _, unit, _ in table.header[1:]), table.title
         assert all(len(cells) == len(table.header) - 1 for _, _, cells in table.rows)
+    samples = {name: cells[0].text for name, _, cells in tables["Range of motion"].rows}
+    assert samples["left knee flexion"] == "92"  # eight frames lack the left ankle
+    assert samples["right knee flexion"] == "100"
     for title in ("Position errors", "Joint angles: typical difference", "Range of motion", "Error of each joint"):
         assert any("Reference: multiview." in note and "filter: none" in note for note in tables[title].notes), title
 
@@ -181,11 +185,12 @@ def test_what_was_missing_is_counted(result: StudyResult) -> None:
 
 def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
     (table,) = [table for table in page_tables(pairs) if table.title == "Joint angles: typical difference"]
-    assert len(table.rows) == 21
+    assert len(table.rows) == 1 + 21
+    assert table.rows[0][0] == "samples (count)"
     assert table.header[1] == ("left knee flexion", "°", None)
     first = pairs.pairs[0]
-    assert table.rows[0][0] == f"{first.a} / {first.b}"
-    assert table.rows[0][2][0].text == f"{first.angles['left_knee_flexion'].rmse_deg:.1f}"
+    assert table.rows[1][0] == f"{first.a} / {first.b}"
+    assert table.rows[1][2][0].text == f"{first.angles['left_knee_flexion'].rmse_deg:.1f}"
 
 
 def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
