@@ -481,6 +481,7 @@ def _motion_table(result: StudyResult) -> Table | None:
     named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
     notes = [_protocol_in_short(result, _ANGLE_TIMES)]
     notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
+    notes.append("A gap can hide an extreme: where samples are few, the range may be larger than is written here.")
     caption = "Largest minus smallest value of each angle."
     return Table(
         "Range of motion", caption, _headers("angle", named, "°", with_samples=True), tuple(rows), tuple(notes)
