@@ -91,12 +91,17 @@ class Measurement(Mapping[str, PoseSequence]):
         """Joint angles of every method."""
         return {name: joint_angles(sequence) for name, sequence in self.sequences.items()}
 
+    def reprojection_px(self, method: str) -> FloatArray:
+        """(view, time, joint) reprojection errors of a stereo method over the evaluation joints; NaN where not used."""
+        result = self.triangulations[method]
+        joints = [j for j, joint in enumerate(result.sequence.skeleton.joints) if joint in EVALUATION_JOINTS]
+        return result.reprojection_px[:, :, joints]
+
     def reprojection_px_median(self) -> dict[str, float]:
         """camera -> median reprojection error over the evaluation joints, of the method that uses the most cameras."""
         medians: dict[str, float] = {}
-        for result in sorted(self.triangulations.values(), key=lambda t: -len(t.camera_names)):
-            joints = [j for j, joint in enumerate(result.sequence.skeleton.joints) if joint in EVALUATION_JOINTS]
-            for camera, errors in zip(result.camera_names, result.reprojection_px[:, :, joints], strict=True):
+        for method, result in sorted(self.triangulations.items(), key=lambda item: -len(item[1].camera_names)):
+            for camera, errors in zip(result.camera_names, self.reprojection_px(method), strict=True):
                 if camera not in medians and not np.isnan(errors).all():
                     medians[camera] = float(np.nanmedian(errors))
         return medians

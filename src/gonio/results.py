@@ -238,6 +238,23 @@ def _counts(sequence: PoseSequence) -> dict[str, Any]:
     }
 
 
+def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
+    """What a stereo method used of each camera, and how well its points fit the pictures."""
+    if method not in measurement.triangulations:
+        return {}
+    errors = measurement.reprojection_px(method)
+    found = errors[np.isfinite(errors)]
+    return {
+        "excluded": {name: vars(counts) for name, counts in measurement.triangulations[method].excluded.items()},
+        "reprojection_px": {
+            "joints": "the evaluation joints",
+            "n": len(found),
+            "median": float(np.median(found)) if len(found) else None,
+            "p90": float(np.percentile(found, 90)) if len(found) else None,
+        },
+    }
+
+
 def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str, list[str]]) -> dict[str, Any]:
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
@@ -260,11 +277,7 @@ def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str
                 "frame_name": sequence.frame_name,
                 "up": sequence.up,
                 "counts": _counts(sequence),
-                "excluded": (
-                    {camera: vars(counts) for camera, counts in measurement.triangulations[name].excluded.items()}
-                    if name in measurement.triangulations
-                    else {}
-                ),
+                **_stereo_counts(measurement, name),
                 "history": list(sequence.history),
             }
             for name, sequence in measurement.sequences.items()

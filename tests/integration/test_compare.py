@@ -1,0 +1,237 @@
+"""`measure` and `compare` on recordings made here: clocks, crops, parallel cameras, people in the way."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import gonio as api
+from gonio.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
+from gonio.core.camera import Rig
+from gonio.core.sequence import Detections, PoseSequence, Source
+from gonio.core.skeleton import BODY_25
+from gonio.detection import detector as detectors
+from gonio.errors import ConfigError, InputError
+from gonio.pipeline import trial_from_files
+from gonio.sources import archive, openpose_json, rig_files, trc
+
+
+def trial_of(folder: Path, names=("cam01", "cam02", "cam03", "cam04"), **more) -> Trial:
+    cameras = tuple(CameraConfig(name, keypoints=folder / f"{name}_json", layout="body-25", fps=30.0) for name in names)
+    return Trial(cameras, rig=RigConfig(folder / "Calib.toml"), **more)
+
+
+def test_four_cameras_give_the_truth(recorded, scene):
+    measured = api.measure(trial_of(recorded, methods=("multiview", "stereo-cam01-cam02")))
+    assert list(measured) == ["multiview", "stereo-cam01-cam02"]
+    for sequence in measured.values():
+        np.testing.assert_allclose(sequence.positions, scene.truth.positions, atol=1e-4)
+    assert max(measured.reprojection_px_median().values()) < 0.01
+
+
+def test_a_recording_in_the_rigs_frame_is_compared_absolutely(recorded, scene):
+    shifted = scene.truth.derive(positions=scene.truth.positions + [0.03, 0.0, 0.04])
+    trc.write(shifted, recorded / "vicon.trc")
+    recording = RecordingConfig("vicon", recorded / "vicon.trc", in_rig_frame=True)
+    result = api.compare(trial_of(recorded, recordings=(recording,), reference="vicon"))
+    errors = result.methods["multiview"]
+    assert errors.mpjpe_mm == pytest.approx(50, abs=0.1)
+    assert errors.root_mpjpe_mm == pytest.approx(0, abs=0.1)
+    assert errors.angles["left_knee_flexion"].rmse_deg == pytest.approx(0, abs=0.1)
+
+
+def test_a_recording_in_its_own_frame_has_no_absolute_error(recorded, scene):
+    trc.write(scene.truth, recorded / "vicon.trc")
+    recording = RecordingConfig("vicon", recorded / "vicon.trc")
+    errors = api.compare(trial_of(recorded, recordings=(recording,), reference="vicon")).methods["multiview"]
+    assert errors.mpjpe_mm is None
+    assert errors.root_mpjpe_mm is None
+    assert errors.pa_mpjpe_mm == pytest.approx(0, abs=0.1)
+
+
+def test_without_a_reference_methods_are_compared_pairwise(recorded):
+    result = api.compare(trial_of(recorded, methods=("stereo-cam01-cam02", "stereo-cam03-cam04")))
+    (pair,) = result.pairs
+    assert {pair.a, pair.b} == {"stereo-cam01-cam02", "stereo-cam03-cam04"}
+    assert pair.root_mpjpe_mm == pytest.approx(0, abs=0.1)
+
+
+def test_offsets_bring_the_cameras_into_step(recorded, scene):
+    """cam02 began three frames earlier: its frame 3 shows what the others' frame 0 shows."""
+    view = scene.views["cam02"]
+    late = np.concatenate([np.repeat(view.positions[:1], 3, axis=0), view.positions])[: len(view)]
+    openpose_json.write(view.derive(positions=late), recorded / "late_json")
+    trial = trial_of(recorded, stereo=StereoConfig(robust_sigmas=None))
+    wrong = replace(trial.cameras[1], keypoints=recorded / "late_json")
+    right = replace(wrong, offset_frames=3)
+    errors = {}
+    for camera in (wrong, right):
+        cameras = (trial.cameras[0], camera, *trial.cameras[2:])
+        measured = api.measure(replace(trial, cameras=cameras))
+        errors[camera.offset_frames] = np.nanmax(measured.triangulations["multiview"].reprojection_px)
+        if camera is right:
+            assert any("57 frames" in note for note in measured.notes)
+            np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions[:57], atol=1e-4)
+    assert errors[3] < 0.01
+    assert errors[0] > 3
+
+
+def test_another_frame_rate_and_length_is_resampled_over_the_common_span(recorded, scene):
+    view = scene.views["cam03"]
+    fast = api.PoseSequence(
+        np.repeat(view.positions[:40], 2, axis=0) * 0.5
+        + np.concatenate([np.repeat(view.positions[:40], 2, axis=0)[1:], view.positions[40:41]]) * 0.5,
+        np.arange(80) / 60 + 0.004,
+        BODY_25,
+        "px",
+        "image",
+        image_size_px=view.image_size_px,
+    )
+    archive.write(fast, recorded / "fast.npz")
+    trial = trial_of(recorded)
+    cameras = (*trial.cameras[:2], CameraConfig("cam03", keypoints=recorded / "fast.npz"), trial.cameras[3])
+    measured = api.measure(replace(trial, cameras=cameras))
+    assert len(measured["multiview"]) == 39
+    assert any("cam03: 80 frames" in note and "60.00 Hz" in note for note in measured.notes)
+    assert any("39 interpolated" in step for step in measured["multiview"].history)
+    apart_m = np.linalg.norm(measured["multiview"].positions - scene.truth.positions[1:40], axis=2)
+    assert np.nanmax(apart_m) < 0.02
+
+
+def test_clocks_that_do_not_meet_are_refused(recorded):
+    trial = trial_of(recorded)
+    cameras = (*trial.cameras[:3], replace(trial.cameras[3], offset_s=100.0))
+    with pytest.raises(InputError, match="do not overlap in time"):
+        api.measure(replace(trial, cameras=cameras))
+
+
+def test_a_bystander_does_not_become_the_patient(recorded, scene):
+    """Somebody stands in two views, unordered and nearer to the camera; the rays of the patient meet in four."""
+    rng = np.random.default_rng(3)
+    for name in ("cam01", "cam03"):
+        for file in (recorded / f"{name}_json").iterdir():
+            content = json.loads(file.read_text())
+            other = json.loads(json.dumps(content["people"][0]))
+            points = np.array(other["pose_keypoints_2d"]).reshape(-1, 3)
+            points[:, :2] = points[:, :2] * 1.3 + [-330, -120]
+            other["pose_keypoints_2d"] = points.ravel().tolist()
+            content["people"].insert(int(rng.integers(2)), other)
+            file.write_text(json.dumps(content))
+    measured = api.measure(trial_of(recorded))
+    np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions, atol=1e-3)
+
+
+def parallel_recording(folder: Path, truth: PoseSequence) -> list[Path]:
+    rig = Rig.parallel(0.28, 525.0, (640, 480))
+    turned = truth.with_up("-y").positions + [0.0, 0.9, 3.0]
+    paths = []
+    for camera in rig:
+        pixels = camera.world_to_image(turned)
+        paths.append(folder / f"{camera.name}.npz")
+        archive.write(PoseSequence(pixels, truth.times_s, BODY_25, "px", "image", image_size_px=(640, 480)), paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["left first", "right first"])
+def test_two_parallel_cameras_in_either_order(tmp_path, scene, order):
+    paths = parallel_recording(tmp_path, scene.truth)
+    trial = trial_from_files([paths[i] for i in order], baseline_m=0.28, focal_px=525.0)
+    (sequence,) = api.measure(trial).values()
+    wanted = scene.truth.with_up("-y").positions + [0.0, 0.9, 3.0]
+    np.testing.assert_allclose(sequence.positions, wanted, atol=1e-6)
+    assert any("swapped" in step for step in sequence.history) == (order == (1, 0))
+    assert any("principal point assumed" in note for note in api.measure(trial).notes)
+
+
+def test_gaps_and_filter_apply_to_every_method_and_are_told(recorded):
+    trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
+    result = api.compare(replace(trial, cleaning=CleaningConfig(max_gap_s=0.2, lowpass_hz=6.0)))
+    assert "6 Hz" in result.protocol["filter"]
+    for method in result.methods.values():
+        assert any("Butterworth" in step or "low-pass" in step for step in method.history)
+
+
+def write_video(path: Path, size: tuple[int, int], n_frames: int, rate: int = 30) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, rate)
+        for i in range(n_frames):
+            image = np.full((size[1], size[0], 3), i % 250, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Watching:
+    """A detector that knows the scene: it stands in for a network where only the plumbing is in question."""
+
+    name = "blazepose-heavy"
+    skeleton = BODY_25
+    source = Source("test")
+    weights = ()
+
+    def __init__(self, scene):
+        self.scene = scene
+
+    def detect(self, frames, *, camera, image_size_px, on_frame=None):
+        times = np.array([frame.time_s for frame in frames])
+        view = self.scene.views[camera]
+        rows = np.round(times * 30).astype(int)
+        return Detections(
+            view.positions[rows, None], view.confidence[rows, None], times, BODY_25, image_size_px, camera
+        )
+
+
+def test_videos_of_different_length_and_a_crop(recorded, scene, monkeypatch):
+    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Watching(scene))
+    lengths = {"cam01": 60, "cam02": 50, "cam03": 60, "cam04": 55}
+    cameras = tuple(
+        CameraConfig(name, video=write_video(recorded / f"{name}.mp4", (960, 1080), n)) for name, n in lengths.items()
+    )
+    trial = Trial(cameras, rig=RigConfig(recorded / "Calib.toml"), methods=("multiview",))
+    measured = api.measure(trial)
+    assert len(measured["multiview"]) == 50
+    assert any("cam02: 50 frames" in note for note in measured.notes)
+    np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions[:50], atol=1e-4)
+
+    write_video(recorded / "narrow.mp4", (900, 1080), 60)
+    narrow = replace(cameras[0], video=recorded / "narrow.mp4")
+    with pytest.raises(InputError, match=r"narrow\.mp4: 900x1080 px.*crop_px"):
+        api.measure(replace(trial, cameras=(narrow, *cameras[1:])))
+    declared = replace(narrow, crop_px=(0, 0))
+    assert len(api.measure(replace(trial, cameras=(declared, *cameras[1:])))["multiview"]) == 50
+    with pytest.raises(ConfigError, match="is larger than"):
+        api.measure(replace(trial, cameras=(replace(narrow, crop_px=(100, 0)), *cameras[1:])))
+
+
+def test_a_calibration_is_matched_by_name_not_by_order(recorded, scene):
+    """The calibration lists its cameras in another order and spelling."""
+    other = Rig("lab", tuple(replace(c, name=c.name.replace("cam", "Cam_")) for c in reversed(scene.rig.cameras)))
+    rig_files.write(other, recorded / "Calib.toml")
+    measured = api.measure(trial_of(recorded))
+    np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions, atol=1e-4)
+
+
+def test_the_results_folder_leaves_other_files_alone(recorded, run):
+    out = recorded / "out"
+    (out / "figures").mkdir(parents=True)
+    (out / "figures" / "mine.txt").write_text("keep me")
+    text = '[rig]\ncalibration = "Calib.toml"\n' + "".join(
+        f'[[cameras]]\nname = "cam0{i}"\nkeypoints = "cam0{i}_json"\nlayout = "body-25"\nfps = 30\n' for i in (1, 2, 3)
+    )
+    (recorded / "trial.toml").write_text(
+        'name = "squat"\nreference = "multiview"\nmethods = ["multiview", "stereo-cam01-cam02"]\n' + text
+    )
+    done = run("compare", recorded / "trial.toml", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert (out / "figures" / "mine.txt").read_text() == "keep me"
+    assert {p.name for p in out.iterdir()} == {
+        "report.html", "results.json", "provenance.json", "sequences", "keypoints", "figures", "tables",
+    }  # fmt: skip
+    page = (out / "report.html").read_text()
+    assert "squat" in page
