@@ -2,12 +2,12 @@
 
     python benchmarks/triangulation_accuracy.py
 
-Two experiments on simulated images of real motion (UI-PRMD, 39 Vicon markers, from `../shared/data` or GONIO_DATA; seeded
-pendulums of the same size where it is absent), with Gaussian noise in every coordinate:
-  parallel  the origin's rig: f = 525 px, baseline 0.28 m, 640x480, 1 px of noise, people 2 to 4.5 m away. The depth error
-            of each point is divided by Z^2/(fB) sqrt(2) sigma.
-  four      four cameras 2.1 to 6.8 m away with known noise of 2, 0.5, 1 and 1.5 px. The RMS error is divided by that of
-            the Cramér-Rao bound; 1 is the best that any unbiased estimate can do.
+Two experiments on simulated images of real motion (UI-PRMD, 39 Vicon markers, from `../shared/data` or GONIO_DATA;
+seeded pendulums of the same size where it is absent), with Gaussian noise in every coordinate:
+  parallel  the origin's rig: f = 525 px, baseline 0.28 m, 640x480, 1 px of noise, people 2 to 4.5 m away. The depth
+            error of each point is divided by Z^2/(fB) sqrt(2) sigma.
+  four      four cameras 2.1 to 6.8 m away with known noise of 2, 0.5, 1 and 1.5 px. The RMS error is divided by that
+            of the Cramér-Rao bound; 1 is the best that any unbiased estimate can do.
 Coverage: the share of points whose 95 % covariance ellipsoid holds the truth.
 """
 

@@ -3,9 +3,9 @@
 Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix and (u, v) the undistorted pixel, every
 view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
-of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A.
-The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
-at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A
+about the cameras' centroid and then polished. The constraint |Q| = 1 moves a point whose views disagree slightly away
+from the world's origin (0.5 mm at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
   absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
@@ -50,6 +50,7 @@ _LEAST_VARIANCE = 1e-3  # of a residual over the noise's: a view that all but de
 _MOST_VIEWS_EXACT = 10
 _SINGULAR = 1e-14  # ratio of eigenvalues below which all rays are one
 _AT_INFINITY = 1e-8  # last coordinate of a unit vector below which the rays are parallel
+_NEWTON_STEPS = 2
 _TASKS_AT_ONCE = 50_000  # (set of views, point) pairs held in memory together
 _ITERATIONS = 20
 _CONVERGED_M = 1e-8
@@ -220,27 +221,33 @@ class _Scene:
     cameras: Sequence[Camera]
     pixels: FloatArray
     weights: FloatArray
+    origin_m: FloatArray
+    """(3,) the cameras' centroid, about which the linear equations are well conditioned."""
     equations: FloatArray
-    """(view, point, 2, 4) each view's weighted share of A."""
+    """(view, point, 2, 4) each view's weighted share of A, for points relative to `origin_m`."""
 
     @classmethod
     def of(cls, cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> _Scene:
+        origin_m = np.mean([camera.center_m for camera in cameras], axis=0)
         equations = np.empty((*weights.shape, 2, 4))
         for view, camera in enumerate(cameras):
             P = camera.projection_matrix
+            P[:, 3] += P[:, :3] @ origin_m
             ideal = camera.undistort_image_points(pixels[view])
             equations[view] = weights[view][..., None, None] * (P[:2] - ideal[..., None] * P[2])
-        return cls(cameras, pixels, weights, equations)
+        return cls(cameras, pixels, weights, origin_m, equations)
 
     def at(self, index: IntArray | BoolArray) -> _Scene:
         """Some of the points, repeated at will."""
-        return _Scene(self.cameras, self.pixels[:, index], self.weights[:, index], self.equations[:, index])
+        return _Scene(
+            self.cameras, self.pixels[:, index], self.weights[:, index], self.origin_m, self.equations[:, index]
+        )
 
     def linear(self, used: BoolArray) -> FloatArray:
         """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point.
 
-        A^T A squares the condition of A: one Newton step on |A Q|^2 / |Q|^2, whose residual A Q is computed directly,
-        restores the digits that the eigenvector lost.
+        The eigenvector is taken about the cameras' centroid; Newton steps on |A Q|^2 / |Q|^2, whose residual is
+        computed directly, then move the constraint to the world's origin and restore the digits that squaring A lost.
         """
         A = self.equations * used[..., None, None]
         normal = (A.swapaxes(-1, -2) @ A).sum(axis=0)
@@ -248,12 +255,16 @@ class _Scene:
         Q = vectors[..., 0]
         fixed = values[..., 1] > _SINGULAR * values[..., 3]
         fixed &= (np.abs(Q[..., 3]) > _AT_INFINITY) & (used.sum(axis=0) >= 2)
-        Q = Q / np.where(fixed, Q[..., 3], np.nan)[..., None]
-        residual = A @ Q[..., None]
-        least = (residual**2).sum(axis=(0, -1, -2)) / (Q**2).sum(axis=-1)
-        gradient = (A[..., :3].swapaxes(-1, -2) @ residual).sum(axis=0)[..., 0] - least[..., None] * Q[..., :3]
-        step = (_inverse(normal[..., :3, :3] - least[..., None, None] * np.eye(3)) @ gradient[..., None])[..., 0]
-        return np.asarray(Q[..., :3] - np.where(np.isfinite(step), step, 0.0))
+        points = Q[..., :3] / np.where(fixed, Q[..., 3], np.nan)[..., None] + self.origin_m
+        for _ in range(_NEWTON_STEPS):
+            relative = points - self.origin_m
+            residual = (A[..., :3] @ relative[..., None])[..., 0] + A[..., 3]
+            least = (residual**2).sum(axis=(0, -1)) / ((points**2).sum(axis=-1) + 1)
+            gradient = (residual[..., None, :] @ A[..., :3]).sum(axis=0)[..., 0, :] - least[..., None] * points
+            curvature = _inverse(normal[..., :3, :3] - least[..., None, None] * np.eye(3))
+            step = (curvature @ gradient[..., None])[..., 0]
+            points = points - np.where(np.isfinite(step), step, 0.0)
+        return points
 
     def errors(self, points: FloatArray, used: BoolArray) -> FloatArray:
         """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""

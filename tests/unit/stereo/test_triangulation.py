@@ -100,7 +100,7 @@ class TestDlt:
         pixels = np.stack([c.world_to_image(points) for c in cameras])
         seen = np.isfinite(pixels).all(axis=-1)
         pixels += rng.normal(0, 0.01, pixels.shape)
-        weights = np.where(seen, rng.choice([0.03, 1.0, 30.0], seen.shape), 0.0)
+        weights = np.where(seen, rng.choice([0.1, 1.0, 10.0], seen.shape), 0.0)
         found = dlt(cameras, pixels, weights)
         for i in range(len(points)):
             rows = [
@@ -111,7 +111,7 @@ class TestDlt:
             ]
             Q = np.linalg.svd(np.array(rows))[2][-1]
             exact = Q[:3] / Q[3]
-            assert np.linalg.norm(found[i] - exact) < 1e-6 * distance_m + 1e-3 * np.linalg.norm(exact - points[i])
+            assert np.linalg.norm(found[i] - exact) < 1e-6
 
     def test_weights_favour_the_view_that_weighs_more(self) -> None:
         rig = ring(3)
