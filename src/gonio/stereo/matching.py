@@ -39,8 +39,9 @@ from gonio.stereo.triangulation import dlt
 
 TOLERANCE = 0.025  # of the longer side of the image: 48 px of 1920, 16 px of 640
 MIN_JOINTS = 4  # fewer joints say nothing about who it is
-REACH_M, SPEED_M_S, FORGET_S = 0.4, 3.0, 2.0  # how far a person is found again, and for how long a track waits
-MAX_REACH_M = 1.0
+MIN_SHARE = 0.5  # of the support that a group's compared joints could give
+REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
+MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
 RIVAL = 0.5  # another track with so much of the patient's support is worth a look
 HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
@@ -239,26 +240,32 @@ def _extended(views: _Views, pair: IntArray) -> tuple[IntArray, FloatArray, Floa
     A group of fewer than two views is empty, and its support 0.
     """
     points_m = dlt(views.cameras, views.images(pair))
-    group, _ = _nearest(views, points_m)
+    group, _, _ = _nearest(views, points_m, np.ones(len(pair)))
     points_m = dlt(views.cameras, _sides_as_projected(views, views.images(group), points_m))
-    group, support = _nearest(views, points_m)
-    alone = (group >= 0).sum(axis=1) < 2
-    group[alone], support[alone] = -1, 0.0
+    freedom = 1 - 3 / np.maximum(2 * (group >= 0).sum(axis=1), 4)  # of 2n coordinates of a joint, 3 fix the point
+    group, support, compared = _nearest(views, points_m, np.sqrt(freedom))
+    fails = ((group >= 0).sum(axis=1) < 2) | (support < MIN_SHARE * compared)
+    group[fails], support[fails] = -1, 0.0
     return group, support, points_m
 
 
-def _nearest(views: _Views, points_m: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view); support (time,)."""
+def _nearest(views: _Views, points_m: FloatArray, strictness: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
+    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view).
+
+    strictness (time,) is the share of the tolerance that is granted. Also returns (time,) the support, and how many
+    joints were compared to find it.
+    """
     images = views.pixels.swapaxes(1, 2)  # (view, person, time, joint, 2)
     errors = np.stack([_errors(views, images[:, p], points_m) for p in range(images.shape[1])], axis=2)
-    tolerance = views.tolerance_px[:, None, None, None]  # errors are (view, time, person, joint)
+    tolerance = (views.tolerance_px[:, None] * strictness)[..., None, None]  # errors are (view, time, person, joint)
     compared = (~np.isnan(errors)).sum(axis=-1)
     agrees = (compared >= MIN_JOINTS) & (2 * (errors <= tolerance).sum(axis=-1) >= compared)
     weight = np.clip(1 - np.nan_to_num(errors / tolerance, nan=1.0) ** 2, 0, None).sum(axis=-1)
     weight = np.where(agrees, weight, 0.0)
-    best = weight.max(axis=2)
-    group = np.where(best > 0, weight.argmax(axis=2), -1)
-    return group.T, np.asarray(best.sum(axis=0))
+    best = weight.argmax(axis=2)[..., None]
+    support = np.take_along_axis(weight, best, axis=2)[..., 0]
+    counted = np.where(support > 0, np.take_along_axis(compared, best, axis=2)[..., 0], 0)
+    return np.where(support > 0, best[..., 0], -1).T, np.asarray(support.sum(axis=0)), counted.sum(axis=0)
 
 
 def _errors(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
@@ -281,21 +288,21 @@ def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray)
 
 
 def _disjoint(hypotheses: _People, n_people: int) -> _People:
-    """The hypotheses that stand, best supported first. No detection belongs to two of them."""
+    """The hypotheses that stand, best supported first: no detection is used twice, and no place in the room either."""
     n_times, _, n_views = hypotheses.groups.shape
     people = _People.empty(n_times, max(1, n_views * n_people // 2), n_views, hypotheses.points_m.shape[2])
     left, rows = hypotheses.support.copy(), np.arange(n_times)
-    place = 0
-    while (left > 0).any():
+    for place in range(people.support.shape[1]):
+        if not (left > 0).any():
+            break
         best = left.argmax(axis=1)
-        found = rows[left[rows, best] > 0]
-        group = np.full((n_times, n_views), -1)
-        group[found] = hypotheses.groups[found, best[found]]
-        people.groups[:, place] = group
-        people.support[found, place] = hypotheses.support[found, best[found]]
-        people.points_m[found, place] = hypotheses.points_m[found, best[found]]
+        group, points_m = hypotheses.groups[rows, best], hypotheses.points_m[rows, best]
+        apart_m = _median(np.linalg.norm(people.points_m[:, :place] - points_m[:, None], axis=-1))
+        stands = (left[rows, best] > 0) & ~(apart_m < REACH_M).any(axis=1)
+        people.groups[stands, place] = group[stands]
+        people.support[stands, place] = left[stands, best[stands]]
+        people.points_m[stands, place] = points_m[stands]
         left[((hypotheses.groups == group[:, None]) & (group[:, None] >= 0)).any(axis=2)] = 0.0
-        place += 1
     return people
 
 
@@ -345,22 +352,19 @@ def _median(values: FloatArray) -> FloatArray:
 
 def _patient(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> tuple[IntArray, int]:
     """The patient's place among the people of each frame, (time,), -1 where absent; how many tracks were joined."""
-
-    def reaches(frame: int, place: int, other: int) -> bool:
-        """Whether the patient, where known in frame `other`, can be the person at `place` in `frame`."""
-        away = _distance_m(rig, people.points_m[other, patient[other]], people.points_m[frame, place])
-        return bool(away <= REACH_M + SPEED_M_S * abs(times_s[frame] - times_s[other]))
-
     patient, joined = np.full(len(times_s), -1), 0
     for track in np.argsort(-_totals(people.support, tracks), kind="stable"):
         frames, places = np.nonzero(tracks == track)
-        if (patient[frames[0] : frames[-1] + 1] >= 0).any():
-            continue
         known = np.flatnonzero(patient >= 0)
-        before, after = known[known < frames[0]][-1:], known[known > frames[-1]][:1]
-        if all(reaches(frames[0], places[0], k) for k in before) and all(
-            reaches(frames[-1], places[-1], k) for k in after
-        ):
+        if (patient[frames] >= 0).any():
+            continue  # seen beside the patient: somebody else
+        next_known = np.searchsorted(known, frames)
+        before, after = next_known > 0, next_known < len(known)
+        frame = np.concatenate([frames[before], frames[after]])
+        place = np.concatenate([places[before], places[after]])
+        other = known[np.concatenate([next_known[before] - 1, next_known[after]])]
+        away_m = _distance_m(rig, people.points_m[other, patient[other]], people.points_m[frame, place])
+        if (away_m <= REACH_M + SPEED_M_S * np.abs(times_s[frame] - times_s[other])).all():
             patient[frames] = places
             joined += 1
     return patient, joined
