@@ -130,11 +130,14 @@ def detect(
     from gonio.results import draw_detections, write_provenance
     from gonio.sources import formats
 
+    formats.check_target(output, 2)
+    if overlay is not None and overlay.suffix != ".mp4":
+        raise ConfigError(f"--overlay {overlay}: the video is written as .mp4")
     found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
     lost = formats.write(chosen if people == 1 else found, output)
     write_provenance(output, "detect", options, *chosen.history)
     _say_lost(output, lost)
-    draw_detections(video, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
+    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
 
 
 @app.command
@@ -168,6 +171,7 @@ def triangulate(
     from gonio.results import write_provenance
     from gonio.sources import formats
 
+    formats.check_target(output, 3)
     measurement = triangulate_files(
         views,
         calibration=rig,
@@ -272,7 +276,7 @@ def _table(result: StudyResult) -> str:
 def _say_lost(path: Path, lost: tuple[str, ...]) -> None:
     print(f"wrote {path}")
     for sentence in lost:
-        print(f"  not kept: {sentence}")
+        print(f"  {sentence}")
 
 
 @contextlib.contextmanager
@@ -288,6 +292,7 @@ def main() -> None:
     try:
         app.cli(
             prog="gonio",
+            config=(tyro.conf.DisallowNone,),
             description="Human movement from ordinary cameras, measured by several methods side by side. " + DISCLAIMER,
         )
     except GonioError as error:

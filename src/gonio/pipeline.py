@@ -63,6 +63,7 @@ def silent(_label: str, _total: int | None) -> Iterator[Tick]:
 class Measurement(Mapping[str, PoseSequence]):
     """What was measured: a mapping from method to 3D sequence, all on the same times.
 
+    detections      camera -> everybody seen, on the common clock
     views           camera -> the patient's 2D joints, on the common clock
     offsets_s       camera -> seconds added to the camera's own clock to come to the common one
     rig             the cameras that are calibrated, under the trial's names; None where there is none
@@ -72,6 +73,7 @@ class Measurement(Mapping[str, PoseSequence]):
 
     trial: Trial
     sequences: Mapping[str, PoseSequence]
+    detections: Mapping[str, Detections]
     views: Mapping[str, PoseSequence]
     offsets_s: Mapping[str, float]
     rig: Rig | None
@@ -141,7 +143,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     sequences = {name: _cleaned(trial, sequence) for name, sequence in sequences.items()}
     if trial.reference is not None and trial.reference not in sequences:
         raise ConfigError(f"the reference {trial.reference!r} is none of the methods: {', '.join(sequences)}")
-    return Measurement(trial, sequences, views, offsets_s, rig, triangulations, tuple(notes))
+    return Measurement(trial, sequences, detections, views, offsets_s, rig, triangulations, tuple(notes))
 
 
 def compare(trial: Trial | str | Path, progress: Progress = silent) -> StudyResult:

@@ -17,6 +17,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,9 @@ import numpy as np
 from gonio import assets
 from gonio.comparison.study import StudyResult
 from gonio.config import Trial, as_plain
-from gonio.core.camera import Rig
 from gonio.core.files import replacing
 from gonio.core.images import VideoFrame
-from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
+from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
 from gonio.detection import detector as detectors
 from gonio.errors import InputError
 from gonio.pipeline import Measurement, Progress, silent, versions
@@ -66,6 +66,7 @@ def write_results(
 
 def draw_detections(
     path: Path,
+    everybody: Detections,
     keypoints: PoseSequence,
     *,
     overlay: Path | None,
@@ -73,14 +74,15 @@ def draw_detections(
     blur_faces: bool,
     progress: Progress = silent,
 ) -> None:
-    """The video `path` with the joints drawn in, as a video and as one picture a frame, where these are asked for."""
+    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for."""
     total = len(keypoints)
+    faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": everybody}
     if overlay is not None:
         with progress("rendering video", total) as tick:
-            rendering.overlay_video(overlay, video.frames(path), keypoints, blur_faces=blur_faces, on_frame=tick)
+            rendering.overlay_video(overlay, video.frames(path), keypoints, **faces, on_frame=tick)
     if images is not None:
         with progress("writing pictures", total) as tick:
-            rendering.write_images(images, video.frames(path), keypoints, blur_faces=blur_faces, on_frame=tick)
+            rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
 
 
 def write_provenance(output: Path, command: str, options: Mapping[str, Any], *steps: str) -> None:
@@ -139,8 +141,9 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
         for name, (draw, caption) in drawings.items():
             pictures[name] = (figures.save(draw(), folder / "figures", name)[0], caption)
             tick()
-    stills = _videos(folder, measurement, progress) if trial.report.videos else {}
-    provenance = _provenance(measurement, result, lost)
+    stills, drawn = _videos(folder, measurement, progress) if trial.report.videos else ({}, {})
+    provenance = _provenance(measurement, result) | {"videos": {name: vars(done) for name, done in drawn.items()}}
+    provenance["not_kept_by_format"] = {name: words for name, words in lost.items() if words}
     _write_json(folder / "provenance.json", provenance)
     html.write_report(
         folder / "report.html",
@@ -150,45 +153,51 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             result=result,
             figures=pictures,
             stills=stills,
-            notes=_notes(measurement),
+            notes=_notes(measurement, drawn),
             caveats=trial.caveats,
             tables=tuple(path.name for path in tables),
         ),
     )
 
 
-def _videos(folder: Path, measurement: Measurement, progress: Progress) -> dict[str, tuple[Path, str]]:
-    """Overlay video of each camera that has a video; camera -> a still picture of it and its caption."""
-    trial, rig = measurement.trial, measurement.rig
+def _videos(
+    folder: Path, measurement: Measurement, progress: Progress
+) -> tuple[dict[str, tuple[Path, str]], dict[str, rendering.Rendered]]:
+    """Overlay videos; camera -> a still picture and its caption, and camera -> what was drawn."""
+    trial = measurement.trial
     cameras = [camera for camera in trial.cameras if camera.video is not None]
     stills: dict[str, tuple[Path, str]] = {}
+    drawn: dict[str, rendering.Rendered] = {}
     if not cameras:
-        return stills
+        return stills, drawn
+    blur = trial.report.blur_faces
     total = sum(video.probe(camera.file).n_frames or 0 for camera in cameras)
     with progress("rendering videos", total or None) as tick:
         for camera in cameras:
-            offset_s = measurement.offsets_s[camera.name]
-            view = measurement.views[camera.name].shifted(-offset_s, "back to the camera's own clock")
-            reprojected = _reprojected(measurement, rig, camera.name)
-            if reprojected is not None:
-                reprojected = reprojected.shifted(-offset_s, "back to the camera's own clock")
-            rendering.overlay_video(
+            back_s, why = -measurement.offsets_s[camera.name], "back to the camera's own clock"
+            view = measurement.views[camera.name].shifted(back_s, why)
+            seen = measurement.detections[camera.name]
+            everybody = replace(seen, times_s=seen.times_s + back_s)
+            projected = _reprojected(measurement, camera.name)
+            projected = None if projected is None else projected.shifted(back_s, why)
+            drawn[camera.name] = rendering.overlay_video(
                 folder / "videos" / f"{camera.name}.mp4",
                 video.frames(camera.file),
                 view,
-                reprojected=reprojected,
-                blur_faces=trial.report.blur_faces,
+                reprojected=projected,
+                blur_faces=blur,
+                bystanders=everybody,
                 on_frame=tick,
             )
             still = _middle_frame(camera.file, view)
             if still is not None:
                 path = folder / "figures" / f"overlay_{camera.name}.png"
-                rendering.write_still(path, still, view, reprojected=reprojected, blur_faces=trial.report.blur_faces)
-                stills[camera.name] = (
-                    path,
-                    f"{camera.name}: joints found in the picture, and the 3D joints drawn back",
+                rendering.write_still(path, still, view, reprojected=projected, blur_faces=blur, bystanders=everybody)
+                caption = f"{camera.name}: joints found in the picture" + (
+                    ", and the 3D joints drawn back" if projected is not None else ""
                 )
-    return stills
+                stills[camera.name] = (path, caption)
+    return stills, drawn
 
 
 def _middle_frame(path: Path, view: PoseSequence) -> VideoFrame | None:
@@ -199,8 +208,9 @@ def _middle_frame(path: Path, view: PoseSequence) -> VideoFrame | None:
     return next((frame for frame in video.frames(path) if frame.time_s >= wanted - 1e-6), None)
 
 
-def _reprojected(measurement: Measurement, rig: Rig | None, camera: str) -> PoseSequence | None:
+def _reprojected(measurement: Measurement, camera: str) -> PoseSequence | None:
     """The 3D joints of the stereo method with the most cameras, seen by this camera."""
+    rig = measurement.rig
     results = sorted(measurement.triangulations.items(), key=lambda item: -len(item[1].camera_names))
     method = next((name for name, result in results if camera in result.camera_names), None)
     if rig is None or method is None:
@@ -220,10 +230,18 @@ def _reprojected(measurement: Measurement, rig: Rig | None, camera: str) -> Pose
     )
 
 
-def _notes(measurement: Measurement) -> dict[str, tuple[str, ...]]:
+def _notes(measurement: Measurement, drawn: Mapping[str, rendering.Rendered]) -> dict[str, tuple[str, ...]]:
     notes = {"trial": measurement.notes}
     notes |= {f"camera {name}": view.history for name, view in measurement.views.items()}
     notes |= {f"method {name}": sequence.history for name, sequence in measurement.sequences.items()}
+    if measurement.trial.report.blur_faces:
+        notes["faces"] = (
+            "Faces are blurred where the head or the shoulders were found; who was not detected is not blurred.",
+            *(
+                f"{name}: {done.frames_without_known_face} of {done.frames} frames without a known face"
+                for name, done in drawn.items()
+            ),
+        )
     return notes
 
 
@@ -255,7 +273,7 @@ def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
     }
 
 
-def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str, list[str]]) -> dict[str, Any]:
+def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]:
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
@@ -283,7 +301,6 @@ def _provenance(measurement: Measurement, result: StudyResult, lost: Mapping[str
             for name, sequence in measurement.sequences.items()
         },
         "protocol": result.to_json()["protocol"],
-        "not_kept_by_format": {name: words for name, words in lost.items() if words},
     }
 
 

@@ -148,6 +148,14 @@ def test_a_video_that_is_none(tmp_path, refused, content):
     assert not (tmp_path / "joints.npz").exists()
 
 
+def test_a_target_that_cannot_hold_the_joints_is_refused_before_the_work(recorded, tmp_path, refused):
+    line = refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "joints.trc")
+    assert "does not hold 2D joints" in line
+    assert ".npz" in line
+    assert "does not hold 3D joints" in refused(*triangulate(recorded, *ALL, output="joints_json"))
+    assert ".mp4" in refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "a.npz", "--overlay", tmp_path / "a.avi")
+
+
 def test_unknown_trial_key(tmp_path, refused):
     (tmp_path / "trial.toml").write_text('[[cameras]]\nname = "a"\nvidoe = "a.mp4"\n')
     line = refused("compare", tmp_path / "trial.toml", "-o", tmp_path / "out")

@@ -28,6 +28,7 @@ class Format:
     suffixes  the endings of its files; empty for a format that is a folder
     module    its module in `gonio.sources`
     options   what its files do not tell and `read` may be told
+    holds     what it can be written from: 2 and 3 dimensions
     """
 
     name: str
@@ -35,6 +36,7 @@ class Format:
     module: str
     description: str
     options: tuple[str, ...] = ()
+    holds: tuple[int, ...] = (2, 3)
 
     def load(self) -> Any:
         """The module, imported at first use."""
@@ -49,16 +51,18 @@ FORMATS: tuple[Format, ...] = (
         "openpose_json",
         "a folder with one .json file a frame: 2D keypoints, several people",
         ("layout", "rate_hz", "image_size_px"),
+        holds=(2,),
     ),
-    Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up"),
+    Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit", "image_size_px")),
-    Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up"),
+    Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up", holds=(3,)),
     Format(
         "VideoPose3D array",
         (".npy",),
         "npy_array",
         "3D, a bare (time, joint, 3) array",
         ("layout", "rate_hz", "unit"),
+        holds=(3,),
     ),
 )
 
@@ -122,21 +126,34 @@ def read(
     return item
 
 
+def check_target(path: Path, dimensions: int) -> None:
+    """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path."""
+    form = _target(Path(path))
+    if dimensions not in form.holds:
+        fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
+        folder = " or a folder for OpenPose's JSON" if dimensions in _OPENPOSE.holds else ""
+        raise InputError(f"{path}: {form.name} does not hold {dimensions}D joints; write {', '.join(fitting)}{folder}")
+
+
 def write(item: Item, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
     Raises `InputError` where the ending is unknown or the format cannot hold the item.
     """
     path = Path(path)
-    if path.suffix.lower() == ".json":
-        raise InputError(
-            f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
-        )
-    form = _OPENPOSE if not path.suffix or path.name.endswith("json") else _by_ending(path)[0]
+    form = _target(path)
     if isinstance(item, dict) and form.module != "archive":
         raise InputError(f"{path}: a {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
     lost: tuple[str, ...] = form.load().write(item, path)
     return lost
+
+
+def _target(path: Path) -> Format:
+    if path.suffix.lower() == ".json":
+        raise InputError(
+            f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
+        )
+    return _OPENPOSE if not path.suffix or path.name.endswith("json") else _by_ending(path)[0]
 
 
 def _by_ending(path: Path) -> list[Format]:

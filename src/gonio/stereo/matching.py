@@ -237,35 +237,46 @@ def _hypotheses(views: _Views) -> _People:
 def _extended(views: _Views, pair: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
     """The groups that grow from pairs of people, both (time, view); support (time,); points (time, joint, 3) m.
 
-    A group of fewer than two views is empty, and its support 0.
+    Where no group stands, it is empty and its support 0.
     """
     points_m = dlt(views.cameras, views.images(pair))
-    group, _, _ = _nearest(views, points_m, np.ones(len(pair)))
+    group = _nearest(views, points_m)
     points_m = dlt(views.cameras, _sides_as_projected(views, views.images(group), points_m))
-    freedom = 1 - 3 / np.maximum(2 * (group >= 0).sum(axis=1), 4)  # of 2n coordinates of a joint, 3 fix the point
-    group, support, compared = _nearest(views, points_m, np.sqrt(freedom))
-    fails = ((group >= 0).sum(axis=1) < 2) | (support < MIN_SHARE * compared)
-    group[fails], support[fails] = -1, 0.0
+    group = _nearest(views, points_m)
+    support = _support(views, group, points_m)
+    group[support == 0] = -1
     return group, support, points_m
 
 
-def _nearest(views: _Views, points_m: FloatArray, strictness: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
-    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view).
-
-    strictness (time,) is the share of the tolerance that is granted. Also returns (time,) the support, and how many
-    joints were compared to find it.
-    """
+def _nearest(views: _Views, points_m: FloatArray) -> IntArray:
+    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view)."""
     images = views.pixels.swapaxes(1, 2)  # (view, person, time, joint, 2)
     errors = np.stack([_errors(views, images[:, p], points_m) for p in range(images.shape[1])], axis=2)
-    tolerance = (views.tolerance_px[:, None] * strictness)[..., None, None]  # errors are (view, time, person, joint)
+    tolerance_px = views.tolerance_px[:, None, None, None]
     compared = (~np.isnan(errors)).sum(axis=-1)
-    agrees = (compared >= MIN_JOINTS) & (2 * (errors <= tolerance).sum(axis=-1) >= compared)
-    weight = np.clip(1 - np.nan_to_num(errors / tolerance, nan=1.0) ** 2, 0, None).sum(axis=-1)
-    weight = np.where(agrees, weight, 0.0)
-    best = weight.argmax(axis=2)[..., None]
-    support = np.take_along_axis(weight, best, axis=2)[..., 0]
-    counted = np.where(support > 0, np.take_along_axis(compared, best, axis=2)[..., 0], 0)
-    return np.where(support > 0, best[..., 0], -1).T, np.asarray(support.sum(axis=0)), counted.sum(axis=0)
+    agrees = (compared >= MIN_JOINTS) & (2 * (errors <= tolerance_px).sum(axis=-1) >= compared)
+    score = np.where(agrees, _closeness(errors / tolerance_px).sum(axis=-1), 0.0)
+    return np.where(score.max(axis=2) > 0, score.argmax(axis=2), -1).T
+
+
+def _support(views: _Views, group: IntArray, points_m: FloatArray) -> FloatArray:
+    """(time,) the support of groups (time, view) at points (time, joint, 3); 0 for one view alone, or too little.
+
+    Points that were fitted to n views lie nearer to them than to the truth: of the 2n coordinates of a joint, three
+    were used to place it. The tolerance is shortened accordingly, most for two views.
+    """
+    members = (group >= 0).sum(axis=1)
+    freedom = 1 - 3 / (2 * np.maximum(members, 2))
+    tolerance_px = views.tolerance_px[:, None, None] * np.sqrt(freedom)[:, None]
+    errors = _errors(views, views.images(group), points_m)
+    support = _closeness(errors / tolerance_px).sum(axis=(0, 2))
+    compared = (~np.isnan(errors)).sum(axis=(0, 2))
+    return np.where((members >= 2) & (support >= MIN_SHARE * compared), support, 0.0)
+
+
+def _closeness(relative_error: FloatArray) -> FloatArray:
+    """1 for no error, 0 for one of the tolerance, beyond it, or none known."""
+    return np.asarray(np.clip(1 - np.nan_to_num(relative_error, nan=1.0) ** 2, 0, None))
 
 
 def _errors(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
