@@ -1,0 +1,66 @@
+"""The demo's measured results, as the README shows them. Prints markdown; takes about a minute.
+
+    python benchmarks/demo.py
+
+Protocol: docs/conventions.md, "The demo's reference". The demo is development data: one person, one movement.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+
+import gonio
+from gonio import assets
+from gonio.config import parse_trial
+from gonio.core.sequence import EVALUATION_JOINTS
+
+
+def cell(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def main() -> None:
+    folder = assets.fetch("demo-balancing")
+    text = Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8")
+    measurement = gonio.measure(parse_trial(text, folder, "demo"))
+    result = gonio.evaluate(measurement)
+
+    print("| method | MPJPE mm | root MPJPE mm | N-MPJPE mm | PA-MPJPE mm | MPJVE mm/s | knee flexion RMSE ° L, R |")
+    print("|---|---|---|---|---|---|---|")
+    for name, method in result.methods.items():
+        if method.is_reference:
+            continue
+        knees = [method.angles[f"{side}_knee_flexion"].rmse_deg for side in ("left", "right")]
+        errors = [method.mpjpe_mm, method.root_mpjpe_mm, method.n_mpjpe_mm, method.pa_mpjpe_mm, method.mpjve_mm_per_s]
+        print(f"| `{name}` | " + " | ".join(map(cell, errors)) + f" | {', '.join(cell(k, 1) for k in knees)} |")
+    frames = result.protocol["frames"]
+    print(f"\n{frames['compared']} of {frames['in_all']} frames, {len(EVALUATION_JOINTS)} joints, no filter.")
+
+    world = [result.methods[f"blazepose-world-cam0{i}"] for i in range(1, 5)]
+    print(
+        f"blazepose-world, mean of four cameras: N-MPJPE {np.mean([m.n_mpjpe_mm for m in world]):.1f} mm, "
+        f"PA-MPJPE {np.mean([m.pa_mpjpe_mm for m in world]):.1f} mm"
+    )
+    errors_px = measurement.reprojection_px("multiview")
+    print(
+        f"reprojection of the reference: median {np.nanmedian(errors_px):.1f} px, "
+        f"90 % within {np.nanpercentile(errors_px, 90):.1f} px"
+    )
+    reference = measurement["multiview"]
+    shares = reference.select(EVALUATION_JOINTS).valid.mean(axis=0)
+    print(f"triangulated: at least {100 * shares.min():.0f} % of frames for each joint from shoulders to ankles")
+    for upper, lower in (("hip", "knee"), ("knee", "ankle")):
+        for side in ("left", "right"):
+            length = np.linalg.norm(reference[f"{side}_{upper}"] - reference[f"{side}_{lower}"], axis=1)
+            print(
+                f"{side} {upper}-{lower}: {1000 * length.mean():.0f} mm, "
+                f"standard deviation {100 * length.std() / length.mean():.1f} %"
+            )
+    print(f"\ngonio {gonio.__version__}, Python {platform.python_version()}, {platform.machine()}")
+
+
+if __name__ == "__main__":
+    main()
