@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,16 +57,9 @@ def compare(
 ) -> None:
     """Measure one trial by every method, compare the methods, write a report.
 
-    FILES is one trial file (trial.toml), or the videos, 2D keypoints and 3D recordings themselves:
-
-      gonio compare trial.toml -o results/
-
-      gonio compare left.mp4 right.mp4 --baseline 0.28 --focal 525
-
-      gonio compare cam01.mp4 cam02.mp4 cam03.mp4 --rig Calib.toml --reference multiview
-
     Args:
-        files: A trial file; or videos, keypoint files or folders, and recordings.
+        files: A trial file (trial.toml); or the videos, 2D keypoints and 3D recordings themselves, as in "gonio compare
+            left.mp4 right.mp4 --baseline 0.28 --focal 525" or "gonio compare cam01.mp4 cam02.mp4 --rig Calib.toml".
         output: The results folder.
         rig: Calibration of the cameras (Pose2Sim or aniposelib .toml, Qualisys .qca.txt); cameras go by file name.
         baseline: Distance between two parallel cameras, metres.
@@ -153,10 +147,9 @@ def triangulate(
 ) -> None:
     """3D joints from 2D keypoints of two or more calibrated cameras.
 
-      gonio triangulate --rig Calib.toml --layout body-25b --fps 60 cam01_json cam02_json -o joints.trc
-
     Args:
-        views: Keypoints of each camera (OpenPose folders or any 2D file), named like the cameras of the rig.
+        views: Keypoints of each camera (OpenPose folders or any 2D file), named like the cameras of the rig, as in
+            "gonio triangulate --rig Calib.toml --layout body-25b --fps 60 cam01_json cam02_json -o joints.trc".
         rig: Calibration of the cameras.
         output: Where the joints go: .trc, .npz, .csv, .npy or .txt.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25 or body-25b.
@@ -293,10 +286,13 @@ def main() -> None:
         app.cli(
             prog="gonio",
             config=(tyro.conf.DisallowNone,),
-            description="Human movement from ordinary cameras, measured by several methods side by side. " + DISCLAIMER,
+            description="Human movement from ordinary cameras, measured by several methods side by side. Begin with "
+            "'gonio demo', then 'gonio compare trial.toml -o results/'. Each command has --help. " + DISCLAIMER,
         )
     except GonioError as error:
         _fail(str(error))
+    except BrokenPipeError:  # the reader of a pipe went away: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}")

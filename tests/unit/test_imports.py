@@ -7,13 +7,15 @@ import pytest
 
 HEAVY = ("scipy", "av", "cv2", "matplotlib", "ai_edge_litert", "plotly", "torch")
 
+HELP = "import sys; sys.argv = {}\nfrom gonio.cli import main\ntry: main()\nexcept SystemExit: pass"
+
 
 @pytest.mark.parametrize(
     "program",
     [
         "import gonio",
-        "import sys; sys.argv = ['gonio', '--help']\nfrom gonio.cli import main\ntry: main()\nexcept SystemExit: pass",
-        "import sys; sys.argv = ['gonio', 'compare', '--help']\nfrom gonio.cli import main\ntry: main()\nexcept SystemExit: pass",
+        HELP.format(["gonio", "--help"]),
+        HELP.format(["gonio", "compare", "--help"]),
     ],
     ids=["import", "help", "compare-help"],
 )
