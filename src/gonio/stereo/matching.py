@@ -9,11 +9,14 @@ rarely do.
    the tolerance. The joints are triangulated again from all who joined, and the choice is made again.
 2. A hypothesis is supported by each joint in each view, by 1 - (error / tolerance)^2, or 0 beyond the tolerance: more
    views, more joints and smaller errors win (the M-estimator of MSAC: Torr and Zisserman, Computer Vision and Image
-   Understanding 78, 2000). The best hypothesis takes its people; the best of those that remain is the next person.
+   Understanding 78, 2000). Rays of two different people that meet by chance meet badly: a hypothesis with less than
+   half of the support that its joints could give is dropped. The best one takes its people and its place in the room;
+   the best of those that remain is the next person.
 3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
    ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
-4. The patient is the track with the most support: seen by most cameras, for longest. Tracks in its gaps that it can
-   have reached by walking are joined to it. Another track that is followed as well is named in the history.
+4. The patient is the track with the most support: seen by most cameras, for longest. Tracks that are never seen beside
+   it, and that it can have reached by walking, are joined to it. Another person who is followed nearly as well is
+   named in the history.
 
 Left and right are not told apart here: a joint also agrees where its mirror image is detected, so a view with swapped
 sides stays with its person, and `gonio.stereo.swaps` can see it. Limits: a person whom fewer than two views see in a
