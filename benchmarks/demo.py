@@ -59,7 +59,8 @@ def main() -> None:
                 f"{side} {upper}-{lower}: {1000 * length.mean():.0f} mm, "
                 f"standard deviation {100 * length.std() / length.mean():.1f} %"
             )
-    print(f"\ngonio {gonio.__version__}, Python {platform.python_version()}, {platform.machine()}")
+    versions = result.protocol["versions"]
+    print(f"\n{platform.machine()}: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
 if __name__ == "__main__":
