@@ -18,8 +18,8 @@ rarely do.
    it, and that it can have reached by walking, are joined to it. Another person who is followed nearly as well is
    named in the history.
 
-Left and right are not told apart here: a joint also agrees where its mirror image is detected, so a view with swapped
-sides stays with its person, and `gonio.stereo.swaps` can see it. Limits: a person whom fewer than two views see in a
+Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
+stays with its person, and `gonio.stereo.swaps` can see it. Limits: a person whom fewer than two views see in a
 frame is not found in it; nobody is recognised by looks, so whoever takes the patient's place while nobody sees the
 patient is taken for the patient; two cameras cannot always tell apart people who stand in one epipolar plane in the
 same posture; the work grows with the square of the number of people per view (a handful, not a crowd).
@@ -242,13 +242,20 @@ def _extended(views: _Views, pair: IntArray) -> tuple[IntArray, FloatArray, Floa
 
     Where no group stands, it is empty and its support 0.
     """
-    points_m = dlt(views.cameras, views.images(pair))
+    first = _nearest(views, dlt(views.cameras, views.images(pair)))
+    points_m = _triangulated(views, first)
     group = _nearest(views, points_m)
-    points_m = dlt(views.cameras, _sides_as_projected(views, views.images(group), points_m))
-    group = _nearest(views, points_m)
+    changed = np.flatnonzero((group != first).any(axis=1))
+    points_m[changed] = _triangulated(views.at(changed), group[changed])
     support = _support(views, group, points_m)
     group[support == 0] = -1
     return group, support, points_m
+
+
+def _triangulated(views: _Views, group: IntArray) -> FloatArray:
+    """(time, joint, 3) m the joints of groups (time, view), first as they are labelled, then with sides as they fit."""
+    images = views.images(group)
+    return dlt(views.cameras, _sides_as_projected(views, images, dlt(views.cameras, images)))
 
 
 def _nearest(views: _Views, points_m: FloatArray) -> IntArray:
@@ -285,20 +292,19 @@ def _closeness(relative_error: FloatArray) -> FloatArray:
 def _errors(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
     """(view, time, joint) px between the projected points (time, joint, 3) and images (view, time, joint, 2).
 
-    A joint whose mirror image lies nearer counts with that one.
+    A joint beyond the tolerance counts with its mirror image where that lies nearer.
     """
-    projected = views.project(points_m)
-    own = np.linalg.norm(images - projected, axis=-1)
-    mirrored = np.linalg.norm(images[..., views.mirror, :] - projected, axis=-1)
-    return np.asarray(np.where(mirrored < own, mirrored, own))
+    sided = _sides_as_projected(views, images, points_m)
+    return np.asarray(np.linalg.norm(sided - views.project(points_m), axis=-1))
 
 
 def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
-    """The images, with left and right exchanged where the mirror image lies nearer to the projected joint."""
+    """The images, a joint beyond the tolerance exchanged for its mirror image where that lies nearer."""
     projected = views.project(points_m)
     mirrored = images[..., views.mirror, :]
-    nearer = np.linalg.norm(mirrored - projected, axis=-1) < np.linalg.norm(images - projected, axis=-1)
-    return np.where(nearer[..., None], mirrored, images)
+    own_px = np.linalg.norm(images - projected, axis=-1)
+    swapped = (own_px > views.tolerance_px[:, None, None]) & (np.linalg.norm(mirrored - projected, axis=-1) < own_px)
+    return np.where(swapped[..., None], mirrored, images)
 
 
 def _disjoint(hypotheses: _People, n_people: int) -> _People:
