@@ -1,0 +1,1 @@
+"""2D joints of one camera over time to 3D joints, by temporal convolutions."""
