@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +53,12 @@ class Camera:
     def __post_init__(self) -> None:
         matrix, rotation, translation = frozen(self.matrix), frozen(self.rotation), frozen(self.translation)
         where = f"camera {self.name!r}"
-        if matrix.shape != (3, 3) or not np.allclose(matrix[2], [0, 0, 1]) or min(matrix[0, 0], matrix[1, 1]) <= 0:
+        if (
+            matrix.shape != (3, 3)
+            or not np.isfinite(matrix).all()
+            or not np.allclose(matrix[2], [0, 0, 1])
+            or min(matrix[0, 0], matrix[1, 1]) <= 0
+        ):
             raise InputError(f"{where}: matrix must be 3x3 with positive focal lengths and last row 0 0 1")
         if rotation.shape != (3, 3) or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4):
             raise InputError(f"{where}: rotation is not an orthogonal 3x3 matrix")
@@ -65,7 +70,11 @@ class Camera:
             raise InputError(f"{where}: image size {self.size_px} is not positive")
         if len(self.distortion) > 5:
             raise InputError(f"{where}: {len(self.distortion)} distortion coefficients; at most 5 are known")
+        if self.distortion_model not in get_args(DistortionModel):
+            raise InputError(f"{where}: no distortion model {self.distortion_model!r}; there are opencv and h36m")
         coefficients = tuple(float(c) for c in self.distortion)
+        if not np.isfinite(coefficients).all():
+            raise InputError(f"{where}: distortion coefficients {coefficients} are not all finite")
         object.__setattr__(self, "distortion", coefficients + (0.0,) * (5 - len(coefficients)))
         object.__setattr__(self, "matrix", matrix)
         object.__setattr__(self, "rotation", rotation)
@@ -118,19 +127,27 @@ class Camera:
         return distorted, jacobian
 
     def undistort(self, distorted: ArrayLike, iterations: int = 8) -> FloatArray:
-        """(..., 2) distorted normalised coordinates -> (..., 2) ideal ones, by Newton's method on `distort`."""
+        """(..., 2) distorted normalised coordinates -> (..., 2) ideal ones, by Newton's method on `distort`.
+
+        NaN where there is none: a polynomial that bends inwards reaches only so far from the middle of the image.
+        """
         target = np.asarray(distorted, dtype=float)
         if not any(self.distortion):
             return target.copy()
         xy = target.copy()
-        for _ in range(iterations):
+        with np.errstate(all="ignore"):  # a point that has no solution may run away; it is found out below
+            for _ in range(iterations):
+                now, J = self._distort(xy)
+                error = now - target
+                determinant = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
+                step_x = (J[..., 1, 1] * error[..., 0] - J[..., 0, 1] * error[..., 1]) / determinant
+                step_y = (J[..., 0, 0] * error[..., 1] - J[..., 1, 0] * error[..., 0]) / determinant
+                xy = xy - np.stack([step_x, step_y], axis=-1)
             now, J = self._distort(xy)
-            error = now - target
-            determinant = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
-            step_x = (J[..., 1, 1] * error[..., 0] - J[..., 0, 1] * error[..., 1]) / determinant
-            step_y = (J[..., 0, 0] * error[..., 1] - J[..., 1, 0] * error[..., 0]) / determinant
-            xy = xy - np.stack([step_x, step_y], axis=-1)
-        return xy
+            solved = (np.abs(now - target) < 1e-6).all(axis=-1)
+            unfolded = J[..., 0, 0] * J[..., 1, 1] > J[..., 0, 1] * J[..., 1, 0]
+            same_side = (xy * target).sum(axis=-1) >= -1e-6
+        return np.where((solved & unfolded & same_side)[..., None], xy, np.nan)
 
     def world_to_camera(self, points_m: ArrayLike) -> FloatArray:
         """(..., 3) m in the world -> (..., 3) m in the camera."""

@@ -42,7 +42,8 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
 
     A time that falls on a sample (within 0.5 ms) takes it as it is; one between two samples that are both there, and
     no further apart than `max_gap_s` (default: 1.5 times the median interval), is interpolated and marked so; every
-    other time, and every time outside the recording, is missing.
+    other time, and every time outside the recording, is missing. Covariances are those of a weighted mean of two
+    samples with independent errors.
     """
     if len(sequence) == 0:
         raise InputError("a recording without frames cannot be resampled")
@@ -61,10 +62,10 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
     weight = np.where(between, (wanted - own[before]) / np.where(gap > 0, gap, 1.0), 0.0)[:, None]
     there = between[:, None] & sequence.valid[before] & sequence.valid[after]
 
-    def blend(values: FloatArray) -> FloatArray:
+    def blend(values: FloatArray, power: int = 1) -> FloatArray:
         extra = (1,) * (values.ndim - 2)
         w = weight.reshape(*weight.shape, *extra)
-        mixed = values[before] * (1 - w) + values[after] * w
+        mixed = values[before] * (1 - w) ** power + values[after] * w**power
         missing = np.full_like(mixed, np.nan)
         choice = np.where(there.reshape(*there.shape, *extra), mixed, missing)
         return np.where(exact.reshape(-1, 1, *extra), values[nearest], choice)
@@ -89,5 +90,5 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
         times_s=wanted,
         confidence=confidence,
         status=status,
-        covariance=None if sequence.covariance is None else blend(sequence.covariance),
+        covariance=None if sequence.covariance is None else blend(sequence.covariance, power=2),
     )

@@ -27,10 +27,21 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         try:
-            if path.is_dir() and temporary.is_dir():
-                path.rename(scratch / "previous")
-            temporary.replace(path)
+            _replace(temporary, path, scratch / "previous")
         except OSError as error:
             raise InputError(f"{path}: cannot be replaced ({error.strerror})") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace(new: Path, target: Path, aside: Path) -> None:
+    """`new` becomes `target`. A folder needs two steps: the old one is set aside, and put back if the second fails."""
+    if not (target.is_dir() and new.is_dir()):
+        new.replace(target)
+        return
+    target.rename(aside)
+    try:
+        new.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise

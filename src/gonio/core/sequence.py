@@ -333,17 +333,17 @@ EVALUATION_JOINTS: tuple[str, ...] = BODY_12.joints
 
 
 def up_rotation(current: Axis, wanted: Axis) -> FloatArray:
-    """(3, 3) rotation that turns the axis `current` into `wanted`.
+    """(3, 3) rotation that turns the axis `current` into `wanted`; the reverse map is its transpose.
 
-    Between two positive axes it is the cyclic renaming (z up to y up: x, y, z -> y, z, x, as OpenSim users do it);
-    a sign is first removed by half a turn (about x; about y where the axis is x), so a camera's "-y" becomes "+y" with
-    x kept.
+    Between two axes of one sign it is the cyclic renaming (z up to y up: x, y, z -> y, z, x, as OpenSim users do it).
+    From a negative axis to a positive one, half a turn comes first (about x; about y where the axis is x), so a camera's
+    "-y" becomes "+y" with x kept.
     """
+    if (current[0], wanted[0]) == ("+", "-"):
+        return up_rotation(wanted, current).T
     rotation = np.eye(3)
     if current[0] != wanted[0]:
-        axis = "xyz".index(current[1])
-        flip = np.diag([-1.0, 1.0, -1.0]) if axis == 0 else np.diag([1.0, -1.0, -1.0])
-        rotation = flip @ rotation
+        rotation = np.diag([-1.0, 1.0, -1.0]) if current[1] == "x" else np.diag([1.0, -1.0, -1.0])
     shift = ("xyz".index(wanted[1]) - "xyz".index(current[1])) % 3
     return np.roll(np.eye(3), shift, axis=0) @ rotation
 
@@ -380,6 +380,7 @@ class Detections:
     boxes_px      (time, person, 4)         x1, y1, x2, y2, or None
     scores        (time, person)            0..1, or None
     world_m       (time, person, joint, 3)  a detector's own 3D estimate: hip-centred, camera axes; or None
+    status        (time, person, joint)     `Status`; measured where not given
     image_size_px (width, height)
 
     Raises `InputError` where shapes disagree.
@@ -394,6 +395,7 @@ class Detections:
     boxes_px: FloatArray | None = None
     scores: FloatArray | None = None
     world_m: FloatArray | None = None
+    status: NDArray[np.uint8] = _DERIVED
     source: Source = field(default_factory=Source)
     history: tuple[str, ...] = ()
 
@@ -412,6 +414,10 @@ class Detections:
         missing = np.isnan(positions).any(axis=3)
         object.__setattr__(self, "positions", frozen(np.where(missing[..., None], np.nan, positions)))
         object.__setattr__(self, "confidence", frozen(np.where(missing, 0.0, confidence)))
+        status = np.full(shape, Status.MEASURED) if self.status is None else self.status
+        if np.shape(status) != shape:
+            raise InputError(f"status has shape {np.shape(status)}; needs {shape}")
+        object.__setattr__(self, "status", frozen(np.where(missing, Status.MISSING, status), np.uint8))
         object.__setattr__(self, "times_s", _validated_times(self.times_s, shape[0]))
         for name, wanted in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
             value = getattr(self, name)
@@ -440,9 +446,10 @@ class Detections:
             pick = np.full(len(self), -1)
         rows, there = np.arange(len(self)), pick >= 0
         positions = np.full((len(self), len(self.skeleton), 2), np.nan)
-        confidence = np.zeros(positions.shape[:2])
+        confidence, status = np.zeros(positions.shape[:2]), np.zeros(positions.shape[:2], np.uint8)
         positions[there] = self.positions[rows[there], pick[there]]
         confidence[there] = self.confidence[rows[there], pick[there]]
+        status[there] = self.status[rows[there], pick[there]]
         return PoseSequence(
             positions=positions,
             times_s=self.times_s,
@@ -452,6 +459,7 @@ class Detections:
             frame_name=self.frame_name,
             image_size_px=self.image_size_px,
             confidence=confidence,
+            status=status,
             source=self.source,
             history=(*self.history, step),
         )

@@ -238,8 +238,8 @@ BLAZEPOSE_33 = _layout(
 
 _KINECT_V1_TRUNK: dict[str, str | None] = {
     "hip_center": None,
-    "spine": "hip_center",
-    "shoulder_center": "spine",
+    "spine_mid": "hip_center",
+    "shoulder_center": "spine_mid",
     "head": "shoulder_center",
     "left_shoulder": "shoulder_center",
     "right_shoulder": "shoulder_center",
@@ -249,7 +249,7 @@ _KINECT_V1_TRUNK: dict[str, str | None] = {
 
 KINECT_V1_20 = _layout(
     "kinect-v1-20",
-    "hip_center spine shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "hip_center spine_mid shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
     "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot",
     _KINECT_V1_TRUNK,
 )
@@ -257,14 +257,14 @@ KINECT_V1_20 = _layout(
 # The order in which the origin project's recorder writes the Kinect v1 joints to text.
 KINECT_RECORDER_20 = _layout(
     "kinect-recorder-20",
-    "head shoulder_center left_shoulder right_shoulder spine hip_center left_hip right_hip left_elbow left_wrist "
+    "head shoulder_center left_shoulder right_shoulder spine_mid hip_center left_hip right_hip left_elbow left_wrist "
     "left_hand right_elbow right_wrist right_hand left_knee left_ankle left_foot right_knee right_ankle right_foot",
     _KINECT_V1_TRUNK,
 )
 
 KINECT_V2_25 = _layout(
     "kinect-v2-25",
-    "hip_center spine neck_base head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "hip_center spine_mid neck_base head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
     "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
     "shoulder_center left_hand_tip left_thumb right_hand_tip right_thumb",
     _KINECT_V1_TRUNK | {"neck_base": "shoulder_center", "head": "neck_base"},
@@ -272,14 +272,14 @@ KINECT_V2_25 = _layout(
 
 AZURE_KINECT_32 = _layout(
     "azure-kinect-32",
-    "hip_center spine spine_chest neck_base left_clavicle left_shoulder left_elbow left_wrist left_hand left_hand_tip "
+    "hip_center spine_mid spine_chest neck_base left_clavicle left_shoulder left_elbow left_wrist left_hand left_hand_tip "
     "left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_hand_tip right_thumb left_hip "
     "left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye left_ear right_eye "
     "right_ear",
     {
         "hip_center": None,
-        "spine": "hip_center",
-        "spine_chest": "spine",
+        "spine_mid": "hip_center",
+        "spine_chest": "spine_mid",
         "neck_base": "spine_chest",
         "left_clavicle": "spine_chest",
         "left_shoulder": "left_clavicle",
@@ -338,6 +338,8 @@ SYNTHESISED: dict[str, tuple[str, ...]] = {
 
 COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "mid_hip": ("hip_center",),
+    "spine": ("spine_mid",),
+    "spine_mid": ("spine",),
     "hip_center": ("mid_hip",),
     "neck": ("thorax", "neck_base"),
     "thorax": ("shoulder_center", "neck"),
