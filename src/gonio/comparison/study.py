@@ -8,12 +8,13 @@ The rules that make the numbers comparable:
   counted in the protocol, so that one that drops its hard frames does not look better unseen.
 - A method is compared absolutely only where it stands in the reference's own frame, and without a rotation only where
   its axes are the reference's. Else that error is None, not a guess.
-- An angle is compared over the times at which all methods that measure it, and the reference, have it.
+- An angle is compared over the times at which all methods that measure it, and the reference, have it. Its range over
+  all that a method itself has is told beside that, since the movement's extreme may lie where another method is blind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -56,7 +57,8 @@ HIPS = ("left_hip", "right_hip")
 CELLS = {
     "positions": "frames and joints that all methods and the reference have; frames with both hips, at least half of "
     "the joints, and not all joints on a line",
-    "angles": "times at which the reference and all methods that measure the angle have it",
+    "angles": "times at which the reference and all methods that measure the angle have it; rom_all_deg: all times at "
+    "which the method itself has it",
 }
 
 ALIGNMENT = {
@@ -111,6 +113,7 @@ def compare(
         "joints_left_out": cells.left_out,
         "least_joints_per_frame": cells.least,
         "angles": sorted(samples),
+        **_angle_definitions(angles, samples),
         "cells": CELLS,
         "alignment": ALIGNMENT,
         "matching_tolerance_s": tolerance_s,
@@ -322,12 +325,38 @@ def _common_samples(angles: Mapping[str, AngleSeries]) -> dict[str, BoolArray]:
     return {name: _all(masks) for name, masks in measured.items()}
 
 
+def _angle_definitions(angles: Mapping[str, AngleSeries], measured: Collection[str]) -> dict[str, Any]:
+    """What the angles are and which values they can take, by name without the side: left and right are one angle.
+
+    Where methods define one name differently each definition names its methods.
+    """
+    words: dict[str, dict[str, list[str]]] = {}
+    intervals: dict[str, list[float]] = {}
+    for method, series in angles.items():
+        for name, definition, interval in zip(series.names, series.definitions, series.intervals_rad, strict=True):
+            if name not in measured:
+                continue
+            plain_name = name.removeprefix("left_").removeprefix("right_")
+            whose = words.setdefault(plain_name, {}).setdefault(definition, [])
+            if method not in whose:
+                whose.append(method)
+            low, high = np.rad2deg(interval).round(6).tolist()
+            known = intervals.get(plain_name, [low, high])
+            intervals[plain_name] = [min(low, known[0]), max(high, known[1])]
+    definitions = {
+        name: next(iter(each)) if len(each) == 1 else " / ".join(f"{', '.join(who)}: {w}" for w, who in each.items())
+        for name, each in words.items()
+    }
+    return {"angle_definitions": definitions, "angle_intervals_deg": intervals}
+
+
 def _angle_agreement(
     angles: Mapping[str, AngleSeries], name: str, against: str | None, samples: Mapping[str, BoolArray]
 ) -> dict[str, AngleAgreement]:
     if name not in angles:
         return {}
     compared = {}
+    ranges = angles[name].range_of_motion_deg()
     for angle in angles[name].names:
         own = _common_curve(angles, name, angle, samples)
         other = _common_curve(angles, against, angle, samples)
@@ -340,7 +369,9 @@ def _angle_agreement(
             **apart,
             rom_deg=None if own is None else float(np.ptp(own)),
             rom_reference_deg=None if other is None else float(np.ptp(other)),
+            rom_all_deg=_finite(ranges[angle]),
             n_samples=0 if own is None else len(own),
+            n_all=int(np.isfinite(angles[name][angle]).sum()),
         )
     return compared
 

@@ -3,9 +3,12 @@
 results.json is the dataclasses below, field by field; a number that does not exist is null (JSON has no NaN):
 
     protocol          reference, methods, joints, alignment of each error, matching tolerance, filter, versions, seeds,
-                      and of this trial: frames compared and left out, counts per method and joint
+                      angle_definitions and angle_intervals_deg by the angle's name without its side,
+                      and of this trial: frames compared and left out, counts per method and joint, and where there
+                      are cameras reprojection_px_median_all
     methods.<name>    n_frames, n_cells, the five position errors, per_joint.<joint> with the same five,
-                      angles.<name> with rmse_deg, bias_deg, r, rom_deg, rom_reference_deg, n_samples
+                      angles.<name> with rmse_deg, bias_deg, r, rom_deg, rom_reference_deg, n_samples over what all
+                      methods share, and rom_all_deg, n_all over all that the method itself has
     pairs             where there is no reference: each method `a` against each method `b`
     cameras.<name>    reprojection_px_median
 """
@@ -24,8 +27,9 @@ from gonio.core.files import replacing
 from gonio.errors import InputError
 
 ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s")
-ANGLE_KEYS = ("rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg")
-OF_THE_TRIAL = ("trial", "frames", "counts")
+ANGLE_KEYS = ("rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg", "rom_all_deg")
+REPROJECTION = "reprojection_px_median_all"
+OF_THE_TRIAL = ("trial", "frames", "counts", REPROJECTION)
 """Keys of the protocol that tell of one trial and may differ between results that are averaged."""
 
 _T = TypeVar("_T")
@@ -46,7 +50,9 @@ class PositionErrors:
 class AngleAgreement:
     """One angle of one method over the `n_samples` times at which all that measure it have it.
 
-    Bias is estimate minus reference. ROM is largest minus smallest value over those same times.
+    Bias is estimate minus reference. ROM is largest minus smallest value over those same times: what a method makes of
+    the same movement. `rom_all_deg` is the method's own ROM over all the `n_all` times at which it has the angle: the
+    movement's range as far as the method saw it. It is never smaller, and one bad frame can enlarge it.
     """
 
     rmse_deg: float | None = None
@@ -54,7 +60,9 @@ class AngleAgreement:
     r: float | None = None
     rom_deg: float | None = None
     rom_reference_deg: float | None = None
+    rom_all_deg: float | None = None
     n_samples: int = 0
+    n_all: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +139,11 @@ class StudyResult:
         protocol.optional_text("reference")
         for key in ("alignment", "frames"):
             protocol.mapping(key)
+        for key in ("angle_definitions", "angle_intervals_deg"):
+            if key in protocol.content:
+                protocol.mapping(key)
+        if REPROJECTION in protocol.content:
+            protocol.number(REPROJECTION)
         protocol.mapping("counts").each(lambda joints: joints.each(lambda joint: joint.content))
         return cls(
             protocol=protocol.content,
@@ -159,17 +172,23 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
         if difference is not None:
             raise InputError(f"results 1 and {number} cannot be averaged, their protocols differ: {difference}")
     protocol = {**protocols[0], "averaged": sum(p.get("averaged", 1) for p in protocols)}
-    for key in OF_THE_TRIAL[1:]:
+    for key in ("frames", "counts"):
         protocol[key] = _merged([content["protocol"][key] for content in contents], key, sum)
+    if any(REPROJECTION in content["protocol"] for content in contents):
+        medians = [content["protocol"].get(REPROJECTION) for content in contents]
+        protocol[REPROJECTION] = _merged(medians, REPROJECTION, _mean)
     protocol["trial"] = [content["protocol"].get("trial") for content in contents]
     for content in contents:
         for method in content["methods"].values():
             method["history"] = [f"mean of {len(results)} results"]
     merged = {
-        key: _merged([content[key] for content in contents], key, lambda numbers: math.fsum(numbers) / len(numbers))
-        for key in ("methods", "pairs", "cameras")
+        key: _merged([content[key] for content in contents], key, _mean) for key in ("methods", "pairs", "cameras")
     }
     return StudyResult.from_json({"protocol": protocol, **merged}, "mean")
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
 
 
 def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
@@ -186,7 +205,7 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
     count_keys = list(next((c for joints in counts.values() for c in joints.values()), {}))
     methods: list[list[Any]] = [["method", "reference", "n_frames", "n_cells", *ERROR_KEYS]]
     per_joint: list[list[Any]] = [["method", "reference", "joint", *ERROR_KEYS, *count_keys]]
-    angles: list[list[Any]] = [["method", "reference", "angle", "n_samples", *ANGLE_KEYS]]
+    angles: list[list[Any]] = [["method", "reference", "angle", "n_samples", *ANGLE_KEYS, "n_all"]]
     for name, against, item in compared:
         methods.append([name, against, item.n_frames, item.n_cells, *(getattr(item, key) for key in ERROR_KEYS)])
         for joint, errors in item.per_joint.items():
@@ -195,7 +214,7 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
             per_joint.append([name, against, joint, *numbers, *(counted.get(key) for key in count_keys)])
         for angle, agreement in item.angles.items():
             numbers = [getattr(agreement, key) for key in ANGLE_KEYS]
-            angles.append([name, against, angle, agreement.n_samples, *numbers])
+            angles.append([name, against, angle, agreement.n_samples, *numbers, agreement.n_all])
     return {"methods": methods, "per_joint": per_joint, "angles": angles}
 
 
@@ -303,7 +322,8 @@ def _read_errors(node: _Node) -> PositionErrors:
 
 
 def _read_angle(node: _Node) -> AngleAgreement:
-    return AngleAgreement(n_samples=node.count("n_samples"), **{key: node.number(key) for key in ANGLE_KEYS})
+    numbers = {key: node.number(key) for key in ANGLE_KEYS}
+    return AngleAgreement(n_samples=node.count("n_samples"), n_all=node.count("n_all"), **numbers)
 
 
 def _read_comparison(node: _Node) -> dict[str, Any]:

@@ -255,6 +255,50 @@ def test_angles_are_compared_over_the_times_that_all_have() -> None:
     assert result.protocol["angles"] == ["hip", "knee"]
 
 
+def test_the_range_over_all_frames_is_each_methods_own() -> None:
+    """A method that is blind at the extreme cuts the shared range of all, and nobody's own."""
+    curve = 40 - 40 * np.cos(np.linspace(0, 2 * np.pi, 21))  # 0..80..0 degrees, 80 in the middle
+    blind = np.where(curve > 60, np.nan, curve)
+    off = curve + 1.0
+    off[3] = np.nan
+    positions = walk(21)
+    result = study(
+        dict.fromkeys(["truth", "off", "blind"], pose(positions)),
+        angles={n: angle_series({"knee": c}) for n, c in {"truth": curve, "off": off, "blind": blind}.items()},
+    )
+    seen = int((curve <= 60).sum())
+    for name, n_all, rom_all in (("truth", 21, 80), ("off", 20, 80), ("blind", seen, np.nanmax(blind))):
+        knee = result.methods[name].angles["knee"]
+        assert (knee.n_samples, knee.n_all) == (seen - 1, n_all)
+        assert knee.rom_all_deg == pytest.approx(rom_all)
+        assert knee.rom_deg == pytest.approx(np.nanmax(blind))
+        assert knee.rom_reference_deg == pytest.approx(np.nanmax(blind))
+
+
+def test_an_angle_that_was_never_seen_has_no_range() -> None:
+    series = angle_series({"knee": np.full(20, np.nan)})
+    knee = study({"a": pose(walk())}, None, angles={"a": series}).methods["a"].angles["knee"]
+    assert (knee.rom_all_deg, knee.n_all) == (None, 0)
+
+
+def test_the_protocol_defines_every_angle_once_for_both_sides() -> None:
+    names = ("left_knee_flexion", "right_knee_flexion", "trunk_inclination", "left_unseen")
+
+    def series(trunk: str) -> AngleSeries:
+        words = ("0 = straight", "0 = straight", trunk, "of nothing")
+        table = np.repeat([[1.0, 1.0, 0.5, np.nan]], 20, axis=0)
+        return AngleSeries(table, np.arange(20) / RATE_HZ, names, words, ((0.0, np.pi),) * 2 + ((-0.5, 0.5),) * 2)
+
+    methods = {"a": pose(walk()), "b": pose(walk(seed=1))}
+    alike = study(methods, None, angles={"a": series("0 = upright"), "b": series("0 = upright")}).protocol
+    assert alike["angle_definitions"] == {"knee_flexion": "0 = straight", "trunk_inclination": "0 = upright"}
+    assert alike["angle_intervals_deg"]["knee_flexion"] == [0, 180]
+    assert alike["angle_intervals_deg"]["trunk_inclination"] == pytest.approx([-28.647890, 28.647890])
+    differing = study(methods, None, angles={"a": series("0 = upright"), "b": series("0 = flat")}).protocol
+    assert differing["angle_definitions"]["trunk_inclination"] == "a: 0 = upright / b: 0 = flat"
+    assert study(methods, None).protocol["angle_definitions"] == {}
+
+
 def test_a_constant_curve_has_an_error_and_no_correlation() -> None:
     positions = pose(walk())
     result = study(

@@ -47,7 +47,8 @@ def test_results_json_has_the_keys_that_tools_rely_on(tmp_path: Path) -> None:
     errors = {"mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s"}
     assert {"n_frames", "per_joint", "angles"} | errors <= set(method)
     assert set(method["per_joint"]["left_knee"]) == errors
-    assert {"rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg"} <= set(method["angles"]["knee"])
+    compared = {"rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg", "n_samples"}
+    assert compared | {"rom_all_deg", "n_all"} == set(method["angles"]["knee"])
     assert method["mpjpe_mm"] == pytest.approx(10)
     assert method["angles"]["knee"]["bias_deg"] == pytest.approx(5)
     assert content["methods"]["truth"]["is_reference"] is True
@@ -101,6 +102,12 @@ def broken(change: str) -> str:
     return json.dumps(content)
 
 
+def with_protocol(key: str, value: Any) -> str:
+    content = result().to_json()
+    content["protocol"][key] = value
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -120,6 +127,11 @@ def broken(change: str) -> str:
         (broken("frames"), r"methods\.estimate\.n_frames is 1\.5, not a count"),
         (broken("angle"), r"angles\.knee is not an object"),
         (broken("list"), r"pairs is \{\}, not a list"),
+        (with_protocol("angle_definitions", ["knee"]), r"protocol\.angle_definitions is \['knee'\], not an object"),
+        (
+            with_protocol("reprojection_px_median_all", "3 px"),
+            r"protocol\.reprojection_px_median_all is '3 px', not a number or null",
+        ),
         (broken("infinite"), r": methods\.estimate\..*mpjpe_mm is not a finite number"),
     ],
 )
@@ -158,6 +170,22 @@ def test_average_of_two_trials() -> None:
     assert mean.protocol["frames"]["compared"] == 20
     assert mean.protocol["counts"]["estimate"]["left_shoulder"]["missing"] == 2
     assert mean.protocol["filter"] == "none"
+
+
+def test_the_median_over_all_cameras_is_averaged_with_the_rest() -> None:
+    def seen(median_px: float | None) -> StudyResult:
+        one = result()
+        return replace(one, protocol={**one.protocol, "reprojection_px_median_all": median_px})
+
+    assert average([seen(2.0), seen(4.0)]).protocol["reprojection_px_median_all"] == 3
+    assert average([seen(2.0), seen(None)]).protocol["reprojection_px_median_all"] is None
+    assert average([seen(2.0), result()]).protocol["reprojection_px_median_all"] is None
+    assert "reprojection_px_median_all" not in average([result(), result()]).protocol
+
+
+def test_the_range_over_all_frames_is_averaged_and_its_frames_are_counted_together() -> None:
+    knee = average([result(), result()]).methods["estimate"].angles["knee"]
+    assert (knee.rom_all_deg, knee.n_all) == (pytest.approx(54), 20)
 
 
 def test_average_of_pairs() -> None:
@@ -222,7 +250,9 @@ def test_tables_hold_every_number_once() -> None:
     assert (shoulder["method"], shoulder["joint"]) == ("estimate", "left_shoulder")
     assert (shoulder["missing"], shoulder["missing_alone"], shoulder["measured"]) == (1, 1, 9)
     header, *rows = by_name["angles"]
-    assert dict(zip(header, rows[1], strict=True))["bias_deg"] == pytest.approx(5)
+    knee = dict(zip(header, rows[1], strict=True))
+    assert knee["bias_deg"] == pytest.approx(5)
+    assert (knee["rom_all_deg"], knee["n_all"]) == (pytest.approx(54), 10)
 
 
 def test_tables_of_pairs_say_who_is_measured_against_whom() -> None:
