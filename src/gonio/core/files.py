@@ -18,6 +18,8 @@ def replacing(path: Path) -> Iterator[Path]:
     The caller may create a file or a folder there. Raises `InputError` where `path` cannot be written.
     """
     path = Path(path)
+    if path.name in ("", ".."):
+        raise InputError(f"{path}: is no name of a file or folder to write; choose one with -o")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -27,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         try:
-            _replace(temporary, path, scratch / "previous")
+            _replace(temporary, path, scratch / f"{path.name}.previous")
         except OSError as error:
             raise InputError(f"{path}: cannot be replaced ({error.strerror})") from None
     finally:
