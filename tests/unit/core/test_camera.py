@@ -1,0 +1,296 @@
+"""Cameras: parity with OpenCV, the formula of Human3.6M, round trips; rigs and their vertical."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gonio.core.camera import Camera, DistortionModel, Rig
+from gonio.errors import InputError
+
+MATRIX = np.array([[1145.0, 0, 512.5], [0, 1143.8, 515.4], [0, 0, 1]])
+H36M = (-0.2098, 0.2426, -0.0098, -0.0009, -0.0014)  # a camera of Human3.6M: k1, k2, k3, p1, p2
+OPENCV = (-0.2, 0.12, 0.003, -0.002, 0.01)  # k1, k2, p1, p2, k3
+
+
+def camera(distortion: tuple[float, ...] = OPENCV, model: DistortionModel = "opencv", seed: int = 0) -> Camera:
+    rng = np.random.default_rng(seed)
+    rotation = cv2.Rodrigues(rng.normal(0, 0.5, 3))[0]
+    return Camera("cam", (1000, 1002), MATRIX, distortion, model, rotation, rng.normal(0, 1, 3) + [0, 0, 5])
+
+
+def points_before(cam: Camera, n: int = 200, seed: int = 1) -> NDArray:
+    """(n, 3) m points in the world that the camera sees at up to 35 degrees from its axis."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(-0.5, 0.5, (n, 2))
+    depth = rng.uniform(1, 8, (n, 1))
+    return cam.camera_to_world(np.hstack([xy * depth, depth]))
+
+
+def test_projection_equals_opencv() -> None:
+    for seed in range(3):
+        cam = camera(seed=seed)
+        points = points_before(cam)
+        expected, _ = cv2.projectPoints(
+            points, cv2.Rodrigues(cam.rotation)[0], cam.translation, MATRIX, np.array(OPENCV)
+        )
+        np.testing.assert_allclose(cam.world_to_image(points), expected[:, 0], atol=1e-9)
+
+
+def test_undistortion_equals_opencv() -> None:
+    cam = camera()
+    pixels = cam.world_to_image(points_before(cam))
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-14)
+    distortion = np.array(OPENCV)
+    ideal = cv2.undistortPointsIter(pixels[:, None], MATRIX, distortion, None, None, criteria)[:, 0]
+    np.testing.assert_allclose(cam.image_to_normalized(pixels), ideal, atol=1e-9)
+    redrawn = cv2.undistortPointsIter(pixels[:, None], MATRIX, distortion, None, MATRIX, criteria)[:, 0]
+    np.testing.assert_allclose(cam.undistort_image_points(pixels), redrawn, atol=1e-6)
+
+
+def test_h36m_distortion_is_its_formula() -> None:
+    """radial = 1 + k1 r2 + k2 r2^2 + k3 r2^3; tan = p . xy; uv = f (xy (radial + tan) + p r2) + c."""
+    cam = camera(H36M, "h36m")
+    xyz = cam.world_to_camera(points_before(cam))
+    xy = xyz[:, :2] / xyz[:, 2:]
+    k, p = np.array(H36M[:3]), np.array(H36M[3:])
+    r2 = (xy**2).sum(axis=1, keepdims=True)
+    radial = 1 + (k * np.hstack([r2, r2**2, r2**3])).sum(axis=1, keepdims=True)
+    tan = (p * xy).sum(axis=1, keepdims=True)
+    uv = np.diag(MATRIX)[:2] * (xy * (radial + tan) + p * r2) + MATRIX[:2, 2]
+    np.testing.assert_allclose(cam.world_to_image(cam.camera_to_world(xyz)), uv, atol=1e-9)
+
+
+def test_the_two_models_differ_in_the_tangential_part_only() -> None:
+    xy = points_before(camera())[:, :2] * 0.1
+    radial_h36m, radial_opencv = camera((0.1, 0.02, 0.003), "h36m"), camera((0.1, 0.02, 0, 0, 0.003))
+    np.testing.assert_array_equal(radial_h36m.distort(xy), radial_opencv.distort(xy))
+    tangential_h36m, tangential_opencv = camera((0, 0, 0, 0.01, 0.02), "h36m"), camera((0, 0, 0.02, 0.01))
+    assert np.abs(tangential_h36m.distort(xy) - tangential_opencv.distort(xy)).max() > 1e-4
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    x=st.floats(-0.6, 0.6),
+    y=st.floats(-0.6, 0.6),
+    k1=st.floats(-0.2, 0.3),
+    k2=st.floats(-0.05, 0.1),
+    p1=st.floats(-0.005, 0.005),
+    p2=st.floats(-0.005, 0.005),
+    model=st.sampled_from(["opencv", "h36m"]),
+)
+def test_undistort_undoes_distort(
+    x: float, y: float, k1: float, k2: float, p1: float, p2: float, model: DistortionModel
+) -> None:
+    cam = camera((k1, k2, p1, p2) if model == "opencv" else (k1, k2, 0, p1, p2), model)
+    xy = np.array([x, y])
+    np.testing.assert_allclose(cam.undistort(cam.distort(xy)), xy, atol=1e-9)
+
+
+@pytest.mark.parametrize("radius", [0.75, 1.0, 1.5, 3.0, 1e3, 1e9])
+def test_pixels_that_no_ray_reaches_have_none(radius: float) -> None:
+    """x (1 - 0.3 x^2) is nowhere larger than 0.703; what lies beyond is NaN, not a root on the other side."""
+    cam = camera((-0.3,))
+    target = radius * np.array([[0.6, 0.8], [-1.0, 0.0]])
+    assert np.isnan(cam.undistort(target)).all()
+    assert np.isnan(cam.rays(target * MATRIX[0, 0] + MATRIX[:2, 2])[1]).all()
+    inside = cam.undistort(np.array([0.42, 0.56]))  # radius 0.7, just inside
+    np.testing.assert_allclose(cam.distort(inside), [0.42, 0.56], atol=1e-6)
+    assert np.linalg.norm(inside) < 1.06
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), model=st.sampled_from(["opencv", "h36m"]))
+def test_round_trips(seed: int, model: DistortionModel) -> None:
+    """World to camera and back; world to pixel to ray and back onto the point."""
+    cam = camera(OPENCV if model == "opencv" else H36M, model, seed)
+    points = points_before(cam, 20, seed)
+    np.testing.assert_allclose(cam.camera_to_world(cam.world_to_camera(points)), points, atol=1e-12)
+    origin, direction = cam.rays(cam.world_to_image(points))
+    np.testing.assert_allclose(np.linalg.norm(direction, axis=-1), 1, atol=1e-12)
+    along = ((points - origin) * direction).sum(axis=-1, keepdims=True)
+    assert (along > 0).all()
+    np.testing.assert_allclose(origin + along * direction, points, atol=1e-7)
+    np.testing.assert_allclose(cam.world_to_camera(cam.center_m), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("distortion", "model"), [(OPENCV, "opencv"), (H36M, "h36m"), ((), "opencv")])
+def test_jacobian_is_the_derivative(distortion: tuple[float, ...], model: DistortionModel) -> None:
+    cam = camera(distortion, model)
+    points = points_before(cam, 10)
+    pixels, jacobian = cam.world_to_image_jacobian(points)
+    np.testing.assert_allclose(pixels, cam.world_to_image(points), atol=1e-9)
+    step = 1e-6
+    for axis in range(3):
+        shift = np.eye(3)[axis] * step
+        slope = (cam.world_to_image(points + shift) - cam.world_to_image(points - shift)) / (2 * step)
+        np.testing.assert_allclose(jacobian[..., axis], slope, rtol=1e-5, atol=1e-3)
+
+
+def test_projection_matrix_is_the_ideal_projection() -> None:
+    cam = camera(())
+    points = points_before(cam)
+    homogeneous = np.column_stack([points, np.ones(len(points))]) @ cam.projection_matrix.T
+    np.testing.assert_allclose(cam.world_to_image(points), homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-9)
+
+
+def test_points_behind_the_camera_have_no_image() -> None:
+    cam = Camera("cam", (640, 480), MATRIX)
+    pixels = cam.world_to_image([[0, 0, -1.0], [0, 0, 0], [np.nan, 0, 1], [0, 0, 2.0]])
+    assert np.isnan(pixels[:2]).all()
+    assert np.isnan(pixels[2, 0])
+    np.testing.assert_array_equal(pixels[3], MATRIX[:2, 2])
+    assert np.isnan(cam.world_to_image_jacobian([[0, 0, -1.0]])[0]).all()
+
+
+def test_missing_pixels_stay_missing() -> None:
+    cam = camera()
+    assert np.isnan(cam.image_to_normalized([np.nan, np.nan])).all()
+    assert np.isnan(cam.rays([np.nan, 3.0])[1]).all()
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3), (0,)])
+def test_any_leading_shape(shape: tuple[int, ...]) -> None:
+    cam = camera()
+    points = np.zeros((*shape, 3)) + cam.camera_to_world([0.1, 0.2, 3.0])
+    assert cam.world_to_image(points).shape == (*shape, 2)
+    assert cam.rays(np.zeros((*shape, 2)))[1].shape == (*shape, 3)
+    assert cam.world_to_image_jacobian(points)[1].shape == (*shape, 2, 3)
+
+
+def test_cropping_moves_the_pixel_origin() -> None:
+    cam = camera()
+    part = cam.cropped(100, 50, (800, 900))
+    points = points_before(cam)
+    np.testing.assert_allclose(part.world_to_image(points), cam.world_to_image(points) - [100, 50], atol=1e-9)
+    assert part.size_px == (800, 900)
+
+
+def test_cameras_are_frozen_and_their_arrays_read_only() -> None:
+    matrix = MATRIX.copy()
+    cam = Camera("cam", (640, 480), matrix)
+    matrix[0, 0] = 1
+    assert cam.matrix[0, 0] == MATRIX[0, 0]
+    for array in (cam.matrix, cam.rotation, cam.translation):
+        with pytest.raises(ValueError, match="read-only"):
+            array.flat[0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cam.name = "other"  # type: ignore[misc]
+    assert cam.distortion == (0.0,) * 5
+    assert cam.focal_px == pytest.approx(1144.4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"matrix": np.eye(2)}, "matrix must be 3x3"),
+        ({"matrix": -MATRIX}, "matrix must be"),
+        ({"matrix": np.diag([-5.0, 5, 1])}, "positive focal lengths"),
+        ({"matrix": MATRIX * np.nan}, "matrix must be"),
+        ({"matrix": np.array([[5, 0, np.nan], [0, 5, 1], [0, 0, 1]])}, "matrix must be"),
+        ({"rotation": np.eye(3) * 2}, "not an orthogonal"),
+        ({"rotation": np.eye(3) * np.nan}, "not an orthogonal"),
+        ({"rotation": np.eye(2)}, "not an orthogonal"),
+        ({"rotation": np.diag([1.0, 1, -1])}, "reflection"),
+        ({"translation": np.zeros(2)}, "three finite numbers"),
+        ({"translation": np.full(3, np.inf)}, "three finite numbers"),
+        ({"size_px": (0, 480)}, "not positive"),
+        ({"distortion": (0.0,) * 6}, "6 distortion coefficients"),
+        ({"distortion": (np.nan,)}, "not all finite"),
+        ({"distortion_model": "fisheye"}, "no distortion model 'fisheye'"),
+    ],
+)
+def test_impossible_cameras_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=f"camera 'c7': .*{message}"):
+        Camera(**({"name": "c7", "size_px": (640, 480), "matrix": MATRIX} | change))  # type: ignore[arg-type]
+
+
+def test_real_cameras_of_human36m_round_trip(shared_data: Path) -> None:
+    """All of its cameras, over their whole images."""
+    table = json.loads((shared_data / "h36m-cameras" / "camera-parameters.json").read_text())
+    assert len(table["intrinsics"]) == 4
+    grid = np.stack(np.meshgrid(np.linspace(0, 999, 12), np.linspace(0, 999, 12)), axis=-1)
+    for name, entry in table["intrinsics"].items():
+        # the file has OpenCV's order; Human3.6M's first tangential coefficient goes with x, OpenCV's with y
+        k1, k2, p2, p1, k3 = np.ravel(entry["distortion"])
+        cam = Camera(name, (1000, 1000), np.array(entry["calibration_matrix"]), (k1, k2, k3, p1, p2), "h36m")
+        back = cam.distort(cam.image_to_normalized(grid)) @ cam.matrix[:2, :2].T + cam.matrix[:2, 2]
+        np.testing.assert_allclose(back, grid, atol=1e-6)
+
+
+def upright(name: str = "a", up: str = "+z") -> Camera:
+    """A camera that looks horizontally, its image's top towards `up`."""
+    down = np.zeros(3)
+    down["xyz".index(up[1])] = -1.0 if up[0] == "+" else 1.0
+    forward = np.roll(np.abs(down), 1)
+    return Camera(name, (640, 480), MATRIX, rotation=np.stack([np.cross(down, forward), down, forward]))
+
+
+@pytest.mark.parametrize("up", ["+x", "-x", "+y", "-y", "+z", "-z"])
+def test_vertical_is_guessed_and_the_guess_is_told(up: str) -> None:
+    rig = Rig("room", (upright("a", up), upright("b", up)))
+    assert rig.up == up
+    assert rig.history == (f"vertical guessed from the cameras: {up} is up",)
+
+
+def test_given_vertical_is_kept() -> None:
+    rig = Rig("room", (upright(),), up="+y")
+    assert rig.up == "+y"
+    assert rig.history == ()
+    assert rig.select(["a"]).up == "+y"
+
+
+def test_rig_access_by_name() -> None:
+    rig = Rig("room", (upright("a"), upright("b"), upright("c")))
+    assert len(rig) == 3
+    assert [c.name for c in rig] == ["a", "b", "c"]
+    assert rig["b"].name == "b"
+    assert rig.select(["c", "a"]).camera_names == ("c", "a")
+    with pytest.raises(InputError, match="rig 'room' has no camera 'd'; it has a, b, c"):
+        rig["d"]
+    with pytest.raises(InputError, match="no camera 'd'"):
+        rig.select(["a", "d"])
+
+
+def test_impossible_rigs_are_refused() -> None:
+    with pytest.raises(InputError, match="names a camera twice: a, a"):
+        Rig("room", (upright(), upright()))
+    with pytest.raises(InputError, match="has no camera"):
+        Rig("room", ())
+
+
+def test_parallel_rig_is_that_of_the_disparity_formula() -> None:
+    """d = x_left - x_right = f B / Z > 0, Z = f B / d, X = (x_left - cx) Z / f, and the same y in both."""
+    f, baseline, (cx, cy) = 525.0, 0.28, (319.5, 239.5)
+    rig = Rig.parallel(baseline, f, (640, 480))
+    points = np.array([[0.3, -0.2, 3.0], [-0.5, 0.4, 1.7], [0.14, 0, 8.0]])
+    left, right = (c.world_to_image(points) for c in rig)
+    disparity = left[:, 0] - right[:, 0]
+    np.testing.assert_allclose(disparity, f * baseline / points[:, 2])
+    np.testing.assert_allclose(left[:, 1], right[:, 1])
+    np.testing.assert_allclose(147.0 / disparity, points[:, 2])
+    np.testing.assert_allclose((left[:, 0] - cx) * points[:, 2] / f, points[:, 0], atol=1e-12)
+    np.testing.assert_allclose((left[:, 1] - cy) * points[:, 2] / f, points[:, 1], atol=1e-12)
+    assert rig.camera_names == ("left", "right")
+    assert rig.up == "-y"
+    assert rig.history == ("principal point assumed in the middle of the image: (319.5, 239.5)",)
+
+
+def test_parallel_rig_with_a_known_principal_point_assumes_nothing() -> None:
+    rig = Rig.parallel(0.28, 525, (640, 480), (310.0, 250.0), ("l", "r"))
+    assert rig.history == ()
+    assert rig["r"].matrix[0, 2] == 310.0
+
+
+@pytest.mark.parametrize(("baseline", "focal"), [(0.0, 525.0), (-0.28, 525.0), (0.28, 0.0), (np.nan, 525.0)])
+def test_parallel_rig_needs_positive_lengths(baseline: float, focal: float) -> None:
+    with pytest.raises(InputError, match="must be positive"):
+        Rig.parallel(baseline, focal, (640, 480))
