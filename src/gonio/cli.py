@@ -73,10 +73,11 @@ def compare(
         videos: Draw the overlay videos.
     """
     from gonio.config import load_trial
-    from gonio.pipeline import adjusted, trial_from_files
+    from gonio.trials import adjusted, trial_from_files
 
     if len(files) == 1 and files[0].suffix == ".toml":
-        for name, value in {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps}.items():
+        told = {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps}
+        for name, value in (told | {"principal-point": principal_point}).items():
             if value is not None:
                 raise ConfigError(f"--{name} goes with videos or keypoints; a trial file says it itself")
         trial = load_trial(files[0])

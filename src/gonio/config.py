@@ -8,6 +8,7 @@ trial file are relative to the file.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -41,6 +42,18 @@ class CameraConfig:
             raise ConfigError(f"camera {self.name!r} needs either video or keypoints")
         if self.offset_frames and self.offset_s:
             raise ConfigError(f"camera {self.name!r} has an offset in frames and one in seconds; give one")
+        if self.video is not None and (self.layout is not None or self.fps is not None):
+            raise ConfigError(f"camera {self.name!r}: layout and fps are for keypoints; a video tells its own")
+        if self.fps is not None and not self.fps > 0:
+            raise ConfigError(f"camera {self.name!r}: fps = {self.fps:g} must be positive")
+        if self.crop_px is not None and min(self.crop_px) < 0:
+            raise ConfigError(
+                f"camera {self.name!r}: crop_px = {list(self.crop_px)} counts cut columns and rows, 0 or more"
+            )
+        if self.region_px is not None and not (
+            self.region_px[0] < self.region_px[2] and self.region_px[1] < self.region_px[3]
+        ):
+            raise ConfigError(f"camera {self.name!r}: region_px is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
 
     @property
     def file(self) -> Path:
@@ -60,7 +73,7 @@ class RigConfig:
     baseline_m: float | None = None
     focal_px: float | None = None
     principal_point_px: tuple[float, float] | None = None  # the middle of the image where not given
-    max_row_disparity_px: float | None = None  # parallel rig: how far rows may differ; 2 % of the height by default
+    max_row_disparity_px: float | None = None  # parallel rig: how far rows may differ; 1/48 of the height by default
 
     def __post_init__(self) -> None:
         parallel = self.baseline_m is not None or self.focal_px is not None
@@ -70,6 +83,10 @@ class RigConfig:
             raise ConfigError("rig: two parallel cameras need both baseline_m and focal_px")
         if not parallel and self.calibration is None:
             raise ConfigError("rig: give a calibration file, or baseline_m and focal_px of two parallel cameras")
+        if parallel and (self.unit is not None or self.up is not None):
+            raise ConfigError("rig: unit and up belong to a calibration file; two parallel cameras have neither")
+        if not parallel and (self.principal_point_px is not None or self.max_row_disparity_px is not None):
+            raise ConfigError("rig: principal_point_px and max_row_disparity_px belong to two parallel cameras")
 
 
 @dataclass(frozen=True)
@@ -91,16 +108,30 @@ class StereoConfig:
 
     min_confidence: float = 0.5  # a view's joint below it is not used
     max_reprojection_px: float | None = None  # drop views until the mean error is at most this (else robust_sigmas)
-    robust_sigmas: float | None = 3.0  # drop a view beyond so many robust sigmas of its camera
+    robust_sigmas: float | None = 3.0  # drop a view beyond so many robust sigmas of its camera; 0 drops none
     refine: Literal["reprojection", "none"] = "reprojection"  # "none" leaves the linear solution
+
+    def __post_init__(self) -> None:
+        _check_share("stereo.min_confidence", self.min_confidence)
+        for name, value in (("max_reprojection_px", self.max_reprojection_px), ("robust_sigmas", self.robust_sigmas)):
+            if value is not None and value < 0:
+                raise ConfigError(f"stereo.{name} = {value:g} must be positive")
 
 
 @dataclass(frozen=True)
 class CleaningConfig:
     """What is done to every method's 3D joints alike; nothing by default."""
 
+    min_confidence: float = 0.0  # joints below it become missing
     max_gap_s: float = 0.0  # gaps up to this long are interpolated
     lowpass_hz: float | None = None  # zero-phase Butterworth, fourth order
+
+    def __post_init__(self) -> None:
+        _check_share("cleaning.min_confidence", self.min_confidence)
+        if self.max_gap_s < 0:
+            raise ConfigError(f"cleaning.max_gap_s = {self.max_gap_s:g} must be 0 or more")
+        if self.lowpass_hz is not None and not self.lowpass_hz > 0:
+            raise ConfigError(f"cleaning.lowpass_hz = {self.lowpass_hz:g} must be positive; leave it out for no filter")
 
 
 @dataclass(frozen=True)
@@ -121,7 +152,8 @@ class RecordingConfig:
     fps: float | None = None
     unit: Literal["m", "mm"] | None = None
     offset_s: float = 0.0  # how far its clock is ahead: common time = own time - offset
-    in_rig_frame: bool = False  # its world is the rig's (axes are turned to the rig's vertical); else it has its own
+    up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
+    frame: str = ""  # "rig": it stands in the rig's frame; recordings of one other name share a frame; else its own
 
 
 @dataclass(frozen=True)
@@ -149,13 +181,29 @@ class Trial:
 
     def __post_init__(self) -> None:
         names = [camera.name for camera in self.cameras] + [recording.name for recording in self.recordings]
+        folded = [name.casefold() for name in names]
         for name in names:
-            if names.count(name) > 1:
+            if folded.count(name.casefold()) > 1:
                 raise ConfigError(f"two cameras or recordings are called {name!r}; give each its own name")
-            if not name or any(c in name for c in '/\\:*?"<>|') or name.startswith("."):
+            if not _makes_a_file_name(name):
                 raise ConfigError(f"{name!r} cannot be the name of a camera or recording: files are named after it")
         if not self.cameras and not self.recordings:
             raise ConfigError("the trial names neither a camera nor a recording; add [[cameras]] or [[recordings]]")
+
+
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+
+
+def _makes_a_file_name(name: str) -> bool:
+    """On every system: not empty, no separators or control characters, none of Windows' reserved names."""
+    if not name or name[0] == "." or name[-1] in ". " or name.split(".", maxsplit=1)[0].casefold() in RESERVED:
+        return False
+    return not any(c in '/\\:*?"<>|' or ord(c) < 32 for c in name)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} = {value:g} must lie in 0..1")
 
 
 def load_trial(path: Path) -> Trial:
@@ -165,8 +213,10 @@ def load_trial(path: Path) -> Trial:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such trial file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable text file ({type(error).__name__})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file; a trial is written in TOML") from None
     return parse_trial(text, path.parent, str(path))
 
 
@@ -229,6 +279,8 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     if hint is Path and isinstance(value, str):
         return folder / value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ConfigError(f"{where} = {value}; it must be a finite number")
         return float(value)
     if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value

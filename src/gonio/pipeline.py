@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -28,26 +29,28 @@ from gonio.config import (
     CameraConfig,
     DetectorConfig,
     RecordingConfig,
-    ReportConfig,
-    RigConfig,
     StereoConfig,
     Trial,
+    as_plain,
     load_trial,
 )
-from gonio.core.arrays import FloatArray, IntArray
+from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
 from gonio.motion.angles import joint_angles
-from gonio.motion.cleaning import fill_gaps, lowpass
+from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.patient import choose_patient, followed, in_words, inside
 from gonio.sources import formats, rig_files, video
-from gonio.stereo.matching import match_patient
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
+from gonio.trials import trial_from_files
 
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
+
+WORLD = "blazepose-world-"  # and the camera's name: a method
 
 Tick = Callable[[], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Tick]]
@@ -114,36 +117,46 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     if not isinstance(trial, Trial):
         trial = load_trial(Path(trial))
     _check_files(trial)
+    calibration = _calibration(trial)
+    wanted = _wanted_methods(trial)
     sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
-    rig = _rig(trial, sizes)
-    wanted = _wanted_methods(trial, rig)
+    keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
+    sizes |= {name: found.image_size_px for name, found in keypoints.items()}
+    rig = None if calibration is None else _fitted(trial, calibration, sizes)
     recordings = {r.name: _recording(r, rig) for r in trial.recordings}
-    detections = _detect(trial, rig, sizes, progress)
-    rig = rig if rig is not None or trial.rig is None else _parallel_rig(trial, detections)
-    offsets_s = {c.name: _offset_s(c, detections[c.name]) for c in trial.cameras}
-    detections = {n: replace(d, times_s=d.times_s + offsets_s[n]) for n, d in detections.items()}
 
-    clocks = [d.times_s for d in detections.values()] or [r.times_s for r in recordings.values()]
-    times_s = common_times(clocks)
-    notes = [*(rig.history if rig is not None else ()), *_span_notes(detections, times_s)]
-    views, worlds, choice_notes = _follow_patient(trial, rig, detections, times_s)
-    notes += choice_notes
+    found = keypoints | _detect(trial, sizes, progress)
+    offsets_s = {c.name: _offset_s(c, found[c.name]) for c in trial.cameras}
+    detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
+    clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
+    times_s = common_times(list(clocks.values()))
+    if trial.rig is not None and rig is None:
+        rig = _parallel_rig(trial, detections, times_s)
 
+    chosen, words, choice_notes = choose_patient(rig, detections, times_s, trial.detector.choose)
+    views = {name: d.person(chosen[name], words[name]) for name, d in detections.items()}
+    worlds = {n: d.person_world(chosen[n], words[n]) for n, d in detections.items() if d.world_m is not None}
+    on_clock = {name: resample(view, times_s) for name, view in views.items()}
     sequences: dict[str, PoseSequence] = {}
     triangulations: dict[str, Triangulation] = {}
-    on_clock = {name: resample(view, times_s) for name, view in views.items()}
     for method, cameras in wanted.items():
-        if method.startswith("blazepose-world-"):
+        if method.startswith(WORLD):
             sequences[method] = _world_estimate(resample(worlds[cameras[0]], times_s), rig)
         else:
             assert rig is not None
             triangulations[method] = _stereo(trial, rig, {name: on_clock[name] for name in cameras})
             sequences[method] = triangulations[method].sequence
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
-    sequences = {name: _cleaned(trial, sequence) for name, sequence in sequences.items()}
-    if trial.reference is not None and trial.reference not in sequences:
-        raise ConfigError(f"the reference {trial.reference!r} is none of the methods: {', '.join(sequences)}")
-    return Measurement(trial, sequences, detections, views, offsets_s, rig, triangulations, tuple(notes))
+    return Measurement(
+        trial=trial,
+        sequences={name: _cleaned(trial, sequence) for name, sequence in sequences.items()},
+        detections=detections,
+        views=views,
+        offsets_s=offsets_s,
+        rig=rig,
+        triangulations=triangulations,
+        notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *choice_notes),
+    )
 
 
 def compare(trial: Trial | str | Path, progress: Progress = silent) -> StudyResult:
@@ -164,7 +177,14 @@ def evaluate(measurement: Measurement) -> StudyResult:
         reference=trial.reference,
         filter_words="none" if low is None else f"zero-phase Butterworth, order 4, {low:g} Hz, every method",
         reprojection_px=measurement.reprojection_px_median(),
-        protocol_extra={"trial": trial.name, "versions": versions()},
+        protocol_extra={
+            "trial": trial.name,
+            "versions": versions(),
+            "detector": trial.detector.name if any(c.video is not None for c in trial.cameras) else None,
+            "rig": None if trial.rig is None else "calibrated" if trial.rig.calibration is not None else "parallel",
+            "stereo": as_plain(trial.stereo),
+            "cleaning": as_plain(trial.cleaning),
+        },
     )
 
 
@@ -175,57 +195,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
-
-
-def trial_from_files(
-    files: Sequence[Path],
-    *,
-    calibration: Path | None = None,
-    baseline_m: float | None = None,
-    focal_px: float | None = None,
-    principal_point_px: tuple[float, float] | None = None,
-    layout: str | None = None,
-    fps: float | None = None,
-) -> Trial:
-    """A trial of videos, 2D keypoints and 3D recordings; cameras and recordings are named after their files."""
-    cameras: list[CameraConfig] = []
-    recordings: list[RecordingConfig] = []
-    for path in files:
-        name = path.stem.removesuffix("_json")
-        role = _role(path, layout, fps)
-        if role == "video":
-            cameras.append(CameraConfig(name, video=path))
-        elif role == "keypoints":
-            cameras.append(CameraConfig(name, keypoints=path, layout=layout, fps=fps))
-        else:
-            recordings.append(RecordingConfig(name, path, fps=fps if path.suffix == ".npy" else None))
-    rig = None
-    if calibration is not None or baseline_m is not None or focal_px is not None:
-        rig = RigConfig(calibration, None, None, baseline_m, focal_px, principal_point_px)
-    return Trial(tuple(cameras), "trial", rig=rig, recordings=tuple(recordings))
-
-
-def _role(path: Path, layout: str | None, fps: float | None) -> Literal["video", "keypoints", "recording"]:
-    """What a file is by what it holds; one that no joint format claims by its ending is taken for a video."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        return "keypoints"
-    if path.suffix.lower() not in {suffix for form in formats.FORMATS for suffix in form.suffixes}:
-        return "video"
-    item = formats.read(path, layout=layout, rate_hz=fps)
-    flat = isinstance(item, Detections) or (isinstance(item, PoseSequence) and item.unit == "px")
-    return "keypoints" if flat else "recording"
-
-
-def adjusted(trial: Trial, *, detector: str | None, reference: str | None, blur_faces: bool, videos: bool) -> Trial:
-    """The trial with what the command line says on top of it."""
-    return replace(
-        trial,
-        detector=trial.detector if detector is None else replace(trial.detector, name=detector),
-        reference=trial.reference if reference is None else reference,
-        report=ReportConfig(trial.report.videos and videos, trial.report.blur_faces or blur_faces),
-    )
 
 
 def triangulate_files(
@@ -257,16 +226,12 @@ def detect_video(
     progress: Progress = silent,
 ) -> tuple[Detections, PoseSequence]:
     """Everybody found in one video, and the one who is chosen by the rule."""
-    camera = CameraConfig(path.stem, video=path, region_px=region_px)
+    camera = CameraConfig("video", video=path, region_px=region_px)
     trial = Trial((camera,), detector=DetectorConfig(detector, people, choose))
     _check_files(trial)
-    (found,) = _detect(trial, None, {camera.name: video.probe(path).size_px}, progress).values()
-    return found, found.person(_by_rule(found, choose), _rule_in_words(found, choose))
-
-
-def _rule_in_words(found: Detections, choose: str) -> str:
-    rule = "the largest person" if choose == "largest" else "the person nearest to the image's centre"
-    return rule if found.positions.shape[1] > 1 else "the only person found in view"
+    (found,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
+    found = replace(found, frame_name=path.stem)
+    return found, found.person(followed(found, choose), in_words(found, choose))
 
 
 def _check_files(trial: Trial) -> None:
@@ -275,37 +240,46 @@ def _check_files(trial: Trial) -> None:
             raise InputError(f"{path}: no such file (named for {owner!r})")
 
 
-def _rig(trial: Trial, sizes: Mapping[str, tuple[int, int]]) -> Rig | None:
-    """The calibrated cameras under the trial's names; None where the trial names no calibration file."""
+def _calibration(trial: Trial) -> Rig | None:
+    """The calibrated cameras under the trial's names, as the file has them; None where the trial names no file."""
     if trial.rig is None or trial.rig.calibration is None:
         if trial.rig is not None and len(trial.cameras) != 2:
-            raise ConfigError(f"a parallel rig has two cameras; {len(trial.cameras)} named")
+            raise ConfigError(f"a parallel rig has two cameras; the trial names {len(trial.cameras)}")
+        for camera in trial.cameras:
+            if camera.crop_px is not None or camera.calibrated_as is not None:
+                raise ConfigError(f"camera {camera.name!r}: crop_px and calibrated_as need a calibration file in [rig]")
         return None
-    path = trial.rig.calibration
-    rig = rig_files.read(path, up=trial.rig.up, unit=trial.rig.unit)
+    rig = rig_files.read(trial.rig.calibration, up=trial.rig.up, unit=trial.rig.unit)
     names = rig_files.match_cameras(rig, [c.calibrated_as or c.name for c in trial.cameras])
+    cameras = tuple(replace(rig[names[c.calibrated_as or c.name]], name=c.name) for c in trial.cameras)
+    return Rig(rig.name, cameras, up=rig.up, history=rig.history)
+
+
+def _fitted(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int, int]]) -> Rig:
+    """The cameras for images of these sizes: cropped where the trial says so, else of the calibration's size."""
     cameras: list[Camera] = []
     for config in trial.cameras:
-        calibrated = replace(rig[names[config.calibrated_as or config.name]], name=config.name)
-        size = sizes.get(config.name, calibrated.size_px)
+        camera, size = calibration[config.name], sizes[config.name]
         if config.crop_px is not None:
             left, top = config.crop_px
-            if left + size[0] > calibrated.size_px[0] or top + size[1] > calibrated.size_px[1]:
+            if left + size[0] > camera.size_px[0] or top + size[1] > camera.size_px[1]:
                 raise ConfigError(
                     f"camera {config.name!r}: {size[0]}x{size[1]} px plus the crop {left}, {top} is larger than the "
-                    f"{calibrated.size_px[0]}x{calibrated.size_px[1]} px of its calibration"
+                    f"{camera.size_px[0]}x{camera.size_px[1]} px of its calibration"
                 )
-            calibrated = calibrated.cropped(left, top, size)
-        elif size != calibrated.size_px:
+            camera = camera.cropped(left, top, size)
+        elif size != camera.size_px:
             raise InputError(
-                f"{config.file}: {size[0]}x{size[1]} px, but {path.name} was made for {calibrated.size_px[0]}x"
-                f"{calibrated.size_px[1]} px; if it was cropped since, say crop_px = [left, top] for {config.name!r}"
+                f"{config.file}: {size[0]}x{size[1]} px, but the calibration is for {camera.size_px[0]}x"
+                f"{camera.size_px[1]} px; if it was cropped since, say crop_px = [left, top] for {config.name!r} in a "
+                f"trial file"
             )
-        cameras.append(calibrated)
-    return Rig(rig.name, tuple(cameras), up=rig.up, history=rig.history)
+        cameras.append(camera)
+    return replace(calibration, cameras=tuple(cameras))
 
 
-def _parallel_rig(trial: Trial, detections: Mapping[str, Detections]) -> Rig:
+def _parallel_rig(trial: Trial, detections: Mapping[str, Detections], times_s: FloatArray) -> Rig:
+    """Two parallel cameras; which is the left one is seen from the disparity: it sees everything further right."""
     config = trial.rig
     assert config is not None and config.baseline_m is not None and config.focal_px is not None
     (first, a), (second, b) = detections.items()
@@ -314,115 +288,153 @@ def _parallel_rig(trial: Trial, detections: Mapping[str, Detections]) -> Rig:
             f"{first} is {a.image_size_px[0]}x{a.image_size_px[1]} px and {second} {b.image_size_px[0]}x"
             f"{b.image_size_px[1]}: parallel cameras need images of one size, or principal_point_px"
         )
-    return Rig.parallel(
-        config.baseline_m, config.focal_px, a.image_size_px, config.principal_point_px, names=(first, second)
-    )
+    rule = trial.detector.choose
+    one, two = (resample(d.person(followed(d, rule), "largest"), times_s).positions[..., 0] for d in (a, b))
+    difference = one - two
+    swapped = bool(np.isfinite(difference).any() and np.nanmedian(difference) < 0)
+    names = (second, first) if swapped else (first, second)
+    rig = Rig.parallel(config.baseline_m, config.focal_px, a.image_size_px, config.principal_point_px, names)
+    note = f"cameras were given right, left: swapped, {second} is the left one"
+    return replace(rig, history=(*rig.history, note)) if swapped else rig
 
 
-def _wanted_methods(trial: Trial, rig: Rig | None) -> dict[str, tuple[str, ...]]:
-    """method -> the cameras it needs, in the trial's order."""
+def _possible_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
+    """method -> the cameras it needs, for every method that the trial's cameras and rig allow."""
     names = [c.name for c in trial.cameras]
-    videos = [c.name for c in trial.cameras if c.video is not None]
-    stereo = trial.rig is not None
     possible: dict[str, tuple[str, ...]] = {}
-    if stereo:
+    if trial.rig is not None:
         possible["multiview"] = tuple(names)
-        possible |= {f"stereo-{a}-{b}": (a, b) for a, b in permutations(names, 2)}
+        pairs = {f"stereo-{a}-{b}": (a, b) for a, b in permutations(names, 2)}
+        if len(pairs) < len(names) * (len(names) - 1):
+            raise ConfigError(f"two pairs of {', '.join(names)} have one name; leave out the hyphens")
+        possible |= pairs
     if trial.detector.name.startswith("blazepose"):
-        possible |= {f"blazepose-world-{name}": (name,) for name in videos}
+        possible |= {WORLD + c.name: (c.name,) for c in trial.cameras if c.video is not None}
+    return possible
+
+
+def _wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
+    """method -> the cameras it needs, in the trial's order; checked against the recordings and the reference."""
+    names = [c.name for c in trial.cameras]
+    possible = _possible_methods(trial)
+    worlds = [method for method in possible if method.startswith(WORLD)]
     asked = list(trial.methods)
     if not asked:
-        first = [] if not stereo else [f"stereo-{names[0]}-{names[1]}"] if len(names) == 2 else ["multiview"]
-        asked = [*first, "blazepose-world"] if videos else first
-    wanted: dict[str, tuple[str, ...]] = {}
+        pair = f"stereo-{names[0]}-{names[1]}" if len(names) == 2 else "multiview"
+        asked = [*([pair] if trial.rig is not None else []), *worlds]
+    asked = [method for ask in asked for method in (worlds if ask == WORLD.rstrip("-") else [ask])]
     for method in asked:
-        if method == "blazepose-world":
-            wanted |= {name: cameras for name, cameras in possible.items() if name.startswith("blazepose-world-")}
-            continue
         if method not in possible:
-            rigless = "; without a [rig] nothing can be triangulated" if not stereo else ""
+            rigless = "; without a [rig] nothing can be triangulated" if trial.rig is None else ""
             raise ConfigError(f"no method is called {method!r}; this trial allows {', '.join(possible)}{rigless}")
-        wanted[method] = possible[method]
-    for method, cameras in wanted.items():
-        if not method.startswith("blazepose-world-") and len(cameras) < 2:
-            raise ConfigError(f"{method} needs at least two cameras; the trial names {len(cameras)}")
-    if not wanted and not trial.recordings:
+        if not method.startswith(WORLD) and len(possible[method]) < 2:
+            raise ConfigError(f"{method} needs at least two cameras; the trial names {len(names)}")
+    if not asked and not trial.recordings:
         raise ConfigError(
             "nothing can be measured: 2D keypoints alone need a [rig] with two cameras or more, or a video"
         )
-    return wanted
+    for recording in trial.recordings:
+        if recording.name in possible:
+            raise ConfigError(f"the recording {recording.name!r} bears the name of a method; give it another name")
+    known = [*asked, *(recording.name for recording in trial.recordings)]
+    if trial.reference is not None and trial.reference not in known:
+        raise ConfigError(f"the reference {trial.reference!r} is none of the methods: {', '.join(known)}")
+    return {method: possible[method] for method in asked}
 
 
 def _offset_s(camera: CameraConfig, detections: Detections) -> float:
     """Seconds to add to the camera's own times to come to the common clock."""
     if camera.offset_frames:
+        if len(detections) < 2:
+            raise ConfigError(f"camera {camera.name!r}: one frame has no rate; give offset_s in place of offset_frames")
         return -camera.offset_frames / median_rate_hz(detections.times_s)
     return -camera.offset_s
 
 
-def _detect(
-    trial: Trial, rig: Rig | None, sizes: Mapping[str, tuple[int, int]], progress: Progress
-) -> dict[str, Detections]:
-    """camera -> the people seen, from videos (cameras side by side, one thread each) and from keypoint files."""
-    found: dict[str, Detections] = {}
-    videos = [c for c in trial.cameras if c.video is not None]
-    for camera in trial.cameras:
-        if camera.keypoints is not None:
-            found[camera.name] = _keypoints(camera, rig, trial)
-    if videos:
-        total = sum(video.probe(c.file).n_frames or 0 for c in videos)
-        workers = {
-            camera.name: detectors.create(
-                trial.detector.name,
-                people=trial.detector.people,
-                choose=trial.detector.choose,
-                region_px=camera.region_px,
-            )
-            for camera in videos
-        }
+def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
+    """camera -> the people seen in its video; cameras side by side, one thread each."""
+    cameras = [c for c in trial.cameras if c.video is not None]
+    if not cameras:
+        return {}
+    settings = trial.detector
+    workers = {
+        c.name: detectors.create(settings.name, people=settings.people, choose=settings.choose, region_px=c.region_px)
+        for c in cameras
+    }
+    for asset in next(iter(workers.values())).weights:
+        assets.fetch(asset)
+    total = sum(video.probe(c.file).n_frames or 0 for c in cameras)
+    stop, lock = threading.Event(), threading.Lock()
+    with progress("detecting joints", total or None) as tick:
 
-        for asset in next(iter(workers.values())).weights:
-            assets.fetch(asset)
+        def watched_tick() -> None:
+            if stop.is_set():
+                raise CancelledError
+            with lock:
+                tick()
 
-        with progress("detecting joints", total or None) as tick:
+        def run(camera: CameraConfig) -> Detections:
+            stream, size = video.frames(camera.file), sizes[camera.name]
+            seen = workers[camera.name].detect(stream, camera=camera.name, image_size_px=size, on_frame=watched_tick)
+            if not seen.present.any():
+                where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
+                raise InputError(
+                    f"{camera.file}: no person was found{where} in {len(seen)} frames; look at it with gonio detect "
+                    f"--overlay, and see that the whole body is in the picture"
+                )
+            return replace(seen, history=(*stream.notes, *seen.history))
 
-            def run(camera: CameraConfig) -> Detections:
-                detector = workers[camera.name]
-                stream = video.frames(camera.file)
-                seen = detector.detect(stream, camera=camera.name, image_size_px=sizes[camera.name], on_frame=tick)
-                return replace(seen, history=(*stream.notes, *seen.history))
+        with ThreadPoolExecutor(max_workers=min(len(cameras), os.cpu_count() or 1)) as pool:
+            tasks = {camera.name: pool.submit(run, camera) for camera in cameras}
+            try:
+                done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+            except BaseException:  # an error, or the user: the other cameras need not go on
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return {name: task.result() for name, task in tasks.items()}
 
-            with ThreadPoolExecutor(max_workers=min(len(videos), os.cpu_count() or 1)) as pool:
-                found |= zip((c.name for c in videos), pool.map(run, videos), strict=True)
-    for camera in trial.cameras:
-        if not found[camera.name].present.any():
-            raise InputError(f"{camera.file}: no person was found in {len(found[camera.name])} frames")
-    return {c.name: found[c.name] for c in trial.cameras}
 
-
-def _keypoints(camera: CameraConfig, rig: Rig | None, trial: Trial) -> Detections:
-    size = rig[camera.name].size_px if rig is not None else None
-    if size is None and trial.rig is not None and trial.rig.principal_point_px is None and camera.file.is_dir():
+def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> Detections:
+    """The people of a keypoint file; the size of its images, where it does not tell, is that of the calibration."""
+    size: tuple[int, int] | None = None
+    if calibration is not None:
+        left, top = camera.crop_px or (0, 0)
+        width, height = calibration[camera.name].size_px
+        size = (width - left, height - top)
+    elif trial.rig is not None and trial.rig.principal_point_px is None and camera.file.is_dir():
         raise ConfigError(
             f"{camera.file}: keypoint files do not tell the image's middle; give principal_point_px (--principal-point)"
         )
-    item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=size)
+    told = size if camera.file.is_dir() else None
+    item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=told)
     if isinstance(item, PoseSequence):
-        item = _as_detections(camera.file, item)
+        item = _as_detections(camera.file, item, size)
     if not isinstance(item, Detections):
         raise InputError(f"{camera.file}: several people in one file; give the one that is the patient")
+    if camera.region_px is not None:
+        item = inside(item, camera.region_px)
+    if not item.present.any():
+        where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
+        raise InputError(f"{camera.file}: no person was found{where} in {len(item)} frames; detect its joints again")
     return replace(item, frame_name=camera.name)
 
 
-def _as_detections(path: Path, sequence: PoseSequence) -> Detections:
-    if sequence.unit != "px" or sequence.image_size_px is None:
+def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] | None) -> Detections:
+    if sequence.unit != "px":
         raise InputError(f"{path}: 3D joints where 2D keypoints are needed; name it under [[recordings]]")
+    size_px = sequence.image_size_px or size_px
+    if size_px is None:
+        raise InputError(f"{path}: the size of its images is not known; write it again with its size, e.g. as .npz")
     return Detections(
         sequence.positions[:, None],
         sequence.confidence[:, None],
         sequence.times_s,
         sequence.skeleton,
-        sequence.image_size_px,
+        size_px,
+        status=sequence.status[:, None],
         source=sequence.source,
         history=sequence.history,
     )
@@ -438,84 +450,24 @@ def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
         raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
     if config.offset_s:
         item = item.shifted(-config.offset_s, "declared offset")
-    if config.in_rig_frame:
+    if config.up is not None:
+        item = item.derive(f"{config.up} declared as up", up=config.up)
+    if config.frame == "rig":
         if rig is None or rig.up is None:
-            raise ConfigError(f"recording {config.name!r}: in_rig_frame needs a [rig] with a calibration")
+            raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')
         item = item.with_up(rig.up).derive(frame_name=rig.name)
+    else:  # two files of one name are not one world
+        item = item.derive(frame_name=config.frame or f"recording {config.name}")
     return item
 
 
-def _span_notes(detections: Mapping[str, Detections], times_s: FloatArray) -> list[str]:
+def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:
     notes = [
-        f"{name}: {len(d)} frames, {d.times_s[0]:.3f}-{d.times_s[-1]:.3f} s at {median_rate_hz(d.times_s):.2f} Hz"
-        for name, d in detections.items()
+        f"{name}: {len(own)} frames, {own[0]:.3f}-{own[-1]:.3f} s at {median_rate_hz(own):.2f} Hz"
+        for name, own in clocks.items()
     ]
     notes.append(f"used: the span that all share, {times_s[0]:.3f}-{times_s[-1]:.3f} s, {len(times_s)} frames")
     return notes
-
-
-def _follow_patient(
-    trial: Trial, rig: Rig | None, detections: Mapping[str, Detections], times_s: FloatArray
-) -> tuple[dict[str, PoseSequence], dict[str, PoseSequence], list[str]]:
-    """camera -> the patient's 2D joints; camera -> the detector's own 3D estimate of them; what was decided."""
-    views: dict[str, PoseSequence] = {}
-    worlds: dict[str, PoseSequence] = {}
-    notes: list[str] = []
-    crowded = any(d.positions.shape[1] > 1 for d in detections.values())
-    step: str | None
-    chosen: dict[str, IntArray]
-    if crowded and rig is not None and len(detections) > 1:
-        detections = {name: _nearest_frames(d, times_s) for name, d in detections.items()}
-        match = match_patient(rig, detections)
-        chosen = dict(match.chosen)
-        step = "the patient is the person whose rays meet"
-        notes += match.history
-    else:
-        step = None
-        chosen = {name: _by_rule(d, trial.detector.choose) for name, d in detections.items()}
-    for name, found in detections.items():
-        words = step or _rule_in_words(found, trial.detector.choose)
-        views[name] = found.person(chosen[name], words)
-        if found.world_m is not None:
-            worlds[name] = found.person_world(chosen[name], words)
-    return views, worlds, notes
-
-
-def _nearest_frames(detections: Detections, times_s: FloatArray) -> Detections:
-    """The frame nearest to each time; unordered people cannot be interpolated."""
-    own = detections.times_s
-    index = np.abs(own[None, :] - times_s[:, None]).argmin(axis=1)
-    worst = float(np.abs(own[index] - times_s).max())
-
-    def take(values: FloatArray | None) -> FloatArray | None:
-        return None if values is None else values[index]
-
-    return replace(
-        detections,
-        positions=detections.positions[index],
-        confidence=detections.confidence[index],
-        times_s=times_s,
-        boxes_px=take(detections.boxes_px),
-        scores=take(detections.scores),
-        world_m=take(detections.world_m),
-        history=(*detections.history, f"nearest frame to each common time, at most {1000 * worst:.1f} ms away"),
-    )
-
-
-def _by_rule(detections: Detections, choose: str) -> IntArray:
-    """(time,) the person of one view: the largest, or the one nearest to the image's centre; -1 where nobody is."""
-    if detections.positions.shape[1] == 0:
-        return np.full(len(detections), -1)
-    with np.errstate(all="ignore"):
-        low = np.where(np.isnan(detections.positions), np.inf, detections.positions).min(axis=2)
-        high = np.where(np.isnan(detections.positions), -np.inf, detections.positions).max(axis=2)
-        if choose == "largest":
-            score = np.prod(high - low, axis=2)
-        else:
-            middle = np.array([(s - 1) / 2 for s in detections.image_size_px])
-            score = -np.linalg.norm((high + low) / 2 - middle, axis=2)
-    score = np.where(detections.present, score, -np.inf)
-    return np.asarray(np.where(detections.present.any(axis=1), score.argmax(axis=1), -1), dtype=np.int64)
 
 
 def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triangulation:
@@ -534,13 +486,13 @@ def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triang
         views,
         min_confidence=settings.min_confidence,
         max_reprojection_px=settings.max_reprojection_px,
-        robust_sigmas=None if settings.max_reprojection_px is not None else settings.robust_sigmas,
+        robust_sigmas=None if settings.max_reprojection_px is not None else settings.robust_sigmas or None,
         refine=settings.refine,
     )
 
 
 def _world_estimate(sequence: PoseSequence, rig: Rig | None) -> PoseSequence:
-    """The detector's own 3D estimate, turned into the rig's axes where the camera's rotation is known."""
+    """The detector's own 3D estimate of one camera, turned into the rig's axes where the camera's rotation is known."""
     if rig is None:
         return sequence
     camera = rig[sequence.frame_name]
@@ -555,6 +507,8 @@ def _world_estimate(sequence: PoseSequence, rig: Rig | None) -> PoseSequence:
 
 
 def _cleaned(trial: Trial, sequence: PoseSequence) -> PoseSequence:
+    if trial.cleaning.min_confidence > 0:
+        sequence = gate_confidence(sequence, trial.cleaning.min_confidence)
     if trial.cleaning.max_gap_s > 0:
         sequence = fill_gaps(sequence, trial.cleaning.max_gap_s)
     if trial.cleaning.lowpass_hz is not None:

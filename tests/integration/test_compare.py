@@ -16,7 +16,7 @@ from gonio.core.sequence import Detections, PoseSequence, Source
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
-from gonio.pipeline import trial_from_files
+from gonio.trials import trial_from_files
 from gonio.sources import archive, openpose_json, rig_files, trc
 
 
@@ -36,7 +36,7 @@ def test_four_cameras_give_the_truth(recorded, scene):
 def test_a_recording_in_the_rigs_frame_is_compared_absolutely(recorded, scene):
     shifted = scene.truth.derive(positions=scene.truth.positions + [0.03, 0.0, 0.04])
     trc.write(shifted, recorded / "vicon.trc")
-    recording = RecordingConfig("vicon", recorded / "vicon.trc", in_rig_frame=True)
+    recording = RecordingConfig("vicon", recorded / "vicon.trc", frame="rig")
     result = api.compare(trial_of(recorded, recordings=(recording,), reference="vicon"))
     errors = result.methods["multiview"]
     assert errors.mpjpe_mm == pytest.approx(50, abs=0.1)

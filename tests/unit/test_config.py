@@ -72,6 +72,17 @@ def test_plain_config_is_json_ready():
         (('name = "b"', 'name = "../b"'), ["cannot be the name"]),
         (('name = "b"', ""), ["cameras[1].name is missing"]),
         (("offset_frames = -1", "offset_frames = -1\noffset_s = 0.1"), ["give one"]),
+        (("offset_frames = -1", "offset_frames = inf"), ["cameras[0].offset_frames", "finite"]),
+        (("offset_frames = -1", "crop_px = [-5, 0]"), ["crop_px"]),
+        (("offset_frames = -1", "fps = 30"), ["a video tells its own"]),
+        (("offset_frames = -1", "region_px = [9, 0, 5, 10]"), ["region_px"]),
+        (("min_confidence = 0.3", "min_confidence = 7"), ["stereo.min_confidence = 7", "0..1"]),
+        (("min_confidence = 0.3", "robust_sigmas = -3"), ["stereo.robust_sigmas"]),
+        (("[stereo]", "[cleaning]\nmax_gap_s = -1\n[stereo]"), ["cleaning.max_gap_s"]),
+        (("[stereo]", "[cleaning]\nlowpass_hz = -6\n[stereo]"), ["cleaning.lowpass_hz"]),
+        (("focal_px = 525", 'focal_px = 525\nup = "+z"'), ["belong to a calibration file"]),
+        (('name = "b"', 'name = "A"'), ["two cameras or recordings are called"]),
+        (('name = "b"', 'name = "con"'), ["cannot be the name"]),
         (("[stereo]", "[stereo"), ["not valid TOML"]),
         (('[stereo]\nmin_confidence = 0.3\nrefine = "none"', ""), None),
     ],
@@ -99,5 +110,5 @@ def test_a_missing_or_binary_trial_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"gone\.toml: no such trial file"):
         load_trial(tmp_path / "gone.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"binary\.toml: not a readable text file"):
+    with pytest.raises(InputError, match=r"binary\.toml: not a text file"):
         load_trial(tmp_path / "binary.toml")

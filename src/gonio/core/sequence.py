@@ -336,8 +336,8 @@ def up_rotation(current: Axis, wanted: Axis) -> FloatArray:
     """(3, 3) rotation that turns the axis `current` into `wanted`; the reverse map is its transpose.
 
     Between two axes of one sign it is the cyclic renaming (z up to y up: x, y, z -> y, z, x, as OpenSim users do it).
-    From a negative axis to a positive one, half a turn comes first (about x; about y where the axis is x), so a camera's
-    "-y" becomes "+y" with x kept.
+    From a negative axis to a positive one, half a turn comes first (about x; about y where the axis is x), so a
+    camera's "-y" becomes "+y" with x kept.
     """
     if (current[0], wanted[0]) == ("+", "-"):
         return up_rotation(wanted, current).T

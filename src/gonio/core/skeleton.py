@@ -249,8 +249,9 @@ _KINECT_V1_TRUNK: dict[str, str | None] = {
 
 KINECT_V1_20 = _layout(
     "kinect-v1-20",
-    "hip_center spine_mid shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
-    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot",
+    "hip_center spine_mid shoulder_center head left_shoulder left_elbow left_wrist left_hand right_shoulder "
+    "right_elbow right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle "
+    "right_foot",
     _KINECT_V1_TRUNK,
 )
 
@@ -272,10 +273,10 @@ KINECT_V2_25 = _layout(
 
 AZURE_KINECT_32 = _layout(
     "azure-kinect-32",
-    "hip_center spine_mid spine_chest neck_base left_clavicle left_shoulder left_elbow left_wrist left_hand left_hand_tip "
-    "left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_hand_tip right_thumb left_hip "
-    "left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose left_eye left_ear right_eye "
-    "right_ear",
+    "hip_center spine_mid spine_chest neck_base left_clavicle left_shoulder left_elbow left_wrist left_hand "
+    "left_hand_tip left_thumb right_clavicle right_shoulder right_elbow right_wrist right_hand right_hand_tip "
+    "right_thumb left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot head nose "
+    "left_eye left_ear right_eye right_ear",
     {
         "hip_center": None,
         "spine_mid": "hip_center",
