@@ -31,10 +31,7 @@ def common_times(times: Sequence[FloatArray]) -> FloatArray:
     """
     start, end = common_span(times)
     inside = [t[(t >= start - EXACT_S) & (t <= end + EXACT_S)] for t in times]
-    slowest = min(inside, key=len)
-    if len(slowest) == 0:
-        raise InputError(f"no frame lies inside the common span {start:.3f}-{end:.3f} s")
-    return slowest
+    return min((t for t in inside if len(t)), key=len)  # the recording that starts last has its first frame there
 
 
 def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | None = None) -> PoseSequence:
