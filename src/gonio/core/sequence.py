@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,11 +64,12 @@ class PoseSequence:
     up            the axis that points against gravity, where it is known
     confidence    (time, joint)          0..1; 1 where not given, 0 where missing
     status        (time, joint)          `Status`; measured where not given
-    covariance    (time, joint, d, d)    unit squared, or None
+    covariance    (time, joint, d, d)    unit squared, or None; NaN where the joint is missing or its error not known
     source        what made it
     history       the steps applied to it, in words, in order
 
-    Raises `InputError` where shapes disagree, times do not increase, confidence leaves 0..1 or a value is infinite.
+    Raises `InputError` where shapes disagree, times do not increase, confidence leaves 0..1, a value is infinite, or
+    unit, frame or up is none of those.
     """
 
     positions: FloatArray
@@ -93,22 +94,26 @@ class PoseSequence:
                 f"{self.skeleton.name} needs (time, {len(self.skeleton)}, 2 or 3)"
             )
         n_times, n_joints, n_dims = positions.shape
-        if (n_dims == 2) != (self.unit == "px") or (n_dims == 2) != (self.frame == "image"):
+        frames = ("image",) if n_dims == 2 else ("camera", "world", "root")
+        if self.unit != ("px" if n_dims == 2 else "m") or self.frame not in frames:
             raise InputError(
                 f"{n_dims}D positions cannot be in unit {self.unit!r} and frame {self.frame!r}: "
                 f"2D is pixels in the image, 3D is metres"
             )
+        if self.up is not None and self.up not in get_args(Axis):
+            raise InputError(f"up is {self.up!r}; it must be one of {', '.join(get_args(Axis))}")
         if np.isinf(positions).any():
             raise InputError("positions hold an infinite value; a missing joint is NaN")
         missing = np.isnan(positions).any(axis=2)
         times_s = _validated_times(self.times_s, n_times)
         confidence = frozen(np.ones((n_times, n_joints)) if self.confidence is None else self.confidence)
         _check_confidence(confidence, (n_times, n_joints))
-        status = frozen(np.where(missing, 0, 1) if self.status is None else self.status, np.uint8)
-        if status.shape != (n_times, n_joints) or status.max(initial=0) > max(Status):
+        given = np.where(missing, 0, 1) if self.status is None else np.asarray(self.status)
+        if given.shape != (n_times, n_joints) or not np.isin(given, list(Status)).all():
             raise InputError(
-                f"status has shape {status.shape}; positions need {(n_times, n_joints)} of 0..{max(Status)}"
+                f"status has shape {given.shape}; positions need {(n_times, n_joints)} of 0..{max(Status)}"
             )
+        status = frozen(given, np.uint8)
         if ((status == Status.MISSING) != missing).any():
             raise InputError("status says missing where a position is there, or the reverse")
         if missing.any():
@@ -118,7 +123,7 @@ class PoseSequence:
             covariance = frozen(self.covariance)
             if covariance.shape != (n_times, n_joints, n_dims, n_dims):
                 raise InputError(f"covariance has shape {covariance.shape}; needs {(*positions.shape, n_dims)}")
-            object.__setattr__(self, "covariance", covariance)
+            object.__setattr__(self, "covariance", frozen(np.where(missing[..., None, None], np.nan, covariance)))
         object.__setattr__(self, "positions", positions)
         object.__setattr__(self, "times_s", times_s)
         object.__setattr__(self, "confidence", confidence)
@@ -357,9 +362,10 @@ def _validated_times(times_s: ArrayLike, n_times: int) -> FloatArray:
     times = frozen(times_s)
     if times.shape != (n_times,):
         raise InputError(f"times_s has shape {times.shape}; there are {n_times} frames")
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        bad = int(np.argmax(~(np.diff(times) > 0))) + 1 if n_times > 1 else 0
-        raise InputError(f"times must increase strictly; at frame {bad} they do not")
+    right = np.isfinite(times)
+    right[1:] &= times[1:] > times[:-1]
+    if not right.all():
+        raise InputError(f"times must increase strictly; at frame {int(np.argmin(right))} they do not")
     return times
 
 
@@ -417,6 +423,8 @@ class Detections:
         status = np.full(shape, Status.MEASURED) if self.status is None else self.status
         if np.shape(status) != shape:
             raise InputError(f"status has shape {np.shape(status)}; needs {shape}")
+        if ((np.asarray(status) == Status.MISSING) & ~missing).any():
+            raise InputError("status says missing where a position is there")
         object.__setattr__(self, "status", frozen(np.where(missing, Status.MISSING, status), np.uint8))
         object.__setattr__(self, "times_s", _validated_times(self.times_s, shape[0]))
         for name, wanted in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
