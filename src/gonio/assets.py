@@ -206,12 +206,21 @@ def fetch(name: str, *, progress: bool = True) -> Path:
                 _fetch_from_package(package, tried, progress)
         missing = _missing(asset)
     if missing:
+        damaged = [file.name for file in missing if (cache_folder() / name / file.name).exists()]
+        found = f" ({', '.join(damaged)} in the cache is damaged: its checksum is wrong)" if damaged else ""
         raise AssetError(
-            f"{name}: cannot fetch {', '.join(file.name for file in missing)}; tried {'; '.join(tried)}. "
+            f"{name}: cannot fetch {', '.join(file.name for file in missing)}{found}; tried {'; '.join(tried)}. "
             f"On a machine with network run: gonio assets fetch {name} (cache folder {cache_folder()}, or GONIO_CACHE)"
             + _way_round(asset)
         )
     return cache_folder() / name
+
+
+def checksums(name: str) -> dict[str, str]:
+    """sha256 of the asset's files as they lie in the cache, for the record."""
+    folder = cache_folder() / name
+    found = {file.name: _sha256_of(folder / file.name) for file in _asset(name).files}
+    return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
 def _asset(name: str) -> Asset:

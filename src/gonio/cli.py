@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,18 +122,19 @@ def detect(
         blur_faces: Blur the face in what is drawn.
     """
     options = dict(locals())
+    from gonio.core.files import check_writable
     from gonio.pipeline import detect_video
-    from gonio.results import draw_detections, write_provenance
+    from gonio.results import check_drawings, draw_detections, write_provenance
     from gonio.sources import formats
 
-    formats.check_target(output, 2)
-    if overlay is not None and overlay.suffix != ".mp4":
-        raise ConfigError(f"--overlay {overlay}: the video is written as .mp4")
+    formats.check_target(output, 2, several=people > 1)
+    check_writable(output, [video])
+    check_drawings(video, overlay, images)
     found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
+    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
     lost = formats.write(chosen if people == 1 else found, output)
     write_provenance(output, "detect", options, *chosen.history)
     _say_lost(output, lost)
-    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
 
 
 @app.command
@@ -161,11 +163,13 @@ def triangulate(
         refine: Minimise the reprojection error after the linear solution, or leave that ("none").
     """
     options = dict(locals())
+    from gonio.core.files import check_writable
     from gonio.pipeline import triangulate_files
     from gonio.results import write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
+    check_writable(output, [*views, rig])
     measurement = triangulate_files(
         views,
         calibration=rig,
@@ -202,9 +206,11 @@ def convert(
         unit: Unit, where the source does not tell it.
     """
     options = dict(locals())
+    from gonio.core.files import check_writable
     from gonio.results import write_provenance
     from gonio.sources import formats
 
+    check_writable(target, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
@@ -241,8 +247,9 @@ def assets(
 
 def _compare(trial: Trial, output: Path) -> None:
     from gonio.pipeline import evaluate, measure
-    from gonio.results import write_results
+    from gonio.results import check_output, write_results
 
+    check_output(output, trial)
     measurement = measure(trial, _bar)
     result = evaluate(measurement)
     write_results(output, measurement, result, _bar)
@@ -283,6 +290,7 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
 
 def main() -> None:
     """Entry point: exit status 0, or 2 with one line on standard error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to end cleans up as Ctrl-C does
     try:
         app.cli(
             prog="gonio",

@@ -14,6 +14,7 @@ Everything is made in a temporary folder first; files of the same name are then 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,7 @@ import numpy as np
 from gonio import assets
 from gonio.comparison.study import StudyResult
 from gonio.config import Trial, as_plain
-from gonio.core.files import replacing
+from gonio.core.files import check_writable, replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
 from gonio.detection import detector as detectors
@@ -35,6 +36,7 @@ from gonio.pipeline import Measurement, Progress, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.sources import formats, video
 
+FOLDERS = ("sequences", "keypoints", "figures", "tables", "videos")
 SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 
 
@@ -43,6 +45,7 @@ def write_results(
 ) -> tuple[Path, ...]:
     """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
     output = Path(output)
+    check_output(output, measurement.trial)
     try:
         output.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".gonio-", dir=output))
@@ -52,16 +55,27 @@ def write_results(
         _write_all(scratch, measurement, result, progress)
         made = sorted(path for path in scratch.rglob("*") if path.is_file())
         targets = [output / path.relative_to(scratch) for path in made]
-        inputs = {path.resolve() for path in _inputs(measurement.trial)}
-        for target in targets:
-            if target.resolve() in inputs:
-                raise InputError(f"{target}: is an input of this trial and would be replaced; choose another -o folder")
         for path, target in zip(made, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
         return tuple(targets)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_output(output: Path, trial: Trial) -> None:
+    """Ask before long work: raises `InputError` where the folder cannot be written, or holds an input of the trial
+    in a folder whose files would be replaced.
+    """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: cannot be written: it is a file, and results are a folder; choose another -o")
+    check_writable(output / "report.html", ())
+    for path in _inputs(trial):
+        for folder in FOLDERS:
+            if (output / folder).exists() and path.exists() and path.absolute().parent.samefile(output / folder):
+                raise InputError(
+                    f"{path}: is an input of this trial and may be replaced by results in {output}; choose another -o"
+                )
 
 
 def draw_detections(
@@ -74,7 +88,10 @@ def draw_detections(
     blur_faces: bool,
     progress: Progress = silent,
 ) -> None:
-    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for."""
+    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for.
+
+    A folder for pictures may hold earlier ones, and nothing else.
+    """
     total = len(keypoints)
     faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": everybody}
     if overlay is not None:
@@ -83,6 +100,21 @@ def draw_detections(
     if images is not None:
         with progress("writing pictures", total) as tick:
             rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
+
+
+def check_drawings(path: Path, overlay: Path | None, images: Path | None) -> None:
+    """Ask before long work: raises `InputError` where `draw_detections` could not write, or would replace the video."""
+    if overlay is not None:
+        check_writable(overlay, [path])
+        if overlay.suffix.lower() != ".mp4":
+            raise InputError(f"{overlay}: the overlay video is written as .mp4")
+    if images is not None:
+        if images.is_file():
+            raise InputError(f"{images}: is a file; the pictures need a folder")
+        check_writable(images / "frame_000000.jpg", ())
+        foreign = [] if not images.exists() else [p for p in images.iterdir() if not p.match("frame_*.jpg")]
+        if foreign:
+            raise InputError(f"{images}: holds other files, such as {foreign[0].name}; name a folder of its own")
 
 
 def write_provenance(output: Path, command: str, options: Mapping[str, Any], *steps: str) -> None:
@@ -110,7 +142,10 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
     lost = {}
     for name, sequence in measurement.sequences.items():
         for suffix in SEQUENCE_SUFFIXES:
-            lost[f"{name}{suffix}"] = list(formats.write(sequence, folder / "sequences" / f"{name}{suffix}"))
+            try:
+                lost[f"{name}{suffix}"] = list(formats.write(sequence, folder / "sequences" / f"{name}{suffix}"))
+            except InputError as error:  # a format that cannot hold one recording's joints does not cost the others
+                lost[f"{name}{suffix}"] = [f"not written: {error}".replace(str(folder / "sequences") + os.sep, "")]
     for name, view in measurement.views.items():
         formats.write(view, folder / "keypoints" / f"{name}.npz")
     tables = html.write_tables(folder / "tables", result)
@@ -278,7 +313,7 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
         needed = detectors.create(trial.detector.name).weights
-        weights = {name: {file.name: file.sha256 for file in assets.CATALOGUE[name].files} for name in needed}
+        weights = {name: assets.checksums(name) for name in needed}
     return {
         "configuration": as_plain(trial),
         "versions": versions(),

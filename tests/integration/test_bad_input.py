@@ -156,6 +156,55 @@ def test_a_target_that_cannot_hold_the_joints_is_refused_before_the_work(recorde
     assert ".mp4" in refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "a.npz", "--overlay", tmp_path / "a.avi")
 
 
+def test_a_video_is_never_replaced_by_what_is_drawn_on_it(tmp_path, refused):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"the patient's own recording")
+    for arguments in (
+        ["-o", tmp_path / "a.npz", "--overlay", film],
+        ["-o", film],
+        ["-o", tmp_path / "a.npz", "--images", film],
+        ["-o", tmp_path / "a.npz", "--images", tmp_path],
+        ["-o", film / "a.npz"],
+        ["-o", tmp_path / "a.csv", "--people", 2],
+    ):
+        refused("detect", film, *arguments)
+    assert film.read_bytes() == b"the patient's own recording"
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_converting_a_file_into_itself_is_refused(recorded, scene, refused):
+    archive.write(scene.truth, recorded / "truth.npz")
+    before = (recorded / "truth.npz").read_bytes()
+    assert "is an input" in refused("convert", recorded / "truth.npz", recorded / "truth.npz")
+    views = []
+    for name in ("cam01", "cam02"):
+        views.append(recorded / f"{name}.npz")
+        archive.write(scene.views[name], views[-1])
+    line = refused("triangulate", *views, "--rig", recorded / "Calib.toml", "-o", views[0])
+    assert "is an input" in line
+    assert (recorded / "truth.npz").read_bytes() == before
+
+
+def test_a_recording_may_not_bear_the_name_of_a_method(recorded, scene, refused):
+    archive.write(scene.truth, recorded / "multiview.npz")
+    views = [recorded / f"{name}_json" for name in ALL]
+    line = refused(
+        "compare", *views, recorded / "multiview.npz", "--rig", recorded / "Calib.toml", "--layout", "body-25",
+        "--fps", 30, "-o", recorded / "out",
+    )  # fmt: skip
+    assert "bears the name of a method" in line
+
+
+def test_a_region_without_anybody_is_named(recorded, refused):
+    text = '[rig]\ncalibration = "Calib.toml"\n' + "".join(
+        f'[[cameras]]\nname = "{name}"\nkeypoints = "{name}_json"\nlayout = "body-25"\nfps = 30\n' for name in ALL
+    )
+    (recorded / "trial.toml").write_text(text + "region_px = [5000, 5000, 6000, 6000]\n")
+    line = refused("compare", recorded / "trial.toml", "-o", recorded / "out")
+    assert "region" in line
+    assert "cam04_json" in line
+
+
 def test_unknown_trial_key(tmp_path, refused):
     (tmp_path / "trial.toml").write_text('[[cameras]]\nname = "a"\nvidoe = "a.mp4"\n')
     line = refused("compare", tmp_path / "trial.toml", "-o", tmp_path / "out")

@@ -16,8 +16,8 @@ from gonio.core.sequence import Detections, PoseSequence, Source
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
-from gonio.trials import trial_from_files
 from gonio.sources import archive, openpose_json, rig_files, trc
+from gonio.trials import trial_from_files
 
 
 def trial_of(folder: Path, names=("cam01", "cam02", "cam03", "cam04"), **more) -> Trial:

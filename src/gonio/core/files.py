@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gonio.errors import InputError
+
+
+def check_writable(target: Path, inputs: Iterable[Path]) -> None:
+    """Ask before long work: raises `InputError` where `target` is one of the inputs, or cannot be made where it is."""
+    for path in inputs:
+        if target.exists() and path.exists() and target.samefile(path):
+            raise InputError(f"{target}: is an input and would be replaced; choose another place with -o")
+    parent = target.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{target}: cannot be written in {parent}; choose another place with -o")
 
 
 @contextlib.contextmanager

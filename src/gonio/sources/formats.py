@@ -7,18 +7,21 @@ ending and then by its first bytes; nothing is guessed beyond that.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
+from gonio.sources.openpose_json import size_is_guessed
+from gonio.sources.plausible import check_body
 
 Item = PoseSequence | Detections | dict[str, PoseSequence]
+Person = TypeVar("Person", PoseSequence, Detections)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ FORMATS: tuple[Format, ...] = (
         holds=(2,),
     ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
-    Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit", "image_size_px")),
+    Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
     Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up", holds=(3,)),
     Format(
         "VideoPose3D array",
@@ -95,7 +98,10 @@ def recognise(path: Path) -> Format:
         if form.load().recognise(path):
             return form
     expected = " or ".join(f"{form.name} ({form.description})" for form in candidates)
-    raise InputError(f"{path}: its content is not that of a {expected}")
+    raise InputError(
+        f"{path}: files that end in {path.suffix} hold {expected}, and this one begins differently; "
+        f"export it again, or give it the ending of what it is"
+    )
 
 
 def read(
@@ -108,9 +114,12 @@ def read(
 ) -> Item:
     """What a file or folder holds, by its format.
 
-    The options tell what the file does not; where the file tells it itself, they must agree with it. OpenPose's
-    folder becomes a `PoseSequence` where no frame holds more than one person, `Detections` otherwise.
-    Raises `InputError` as `recognise` and the format's own `read` do.
+    The options tell what the file does not; where the file tells it itself, they must agree with it; an image size
+    that the file does not know is taken from there. OpenPose's folder becomes a `PoseSequence` where no frame holds
+    more than one person, `Detections` otherwise; without `image_size_px` the sequence's is None, and the detections'
+    the smallest that holds every keypoint.
+    Raises `InputError` as `recognise` and the format's own `read` do, and where 3D positions hold no joint at all or a
+    body of a size that no person has (`plausible.check_body`).
     """
     path = Path(path)
     form = recognise(path)
@@ -121,14 +130,27 @@ def read(
         present = item.present
         chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
         item = item.person(chosen, "the only person of each frame")
-    for sequence in item.values() if isinstance(item, dict) else (item,):
-        _check_declared(path, sequence, {key: value for key, value in declared.items() if key not in taken})
-    return item
+        if image_size_px is None:
+            item = item.derive(image_size_px=None)
+    for each in item.values() if isinstance(item, dict) else (item,):
+        _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
+        if isinstance(each, PoseSequence) and each.dimensions == 3:
+            check_body(path, each, _unit_remedy(form, unit))
+    if image_size_px is None:
+        return item
+    if isinstance(item, dict):
+        return {name: _sized(path, person, image_size_px) for name, person in item.items()}
+    return _sized(path, item, image_size_px)
 
 
-def check_target(path: Path, dimensions: int) -> None:
-    """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path."""
+def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
+    """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path.
+
+    several  of more people than one
+    """
     form = _target(Path(path))
+    if several and form.module not in ("archive", "openpose_json"):
+        raise InputError(f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON")
     if dimensions not in form.holds:
         fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
         folder = " or a folder for OpenPose's JSON" if dimensions in _OPENPOSE.holds else ""
@@ -165,9 +187,37 @@ def _by_ending(path: Path) -> list[Format]:
     return found
 
 
+def _unit_remedy(form: Format, declared: str | None) -> str:
+    """What to do about a wrong unit."""
+    if form.module == "archive":
+        return "write the archive again from its source, read with the right unit"
+    if "unit" in form.options:
+        found = f"{declared} was declared" if declared else "none was declared"
+        return f"declare the right one with --unit ({found}), or correct it where the file itself tells it"
+    return "correct the unit in the file's header, or the numbers"
+
+
+def _sized(path: Path, item: Person, size_px: tuple[int, int]) -> Person:
+    """The item with images of this size, where its own is not known; 3D has no image.
+
+    Raises `InputError` where its own is known and another one.
+    """
+    own = item.image_size_px
+    if own == size_px or (isinstance(item, PoseSequence) and item.unit != "px"):
+        return item
+    if own is None or size_is_guessed(item.history):
+        step = f"image size {size_px[0]} x {size_px[1]} as declared"
+        return replace(item, image_size_px=size_px, history=(*item.history, step))
+    raise InputError(
+        f"{path}: its images are {own[0]}x{own[1]} px; {size_px[0]}x{size_px[1]} were expected. Where the video was "
+        f"cropped after the calibration, say crop_px for this camera in the trial file; where it was scaled, give "
+        f"keypoints of the size that was calibrated"
+    )
+
+
 def _check_declared(path: Path, item: PoseSequence | Detections, declared: dict[str, Any]) -> None:
     """What was declared for a format that tells it itself must be what it tells."""
-    layout, rate_hz, unit, size = (declared.get(key) for key in ("layout", "rate_hz", "unit", "image_size_px"))
+    layout, rate_hz, unit = (declared.get(key) for key in ("layout", "rate_hz", "unit"))
     own_unit = item.unit if isinstance(item, PoseSequence) else "px"
     if layout is not None and set(layout_of(layout).joints) != set(item.skeleton.joints):
         raise InputError(f"{path}: the file's joints are {item.skeleton.name}, declared was {layout}")
@@ -175,5 +225,3 @@ def _check_declared(path: Path, item: PoseSequence | Detections, declared: dict[
         raise InputError(f"{path}: the file has {item.rate_hz:.6g} frames per second, declared were {rate_hz:g}")
     if unit is not None and unit != own_unit:
         raise InputError(f"{path}: read in {own_unit}, declared was {unit}; the file tells its unit itself")
-    if size is not None and item.image_size_px is not None and item.image_size_px != size:
-        raise InputError(f"{path}: the file's images are {item.image_size_px}, declared were {size}")
