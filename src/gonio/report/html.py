@@ -48,6 +48,7 @@ _ANGLE_TABLES = (
     ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
     ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
 )
+_IN_TABLES = ("counts", "angle_definitions", "angle_intervals_deg", "reprojection_px_median_all")
 _WORTH_SAYING = 0.005  # a share of positions that one method alone lacks, above which the words name it
 _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
 _FIGURE_TITLES = {
@@ -68,6 +69,7 @@ class ReportContent:
     notes    group -> sentences: what was decided, and each method's history
     caveats  sentences about what the reference can prove and what it cannot
     tables   names of the files in tables/
+    warnings sentences about data that look wrong; they stand above the answer
     """
 
     title: str
@@ -78,6 +80,7 @@ class ReportContent:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,10 @@ class Cell:
 class Table:
     """A table of the page.
 
-    header  (words, unit, method whose colour it has or None) of each column
-    rows    (row header, its method or None, cells)
-    notes   stand below in small print
+    header    (words, unit, method whose colour it has or None) of each column
+    rows      (row header, its method or None, cells)
+    notes     stand below in small print
+    of_words  its cells are words, not numbers
     """
 
     title: str
@@ -103,6 +107,7 @@ class Table:
     rows: tuple[tuple[str, str | None, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
     folded: bool = False
+    of_words: bool = False
 
 
 def write_report(path: Path, content: ReportContent) -> None:
@@ -141,14 +146,24 @@ def write_report(path: Path, content: ReportContent) -> None:
 
 
 def write_tables(folder: Path, result: StudyResult) -> list[Path]:
-    """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty."""
+    """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty.
+
+    A name that a spreadsheet would compute as a formula (it begins with = + - @) gets an apostrophe in front, which
+    makes it text there; results.json has every name as it is.
+    """
     paths = []
     for name, rows in study.tables(result).items():
         path = Path(folder) / f"{name}.csv"
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(["" if v is None else v for v in row] for row in rows)
+            csv.writer(stream, lineterminator="\n").writerows([_csv_cell(value) for value in row] for row in rows)
         paths.append(path)
     return paths
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 # ---- the answer in words ---------------------------------------------------------------------------------------------
@@ -339,8 +354,8 @@ def _list(parts: Sequence[str]) -> str:
 
 def page_tables(result: StudyResult) -> list[Table]:
     """The tables of the page, in order."""
-    tables = [_position_table(result), *_angle_tables(result), _motion_table(result), _joint_table(result)]
-    tables += [_camera_table(result), _count_table(result)]
+    tables = [_position_table(result), _joint_table(result), _definition_table(result), *_motion_tables(result)]
+    tables += [*_angle_tables(result), _camera_table(result), _count_table(result)]
     return [table for table in tables if table is not None]
 
 
@@ -467,25 +482,71 @@ _NO_ANGLE = (
 )
 
 
-def _motion_table(result: StudyResult) -> Table | None:
-    """Range of motion by every method, the reference first."""
-    ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
-    rows = []
-    for angle in dict.fromkeys(angle for m in ordered.values() for angle in m.angles):
-        values = [m.angles[angle].rom_deg if angle in m.angles else None for m in ordered.values()]
-        if any(v is not None for v in values):
-            samples = _samples(angle, {name: (name, m) for name, m in ordered.items()})
-            rows.append((_words(angle), None, (samples, *(Cell(_number(v, 1)) for v in values))))
-    if not rows:
+def _definition_table(result: StudyResult) -> Table | None:
+    """What the angles are, before their numbers."""
+    definitions = result.protocol.get("angle_definitions", {})
+    if not definitions:
         return None
+    intervals = result.protocol.get("angle_intervals_deg", {})
+    rows, unsigned = [], False
+    for name, definition in definitions.items():
+        low, high = intervals.get(name, (None, None))
+        span = "–" if low is None or high is None else f"{_number(low, 0)}° to {_number(high, 0)}°"
+        unsigned |= low is not None and low >= 0
+        sign = "–" if low is None else "none: both ways read alike" if low >= 0 else "below 0 is the other way"
+        rows.append((_words(name), None, (Cell(str(definition)), Cell(span), Cell(sign))))
+    header = (("angle", "", None), ("definition and zero", "", None), ("values", "", None), ("sign", "", None))
+    caption = "Angles between lines through joint centres, in space; left and right are defined alike."
+    return Table("What the angles are", caption, header, tuple(rows), (_NEAR_ZERO,) * unsigned, of_words=True)
+
+
+_NEAR_ZERO = (
+    "Near 0 an angle without a sign reads too large, because noise does not average out there: with 1 cm of noise per "
+    "coordinate at hip, knee and ankle a straight knee reads about 4°. Do not read a small flexion as a contracture."
+)
+
+
+def _motion_tables(result: StudyResult) -> list[Table]:
+    """Range of motion by every method, the reference first: over all that each has, and over what all share."""
+    ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
     named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
-    notes = [_protocol_in_short(result, _ANGLE_TIMES)]
-    notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
-    notes.append("A gap can hide an extreme: where samples are few, the range may be larger than is written here.")
-    caption = "Largest minus smallest value of each angle."
-    return Table(
-        "Range of motion", caption, _headers("angle", named, "°", with_samples=True), tuple(rows), tuple(notes)
-    )
+    own, shared = [], []
+    for angle in _angle_names(named):
+        found = [m.angles.get(angle) for m in ordered.values()]
+        if any(a is not None and a.rom_all_deg is not None for a in found):
+            cells = [
+                Cell("–" if a is None or a.rom_all_deg is None else f"{_number(a.rom_all_deg, 1)} ({a.n_all})")
+                for a in found
+            ]
+            own.append((_words(angle), None, tuple(cells)))
+        if any(a is not None and a.rom_deg is not None for a in found):
+            numbers = [Cell(_number(None if a is None else a.rom_deg, 1)) for a in found]
+            shared.append((_words(angle), None, (_samples(angle, named), *numbers)))
+    tables = []
+    if own:
+        words = (
+            _protocol_in_short(result, "all frames in which the method itself has the angle"),
+            *([] if all(c.text != "–" for _, _, cells in own for c in cells) else [_NO_RANGE]),
+            "How far the person moved, as each method saw it. One bad frame can enlarge it, and a gap can hide the "
+            "extreme. Not for comparing methods: their frames differ.",
+        )
+        caption = "Largest minus smallest value of each angle; in brackets the number of frames that have it."
+        title = "Range of motion, all frames of each method"
+        tables.append(Table(title, caption, _headers("angle", named, "° (frames)"), tuple(own), words))
+    if shared and len(ordered) > 1:
+        words = (
+            _protocol_in_short(result, _ANGLE_TIMES),
+            *([] if all(c.text != "–" for _, _, cells in shared for c in cells) else [_NO_ANGLE]),
+            "For comparing methods: what they make of the same moments. Where samples are few, it is smaller than the "
+            "person's own range.",
+        )
+        caption = "Largest minus smallest value of each angle at the times that all methods share."
+        header = _headers("angle", named, "°", with_samples=True)
+        tables.append(Table("Range of motion, shared samples", caption, header, tuple(shared), words))
+    return tables
+
+
+_NO_RANGE = "– does not exist: the method has not all joints of this angle, or never saw them together."
 
 
 def _joint_table(result: StudyResult) -> Table | None:
@@ -513,16 +574,20 @@ def _joint_table(result: StudyResult) -> Table | None:
 def _camera_table(result: StudyResult) -> Table | None:
     if not result.cameras:
         return None
-    rows = tuple(
+    rows = [
         (name, None, (Cell(_number(camera["reprojection_px_median"], 2)),)) for name, camera in result.cameras.items()
-    )
+    ]
+    together = result.protocol.get("reprojection_px_median_all")
+    if together is not None:
+        rows.append(("all cameras together", None, (Cell(_number(together, 2)),)))
     notes = (
-        "Median over frames and the compared joints, of the method that uses the most cameras. It shows that the rays "
-        "meet, not that they meet in the right place.",
+        "Distance between a 3D joint, projected back, and the joint found in the picture, in pixels of that picture: "
+        "median over the frames and the shoulders, elbows, wrists, hips, knees and ankles, of the method that uses the "
+        "most cameras. It shows that the rays meet, not that they meet in the right place.",
     )
-    caption = "How far the 3D joints, projected back, lie from the joints found in the picture."
+    caption = "The smaller, the better calibration, timing and joints fit together."
     header = (("camera", "", None), ("median reprojection error", "px", None))
-    return Table("Cameras", caption, header, rows, notes)
+    return Table("How well the 3D joints fit the pictures", caption, header, tuple(rows), notes)
 
 
 def _count_table(result: StudyResult) -> Table | None:
@@ -555,7 +620,7 @@ def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
 
 
 def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The protocol as (key, value) lines: nested keys are joined; counts per joint are in the table and in the JSON."""
+    """The protocol as (key, value) lines, nested keys joined; what a table of the page tells is not told again."""
     rows: list[tuple[str, str]] = []
 
     def add(key: str, value: Any) -> None:
@@ -569,7 +634,7 @@ def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             rows.append((key, "none" if value in ({}, None) else text))
 
-    add("", {key: value for key, value in protocol.items() if key != "counts"})
+    add("", {key: value for key, value in protocol.items() if key not in _IN_TABLES})
     return rows
 
 

@@ -3,7 +3,7 @@
 A video is H.264 in MP4 (4:2:0, even sizes, index first), which every browser plays. Its times are those of the frames,
 in units of 1/90000 s from the first one: a recording with an uneven rate stays uneven. Left and right are the person's
 own and have a colour each; what a method is unsure of is drawn fainter; what is missing is not drawn. Points
-reprojected from 3D are thin, in a third colour.
+reprojected from 3D are thin, in a third colour. People who were seen and not chosen are thin and grey, without sides.
 
 Faces can be blurred: an ellipse around the joints of the face, or where those are missing around the place where
 shoulders and trunk say that the head is. Segment lengths are taken from Winter (2009), "Biomechanics and Motor Control
@@ -26,18 +26,19 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.files import replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.report.palette import LEFT, MIDLINE, REPROJECTED, RIGHT, side_colour
+from gonio.report.palette import LEFT, MIDLINE, OTHERS, REPROJECTED, RIGHT, side_colour
 
 Image = NDArray[np.uint8]
 
 _CLOCK_HZ = 90_000
 _SUBPIXEL_BITS = 4
+_ONE_PERSON = 0.1  # two skeletons are one person's where their joints lie nearer than this share of their height
 _FACE_WORDS = ("nose", "eye", "ear", "mouth")
 # Parts of the body in units of the head's height (Winter 2009).
 _HEADS_PER_TRUNK = 0.130 / 0.288
@@ -70,6 +71,7 @@ def overlay_video(
 
     reprojected  the same person's 3D estimate projected into this camera (2D, px)
     blur_faces   blurs the person's face and that of everybody in `bystanders`
+    bystanders   everybody who was seen (px of these frames); the person themself may be among them and is drawn once
     on_frame     called after every frame
 
     A frame takes the row of a sequence whose time is nearest, within half of the sequence's interval. Raises
@@ -227,6 +229,7 @@ class _Artist:
         self._other_faces = (
             _faces_px(bystanders.positions, bystanders.skeleton) if blur_faces and bystanders is not None else None
         )
+        self._others = None if bystanders is None else _not_chosen(bystanders, keypoints)
         self.frames = self._empty = self._faceless = 0
 
     def report(self) -> Rendered:
@@ -248,6 +251,11 @@ class _Artist:
                 if np.isfinite(face).all():
                     _blur(image, face * scale)
         size = max(float(np.sqrt(image.shape[0] * image.shape[1])) / 560, 0.8)
+        if self._others is not None and self._bystanders is not None:
+            seen = _row_at(self._bystanders.times_s, frame.time_s)
+            people = self._bystanders.positions[seen][self._others[seen]] if seen is not None else ()
+            for person in people:
+                _draw_other(image, _to_scaled(person, scale), self._bystanders.skeleton, size)
         if row is not None:
             points = _to_scaled(self._keypoints.positions[row], scale)
             _draw_skeleton(image, points, self._keypoints.confidence[row], self._keypoints.skeleton, size)
@@ -256,17 +264,50 @@ class _Artist:
             if again is not None:
                 points = _to_scaled(self._reprojected.positions[again], scale)
                 _draw_reprojection(image, points, self._reprojected.skeleton, size)
-        _stamp(image, _legend(round(9.5 * size), self._reprojected is not None))
+        with_others = self._others is not None and bool(self._others.any())
+        _stamp(image, _legend(round(9.5 * size), self._reprojected is not None, with_others))
         return image
 
 
-def _row_at(times_s: FloatArray, time_s: float) -> int | None:
-    """The row nearest in time, if within half the median interval (half a frame of 25 Hz where there is one row)."""
+def _rows_at(times_s: FloatArray, wanted_s: FloatArray) -> IntArray:
+    """(wanted,) the row nearest in time; -1 where it is farther than half the median interval (25 Hz for one row)."""
     if len(times_s) == 0:
-        return None
-    nearest = int(np.argmin(np.abs(times_s - time_s)))
+        return np.full(len(wanted_s), -1)
+    after = np.searchsorted(times_s, wanted_s).clip(0, len(times_s) - 1)
+    before = (after - 1).clip(0)
+    nearest = np.where(wanted_s - times_s[before] <= np.abs(times_s[after] - wanted_s), before, after)
     half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.02
-    return nearest if abs(times_s[nearest] - time_s) <= half + 1e-6 else None
+    return np.where(np.abs(times_s[nearest] - wanted_s) <= half + 1e-6, nearest, -1)
+
+
+def _row_at(times_s: FloatArray, time_s: float) -> int | None:
+    row = int(_rows_at(times_s, np.array([time_s]))[0])
+    return None if row < 0 else row
+
+
+def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
+    """(time, person): seen, and not the chosen person of that moment.
+
+    The chosen one is the person whose joints lie nearest to the chosen sequence's, if nearer than a tenth of their
+    extent: the two may come from neighbouring frames. Where nobody was chosen all are others.
+    """
+    others = np.array(everybody.present)
+    joints = [joint for joint in everybody.skeleton.joints if joint in chosen.skeleton]
+    if not others.size or not joints or not len(chosen):
+        return others
+    rows = _rows_at(chosen.times_s, everybody.times_s)
+    own = np.where((rows >= 0)[:, None, None], chosen.select(joints).positions[rows], np.nan)
+    theirs = everybody.positions[:, :, [everybody.skeleton.index(joint) for joint in joints]]
+    away = np.linalg.norm(theirs - own[:, None], axis=-1)
+    shared = np.isfinite(away)
+    mean_px = np.where(shared, away, 0.0).sum(axis=2) / np.maximum(shared.sum(axis=2), 1)
+    seen = _there(own)[..., None]
+    extent_px = np.linalg.norm(np.where(seen, own, -1e9).max(axis=1) - np.where(seen, own, 1e9).min(axis=1), axis=1)
+    alike = shared.any(axis=2) & (mean_px <= _ONE_PERSON * np.maximum(extent_px, 1.0)[:, None])
+    nearest = np.where(alike, mean_px, np.inf).argmin(axis=1)
+    found = np.flatnonzero(alike.any(axis=1))
+    others[found, nearest[found]] = False
+    return others
 
 
 def _scaled(image: Image, max_height_px: int | None) -> tuple[Image, float]:
@@ -319,6 +360,17 @@ def _draw_skeleton(image: Image, points: FloatArray, confidence: FloatArray, ske
             _disc(canvas, ends[0], 2.6 * size, _rgb(side_colour(skeleton.joints[joint])))
 
 
+def _draw_other(image: Image, points: FloatArray, skeleton: Skeleton, size: float) -> None:
+    """Thin grey bones on a dark rim, no joints and no sides: somebody who was seen and is not measured."""
+    import cv2  # noqa: PLC0415
+
+    there = _there(points)
+    bones = [(_fixed(points[a]), _fixed(points[b])) for a, b in skeleton.bones if there[a] and there[b]]
+    for width, colour in ((2.2 * size, (0, 0, 0)), (size, _rgb(OTHERS))):
+        for a, b in bones:
+            cv2.line(image, a, b, colour, max(round(width), 1), cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
 def _draw_reprojection(image: Image, points: FloatArray, skeleton: Skeleton, size: float) -> None:
     """Thin bones and rings, so that the keypoints below stay visible."""
     import cv2  # noqa: PLC0415
@@ -368,13 +420,14 @@ class _Faded:
 
 
 @functools.lru_cache(maxsize=8)
-def _legend(text_px: int, with_reprojection: bool) -> Image:
+def _legend(text_px: int, with_reprojection: bool, with_others: bool) -> Image:
     """(height, width, 4) uint8: what the colours mean, white on a translucent dark ground."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     entries = [(LEFT, "left (person's own)"), (RIGHT, "right (person's own)"), (MIDLINE, "neither side")]
     entries += [(REPROJECTED, "3D, projected back")] if with_reprojection else []
+    entries += [(OTHERS, "others, not measured")] if with_others else []
     line_px, dpi = 1.6 * text_px, 100
     width, height = 13.5 * text_px, line_px * (len(entries) + 1) + 0.8 * text_px
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor=(0.08, 0.09, 0.11, 0.62))

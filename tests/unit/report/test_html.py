@@ -18,11 +18,13 @@ from gonio.comparison import study
 from gonio.comparison.study import StudyResult
 from gonio.core.sequence import AngleSeries, PoseSequence
 from gonio.errors import InputError
+from gonio.motion.angles import joint_angles
 from gonio.report import figures
 from gonio.report.html import ReportContent, limits, page_tables, reading, write_report, write_tables
 
 Squats = Mapping[str, PoseSequence]
 Angles = Mapping[str, AngleSeries]
+OWN_RANGE = "Range of motion, all frames of each method"
 HOSTILE = "<script>alert('a')</script>\"&"
 
 
@@ -132,8 +134,10 @@ def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angl
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference=reference
     )
     assert "nothing to compare it with" in reading(one)[0]
-    assert "Range of motion" in [table.title for table in page_tables(one)]
-    assert "Position errors" not in [table.title for table in page_tables(one)]
+    titles = [table.title for table in page_tables(one)]
+    assert "Range of motion, all frames of each method" in titles
+    assert "Position errors" not in titles
+    assert "Range of motion, shared samples" not in titles  # with nobody
 
 
 def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: StudyResult) -> None:
@@ -149,12 +153,17 @@ def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: StudyRe
 def test_every_header_has_its_unit_and_every_table_its_protocol(result: StudyResult) -> None:
     tables = {table.title: table for table in page_tables(result)}
     for table in tables.values():
-        assert all(unit for _, unit, _ in table.header[1:]), table.title
+        assert table.of_words or all(unit for _, unit, _ in table.header[1:]), table.title
         assert all(len(cells) == len(table.header) - 1 for _, _, cells in table.rows)
-    samples = {name: cells[0].text for name, _, cells in tables["Range of motion"].rows}
+    samples = {name: cells[0].text for name, _, cells in tables["Range of motion, shared samples"].rows}
     assert samples["left knee flexion"] == "92"  # eight frames lack the left ankle
     assert samples["right knee flexion"] == "100"
-    for title in ("Position errors", "Joint angles: typical difference", "Range of motion", "Error of each joint"):
+    own = {name: [cell.text for cell in cells] for name, _, cells in tables[OWN_RANGE].rows}["left knee flexion"]
+    columns = [name for name, _, _ in tables[OWN_RANGE].header[1:]]
+    for column, text in zip(columns, own, strict=True):
+        knee = result.methods[column.removesuffix(" (reference)")].angles["left_knee_flexion"]
+        assert text == f"{knee.rom_all_deg:.1f} ({92 if column == 'stereo-cam03-cam04' else 100})"
+    for title in ("Position errors", "Joint angles: typical difference", OWN_RANGE, "Error of each joint"):
         assert any("Reference: multiview." in note and "filter: none" in note for note in tables[title].notes), title
 
 
@@ -183,6 +192,49 @@ def test_what_was_missing_is_counted(result: StudyResult) -> None:
     assert row["multiview"]["measured"] == "1200"
 
 
+def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None:
+    angles = {name: joint_angles(sequence) for name, sequence in squats.items()}
+    tables = page_tables(study.compare(squats, angles, reference="multiview"))
+    titles = [table.title for table in tables]
+    assert titles.index("What the angles are") < min(
+        i for i, t in enumerate(titles) if t.startswith(("Joint a", "Ran"))
+    )
+    (table,) = [table for table in tables if table.title == "What the angles are"]
+    rows = {name: [cell.text for cell in cells] for name, _, cells in table.rows}
+    assert list(rows) == [
+        "knee flexion",
+        "elbow flexion",
+        "thigh trunk angle",
+        "shoulder elevation",
+        "trunk inclination",
+    ]
+    knee, span, sign = rows["knee flexion"]
+    assert "included angle hip-knee-ankle; 0 = straight" in knee
+    assert (span, sign) == ("0° to 180°", "none: both ways read alike")
+    assert any("Do not read a small flexion as a contracture" in note for note in table.notes)
+
+
+def test_an_angle_with_a_sign_says_so(result: StudyResult) -> None:
+    protocol = result.protocol | {
+        "angle_definitions": {"ankle_angle": "0 = foot square to the shank"},
+        "angle_intervals_deg": {"ankle_angle": [-90, 90]},
+    }
+    (table,) = [t for t in page_tables(replace(result, protocol=protocol)) if t.title == "What the angles are"]
+    assert [cell.text for cell in table.rows[0][2]][1:] == ["−90° to 90°", "below 0 is the other way"]
+    assert table.notes == ()
+
+
+def test_how_well_the_joints_fit_the_pictures_per_camera_and_over_all(result: StudyResult) -> None:
+    def rows(protocol: dict[str, object]) -> list[tuple[str, str]]:
+        (table,) = [t for t in page_tables(replace(result, protocol=protocol)) if "fit the pictures" in t.title]
+        assert table.header[1][:2] == ("median reprojection error", "px")
+        return [(name, cells[0].text) for name, _, cells in table.rows]
+
+    assert rows(result.protocol) == [("cam01", "3.21"), ("cam02", "4.00")]
+    together = result.protocol | {"reprojection_px_median_all": 3.456}
+    assert rows(together) == [("cam01", "3.21"), ("cam02", "4.00"), ("all cameras together", "3.46")]
+
+
 def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
     (table,) = [table for table in page_tables(pairs) if table.title == "Joint angles: typical difference"]
     assert len(table.rows) == 1 + 21
@@ -202,6 +254,31 @@ def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
     assert rows["blazepose-world-cam01"]["mpjpe_mm"] == ""
     with paths[2].open(newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == 7 * 9
+
+
+def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
+    tmp_path: Path, squats: Squats, squat_angles: Angles
+) -> None:
+    names = {
+        "=1+1": "multiview",
+        "@b": "stereo-cam01-cam02",
+        "-c": "stereo-cam03-cam04",
+        "d=1": "blazepose-world-cam01",
+    }
+    made = study.compare(
+        {name: squats[own] for name, own in names.items()},
+        {name: squat_angles[own] for name, own in names.items()},
+        reference="=1+1",
+    )
+    for path in write_tables(tmp_path, made):
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        assert {row["method"] for row in rows} == {"'=1+1", "'@b", "'-c", "d=1"}
+        assert {row["reference"] for row in rows} == {"", "'=1+1"}
+    biases = [a.bias_deg for m in made.methods.values() for a in m.angles.values()]
+    assert [float(row["bias_deg"]) for row in rows if row["bias_deg"]] == [b for b in biases if b is not None]
+    assert min(b for b in biases if b is not None) < 0  # a number keeps its minus
+    assert set(made.to_json()["methods"]) == set(names)
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------
@@ -253,6 +330,16 @@ def test_the_page_says_what_it_must(tmp_path: Path, result: StudyResult, still: 
     assert "videos/cam%201.mp4" in [a["href"] for a in made.all("a")]
 
 
+def test_warnings_stand_above_the_answer_or_not_at_all(tmp_path: Path, result: StudyResult) -> None:
+    doubt = "26 % of the points of multiview were lost because views disagree: check calibration & camera names."
+    warned = page(tmp_path / "a.html", ReportContent("Squat", result, warnings=(doubt,)))
+    assert warned.text.index("Check this first") < warned.text.index(doubt) < warned.text.index("The answer in words")
+    (box,) = [a for a in warned.all("section") if a.get("class") == "warning"]
+    assert box["role"] == "alert"
+    calm = page(tmp_path / "b.html", ReportContent("Squat", result))
+    assert "Check this first" not in calm.text
+
+
 def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squat_angles: Angles, still: Path) -> None:
     methods = {HOSTILE: squats["multiview"], "b": squats["stereo-cam01-cam02"]}
     hostile = study.compare(
@@ -271,6 +358,7 @@ def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squa
             {HOSTILE: (still, HOSTILE)},
             {HOSTILE: (still, HOSTILE)},
             {HOSTILE: (HOSTILE,)},
+            (HOSTILE,),
             (HOSTILE,),
             (HOSTILE,),
         ),

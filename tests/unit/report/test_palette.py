@@ -22,4 +22,4 @@ def test_sides_have_colours_that_no_method_has() -> None:
     assert side_colour("left_knee") == palette.LEFT
     assert side_colour("right_knee") == palette.RIGHT
     assert side_colour("neck") == palette.MIDLINE
-    assert not {palette.LEFT, palette.RIGHT, palette.MIDLINE} & set(palette.METHODS)
+    assert not {palette.LEFT, palette.RIGHT, palette.MIDLINE, palette.OTHERS} & set(palette.METHODS)

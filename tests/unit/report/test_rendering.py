@@ -220,13 +220,75 @@ def test_frames_without_keypoints_are_counted(tmp_path: Path) -> None:
     assert done.frames_without_keypoints == 3
 
 
+# ---- who else was seen ----------------------------------------------------------------------------------------------
+
+
+def crowd(*shifts_px: float, times_s: np.ndarray = TIMES_S) -> Detections:
+    """The person, and others as they are, some px to the side."""
+    people = np.stack([person(times_s).positions + [shift, 0.0] for shift in (0.0, *shifts_px)], axis=1)
+    return Detections(people, np.ones(people.shape[:3]), times_s, COCO_17, (WIDTH, HEIGHT))
+
+
+def thigh_of(image: np.ndarray, shift_px: float = 0.0) -> np.ndarray:
+    x, y = np.round((person()["left_hip"][0] + person()["left_knee"][0]) / 2 + [shift_px, 0.0]).astype(int)
+    return image[y, x].astype(int)
+
+
+def test_others_are_thin_and_grey_and_have_no_side() -> None:
+    image = overlay_image(next(frames()), person(), bystanders=crowd(-100.0))
+    np.testing.assert_array_equal(thigh_of(image), rgb(palette.LEFT))
+    np.testing.assert_allclose(thigh_of(image, -100.0), rgb(palette.OTHERS), atol=30)
+    colourful = np.ptp(image[300:, :130].astype(int), axis=2) > 10  # the other's legs
+    assert not colourful.any()
+
+
+def test_the_person_among_everybody_is_drawn_once_and_no_legend_tells_of_others() -> None:
+    alone = overlay_image(next(frames()), person())
+    np.testing.assert_array_equal(overlay_image(next(frames()), person(), bystanders=crowd()), alone)
+    with_another = overlay_image(next(frames()), person(), bystanders=crowd(-100.0))
+    assert (with_another[:110, :60] != alone[:110, :60]).any()  # one more line in the legend
+
+
+def test_the_person_from_a_neighbouring_frame_is_still_the_same() -> None:
+    near = person().derive("moved", positions=person().positions + [6.0, -4.0])
+    np.testing.assert_array_equal(
+        overlay_image(next(frames()), near, bystanders=crowd()), overlay_image(next(frames()), near)
+    )
+
+
+def test_who_stands_close_by_is_another_and_only_the_nearest_is_the_person() -> None:
+    others = rendering._not_chosen(crowd(20.0, -60.0), person())
+    np.testing.assert_array_equal(others, np.tile([False, True, True], (6, 1)))
+
+
+def test_where_nobody_was_chosen_all_are_others() -> None:
+    positions = np.array(person().positions)
+    positions[2] = np.nan
+    lost = person().derive("lost for a frame", positions=positions)
+    np.testing.assert_array_equal(rendering._not_chosen(crowd(), lost)[:, 0], np.arange(6) == 2)
+    late = person(TIMES_S + 60)
+    np.testing.assert_array_equal(rendering._not_chosen(crowd(-100.0), late), np.ones((6, 2), bool))
+
+
+def test_the_person_is_known_by_the_joints_that_both_layouts_have() -> None:
+    others = rendering._not_chosen(crowd(-100.0), person().to_skeleton(H36M_17))
+    np.testing.assert_array_equal(others, np.tile([False, True], (6, 1)))
+
+
+def test_an_empty_room_has_no_others() -> None:
+    empty = Detections(np.zeros((6, 0, 17, 2)), np.zeros((6, 0, 17)), TIMES_S, COCO_17, (WIDTH, HEIGHT))
+    np.testing.assert_array_equal(
+        overlay_image(next(frames()), person(), bystanders=empty), overlay_image(next(frames()), person())
+    )
+
+
 # ---- faces -----------------------------------------------------------------------------------------------------------
 
 
 def changed_by_blur(sequence: PoseSequence, bystanders: Detections | None = None) -> np.ndarray:
     """(row, column) bool: where blurring alone changes the picture, outside what is drawn over it."""
     frame = VideoFrame(0, 0.0, picture())
-    clear = overlay_image(frame, sequence)
+    clear = overlay_image(frame, sequence, bystanders=bystanders)
     blurred = overlay_image(frame, sequence, blur_faces=True, bystanders=bystanders)
     return np.asarray((clear != blurred).any(axis=2))
 
@@ -284,12 +346,11 @@ def test_an_unknown_face_is_counted_and_nothing_is_blurred(tmp_path: Path) -> No
 
 
 def test_bystanders_faces_are_blurred_too() -> None:
-    shifted = np.array(person().positions) - [130.0, 0.0]
-    both = np.stack([person().positions, shifted], axis=1)
-    people = Detections(both, np.ones(both.shape[:3]), TIMES_S, COCO_17, (WIDTH, HEIGHT))
-    changed = changed_by_blur(person(), people)
-    x, y = np.round(shifted[0, 0]).astype(int)
-    assert changed[y - 8 : y + 8, x - 8 : x + 8].mean() > 0.95
+    changed = changed_by_blur(person(), crowd(-130.0))
+    x, y = np.round(person()["nose"][0] - [130.0, 0.0]).astype(int)
+    drawn_over = (overlay_image(next(frames()), person(), bystanders=crowd(-130.0)) != picture()).any(axis=2)
+    face = np.s_[y - 8 : y + 8, x - 8 : x + 8]
+    assert changed[face][~drawn_over[face]].mean() > 0.95
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
