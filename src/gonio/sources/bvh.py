@@ -43,8 +43,6 @@ from gonio.sources.kinematics import euler_rotations, joint_positions
 from gonio.sources.reading import METRES, first_line, naming, read_lines, reason
 from gonio.sources.rig_joints import BVH_RIGS, body_skeleton
 
-_LARGEST_BODY_M = 10.0
-
 
 @dataclass
 class _Rig:
@@ -84,7 +82,7 @@ def read(
     add_root_offset  the root stands at its offset plus its position channels, as iClone writes it
 
     Joints of known rigs (`rig_joints`) get gonio's names, others stay. The frame is "world", named for the file.
-    Raises `InputError` where the file is absent, foreign or cut, the unit is not declared, or it makes a giant.
+    Raises `InputError` where the file is absent, foreign or cut, the unit is not declared, or the rig is damaged.
     """
     path = Path(path)
     lines = read_lines(path)
@@ -112,7 +110,7 @@ def read(
         skeleton, known = body_skeleton(Skeleton("bvh", tuple(rig.joints), tuple(rig.parents)), BVH_RIGS)
         if known:
             history.append(f"{known} of {len(rig.joints)} joint names translated")
-        sequence = PoseSequence(
+        return PoseSequence(
             positions=joint_positions(rig.parents, offsets, rotations) * metres,
             times_s=np.arange(len(table)) / rate_hz,
             skeleton=skeleton,
@@ -126,10 +124,6 @@ def read(
                 *history,
             ),
         )
-    size_m = float(np.median(np.ptp(sequence.positions, axis=1).max(axis=1)))
-    if size_m > _LARGEST_BODY_M:
-        raise InputError(f"{path}: the body is {size_m:.4g} m large; declare a smaller unit than {unit!r}")
-    return sequence
 
 
 def _metres(path: Path, unit: str | float | None, rig: _Rig) -> float:

@@ -21,7 +21,7 @@ from gonio.sources.openpose_json import size_is_guessed
 from gonio.sources.plausible import check_body
 
 Item = PoseSequence | Detections | dict[str, PoseSequence]
-Person = TypeVar("Person", PoseSequence, Detections)
+Person = TypeVar("Person", bound=PoseSequence | Detections)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Format:
     suffixes  the endings of its files; empty for a format that is a folder
     module    its module in `gonio.sources`
     options   what its files do not tell and `read` may be told
-    holds     what it can be written from: 2 and 3 dimensions
+    holds     what it can be written from: 2 and 3 dimensions; nothing, where it is only read
+    prefix    how the names of its files begin when they are written, where the ending is another format's too
     """
 
     name: str
@@ -40,6 +41,7 @@ class Format:
     description: str
     options: tuple[str, ...] = ()
     holds: tuple[int, ...] = (2, 3)
+    prefix: str = ""
 
     def load(self) -> Any:
         """The module, imported at first use."""
@@ -67,6 +69,16 @@ FORMATS: tuple[Format, ...] = (
         ("layout", "rate_hz", "unit"),
         holds=(3,),
     ),
+    Format(
+        "VideoPose3D data",
+        (".npz",),
+        "videopose3d_npz",
+        "its sets of 2D keypoints or 3D poses, or the detections of infer_video",
+        ("rate_hz",),
+        holds=(2,),
+        prefix="data_2d_custom_",
+    ),
+    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=()),
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
@@ -149,7 +161,7 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     several  of more people than one
     """
     form = _target(Path(path))
-    if several and form.module not in ("archive", "openpose_json"):
+    if several and form.module not in ("archive", "openpose_json", "videopose3d_npz"):
         raise InputError(f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON")
     if dimensions not in form.holds:
         fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
@@ -160,11 +172,12 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
 def write(item: Item, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
+    A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive.
     Raises `InputError` where the ending is unknown or the format cannot hold the item.
     """
     path = Path(path)
     form = _target(path)
-    if isinstance(item, dict) and form.module != "archive":
+    if isinstance(item, dict) and form.module not in ("archive", "videopose3d_npz"):
         raise InputError(f"{path}: a {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
     lost: tuple[str, ...] = form.load().write(item, path)
     return lost
@@ -175,7 +188,13 @@ def _target(path: Path) -> Format:
         raise InputError(
             f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
         )
-    return _OPENPOSE if not path.suffix or path.name.endswith("json") else _by_ending(path)[0]
+    if not path.suffix or path.name.endswith("json"):
+        return _OPENPOSE
+    found = _by_ending(path)
+    form = next((form for form in found if form.prefix and path.name.startswith(form.prefix)), found[0])
+    if not form.holds:
+        raise InputError(f"{path}: {form.name} ({path.suffix}) is read, not written; write .trc, .csv or .npz")
+    return form
 
 
 def _by_ending(path: Path) -> list[Format]:
