@@ -97,6 +97,8 @@ def read(
     elif not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible")
     table, history = _table(path, lines[first_row:], sum(len(channels) for channels in rig.channels), n_frames)
+    if lines[-1]:
+        history.append("the file does not end with a line end: its last number may be cut")
     if abs(rate_hz * frame_time_s - 1) > 0.01:
         history.append(f"{rate_hz:g} frames per second as declared; the file says {1 / frame_time_s:.6g}")
     offsets, rotations = _pose(rig, table)

@@ -4,8 +4,8 @@ For each recording `<name>` (time, 38, 3) int16, quarter millimetres against the
 (time, 3) float32, the root's place in metres; `joint_parents` (38,) for all. 120 frames per second. The positions were
 made from the exponential maps in which these recordings circulate. Three things follow:
 
-- The first frame is, in many recordings, not motion but the figure with its arms spread (`read` leaves it in).
-- The joints are the starts of CMU's bones, several of them at one point. Eighteen have names here.
+- The first frame of every recording is no motion but the figure with its arms spread: it is left out.
+- The joints are the starts of CMU's bones, several of them at one point. Those with a name in gonio are read.
 - The outer third of the forearm (the bone `wrist`, half as long as `radius` in CMU's skeletons) has no length in these
   maps. The wrist is therefore moved out along the forearm to one and a half times its length, and marked inferred.
 """
@@ -56,9 +56,9 @@ _JOINTS: dict[int, str] = {
 
 
 def read(path: Path) -> dict[str, PoseSequence]:
-    """Every recording by its name, in metres in its own world, y up; frame i has the time i / 120.
+    """Every recording by its name, in metres in its own world, y up, 120 frames per second.
 
-    The named joints only. Raises `InputError` where the file is absent, damaged or of another skeleton.
+    Raises `InputError` where the file is absent, damaged or of another skeleton.
     """
     path = Path(path)
     read_bytes(path)
@@ -78,11 +78,16 @@ def read(path: Path) -> dict[str, PoseSequence]:
 
 def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: NDArray[np.generic]) -> PoseSequence:
     n_frames = len(quarter_mm)
-    if quarter_mm.shape != (n_frames, 38, 3) or root_m.shape != (n_frames, 3) or quarter_mm.dtype.kind not in "iuf":
+    if (
+        n_frames < 2
+        or quarter_mm.shape != (n_frames, 38, 3)
+        or root_m.shape != (n_frames, 3)
+        or quarter_mm.dtype.kind not in "iuf"
+    ):
         raise InputError(
             f"{path}: {name} has shapes {quarter_mm.shape} and {root_m.shape}; expected (T, 38, 3), (T, 3)"
         )
-    positions: FloatArray = quarter_mm.astype(float) * _QUARTER_MM + root_m.astype(float)[:, None]
+    positions: FloatArray = quarter_mm[1:].astype(float) * _QUARTER_MM + root_m[1:].astype(float)[:, None]
     skeleton = Skeleton("cmu-38", tuple(_JOINTS.get(i, f"joint_{i}") for i in range(38)), _PARENTS)
     status = np.full(positions.shape[:2], Status.MEASURED)
     for side in ("left", "right"):
@@ -92,7 +97,7 @@ def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: ND
     with naming(path):
         return PoseSequence(
             positions=positions,
-            times_s=np.arange(n_frames) / RATE_HZ,
+            times_s=np.arange(1, n_frames) / RATE_HZ,
             skeleton=skeleton,
             unit="m",
             frame="world",
@@ -102,6 +107,7 @@ def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: ND
             source=Source(method="cmu_positions", model=name, file=str(path)),
             history=(
                 f"{n_frames} frames of 38 joints read from {path.name}, {RATE_HZ:g} per second",
+                "first frame left out: it is the figure with its arms spread",
                 f"both wrists moved out to {FOREARM:g} times the forearm's length",
             ),
         ).select(tuple(_JOINTS.values()))
