@@ -12,9 +12,16 @@ is the maximum-likelihood estimate, and to first order
 
 The covariance is J diag(sigma^2, sigma^2, sigma^2 / 2) J^T, with J the derivative of (X, Y, Z) by (x_left, x_right, y).
 The rows measure the noise: their difference says nothing about the point and has a standard deviation of sqrt(2) sigma.
+
+The rig is trusted to stand as it says, so the views are asked first whether it can: cameras pitched, rolled or of
+unlike zoom put a point into different rows, and cameras turned inwards make people large, far and in the end negative
+in depth (`_check_placement`). Turns that leave no such trace stay: cameras turned outwards, or inwards so far that the
+person stands beyond the point where the axes cross, show a plausible person at a wrong depth.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -24,6 +31,7 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.errors import InputError
 from gonio.stereo.triangulation import (
     Triangulation,
+    all_views_errors,
     checked_views,
     inherited_history,
     least_direct,
@@ -33,6 +41,11 @@ from gonio.stereo.triangulation import (
 
 _PARALLEL = 1e-6  # largest relative difference of cameras that count as parallel
 _ROW_TOLERANCE = 1 / 48  # of the image's height: 10 px of 480
+_SCATTER = 1 / 2  # of that tolerance, for half of the rows about their median: 5 px of 480
+_DRIFT = 1 / 5  # of that tolerance, for what slants across the image: 2 px of 480
+_MOST_BEHIND = 0.05  # of the joints, with a disparity below zero by more than noise
+_LARGEST_PERSON_M = 2.5  # across four fifths of the joints: a tall person with outstretched arms has 1.9 m
+_FEWEST_FOR_SIZE = 5  # joints of a frame
 _ROW_SIGMAS = 3.0
 _MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 _FINEST_NOISE_PX = 0.01  # outliers are not sought below rounding errors
@@ -56,14 +69,17 @@ def from_disparity(
     min_confidence        observations below it are not used
     sigma_px              noise per coordinate in each image; where not given, estimated from the row disparities by
                           their median absolute deviation, per joint (over all joints where one has fewer than 30)
-    max_row_disparity_px  largest median of |y_left - y_right|; where not given, 1/48 of the image's height
+    max_row_disparity_px  largest median of |y_left - y_right|; where not given, 1/48 of the image's height. Half of the
+                          rows must lie within half of it about their median, and their slant across the image must
+                          stay within a fifth of it
 
     A joint with disparity <= 0, or whose row disparity is further than 3 sigma from the median, becomes missing and is
     counted. Where fewer than 20 joints are there to estimate the noise from, no such outliers are sought and, without
     `sigma_px`, the covariance is NaN; the history says so.
 
     Raises `InputError` where the rig is not a parallel pair, where the views do not fit it or each other, and where
-    their rows do not agree.
+    they show that the cameras did not stand parallel: rows that do not agree, disparities of both signs, or a person
+    larger than people are.
     """
     left_camera, right_camera, baseline_m = _parallel_pair(rig)
     names = (left_camera.name, right_camera.name)
@@ -86,16 +102,18 @@ def from_disparity(
         pixels, there, usable = pixels[::-1], there[::-1], usable[::-1]
 
     rows_apart = pixels[0, ..., 1] - pixels[1, ..., 1]
-    _check_rows(rows_apart[both], rig.name, left_camera.size_px[1], max_row_disparity_px)
+    size_m = _check_placement(pixels, both, left_camera, baseline_m, rig.name, max_row_disparity_px)
     offset_px, noise_px = _row_noise(rows_apart, both)
     limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _FINEST_NOISE_PX)
     astray = both & (np.abs(rows_apart - offset_px) > limit_px)
-    behind = both & ~astray & (pixels[0, ..., 0] - pixels[1, ..., 0] <= 0)
-    found = both & ~astray & ~behind
+    before = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
+    behind = both & ~astray & ~before
+    found = before & ~astray
 
     sigma = noise_px if sigma_px is None else np.full(left.positions.shape[1], sigma_px)
-    in_camera, covariance = _depth(left_camera, baseline_m, np.where(found[..., None], pixels, np.nan), sigma)
-    positions = left_camera.camera_to_world(in_camera)
+    in_camera, covariance = _depth(left_camera, baseline_m, np.where(before[..., None], pixels, np.nan), sigma)
+    all_before = left_camera.camera_to_world(in_camera)
+    positions = np.where(found[..., None], all_before, np.nan)
     R = left_camera.rotation
     used = np.stack([found, found])
     observed = np.stack([left.positions, right.positions])
@@ -110,13 +128,14 @@ def from_disparity(
         up=rig.up,
         confidence=np.where(found, (left.confidence + right.confidence) / 2, 0.0),
         status=least_direct([left.status, right.status], used),
-        covariance=R.T @ covariance @ R,
+        covariance=np.where(found[..., None, None], R.T @ covariance @ R, np.nan),
         source=Source("disparity", ", ".join(dict.fromkeys(v.source.model for v in (left, right) if v.source.model))),
         history=(
             *inherited_history(rig, dict(zip(names, (left, right), strict=True))),
             *(["views were given right, left: swapped"] if swapped else []),
             f"depth from disparity: f {left_camera.matrix[0, 0]:g} px, baseline {baseline_m:g} m; "
             f"rows apart {np.median(rows_apart[both]):+.2f} px in the median",
+            *_size_in_words(size_m),
             _noise_in_words(sigma, given=sigma_px is not None),
             f"joints lost: {(~both).sum()} not seen in both views with confidence >= {min_confidence:g}, "
             f"{behind.sum()} with disparity <= 0, {astray.sum()} with rows further apart than {_ROW_SIGMAS:g} sigma; "
@@ -129,6 +148,7 @@ def from_disparity(
         reprojection_px=frozen(np.where(used, errors, np.nan)),
         used=frozen(used, bool),
         excluded=view_counts(names, there, usable, used),
+        all_views_px=frozen(all_views_errors((left_camera, right_camera), all_before, observed, usable)),
     )
 
 
@@ -158,15 +178,81 @@ def _parallel_pair(rig: Rig) -> tuple[Camera, Camera, float]:
     return (a, b, baseline_m) if between_m[0] > 0 else (b, a, baseline_m)
 
 
-def _check_rows(rows_apart: FloatArray, rig_name: str, height_px: int, max_row_disparity_px: float | None) -> None:
-    limit_px = height_px * _ROW_TOLERANCE if max_row_disparity_px is None else max_row_disparity_px
-    typical_px = float(np.median(np.abs(rows_apart)))
+def _check_placement(
+    pixels: FloatArray,
+    both: BoolArray,
+    camera: Camera,
+    baseline_m: float,
+    rig_name: str,
+    max_row_disparity_px: float | None,
+) -> float:
+    """The person's size in metres, as `_person_size` measures it.
+
+    Raises `InputError` where the views (2, time, joint, 2) px cannot come from cameras that stand parallel.
+    """
+    limit_px = camera.size_px[1] * _ROW_TOLERANCE if max_row_disparity_px is None else max_row_disparity_px
+    disparity, rows_apart = np.moveaxis(pixels[0] - pixels[1], -1, 0)
+    offset_px = float(np.median(rows_apart[both]))
+    typical_px = float(np.median(np.abs(rows_apart[both])))
+    scatter_px = float(np.median(np.abs(rows_apart[both] - offset_px)))
+    noise_px = max(_MAD * scatter_px, np.sqrt(2) * _FINEST_NOISE_PX)
+    inlying = both & (np.abs(rows_apart - offset_px) <= _ROW_SIGMAS * noise_px)
+    drift_px = _drift(pixels.mean(axis=0)[inlying], rows_apart[inlying])
+    behind = float(np.mean(disparity[inlying] < -noise_px))
+    size_m = _person_size(pixels[0], disparity, inlying, baseline_m)
+
     if typical_px > limit_px:
-        raise InputError(
-            f"the rows of the two views are {typical_px:.1f} px apart in the median (allowed: {limit_px:g}): the "
-            f"cameras of rig {rig_name!r} did not stand parallel at one height, or the views are not of one moment; "
-            f"calibrate the pair and use triangulate, or rectify the images first"
+        finding = f"the rows of the two views are {typical_px:.1f} px apart in the median (allowed: {limit_px:g})"
+    elif scatter_px > limit_px * _SCATTER:
+        finding = (
+            f"the rows of the two views scatter: half of them are more than {scatter_px:.1f} px off their median "
+            f"(allowed: {limit_px * _SCATTER:g})"
         )
+    elif drift_px > limit_px * _DRIFT:
+        finding = (
+            f"the rows of the two views drift apart across the image, by {drift_px:.1f} px rms "
+            f"(allowed: {limit_px * _DRIFT:g})"
+        )
+    elif behind > _MOST_BEHIND:
+        finding = f"{behind:.0%} of the joints have a disparity below zero and the others above: nobody is so far away"
+    elif size_m > _LARGEST_PERSON_M:
+        finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, which nobody is"
+    else:
+        return size_m
+    raise InputError(
+        f"{finding}: the cameras of rig {rig_name!r} did not stand parallel at one height, {baseline_m:g} m apart, or "
+        f"the views are not of one moment; calibrate the pair and use triangulate, or rectify the images first (turn "
+        f"them by software until every point lies in one row of both)"
+    )
+
+
+def _drift(at_px: FloatArray, rows_apart: FloatArray) -> float:
+    """Root mean square in px of what is systematic in row differences (n,) of joints at (n, 2) px.
+
+    To first order a roll of the right camera adds a multiple of x to them, an unlike zoom one of y, and a turn about
+    the vertical axis one of x y.
+    """
+    if len(rows_apart) < _FEWEST_FOR_NOISE:
+        return 0.0
+    x, y = ((at_px - at_px.mean(axis=0)) / np.maximum(at_px.std(axis=0), 1.0)).T
+    A = np.stack([np.ones_like(x), x, y, x * y], axis=-1)
+    return float(np.std(A @ np.linalg.lstsq(A, rows_apart, rcond=None)[0]))
+
+
+def _person_size(left_px: FloatArray, disparity: FloatArray, there: BoolArray, baseline_m: float) -> float:
+    """Metres across the picture between the outer tenths of the joints, at their median depth, in the median frame.
+
+    Pixels over disparity is metres over the baseline, whatever the focal length. Infinite where the median disparity is
+    not positive; NaN where no frame has joints enough.
+    """
+    frames = there.sum(axis=1) >= _FEWEST_FOR_SIZE
+    if not frames.any():
+        return float("nan")
+    seen = there[frames]
+    low, high = np.nanpercentile(np.where(seen[..., None], left_px[frames], np.nan), [10, 90], axis=1)
+    typical = np.nanmedian(np.where(seen, disparity[frames], np.nan), axis=1)
+    across = (high - low).max(axis=-1)
+    return float(baseline_m * np.median(np.where(typical > 0, across / np.where(typical > 0, typical, 1.0), np.inf)))
 
 
 def _row_noise(rows_apart: FloatArray, both: BoolArray) -> tuple[float, FloatArray]:
@@ -201,6 +287,14 @@ def _depth(
     J[..., 1, 2] += Z / fy
     variance = np.array([1.0, 1.0, 0.5]) * sigma_px[:, None, None] ** 2
     return point, (J * variance) @ J.swapaxes(-1, -2)
+
+
+def _size_in_words(size_m: float) -> Iterable[str]:
+    if np.isfinite(size_m):
+        yield (
+            f"the cameras' placement is taken on trust: by it the person is {size_m:.2f} m large in the picture, "
+            f"without the outer tenths of the joints"
+        )
 
 
 def _noise_in_words(sigma_px: FloatArray, *, given: bool) -> str:

@@ -83,6 +83,12 @@ class Triangulation:
     reprojection_px  (view, time, joint)  error of the views used; NaN elsewhere
     used             (view, time, joint)
     excluded         camera -> what became of its observations
+    all_views_px     (view, time, joint)  error before any view was dropped or point lost, of the point that all its
+                     views have in common; infinite where that is not before the camera; NaN where the view is not
+                     usable or the only one
+
+    What was dropped does not show in `reprojection_px`, so a calibration that is not that of the videos can look good
+    there. `lost_share` and `all_views_median_px` do not hide it.
     """
 
     sequence: PoseSequence
@@ -90,6 +96,18 @@ class Triangulation:
     reprojection_px: FloatArray
     used: BoolArray
     excluded: Mapping[str, ViewCounts]
+    all_views_px: FloatArray
+
+    @property
+    def lost_share(self) -> float:
+        """Share of the points that two views or more saw with confidence, but on which no two agreed."""
+        seen = np.asarray((~np.isnan(self.all_views_px)).any(axis=0))
+        return float(1 - (self.used.any(axis=0) & seen).sum() / seen.sum())
+
+    @property
+    def all_views_median_px(self) -> float:
+        """Median reprojection error in px with all views in use; infinite where most points are behind a camera."""
+        return float(np.median(self.all_views_px[~np.isnan(self.all_views_px)]))
 
 
 def triangulate(
@@ -142,6 +160,7 @@ def triangulate(
     scene = _Scene.of(cameras, pixels, weights)
     estimate = _refined_estimate if refine == "reprojection" else _linear_estimate
     points, converged = estimate(scene, usable)
+    all_views_px = all_views_errors(cameras, points, pixels, usable)
     limits = _limits(scene, points, usable, max_reprojection_px, robust_sigmas)
     used = _agreeing_views(scene, points, usable, limits, estimate)
     found = used.any(axis=0)
@@ -189,6 +208,7 @@ def triangulate(
         reprojection_px=frozen(errors.reshape(-1, *grid)),
         used=frozen(used.reshape(-1, *grid), bool),
         excluded=view_counts(names, there, usable, used),
+        all_views_px=frozen(all_views_px.reshape(-1, *grid)),
     )
 
 
@@ -212,6 +232,15 @@ def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: 
     """
     projected = np.stack([camera.world_to_image(points_m) for camera in cameras])
     return np.asarray(np.linalg.norm(projected - np.asarray(pixels, dtype=float), axis=-1))
+
+
+def all_views_errors(
+    cameras: Sequence[Camera], points_m: FloatArray, pixels: FloatArray, usable: BoolArray
+) -> FloatArray:
+    """(view, ...) px errors of points (..., 3) m that rest on all usable views (view, ...), for `Triangulation`."""
+    errors = reprojection_errors(cameras, points_m, pixels)
+    errors = np.where(np.isnan(errors), np.inf, errors)
+    return np.asarray(np.where(usable & (usable.sum(axis=0) >= 2), errors, np.nan))
 
 
 @dataclass(frozen=True, eq=False)

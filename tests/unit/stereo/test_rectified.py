@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
@@ -186,6 +187,115 @@ class TestUncertainty:
         assert np.median(spread[0] / spread[1]) == pytest.approx(1, abs=0.05)
         assert special.frame_name == "room"
         assert special.up == "+z"
+
+
+def standing(n_times: int = 100, depth_m: float = 3.5) -> FloatArray:
+    """A person of 1.75 m who moves about: 25 joints in a box of 0.6 x 1.6 x 0.4 m before the left camera."""
+    rng = np.random.default_rng(2)
+    joints = rng.uniform([-0.3, -0.8, -0.2], [0.3, 0.8, 0.2], (25, 3))
+    path = np.cumsum(rng.normal(0, [0.03, 0.0, 0.03], (n_times, 1, 3)), axis=0)
+    return np.asarray(joints + rng.normal(0, 0.05, (n_times, 25, 3)) + path - path.mean(axis=0) + [0.14, 0, depth_m])
+
+
+PORTRAIT = Rig.parallel(0.28, 1600, (1080, 1920))
+
+
+def seen_by_turned(
+    points_m: FloatArray,
+    turn_deg: tuple[float, float, float],
+    noise_px: float,
+    outliers: float = 0.0,
+    rig: Rig = KINECTS,
+) -> tuple[PoseSequence, PoseSequence]:
+    """The views where the right camera was turned (about x: pitch, y: yaw, z: roll) and nobody knows."""
+    rng = np.random.default_rng(3)
+    left, right = rig.cameras
+    turn = Rotation.from_rotvec(turn_deg, degrees=True).as_matrix()
+    placed = replace(right, rotation=turn, translation=-turn @ right.center_m)
+    times_s = np.arange(len(points_m)) / 30
+    found = []
+    for camera in (left, placed):
+        pixels = camera.world_to_image(points_m) + rng.normal(0, noise_px, (*points_m.shape[:2], 2))
+        gross = rng.random(points_m.shape[:2]) < outliers
+        pixels[gross] += rng.normal(0, camera.size_px[1] / 6, (gross.sum(), 2))
+        found.append(PoseSequence(pixels, times_s, BODY_25, "px", "image", image_size_px=camera.size_px))
+    return found[0], found[1]
+
+
+class TestCamerasThatDidNotStandParallel:
+    """`Rig.parallel` is a claim; the views are asked whether it can be true."""
+
+    @pytest.mark.parametrize("depth_m", [2.0, 3.5, 6.0])
+    @pytest.mark.parametrize("outliers", [0.0, 0.1])
+    @pytest.mark.parametrize(("rig", "noise_px"), [(KINECTS, 0.3), (KINECTS, 1), (KINECTS, 3), (PORTRAIT, 10)])
+    def test_a_parallel_rig_passes(self, rig: Rig, noise_px: float, outliers: float, depth_m: float) -> None:
+        points = standing(depth_m=depth_m)
+        result = from_disparity(*seen_by_turned(points, (0, 0, 0), noise_px, outliers, rig), rig)
+        error_m = (result.sequence.positions - points)[..., 2][result.sequence.valid]
+        sigma_m = depth_m**2 / (rig["left"].matrix[0, 0] * 0.28) * np.sqrt(2) * noise_px
+        assert np.median(np.abs(error_m)) == pytest.approx(0.6745 * sigma_m, rel=0.2)
+        assert result.lost_share < 0.01 + 2 * outliers
+
+    @pytest.mark.parametrize("pitch_deg", [-20, -5, -3, 3, 10])
+    def test_pitch_puts_rows_apart(self, pitch_deg: float) -> None:
+        for rig, noise_px in ((KINECTS, 1), (KINECTS, 3), (PORTRAIT, 10)):
+            with pytest.raises(InputError, match=r"px apart in the median .*rectify"):
+                from_disparity(*seen_by_turned(standing(), (pitch_deg, 0, 0), noise_px, 0.1, rig), rig)
+
+    @pytest.mark.parametrize("roll_deg", [-20, -10, 10, 20])
+    def test_roll_slants_the_rows(self, roll_deg: float) -> None:
+        for noise_px, outliers in ((0.3, 0.0), (1, 0.1), (3, 0.1)):
+            with pytest.raises(InputError, match=r"rows of the two views (drift|scatter|are)"):
+                from_disparity(*seen_by_turned(standing(), (0, 0, roll_deg), noise_px, outliers), KINECTS)
+
+    def test_toe_in_makes_a_giant(self) -> None:
+        for noise_px, outliers in ((0.3, 0.0), (1, 0.1), (3, 0.1)):
+            with pytest.raises(InputError, match=r"baseline 0\.28 m the person is \d+\.\d m large.*parallel"):
+                from_disparity(*seen_by_turned(standing(), (0, 3, 0), noise_px, outliers), KINECTS)
+
+    def test_nobody_straddles_infinity(self) -> None:
+        """Axes that cross amid the joints: those before the crossing have positive disparity, the others negative."""
+        joints = standing(depth_m=4.0)
+        joints[..., 2] += np.linspace(-1, 1, 25)
+        toe_in_deg = float(np.degrees(np.arctan(0.28 / 4.0)))
+        with pytest.raises(InputError, match=r"\d+% of the joints have a disparity below zero .* rectify"):
+            from_disparity(*seen_by_turned(joints, (0, toe_in_deg, 0), 1.0), KINECTS)
+
+    def test_rows_that_scatter(self) -> None:
+        """Two people, or two moments: the rows agree in the median and not in the single joint."""
+        left, right = seen_by_turned(standing(), (0, 0, 0), 9.0)
+        with pytest.raises(InputError, match=r"scatter: half of them are more than \d\.\d px off .*\(allowed: 5\)"):
+            from_disparity(left, right, KINECTS)
+        assert from_disparity(left, right, KINECTS, max_row_disparity_px=30).sequence.valid.mean() > 0.95
+
+    def test_baseline_in_centimetres(self) -> None:
+        with pytest.raises(InputError, match=r"baseline 28 m the person is 1[0-9]{2}"):
+            from_disparity(*views(standing()), Rig.parallel(28, 525, (640, 480)))
+
+    def test_size_is_told(self) -> None:
+        """What no check can find (cameras turned outwards) a reader may: the person becomes small."""
+        told = []
+        for yaw_deg in (0, -5):
+            history = from_disparity(*seen_by_turned(standing(), (0, yaw_deg, 0), 1.0), KINECTS).sequence.history
+            words = next(step for step in history if step.startswith("the cameras' placement"))
+            told.append(float(words.split(" the person is ")[1].split()[0]))
+        assert told[0] == pytest.approx(1.28, abs=0.15)  # four fifths of 1.6 m
+        assert told[1] < 0.5 * told[0]
+
+
+class TestTrust:
+    def test_lost_share_and_errors_before_anything_was_lost(self) -> None:
+        left, right = views(truth(), noise_px=0.5)
+        pixels = right.positions.copy()
+        pixels[:6, :, 1] += 30  # a tenth of the joints, in wrong rows
+        pixels[6, 0, 0] = left.positions[6, 0, 0] + 5  # and one beyond infinity
+        result = from_disparity(left, view(pixels), KINECTS)
+        assert result.lost_share == pytest.approx((~result.sequence.valid).mean())
+        assert 0.1 < result.lost_share < 0.11
+        np.testing.assert_allclose(result.all_views_px[:, :6], 15, atol=2)  # half in each view
+        assert np.isinf(result.all_views_px[:, 6, 0]).all()
+        median_of_nine_tenths = 0.7655  # of |N(0, 1)|: the 0.5 / 0.9 quantile
+        assert result.all_views_median_px == pytest.approx(median_of_nine_tenths * 0.5 / np.sqrt(2), rel=0.1)
 
 
 class TestWhatIsRefused:

@@ -368,6 +368,81 @@ class TestReport:
         assert triangulate(rig, views).camera_names == ("cam0", "cam2", "cam3")
 
 
+class TestTrust:
+    """A calibration that is not that of the videos must show, although what disagrees is dropped."""
+
+    def run(self, rig: Rig, pixels: FloatArray) -> Triangulation:
+        return triangulate(rig, views_of(rig, pixels))
+
+    def test_the_right_rig(self) -> None:
+        rig = ring(4)
+        result = self.run(rig, images(rig, truth(), noise_px=2))
+        assert result.lost_share == 0
+        # of 8 residuals of a point 5 are free: sigma sqrt(5 / 8) in each, and the median of a Rayleigh distribution
+        assert result.all_views_median_px == pytest.approx(1.1774 * 2 * np.sqrt(5 / 8), rel=0.05)
+
+    def test_the_right_rig_with_outliers(self) -> None:
+        rig = ring(4)
+        pixels = images(rig, truth(100), noise_px=2)
+        rng = np.random.default_rng(7)
+        gross = rng.random(pixels.shape[:-1]) < 0.1
+        pixels[gross] += rng.normal(0, 150, (gross.sum(), 2))
+        result = self.run(rig, pixels)
+        assert result.lost_share < 0.1
+        assert result.all_views_median_px < 0.005 * np.hypot(1280, 720)
+
+    @pytest.mark.parametrize("others", [(0, 1), (1, 3), (2, 3)])
+    def test_exchanged_views(self, others: tuple[int, int]) -> None:
+        rig = ring(4)
+        pixels = images(rig, truth(), noise_px=2)
+        order = np.arange(4)
+        order[list(others)] = others[::-1]
+        result = self.run(rig, pixels[order])
+        assert result.all_views_median_px > 0.02 * np.hypot(1280, 720)
+
+    def test_mirrored_view(self) -> None:
+        rig = ring(4)
+        pixels = images(rig, truth(), noise_px=2)
+        pixels[2, ..., 0] = 1279 - pixels[2, ..., 0]
+        assert self.run(rig, pixels).all_views_median_px > 0.02 * np.hypot(1280, 720)
+
+    def test_dropping_cannot_hide_it(self) -> None:
+        """Five cameras, the last of which is wrong: those that are left agree, and still it shows."""
+        rig = ring(5)
+        pixels = images(rig, truth(100), noise_px=2)
+        pixels[4, ..., 0] = 1279 - pixels[4, ..., 0]
+        result = triangulate(rig, views_of(rig, pixels), max_reprojection_px=5, robust_sigmas=None)
+        assert np.nanmedian(result.reprojection_px) < 3
+        assert result.all_views_median_px > 0.02 * np.hypot(1280, 720)
+        np.testing.assert_array_equal(np.isnan(result.all_views_px), False)
+
+    def test_lost_points_are_those_seen_twice(self) -> None:
+        rig = ring(2)
+        pixels = images(rig, truth())
+        pixels[0, :10] = np.nan  # seen once: not lost, never there
+        pixels[1, 10:20] += 40
+        pixels[0, 20, 0] = np.nan
+        confidence = np.ones(pixels.shape[:-1])
+        confidence[0, 21, 0] = 0.2
+        result = triangulate(rig, views_of(rig, pixels, confidence), max_reprojection_px=5, robust_sigmas=None)
+        n_seen = 40 * 12 - 2
+        assert result.lost_share == pytest.approx(1 - result.sequence.valid.sum() / n_seen)
+        assert 0.2 < result.lost_share <= 120 / n_seen
+        assert np.isnan(result.all_views_px[:, :10]).all()
+        assert np.isnan(result.all_views_px[:, [20, 21], 0]).all()
+        assert not np.isnan(result.all_views_px[:, 10:20]).any()
+
+    def test_behind_the_cameras_is_infinitely_wrong(self) -> None:
+        """Two parallel cameras whose views are exchanged: every ray pair meets behind them."""
+        rig = Rig.parallel(0.5, 900, (1280, 720))
+        points = truth() + [0, 0, 3]
+        pixels = images(rig, points)
+        pixels[:, 25:] = pixels[::-1, 25:]
+        result = triangulate(rig, views_of(rig, pixels), robust_sigmas=None)
+        assert result.lost_share == pytest.approx(0.5)
+        assert np.isinf(result.all_views_px[:, 25:]).all()
+
+
 class TestSymmetry:
     def run(self, rig: Rig, pixels: FloatArray, order: Sequence[int], refine: str = "reprojection") -> Triangulation:
         shuffled = Rig("ring", tuple(rig.cameras[i] for i in order), up="+z")
