@@ -13,7 +13,7 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.camera import Rig
-from gonio.core.clock import EXACT_S, resample
+from gonio.core.clock import EXACT_S
 from gonio.core.sequence import Detections, median_rate_hz
 from gonio.stereo.matching import match_patient
 
@@ -100,7 +100,7 @@ def _at(found: Detections, times_s: FloatArray) -> Detections:
 def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> IntArray:
     """The choice made at the common times, carried back to every frame of the camera.
 
-    A frame that no common time asked for takes the person nearest to the chosen one's path.
+    A frame that no common time asked for takes the person nearest to the one chosen at the nearest frame.
     """
     index, near = nearest_frames(found.times_s, times_s)
     own = np.full(len(found), -1)
@@ -110,9 +110,9 @@ def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> 
     rest = ~asked & found.present.any(axis=1)
     if not rest.any() or not (own >= 0).any():
         return own
-    known = found.person(own, "asked for").at(own >= 0)
-    path = resample(known, found.times_s[rest], max_gap_s=3.0 / median_rate_hz(times_s)).positions
-    distance = _mean_distance(found.positions[rest], path[:, None])
+    known = np.flatnonzero(own >= 0)
+    nearest = known[nearest_frames(found.times_s[known], found.times_s[rest])[0]]
+    distance = _mean_distance(found.positions[rest], found.positions[nearest, own[nearest]][:, None])
     there = ~np.isnan(distance).all(axis=1)
     own[np.flatnonzero(rest)[there]] = np.nanargmin(distance[there], axis=1)
     return own

@@ -12,6 +12,7 @@ import pytest
 import gonio as api
 from gonio.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
 from gonio.core.camera import Rig
+from gonio.core.clock import resample
 from gonio.core.sequence import Detections, PoseSequence, Source
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
@@ -123,6 +124,98 @@ def test_a_bystander_does_not_become_the_patient(recorded, scene):
             file.write_text(json.dumps(content))
     measured = api.measure(trial_of(recorded))
     np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions, atol=1e-3)
+
+
+def test_with_a_bystander_the_clock_is_kept(recorded, scene):
+    """Another frame rate is interpolated, and a hole stays a hole, also where two people are in view."""
+    trial = trial_of(recorded, names=("cam01", "cam02", "cam03"))
+    view = scene.views["cam03"]
+    times_s = np.arange(116) / 60 + 0.01
+    times_s = times_s[(times_s < 0.8) | (times_s > 1.2)]
+    path = resample(view, times_s).positions
+    people = np.full((len(times_s), 2, 25, 2), np.nan)
+    people[:, 0] = path
+    people[:30, 1] = path[:30] * 1.3 + [-330, -120]
+    people[::2] = people[::2, ::-1]
+    crowd = Detections(people, np.full(people.shape[:3], 0.9), times_s, BODY_25, (960, 1080))
+    archive.write(crowd, recorded / "crowd.npz")
+    cameras = (*trial.cameras[:2], CameraConfig("cam03", keypoints=recorded / "crowd.npz"))
+    measured = api.measure(replace(trial, cameras=cameras, methods=("multiview", "stereo-cam01-cam03")))
+    pair = measured["stereo-cam01-cam03"]
+    in_hole = (pair.times_s > 0.795) & (pair.times_s < 1.205)
+    assert in_hole.sum() == 13
+    assert not pair.valid[in_hole].any()
+    assert pair.valid[~in_hole].all()
+    assert set(pair.status[~in_hole].ravel()) == {api.Status.INTERPOLATED}
+    truth = resample(scene.truth, pair.times_s).positions
+    assert np.nanmax(np.linalg.norm(pair.positions - truth, axis=2)) < 0.005
+
+
+def test_one_view_follows_one_person_among_equals(tmp_path, scene):
+    """Two people of nearly one size, listed in changing order: one of them is followed, not both by turns."""
+    from gonio.patient import followed
+
+    rng = np.random.default_rng(5)
+    here = scene.views["cam01"].positions
+    both = np.stack([here, here * rng.uniform(0.99, 1.01, (len(here), 1, 1)) + [300, 0]], axis=1)
+    order = rng.integers(0, 2, len(here))
+    shuffled = np.where(order[:, None, None, None] == 0, both, both[:, ::-1])
+    seen = Detections(shuffled, np.ones(shuffled.shape[:3]), scene.truth.times_s, BODY_25, (960, 1080))
+    chosen = seen.person(followed(seen, "largest"), "followed").positions
+    first = here[0] if np.allclose(chosen[0], here[0]) else both[0, 1]
+    expected = here if np.allclose(first, here[0]) else both[:, 1]
+    np.testing.assert_allclose(chosen, expected)
+
+
+def test_two_files_of_one_name_are_not_one_world(tmp_path, scene):
+    """Recordings have frames of their own unless they are said to share one."""
+    paths = [tmp_path / folder / "trial1.trc" for folder in "ab"]
+    turned = scene.truth.transformed(
+        np.diag([-1.0, -1, 1]), [1, 2, 0], frame="world", frame_name="lab", up="+z", step="turned"
+    )
+    for path, sequence in zip(paths, (scene.truth, turned), strict=True):
+        path.parent.mkdir()
+        trc.write(sequence, path)
+    recordings = tuple(RecordingConfig(name, path) for name, path in zip("ab", paths, strict=True))
+    errors = api.compare(Trial(recordings=recordings, reference="a")).methods["b"]
+    assert errors.mpjpe_mm is None
+    assert errors.pa_mpjpe_mm == pytest.approx(0, abs=0.1)
+    shared = tuple(replace(recording, frame="lab") for recording in recordings)
+    errors = api.compare(Trial(recordings=shared, reference="a")).methods["b"]
+    assert errors.mpjpe_mm is not None
+    assert errors.mpjpe_mm > 1000
+
+
+def test_cropped_keypoints_fit_the_calibration(recorded, scene):
+    """Keypoints of images that lost 100 columns at the left since calibration."""
+    trial = trial_of(recorded, names=("cam01", "cam02"))
+    view = scene.views["cam01"]
+    narrow = view.derive(positions=view.positions - [100, 0], image_size_px=(860, 1080))
+    archive.write(narrow, recorded / "narrow.npz")
+    camera = CameraConfig("cam01", keypoints=recorded / "narrow.npz")
+    with pytest.raises(InputError, match="860x1080 px, but the calibration is for 960x1080"):
+        api.measure(replace(trial, cameras=(camera, trial.cameras[1])))
+    (sequence,) = api.measure(replace(trial, cameras=(replace(camera, crop_px=(100, 0)), trial.cameras[1]))).values()
+    np.testing.assert_allclose(sequence.positions, scene.truth.positions, atol=1e-4)
+
+
+def test_what_was_interpolated_before_stays_interpolated(recorded, scene):
+    view = scene.views["cam01"]
+    archive.write(view.derive("filled elsewhere", status=np.full(view.status.shape, 3)), recorded / "filled.npz")
+    trial = trial_of(recorded, names=("cam01", "cam02"))
+    camera = CameraConfig("cam01", keypoints=recorded / "filled.npz")
+    (sequence,) = api.measure(replace(trial, cameras=(camera, trial.cameras[1]))).values()
+    assert (sequence.status == api.Status.INTERPOLATED).all()
+    assert any("filled elsewhere" in step for step in sequence.history)
+
+
+def test_results_of_other_settings_are_not_averaged(recorded):
+    from gonio.comparison.study import average
+
+    trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
+    results = [api.compare(replace(trial, stereo=StereoConfig(refine=refine))) for refine in ("reprojection", "none")]
+    with pytest.raises(api.GonioError, match="stereo"):
+        average(results)
 
 
 def parallel_recording(folder: Path, truth: PoseSequence) -> list[Path]:
