@@ -156,6 +156,9 @@ class TestResample:
         own = sequence([0.0, 0.1, 0.2, 0.5, 0.6, 0.7])
         found = resample(own, np.array([0.15, 0.3, 0.4, 0.55]), max_gap_s)
         np.testing.assert_array_equal(found.valid[:, 0], [True, bridged, bridged, True])
+        if bridged:
+            np.testing.assert_allclose(found.positions, line(found.times_s), atol=1e-12)
+            assert (found.status == Status.INTERPOLATED).all()
 
     def test_one_late_frame_is_bridged(self) -> None:
         """Real cameras jitter: an interval of 1.4 times the usual one is no gap."""
@@ -217,6 +220,13 @@ class TestResample:
         drawn = errors[:, 0] * 0.7 + errors[:, 1] * 0.3
         scatter = np.einsum("nja,njb->jab", drawn, drawn) / len(drawn)
         np.testing.assert_allclose(found.covariance[1], scatter, atol=0.03 * float(np.abs(scatter).max()))
+
+    def test_covariance_of_a_quarter_and_a_half(self) -> None:
+        """(1 - w)^2 C1 + w^2 C2, by hand."""
+        covariance = np.ones((3, 2, 3, 3)) * np.array([1.0, 4.0, 9.0])[:, None, None, None]
+        found = resample(sequence([0.0, 0.1, 0.2], covariance=covariance), np.array([0.025, 0.1, 0.15]))
+        assert found.covariance is not None
+        np.testing.assert_allclose(found.covariance[:, 0, 0, 0], [0.8125, 4, 3.25])
 
     def test_covariance_is_missing_where_the_joint_is(self) -> None:
         positions = line([0.0, 0.1, 0.2])
