@@ -327,7 +327,7 @@ def _error_grid(result: StudyResult) -> Figure:
         raise InputError("the study holds no error of any joint; there is nothing to draw")
     figure = _figure(9.0, 1.6 + 0.27 * len(pairs))
     ax: Axes = figure.subplots()
-    picture = ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
+    ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
     middle = float(np.nanmax(values)) * 0.6
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
@@ -341,10 +341,7 @@ def _error_grid(result: StudyResult) -> Figure:
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    bar = figure.colorbar(picture, ax=ax, pad=0.02)
-    bar.set_label(f"mm, {title}", fontsize=_SMALL, color=INK)
-    bar.ax.tick_params(labelsize=_SMALL, labelcolor=INK)
-    bar.outline.set_visible(False)
+    ax.set_title(f"mm, {title}", fontsize=_NORMAL, color=INK, loc="left")
     _foot(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
     return figure
 

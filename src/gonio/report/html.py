@@ -196,10 +196,14 @@ def limits(result: StudyResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
             f"The numbers come from one recording ({seen} frames). They do not tell how a method does with another "
             "person, movement, room or camera."
         )
-    words.append(
-        "A difference between two recordings that is smaller than a method's error here should not be read as a change "
-        "of the person."
-    )
+    if reference is None and len(result.methods) > 1:
+        words.append("Agreement is not truth: an error that methods share brings them nearer to each other.")
+    smaller = "a method's error here" if reference is not None else "what the methods differ by here"
+    if len(result.methods) > 1:
+        words.append(
+            f"A difference between two recordings that is smaller than {smaller} should not be read as a change of the "
+            "person."
+        )
     return tuple(words)
 
 
@@ -286,11 +290,12 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
     key, how = _ranking_key(list(result.pairs))
     ranked = sorted((p for p in result.pairs if _value(p, key) is not None), key=lambda p: _must(p, key))
     words = ["No method was named as the reference: how far they agree can be said, which of them is right cannot."]
-    for label, pair in (("Nearest to each other", ranked[:1]), ("Farthest apart", ranked[1:][-1:])):
+    named = (("Nearest to each other are ", ranked[:1]), ("Farthest apart are ", ranked[1:][-1:]))
+    for label, pair in named if len(ranked) > 1 else (("Between ", ranked),):
         for p in pair:
             errors = _rmse(p)
             angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
-            words.append(f"{label} are {p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
+            words.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
     return (*words, *_frames_words(result))
 
 
@@ -300,7 +305,7 @@ def _frames_words(result: StudyResult) -> list[str]:
     if "in_all" not in frames:
         return []
     words = [
-        f"Every number is over what all methods have: the same joints in the same {frames['compared']} of "
+        f"Every error is over what all methods have: the same joints in the same {frames['compared']} of "
         f"{frames['in_all']} frames."
     ]
     lost = frames.get("lost_by_one_alone", {})
@@ -390,6 +395,8 @@ def _position_table(result: StudyResult) -> Table | None:
         absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
         if absent:
             why = str(alignment.get(key, "")).rpartition("null ")[2]
+            if result.pairs:
+                why = why.replace("for a method that does not stand in the reference's frame", "where frames differ")
             whose = _list(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
             notes.append(f"– {title} does not exist {why}: {whose}.")
     return Table(
@@ -408,7 +415,7 @@ def _position_table(result: StudyResult) -> Table | None:
 def _protocol_in_short(result: StudyResult, over: str | None = None) -> str:
     """One line of small print: the reference, over what, filter, matching, version."""
     protocol = result.protocol
-    against = "Each pair of methods; neither is true."
+    against = "No reference: no method is taken as true."
     if protocol["reference"] is not None:
         against = f"Reference: {protocol['reference']}."
     if over is None:
@@ -493,10 +500,13 @@ def _definition_table(result: StudyResult) -> Table | None:
         low, high = intervals.get(name, (None, None))
         span = "–" if low is None or high is None else f"{_number(low, 0)}° to {_number(high, 0)}°"
         unsigned |= low is not None and low >= 0
-        sign = "–" if low is None else "none: both ways read alike" if low >= 0 else "below 0 is the other way"
+        sign = "–" if low is None else "no sign" if low >= 0 else "signed"
         rows.append((_words(name), None, (Cell(str(definition)), Cell(span), Cell(sign))))
     header = (("angle", "", None), ("definition and zero", "", None), ("values", "", None), ("sign", "", None))
-    caption = "Angles between lines through joint centres, in space; left and right are defined alike."
+    caption = (
+        "Angles between lines through joint centres, in space; left and right are defined alike. Without a sign, "
+        "bending one way and the other read the same."
+    )
     return Table("What the angles are", caption, header, tuple(rows), (_NEAR_ZERO,) * unsigned, of_words=True)
 
 
@@ -532,13 +542,13 @@ def _motion_tables(result: StudyResult) -> list[Table]:
         )
         caption = "Largest minus smallest value of each angle; in brackets the number of frames that have it."
         title = "Range of motion, all frames of each method"
-        tables.append(Table(title, caption, _headers("angle", named, "° (frames)"), tuple(own), words))
+        tables.append(Table(title, caption, _headers("angle", named, "°; frames"), tuple(own), words))
     if shared and len(ordered) > 1:
         words = (
             _protocol_in_short(result, _ANGLE_TIMES),
             *([] if all(c.text != "–" for _, _, cells in shared for c in cells) else [_NO_ANGLE]),
-            "For comparing methods: what they make of the same moments. Where samples are few, it is smaller than the "
-            "person's own range.",
+            "For comparing methods: what they make of the same moments. Where samples are few, it may be smaller than "
+            "the person's own range.",
         )
         caption = "Largest minus smallest value of each angle at the times that all methods share."
         header = _headers("angle", named, "°", with_samples=True)

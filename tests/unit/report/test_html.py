@@ -128,6 +128,22 @@ def test_without_a_reference_nobody_is_right(pairs: StudyResult) -> None:
     assert words[2].startswith(f"Farthest apart are {farthest.a} and {farthest.b}: {farthest.root_mpjpe_mm:.0f} mm")
 
 
+def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: StudyResult) -> None:
+    made = page(tmp_path / "r.html", ReportContent("Squat", pairs))
+    assert "Agreement is not truth" in made.text
+    assert "smaller than what the methods differ by here" in made.text
+    assert "the reference's" not in "".join(note for table in page_tables(pairs) for note in table.notes)
+    for words in ("Reference:", "(reference)", "method's error here"):
+        assert words not in made.text, words
+
+
+def test_two_methods_alone_are_told_in_one_sentence(squats: Squats, squat_angles: Angles) -> None:
+    two = ("multiview", "stereo-cam01-cam02")
+    made = study.compare({n: squats[n] for n in two}, {n: squat_angles[n] for n in two}, reference=None)
+    (distance,) = [words for words in reading(made) if " mm (" in words]
+    assert distance.startswith(f"Between multiview and stereo-cam01-cam02: {made.pairs[0].root_mpjpe_mm:.0f} mm (both")
+
+
 @pytest.mark.parametrize("reference", ["multiview", None])
 def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angles, reference: str | None) -> None:
     one = study.compare(
@@ -210,7 +226,7 @@ def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None
     ]
     knee, span, sign = rows["knee flexion"]
     assert "included angle hip-knee-ankle; 0 = straight" in knee
-    assert (span, sign) == ("0° to 180°", "none: both ways read alike")
+    assert (span, sign) == ("0° to 180°", "no sign")
     assert any("Do not read a small flexion as a contracture" in note for note in table.notes)
 
 
@@ -220,7 +236,7 @@ def test_an_angle_with_a_sign_says_so(result: StudyResult) -> None:
         "angle_intervals_deg": {"ankle_angle": [-90, 90]},
     }
     (table,) = [t for t in page_tables(replace(result, protocol=protocol)) if t.title == "What the angles are"]
-    assert [cell.text for cell in table.rows[0][2]][1:] == ["−90° to 90°", "below 0 is the other way"]
+    assert [cell.text for cell in table.rows[0][2]][1:] == ["−90° to 90°", "signed"]
     assert table.notes == ()
 
 
