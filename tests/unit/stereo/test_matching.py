@@ -196,7 +196,7 @@ def test_swapped_sides_do_not_cost_a_view() -> None:
     scene = film(rig, [walker((0, 0)), walker((1.0, 0.5), seed=1)], everywhere(rig, 2), seed=0, false=False)
     hidden = replace(scene.detections["c1"], positions=np.full_like(scene.detections["c1"].positions, np.nan))
     mirror = list(COCO_17.mirrored_order)
-    rear = replace(scene.detections["c2"], positions=scene.detections["c2"].positions[:, :, mirror])
+    rear = replace(scene.detections["c2"], positions=scene.detections["c2"].positions[:, :, mirror], status=None)
     rear = replace(rear, confidence=np.where(np.isnan(rear.positions[..., 0]), 0.0, 0.8))
     for swapped in (scene.detections | {"c2": rear}, scene.detections | {"c1": hidden, "c2": rear}):
         match = match_patient(rig, swapped)
@@ -230,7 +230,7 @@ def test_numbering_of_people_and_cameras_does_not_matter(seed: int, turn: list[i
     first, second = (film(rig, people, seen, seed=7, noise_px=4.0) for _ in range(2))
     order = np.random.default_rng(seed).permutation(n_people + 1)
     renumbered = {
-        name: replace(view, positions=view.positions[:, order], confidence=view.confidence[:, order])
+        name: replace(view, positions=view.positions[:, order], confidence=view.confidence[:, order], status=None)
         for name, view in second.detections.items()
     }
     turned = rig.select([rig.camera_names[i] for i in turn])
