@@ -301,7 +301,9 @@ def test_unusable_input_is_refused() -> None:
     late = replace(views["c1"], times_s=views["c1"].times_s + 0.01)
     with pytest.raises(InputError, match=r"c1 .* not at the same times"):
         match_patient(rig, views | {"c1": late})
-    short = replace(late, positions=late.positions[:9], confidence=late.confidence[:9], times_s=TIMES_S[:9])
+    short = replace(
+        late, positions=late.positions[:9], confidence=late.confidence[:9], times_s=TIMES_S[:9], status=None
+    )
     with pytest.raises(InputError, match="c1 \\(9 frames\\)"):
         match_patient(rig, views | {"c1": short})
     other = Detections(np.zeros((40, 1, 25, 2)), np.ones((40, 1, 25)), TIMES_S, BODY_25B, (1080, 1920))
