@@ -56,6 +56,68 @@ def test_undistortion_equals_opencv() -> None:
     np.testing.assert_allclose(cam.undistort_image_points(pixels), redrawn, atol=1e-6)
 
 
+random_cameras = st.fixed_dictionaries(
+    {
+        "focal": st.tuples(st.floats(300, 3000), st.floats(300, 3000)),
+        "center": st.tuples(st.floats(100, 1500), st.floats(100, 1500)),
+        "distortion": st.tuples(
+            st.floats(-0.3, 0.3), st.floats(-0.1, 0.1), *[st.floats(-0.01, 0.01)] * 2, st.floats(-0.05, 0.05)
+        ),
+        "turn": st.tuples(*[st.floats(-3, 3)] * 3),
+        "translation": st.tuples(*[st.floats(-5, 5)] * 3),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn=random_cameras, seed=st.integers(0, 1000))
+def test_any_camera_projects_and_undistorts_as_opencv_does(drawn: dict[str, tuple[float, ...]], seed: int) -> None:
+    """Up to 27 degrees from the axis, where none of these polynomials bends back."""
+    matrix = np.array(
+        [[drawn["focal"][0], 0, drawn["center"][0]], [0, drawn["focal"][1], drawn["center"][1]], [0, 0, 1]]
+    )
+    turn, translation = np.array(drawn["turn"]), np.array(drawn["translation"])
+    distortion = np.array(drawn["distortion"])
+    cam = Camera("c", (1600, 1600), matrix, drawn["distortion"], "opencv", cv2.Rodrigues(turn)[0], translation)
+    rng = np.random.default_rng(seed)
+    normalized = rng.uniform(-0.36, 0.36, (20, 2))
+    points = cam.camera_to_world(np.column_stack([normalized, np.ones(20)]) * rng.uniform(0.5, 9, (20, 1)))
+    expected = cv2.projectPoints(points, turn, translation, matrix, distortion)[0][:, 0]
+    pixels = cam.world_to_image(points)
+    np.testing.assert_allclose(pixels, expected, atol=1e-8)
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 300, 1e-14)
+    ideal = cv2.undistortPointsIter(pixels[:, None], matrix, distortion, None, None, criteria)[:, 0]
+    np.testing.assert_allclose(cam.image_to_normalized(pixels), ideal, atol=1e-7)
+    np.testing.assert_allclose(cam.image_to_normalized(pixels), normalized, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn=random_cameras, seed=st.integers(0, 1000), model=st.sampled_from(["opencv", "h36m"]))
+def test_any_cameras_jacobian_is_the_derivative(
+    drawn: dict[str, tuple[float, ...]], seed: int, model: DistortionModel
+) -> None:
+    k1, k2, p1, p2, k3 = drawn["distortion"]
+    coefficients = (k1, k2, p1, p2, k3) if model == "opencv" else (k1, k2, k3, p1, p2)
+    rotation = cv2.Rodrigues(np.array(drawn["turn"]))[0]
+    cam = Camera("c", (1600, 1600), MATRIX, coefficients, model, rotation, np.array(drawn["translation"]))
+    rng = np.random.default_rng(seed)
+    points = cam.camera_to_world(np.append(rng.uniform(-0.5, 0.5, (5, 2)), np.ones((5, 1)), axis=1) * 3)
+    h = 1e-5
+    slopes = [(cam.world_to_image(points + h * e) - cam.world_to_image(points - h * e)) / (2 * h) for e in np.eye(3)]
+    np.testing.assert_allclose(cam.world_to_image_jacobian(points)[1], np.stack(slopes, axis=-1), rtol=1e-6, atol=1e-4)
+
+
+def test_a_pixel_with_skew_has_its_ray() -> None:
+    skewed = np.array([[1000.0, 4.0, 500.0], [0, 990.0, 400.0], [0, 0, 1]])
+    cam = Camera("c", (1000, 800), skewed, OPENCV)
+    points = points_before(cam, 20)
+    origin, direction = cam.rays(cam.world_to_image(points))
+    np.testing.assert_allclose(np.cross(points - origin, direction), 0, atol=1e-8)
+    homogeneous = points @ skewed.T
+    ideal = homogeneous[:, :2] / homogeneous[:, 2:]
+    np.testing.assert_allclose(cam.undistort_image_points(cam.world_to_image(points)), ideal, atol=1e-7)
+
+
 def test_h36m_distortion_is_its_formula() -> None:
     """radial = 1 + k1 r2 + k2 r2^2 + k3 r2^3; tan = p . xy; uv = f (xy (radial + tan) + p r2) + c."""
     cam = camera(H36M, "h36m")
@@ -239,6 +301,42 @@ def test_vertical_is_guessed_and_the_guess_is_told(up: str) -> None:
     rig = Rig("room", (upright("a", up), upright("b", up)))
     assert rig.up == up
     assert rig.history == (f"vertical guessed from the cameras: {up} is up",)
+
+
+def rolled(quarters: int, name: str, size_px: tuple[int, int] = (640, 480)) -> Camera:
+    """The upright camera of a room whose z points up, turned about its own axis by quarter turns."""
+    roll = np.linalg.matrix_power(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), quarters)
+    return Camera(name, size_px, MATRIX, rotation=roll @ upright().rotation)
+
+
+def test_vertical_comes_from_the_axes_and_not_from_the_pictures_shape() -> None:
+    """A portrait picture that is stored upright has its y downward as a landscape one has."""
+    assert Rig("room", (rolled(0, "a", (1080, 1920)), rolled(0, "b", (1920, 1080)))).up == "+z"
+
+
+def test_one_camera_on_its_side_or_head_is_outvoted() -> None:
+    upright_ones = (rolled(0, "a"), rolled(0, "b"))
+    for quarters in (1, 2, 3):
+        assert Rig("room", (*upright_ones, rolled(quarters, "c"))).up == "+z"
+
+
+def test_tilted_cameras_still_tell_the_vertical() -> None:
+    """Cameras on high tripods, looking down at 40 degrees from all around."""
+    cameras = []
+    for k, azimuth in enumerate(np.arange(4) * np.pi / 2 + 0.3):
+        tilt = np.deg2rad(40)
+        forward = np.array([np.cos(azimuth) * np.cos(tilt), np.sin(azimuth) * np.cos(tilt), -np.sin(tilt)])
+        right = np.cross(forward, [0, 0, 1.0]) / np.cos(tilt)
+        rotation = np.stack([right, np.cross(forward, right), forward])
+        cameras.append(Camera(str(k), (640, 480), MATRIX, rotation=rotation))
+    assert Rig("room", tuple(cameras)).up == "+z"
+
+
+def test_a_lone_camera_on_its_head_is_believed_and_the_guess_is_told() -> None:
+    """Nothing in a calibration says that a single camera hangs upside down: the history says that it was a guess."""
+    rig = Rig("room", (rolled(2, "a"),))
+    assert rig.up == "-z"
+    assert rig.history == ("vertical guessed from the cameras: -z is up",)
 
 
 def test_given_vertical_is_kept() -> None:
