@@ -219,6 +219,20 @@ def test_counterpart_is_used_where_nothing_is_nearer() -> None:
     assert set(mapping.kinds) == {"counterpart", "missing"}
 
 
+def test_h36m_is_written_in_the_recorders_order_as_documented() -> None:
+    """The other way round, every number of that table holds, and both hands and both feet are left empty."""
+    documented = {
+        **{1: 10, 2: 8, 3: 11, 4: 14, 5: 7, 6: 0, 7: 4, 8: 1, 9: 12, 10: 13, 11: None, 12: 15, 13: 16, 14: None},
+        **{15: 5, 16: 6, 17: None, 18: 2, 19: 3, 20: None},
+    }
+    mapping = joint_map(H36M_17, KINECT_RECORDER_20)
+    assert {n: s[0] if s else None for n, s in enumerate(mapping.sources, start=1)} == documented
+    other_points = {1, 2, 5, 6}  # head, shoulder centre, spine, hip centre
+    kinds = dict(enumerate(mapping.kinds, start=1))
+    assert {n for n, kind in kinds.items() if kind == "counterpart"} == other_points
+    assert {n for n, kind in kinds.items() if kind == "missing"} == {11, 14, 17, 20}
+
+
 def test_recorder_and_sdk_hold_the_same_joints_in_another_order() -> None:
     assert set(KINECT_RECORDER_20.joints) == set(KINECT_V1_20.joints)
     assert KINECT_RECORDER_20.joints != KINECT_V1_20.joints
@@ -275,8 +289,10 @@ def test_maps_go_by_name_whatever_the_order(joints: list[str]) -> None:
     assert set(mapping.kinds) == {"same"}
 
 
-@given(st.sampled_from(list(LAYOUTS.values())), st.sampled_from(list(LAYOUTS.values())))
+@pytest.mark.parametrize("target", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("source", LAYOUTS.values(), ids=LAYOUTS)
 def test_maps_never_invent_a_joint(source: Skeleton, target: Skeleton) -> None:
+    """Between all pairs: the same name is the same joint, and left never becomes right."""
     mapping = joint_map(source, target)
     for joint, sources, kind in zip(target.joints, mapping.sources, mapping.kinds, strict=True):
         names = tuple(source.joints[s] for s in sources)
@@ -299,6 +315,40 @@ def test_select_skips_over_joints_that_are_left_out() -> None:
     assert legs.parents == (1, 3, 3, -1)
     assert legs.name == "h36m-17[4]"
     assert H36M_17.select(H36M_17.joints) == H36M_17
+
+
+@given(st.data())
+def test_select_joins_each_joint_to_its_nearest_ancestor_kept(data: st.DataObject) -> None:
+    skeleton = data.draw(st.sampled_from(list(LAYOUTS.values())))
+    joints = data.draw(st.lists(st.sampled_from(skeleton.joints), unique=True))
+    part = skeleton.select(joints)
+    assert part.joints == tuple(joints)
+    for joint, parent in zip(part.joints, part.parents, strict=True):
+        ancestors = []
+        above = skeleton.parents[skeleton.index(joint)]
+        while above != -1:
+            ancestors.append(skeleton.joints[above])
+            above = skeleton.parents[above]
+        nearest = next((a for a in ancestors if a in joints), None)
+        assert nearest == (None if parent == -1 else part.joints[parent])
+
+
+def test_select_refuses_what_is_not_there_and_what_is_there_twice() -> None:
+    with pytest.raises(InputError, match="no joint 'left_kne'; did you mean 'left_knee'"):
+        BODY_25.select(["nose", "left_kne"])
+    with pytest.raises(InputError, match="names a joint twice"):
+        BODY_25.select(["nose", "nose"])
+
+
+def test_a_side_without_its_other_side_has_no_mirror_image() -> None:
+    part = BODY_25.select(["left_knee", "nose", "right_ankle", "left_ankle"])
+    assert part.left_right_pairs == ((3, 2),)
+    assert part.mirrored_order == (0, 1, 3, 2)
+
+
+def test_every_layout_is_found_by_its_own_name() -> None:
+    assert all(layout(name) is skeleton and skeleton.name == name for name, skeleton in LAYOUTS.items())
+    assert len({skeleton.joints for skeleton in LAYOUTS.values()}) == len(LAYOUTS)
 
 
 def test_membership_index_and_length() -> None:
@@ -334,6 +384,7 @@ def test_layout_names_are_forgiving_about_case_and_underscores_only() -> None:
         (("a", "a"), (-1, 0), "names a joint twice"),
         (("a", "b"), (-1,), "2 joints but 1 parents"),
         (("a", "b"), (1, 0), "no tree"),
+        (("a", "b", "c", "d"), (-1, 3, 1, 2), "no tree"),
         (("a", "b"), (-1, 1), "no tree"),
         (("a", "b"), (-1, 2), "no tree"),
         (("a", "b"), (-1, -2), "no tree"),
