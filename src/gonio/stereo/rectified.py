@@ -43,6 +43,7 @@ _PARALLEL = 1e-6  # largest relative difference of cameras that count as paralle
 _ROW_TOLERANCE = 1 / 48  # of the image's height: 10 px of 480
 _SCATTER = 1 / 2  # of that tolerance, for half of the rows about their median: 5 px of 480
 _DRIFT = 1 / 5  # of that tolerance, for what slants across the image: 2 px of 480
+_FEWEST_FOR_DRIFT = 100  # joints: with 3 px of noise at 480 rows fewer slant by chance
 _MOST_BEHIND = 0.05  # of the joints, with a disparity below zero by more than noise
 _LARGEST_PERSON_M = 2.5  # across four fifths of the joints: a tall person with outstretched arms has 1.9 m
 _FEWEST_FOR_SIZE = 5  # joints of a frame
@@ -214,7 +215,7 @@ def _check_placement(
             f"(allowed: {limit_px * _DRIFT:g})"
         )
     elif behind > _MOST_BEHIND:
-        finding = f"{behind:.0%} of the joints have a disparity below zero and the others above: nobody is so far away"
+        finding = f"{behind:.0%} of the joints have a disparity below zero, beyond infinity, and the others above it"
     elif size_m > _LARGEST_PERSON_M:
         finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, which nobody is"
     else:
@@ -232,7 +233,7 @@ def _drift(at_px: FloatArray, rows_apart: FloatArray) -> float:
     To first order a roll of the right camera adds a multiple of x to them, an unlike zoom one of y, and a turn about
     the vertical axis one of x y.
     """
-    if len(rows_apart) < _FEWEST_FOR_NOISE:
+    if len(rows_apart) < _FEWEST_FOR_DRIFT:
         return 0.0
     x, y = ((at_px - at_px.mean(axis=0)) / np.maximum(at_px.std(axis=0), 1.0)).T
     A = np.stack([np.ones_like(x), x, y, x * y], axis=-1)

@@ -206,9 +206,10 @@ def seen_by_turned(
     noise_px: float,
     outliers: float = 0.0,
     rig: Rig = KINECTS,
+    seed: int = 3,
 ) -> tuple[PoseSequence, PoseSequence]:
     """The views where the right camera was turned (about x: pitch, y: yaw, z: roll) and nobody knows."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     left, right = rig.cameras
     turn = Rotation.from_rotvec(turn_deg, degrees=True).as_matrix()
     placed = replace(right, rotation=turn, translation=-turn @ right.center_m)
@@ -235,6 +236,15 @@ class TestCamerasThatDidNotStandParallel:
         sigma_m = depth_m**2 / (rig["left"].matrix[0, 0] * 0.28) * np.sqrt(2) * noise_px
         assert np.median(np.abs(error_m)) == pytest.approx(0.6745 * sigma_m, rel=0.2)
         assert result.lost_share < 0.01 + 2 * outliers
+
+    @pytest.mark.parametrize("n_times", [1, 3, 5])
+    def test_chance_refuses_no_short_recording(self, n_times: int) -> None:
+        """Nor does a detector that places each joint up to 2 px lower in one view than in the other."""
+        points = standing(100)
+        for start in range(0, 100, 5):
+            left, right = seen_by_turned(points[start : start + n_times], (0, 0, 0), 3.0, seed=start)
+            bias = np.random.default_rng(start).uniform(-2, 2, (25, 1)) * [0, 1]
+            from_disparity(left, view(right.positions + bias), KINECTS)
 
     @pytest.mark.parametrize("pitch_deg", [-20, -5, -3, 3, 10])
     def test_pitch_puts_rows_apart(self, pitch_deg: float) -> None:
