@@ -361,12 +361,12 @@ def _draw_skeleton(image: Image, points: FloatArray, confidence: FloatArray, ske
 
 
 def _draw_other(image: Image, points: FloatArray, skeleton: Skeleton, size: float) -> None:
-    """Thin grey bones on a dark rim, no joints and no sides: somebody who was seen and is not measured."""
+    """Thin grey bones on a dark rim, no joints and no sides: somebody who was seen and not chosen."""
     import cv2  # noqa: PLC0415
 
     there = _there(points)
     bones = [(_fixed(points[a]), _fixed(points[b])) for a, b in skeleton.bones if there[a] and there[b]]
-    for width, colour in ((2.2 * size, (0, 0, 0)), (size, _rgb(OTHERS))):
+    for width, colour in ((2.6 * size, (0, 0, 0)), (1.4 * size, _rgb(OTHERS))):
         for a, b in bones:
             cv2.line(image, a, b, colour, max(round(width), 1), cv2.LINE_AA, _SUBPIXEL_BITS)
 
@@ -427,7 +427,7 @@ def _legend(text_px: int, with_reprojection: bool, with_others: bool) -> Image:
 
     entries = [(LEFT, "left (person's own)"), (RIGHT, "right (person's own)"), (MIDLINE, "neither side")]
     entries += [(REPROJECTED, "3D, projected back")] if with_reprojection else []
-    entries += [(OTHERS, "others, not measured")] if with_others else []
+    entries += [(OTHERS, "others, not chosen")] if with_others else []
     line_px, dpi = 1.6 * text_px, 100
     width, height = 13.5 * text_px, line_px * (len(entries) + 1) + 0.8 * text_px
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor=(0.08, 0.09, 0.11, 0.62))
