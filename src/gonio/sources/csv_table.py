@@ -27,7 +27,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of
 from gonio.sources.lost import lost_fields
-from gonio.sources.reading import METRES, first_line, naming, read_lines
+from gonio.sources.reading import DECLARED_METRES, check_times, first_line, naming, not_a_number, read_lines
 
 _TITLE = "# gonio: pose table"
 _START = "frame,time_s,"
@@ -39,34 +39,38 @@ def recognise(path: Path) -> bool:
     return first_line(Path(path)).startswith(_START)
 
 
-def read(path: Path, *, unit: str | None = None, image_size_px: tuple[int, int] | None = None) -> PoseSequence:
-    """One person's joints. `unit` ("px", "m", "cm", "mm") is needed where the file does not tell its own.
+def read(path: Path, *, unit: str | None = None) -> PoseSequence:
+    """One person's joints. `unit` ("px", "m", "mm") is needed where the file does not tell its own.
 
     Raises `InputError` where the file is absent, cut or no such table, and where its unit is unknown or another one
     than declared.
     """
     path = Path(path)
-    told, header, rows = _parts(path)
+    told, header, rows, lines = _parts(path)
     joints, fields = _columns(path, header)
-    table = _cells(path, header, rows)
+    table = _cells(path, header, rows, lines)
     if "frames" in told and told["frames"] != str(len(table)):
         raise InputError(f"{path}: {len(table)} frames found, the file announces {told['frames']}: it is cut")
     unit = _unit(path, told.get("unit"), unit, n_dims=3 if "z" in fields else 2)
     cells = table[:, 2:].reshape(len(table), len(joints), len(fields))
 
     coordinates = [i for i, name in enumerate(fields) if name in "xyz"]
-    positions = _numbers(path, cells[..., coordinates]) * METRES.get(unit, 1.0)
+    positions = _numbers(path, cells[..., coordinates], lines) * DECLARED_METRES.get(unit, 1.0)
     missing = np.isnan(positions).any(axis=2)
     confidence: Any = None  # where there is no column, what the noun takes by default
     status: Any = None
     if "confidence" in fields:
-        confidence = _numbers(path, cells[..., fields.index("confidence")])
-        if (np.isnan(confidence) & ~missing).any():
-            raise InputError(f"{path}: a joint has a position but no confidence")
+        confidence = _numbers(path, cells[..., fields.index("confidence")], lines)
+        bare = (np.isnan(confidence) & ~missing).any(axis=1)
+        if bare.any():
+            raise InputError(f"{path}: line {lines[int(bare.argmax())]}: a joint has a position but no confidence")
         confidence = np.where(missing, 0.0, confidence)
     if "status" in fields:
         status = _statuses(path, cells[..., fields.index("status")])
-    times_s, size = _numbers(path, table[:, 1]), told.get("image_size_px")
+    times_s, size = _numbers(path, table[:, 1], lines), told.get("image_size_px")
+    if np.isnan(times_s).any():
+        raise InputError(f"{path}: line {lines[int(np.isnan(times_s).argmax())]} has no time; export it again")
+    check_times(path, times_s.tolist(), lines)
     with naming(path):
         return PoseSequence(
             positions=positions,
@@ -75,7 +79,7 @@ def read(path: Path, *, unit: str | None = None, image_size_px: tuple[int, int] 
             unit="px" if unit == "px" else "m",
             frame=_choice(told, "frame", Frame, "image" if unit == "px" else "world"),
             frame_name=told.get("frame_name", "" if "frame" in told else path.stem),
-            image_size_px=_size(size) if size else image_size_px,
+            image_size_px=_size(size) if size else None,
             up=_choice(told, "up", Axis, None),
             source=Source(
                 method=told.get("source_method", ""),
@@ -130,9 +134,10 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     return lost_fields(sequence, "covariance", "history")
 
 
-def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str]]:
-    """What the comment lines tell, the names of the columns, and the rows."""
-    lines = [line for line in read_lines(path) if line.strip()]
+def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str], list[int]]:
+    """What the comment lines tell, the names of the columns, the rows, and their line numbers in the file."""
+    numbered = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
+    lines = [line for _, line in numbered]
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
     told = {
         key.strip(): value.rstrip(", ").lstrip()  # a spreadsheet pads the line with commas
@@ -143,7 +148,8 @@ def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str]]:
         raise InputError(f"{path}: is no pose table: no line begins with {_START}<joint>_x,<joint>_y")
     if n_comments + 1 == len(lines):
         raise InputError(f"{path}: has a header but no frame")
-    return told, lines[n_comments].split(","), lines[n_comments + 1 :]
+    rows = numbered[n_comments + 1 :]
+    return told, lines[n_comments].split(","), [row for _, row in rows], [number for number, _ in rows]
 
 
 def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -158,19 +164,19 @@ def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str,
     return joints, fields
 
 
-def _cells(path: Path, header: list[str], rows: list[str]) -> NDArray[Any]:
+def _cells(path: Path, header: list[str], rows: list[str], lines: list[int]) -> NDArray[Any]:
     split = [row.split(",") for row in rows]
-    for i, row in enumerate(split):
+    for line, row in zip(lines, split, strict=True):
         if len(row) != len(header):
-            raise InputError(f"{path}: row {i + 1} has {len(row)} cells, the header {len(header)}; is the file cut?")
+            raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}; is the file cut?")
     return np.array(split)
 
 
-def _numbers(path: Path, cells: NDArray[Any]) -> FloatArray:
+def _numbers(path: Path, cells: NDArray[Any], lines: list[int]) -> FloatArray:
     try:
         return np.where(np.char.strip(cells) == "", "nan", cells).astype(float)
-    except ValueError as error:
-        raise InputError(f"{path}: a cell is not a number ({error})") from None
+    except ValueError:
+        raise not_a_number(path, cells.reshape(len(lines), -1).tolist(), lines) from None
 
 
 def _statuses(path: Path, cells: NDArray[Any]) -> NDArray[np.uint8]:
@@ -186,14 +192,14 @@ def _statuses(path: Path, cells: NDArray[Any]) -> NDArray[np.uint8]:
 def _unit(path: Path, told: str | None, declared: str | None, n_dims: int) -> str:
     unit = told or declared
     if unit is None:
-        raise InputError(f"{path}: the file does not tell its unit; declare --unit px (2D) or --unit m, cm or mm (3D)")
+        raise InputError(f"{path}: the file does not tell its unit; declare --unit px (2D) or --unit m or mm (3D)")
     if told and declared and told != declared:
         raise InputError(f"{path}: the file is in {told}, declared was {declared}")
-    if unit != "px" and unit not in METRES:
-        raise InputError(f"{path}: unit {unit!r} is not known; there are px, {', '.join(METRES)}")
+    if unit != "px" and unit not in DECLARED_METRES:
+        raise InputError(f"{path}: unit {unit!r} is not known; there are px, {', '.join(DECLARED_METRES)}")
     if (unit == "px") != (n_dims == 2):
         raise InputError(
-            f"{path}: a table of {n_dims}D joints cannot be in {unit}; 2D is px, 3D is {', '.join(METRES)}"
+            f"{path}: a table of {n_dims}D joints cannot be in {unit}; 2D is px, 3D is {' or '.join(DECLARED_METRES)}"
         )
     return unit
 

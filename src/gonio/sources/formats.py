@@ -109,10 +109,10 @@ def recognise(path: Path) -> Format:
     for form in candidates:
         if form.load().recognise(path):
             return form
-    expected = " or ".join(f"{form.name} ({form.description})" for form in candidates)
+    expected = "; or ".join(f"{form.name}: {form.description}" for form in candidates)
     raise InputError(
-        f"{path}: files that end in {path.suffix} hold {expected}, and this one begins differently; "
-        f"export it again, or give it the ending of what it is"
+        f"{path}: does not begin like a {path.suffix} file ({expected}); export it again, or give it the ending of "
+        f"what it is"
     )
 
 
@@ -144,10 +144,10 @@ def read(
         item = item.person(chosen, "the only person of each frame")
         if image_size_px is None:
             item = item.derive(image_size_px=None)
-    for each in item.values() if isinstance(item, dict) else (item,):
+    for name, each in item.items() if isinstance(item, dict) else (("", item),):
         _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
         if isinstance(each, PoseSequence) and each.dimensions == 3:
-            check_body(path, each, _unit_remedy(form, unit))
+            check_body(f"{path}, {name}" if name else str(path), each, _unit_remedy(form, unit))
     if image_size_px is None:
         return item
     if isinstance(item, dict):

@@ -1,8 +1,8 @@
 """How other programs spell joint names, and the skeleton behind a list of names.
 
-Marker files carry names but no layout. OpenPose and Pose2Sim write "RHip", "LBigToe", "Neck"; gonio writes its own
-names. Pose2Sim's "Head" is the top of the head (BODY_25B's HeadTop); gonio's lower-case "head" is the Kinect's joint
-inside the head. A name that is not known stays as it is.
+Marker files carry names but no layout. OpenPose and Pose2Sim write "RHip", "LBigToe", "Neck", and OpenSim's marker
+sets expect these; inside gonio a joint has gonio's own name. Pose2Sim's "Head" is the top of the head (BODY_25B's
+HeadTop); gonio's lower-case "head" is the Kinect's joint inside the head. A name that is not known stays as it is.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ SPELLINGS: dict[str, str] = {
 }
 """Spelling in OpenPose, Pose2Sim or MediaPipe -> gonio's name."""
 
+_POSE2SIM = {"head_top": "Head", "mid_hip": "CHip"}
+_WRITTEN = {joint: spelling for spelling, joint in reversed(SPELLINGS.items()) if "mouth" not in joint} | _POSE2SIM
+
 _USUAL = (BODY_25B, BODY_25, COCO_17, BODY_12)
 
 
@@ -52,6 +55,15 @@ def translated(names: Sequence[str]) -> tuple[str, ...]:
         joint = SPELLINGS.get(name, name)
         joints.append(name if joint in joints or (joint != name and joint in names) else joint)
     return tuple(joints)
+
+
+def spelled(joints: Sequence[str]) -> tuple[str, ...]:
+    """Pose2Sim's spelling of every joint that has one (BODY_25's and BODY_25B's), what `translated` undoes.
+
+    A joint stays as it is where another one already has one of its spellings for a name.
+    """
+    taken = {SPELLINGS[name] for name in joints if name in SPELLINGS}
+    return tuple(joint if joint in taken else _WRITTEN.get(joint, joint) for joint in joints)
 
 
 def skeleton_of(joints: Sequence[str], name: str) -> Skeleton:

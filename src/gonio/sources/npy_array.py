@@ -18,11 +18,10 @@ from gonio.core.skeleton import H36M_17
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
-from gonio.sources.reading import METRES, NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import DECLARED_METRES, NUMPY_ERRORS, naming, read_bytes, reason
 
 _MAGIC = b"\x93NUMPY"
 _AT_ORIGIN_M = 1e-6
-_LARGEST_BODY_M = 10.0
 
 
 def recognise(path: Path) -> bool:
@@ -39,13 +38,13 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
 
     The frame is "root" where the mid-hip is at the origin in every frame, as VideoPose3D writes it; otherwise "world",
     named for the file. Which axis points up is not known.
-    Raises `InputError` where the rate is not declared, and where the array has another shape, holds anything but
-    numbers, or shows a body of more than 10 m (a wrong unit).
+    Raises `InputError` where the rate is not declared, and where the array has another shape or holds anything but
+    numbers.
     """
     path = Path(path)
     skeleton = layout_of(layout)
-    if unit not in METRES:
-        raise InputError(f"{path}: unit {unit!r} is not known; 3D positions are in {', '.join(METRES)}")
+    if unit not in DECLARED_METRES:
+        raise InputError(f"{path}: unit {unit!r} is not known; 3D positions are in {' or '.join(DECLARED_METRES)}")
     array = _load(path)
     if rate_hz is None:
         raise InputError(f"{path}: a .npy file does not hold its frame rate; declare it with --fps")
@@ -59,7 +58,7 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
     if not len(array):
         raise InputError(f"{path}: holds no frame")
     with np.errstate(over="ignore"):
-        positions = array.astype(float) * METRES[unit]
+        positions = array.astype(float) * DECLARED_METRES[unit]
     with naming(path):
         sequence = PoseSequence(
             positions=positions,
@@ -71,11 +70,6 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
             source=Source(method="npy", model=skeleton.name, file=str(path)),
             history=(f"{len(positions)} frames read from {path.name} as {skeleton.name}, {rate_hz:g} per second",),
         )
-    seen = sequence.positions[sequence.valid.any(axis=1)]
-    with np.errstate(over="ignore"):
-        size_m = float(np.median(np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1), axis=0).max()) if len(seen) else 0.0
-    if size_m > _LARGEST_BODY_M:
-        raise InputError(f"{path}: the body is {size_m:.4g} m large; is it in millimetres? Declare --unit mm")
     root = sequence.root_m()
     there = ~np.isnan(root[:, 0])
     frame: Frame = "root" if there.any() and np.abs(root[there]).max() <= _AT_ORIGIN_M else "world"

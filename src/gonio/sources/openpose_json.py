@@ -7,7 +7,7 @@ before an optional `_keypoints`, is the frame's number; a number that is absent 
 What the files do not say:
 - the frame rate: it must be declared. A frame's time is its number divided by the rate;
 - the layout: 18 keypoints are COCO-18 and 17 are COCO-17, but 25 are BODY_25 or BODY_25B and must be declared;
-- the image's size: where it is not declared it is the smallest that holds every keypoint;
+- the image's size: where it is not declared it is the smallest that holds every keypoint, which is a guess;
 - `--keypoint_scale`: pixels (0) are taken as they are. Coordinates in 0..1 (3) or -1..1 (4) are only read with the
   image's size; the ends of the range are the centres of the first and last pixel.
 
@@ -32,6 +32,7 @@ from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
+from gonio.sources.plausible import fits_better
 from gonio.sources.reading import naming, read_bytes, reason
 
 _BY_COUNT = {18: COCO_18, 17: COCO_17}
@@ -39,7 +40,7 @@ _NATIVE = (BODY_25, BODY_25B, COCO_18, COCO_17)
 _NOT_READ = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "pose_keypoints_3d")
 _LARGEST_PIXEL = 1e6
 _HIGHEST_CONFIDENCE = 1.5  # OpenPose's peaks overshoot 1 slightly; beyond this the number is no confidence
-
+_SIZE_GUESSED = "image size unknown"
 
 _OFF_GRID = 0.1  # of an interval: times further from the grid are not written as frame numbers
 
@@ -59,7 +60,8 @@ def read(
     """The people of every frame. `rate_hz` is that of the frame numbers; `image_size_px` is (width, height).
 
     Raises `InputError` where the folder or a file is absent, cut or foreign, where the number of keypoints is not the
-    layout's, and where the rate, an ambiguous layout or the size of normalised coordinates is not declared.
+    layout's, where 25 keypoints clearly are BODY_25B's and BODY_25 is declared or the reverse, and where the rate, an
+    ambiguous layout or the size of normalised coordinates is not declared.
     """
     folder = Path(folder)
     files, numbers = _numbered_files(folder)
@@ -76,7 +78,10 @@ def read(
     if found.keypoints:
         points[found.frames, found.slots] = np.stack(found.keypoints).reshape(-1, len(skeleton), 3)
     positions, confidence = points[..., :2], points[..., 2]
-    missing = _missing(points, history)
+    asked = np.zeros(points.shape[:2], dtype=bool)
+    asked[found.frames, found.slots] = True
+    missing = _missing(points, asked, history)
+    _check_layout(folder, np.where(missing[..., None], np.nan, points[..., :2]), skeleton)
     positions, image_size_px, scaling = _to_pixels(folder, positions, ~missing, image_size_px)
     history += scaling
     confidence = _clipped(folder, files, np.where(missing, 0.0, confidence), history)
@@ -278,9 +283,29 @@ def _gaps(numbers: IntArray) -> list[str]:
     ]
 
 
-def _missing(points: FloatArray, history: list[str]) -> BoolArray:
-    """(time, person, joint) where there is no point; counts those that are not plainly 0, 0, 0."""
-    absent = np.asarray(np.isnan(points).all(axis=(2, 3)))[..., None]
+def size_is_guessed(history: tuple[str, ...]) -> bool:
+    """Whether the last word on the image's size is that it is the smallest that holds every keypoint."""
+    said = [step for step in history if step.startswith("image size")]
+    return bool(said) and said[-1].startswith(_SIZE_GUESSED)
+
+
+def _check_layout(folder: Path, positions: FloatArray, skeleton: Skeleton) -> None:
+    """Raises `InputError` where the people are bodies in the other layout of 25 keypoints, and not in this one."""
+    if skeleton not in (BODY_25, BODY_25B):
+        return
+    other = BODY_25B if skeleton is BODY_25 else BODY_25
+    if fits_better(positions.reshape(-1, 25, 2), skeleton, other):
+        raise InputError(
+            f"{folder}: the keypoints do not look like {skeleton.name}: its neck, hips and ankles are not where they "
+            f"belong, those of {other.name} are; is it {other.name}? Then declare --layout {other.name}"
+        )
+
+
+def _missing(points: FloatArray, asked: BoolArray, history: list[str]) -> BoolArray:
+    """(time, person, joint) where there is no point; counts those that are not plainly 0, 0, 0.
+
+    asked (time, person): the files hold this person; the other rows are padding.
+    """
     broken = ~np.isfinite(points).all(axis=3)
     unsure = ~broken & (points[..., 2] == 0)
     at_zero = ~broken & (points[..., :2] == 0).all(axis=3)
@@ -290,7 +315,7 @@ def _missing(points: FloatArray, history: list[str]) -> BoolArray:
         at_zero &= unsure  # keypoint_scale 4: 0, 0 is the middle of the image
     missing: BoolArray = broken | unsure | at_zero
     for count, words in (
-        (int((broken & ~absent).sum()), "points that are not finite numbers taken as missing"),
+        (int((broken & asked[..., None]).sum()), "points that are not finite numbers taken as missing"),
         (int((unsure & ~at_zero).sum()), "points of confidence 0 taken as missing"),
         (int((at_zero & ~unsure).sum()), "points at 0, 0 taken as missing"),
     ):
@@ -327,7 +352,7 @@ def _to_pixels(
         return positions, image_size_px, [words] if outside else []
     size = np.maximum(np.floor(xy.max(axis=0, initial=0.0) + 0.5).astype(int) + 1, 1)
     guess = (int(size[0]), int(size[1]))
-    return positions, guess, [f"image size unknown: {guess[0]} x {guess[1]} is the smallest that holds all keypoints"]
+    return positions, guess, [f"{_SIZE_GUESSED}: {guess[0]} x {guess[1]} is the smallest that holds all keypoints"]
 
 
 def _clipped(folder: Path, files: list[Path], confidence: FloatArray, history: list[str]) -> FloatArray:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gonio.errors import InputError
 
 METRES: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """Length units that files declare, in metres."""
+
+DECLARED_METRES: dict[str, float] = {"m": 1.0, "mm": 0.001}
+"""Length units that a user declares for numbers that have none."""
 
 NUMPY_ERRORS = (
     OSError,
@@ -72,8 +76,33 @@ def first_line(path: Path) -> str:
     return next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
 
 
+def check_times(path: Path, times_s: Sequence[float], lines: Sequence[int]) -> None:
+    """Raises `InputError` naming the line of the first time that is absent or does not come after the one before."""
+    for line, (before, time) in zip(lines[1:], itertools.pairwise(times_s), strict=True):
+        if time <= before:
+            raise InputError(
+                f"{path}: line {line}: the time {time:.9g} s does not come after {before:.9g} s; times must increase"
+            )
+
+
+def not_a_number(path: Path, rows: Iterable[Sequence[str]], lines: Iterable[int]) -> InputError:
+    """The error that names the first cell that is neither empty nor a number, by its line in the file."""
+    for line, cells in zip(lines, rows, strict=True):
+        for cell in map(str.strip, cells):
+            try:
+                float(cell or "nan")
+            except ValueError:
+                shown = cell if len(cell) <= 40 else cell[:40] + "..."
+                return InputError(
+                    f"{path}: line {line}: {shown!r} is not a number; correct it or export the file again"
+                )
+    return InputError(f"{path}: a cell is not a number; export the file again")
+
+
 def reason(error: BaseException) -> str:
     """A library's error as part of one line."""
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8"
     return " ".join(str(error).split()) or type(error).__name__
 
 

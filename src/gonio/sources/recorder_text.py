@@ -19,7 +19,7 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import KINECT_RECORDER_20
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
-from gonio.sources.reading import first_line, naming, read_lines
+from gonio.sources.reading import check_times, first_line, naming, not_a_number, read_lines
 
 _COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
 _CAMERA_TO_KINECT = np.diag([-1.0, -1.0, 1.0])  # x right, y down, z forward -> x left, y up, z forward
@@ -43,19 +43,21 @@ def read(path: Path) -> PoseSequence:
     """
     path = Path(path)
     lines = read_lines(path)
-    rows = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    numbers, rows = [number for number, _ in numbered], [row for _, row in numbered]
     if not rows:
-        raise InputError(f"{path}: holds no frame")
-    for i, row in enumerate(rows):
+        raise InputError(f"{path}: holds no frame; record it again")
+    for number, row in numbered:
         if len(row.split()) != len(_COLUMNS):
             raise InputError(
-                f"{path}: row {i + 1} has {len(row.split())} numbers; the Kinect recorder writes {len(_COLUMNS)} "
+                f"{path}: line {number} has {len(row.split())} numbers; the Kinect recorder writes {len(_COLUMNS)} "
                 f"(frame, time, x y z of 20 joints)"
             )
     try:
         table = np.loadtxt(rows, comments=None, ndmin=2)
-    except ValueError as error:
-        raise InputError(f"{path}: holds a word where a number is expected ({error})") from None
+    except ValueError:
+        raise not_a_number(path, [row.split() for row in rows], numbers) from None
+    check_times(path, table[:, 1].tolist(), numbers)
     positions = table[:, 2:].reshape(len(table), len(KINECT_RECORDER_20), 3)
     zero = (positions == 0).all(axis=2)
     hip = KINECT_RECORDER_20.index("hip_center")

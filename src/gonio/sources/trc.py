@@ -7,6 +7,9 @@
     <tab>  <tab>  X1  Y1  Z1  X2  ...
     1  0.0167  -0.065  0.902  -1.401  ...
 
+OpenPose's and Pose2Sim's markers ("RHip", "LBigToe") are gonio's joints ("right_hip", "left_big_toe"): their names are
+translated in reading, and written as OpenSim's marker sets expect them.
+
 A missing marker is an empty cell (OpenSim does not take NaN; it is read all the same). The file names no axis:
 OpenSim's convention is y up. Units are m, cm or mm.
 """
@@ -14,6 +17,7 @@ OpenSim's convention is y up. Units are m, cm or mm.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +26,9 @@ from gonio.core.arrays import FloatArray
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.errors import InputError
-from gonio.sources.joint_names import skeleton_of, translated
+from gonio.sources.joint_names import skeleton_of, spelled, translated
 from gonio.sources.lost import lost_fields
-from gonio.sources.reading import METRES, first_line, naming, read_lines, reason
+from gonio.sources.reading import METRES, check_times, first_line, naming, not_a_number, read_lines
 
 _HEADER_LINES = 5
 _EMPTY_CELL = re.compile(r"\t *(?=\t|$)")
@@ -49,13 +53,14 @@ def read(path: Path, *, up: Axis | None = "+y") -> PoseSequence:
     if len(lines) <= _HEADER_LINES:
         raise InputError(f"{path}: ends inside the header; export it again")
     n_frames, metres, markers = _header(path, lines)
-    table, history = _table(path, lines, len(markers))
+    table, numbers, history = _table(path, lines, len(markers))
     if len(table) < n_frames:
         raise InputError(f"{path}: {len(table)} frames found, the header promises {n_frames}: the file is cut")
     if len(table) > n_frames:
         history.append(f"the header promises {n_frames} frames, the file holds {len(table)}: all are read")
     if np.isnan(table[:, 1]).any():
-        raise InputError(f"{path}: row {int(np.argmax(np.isnan(table[:, 1]))) + 1} has no time")
+        raise InputError(f"{path}: line {numbers[int(np.argmax(np.isnan(table[:, 1])))]} has no time; export it again")
+    check_times(path, table[:, 1].tolist(), numbers)
 
     joints = translated(markers)
     if lines[-1]:
@@ -82,7 +87,7 @@ def read(path: Path, *, up: Axis | None = "+y") -> PoseSequence:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes metres, y up, ready for OpenSim; returns what was lost. Nine significant digits.
+    """Writes metres, y up, Pose2Sim's marker names, ready for OpenSim; returns what was lost. Nine significant digits.
 
     Raises `InputError` for 2D and for a sequence without frames.
     """
@@ -107,16 +112,16 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
             "the frames are not evenly spaced in time, which OpenSim expects; their times are written as they are"
         )
 
-    joints, n_frames = sequence.skeleton.joints, len(sequence)
+    markers, n_frames = spelled(sequence.skeleton.joints), len(sequence)
     rate = f"{rate_hz:.9g}"
     numbers = np.char.mod("%.9g", sequence.positions.reshape(n_frames, -1))
     cells = np.where(np.isnan(sequence.positions).reshape(n_frames, -1), "", numbers)
     header = (
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-        f"{rate}\t{rate}\t{n_frames}\t{len(joints)}\tm\t{rate}\t1\t{n_frames}",
-        "Frame#\tTime\t" + "\t\t\t".join(joints) + "\t\t",
-        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(joints) + 1)),
+        f"{rate}\t{rate}\t{n_frames}\t{len(markers)}\tm\t{rate}\t1\t{n_frames}",
+        "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t",
+        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(markers) + 1)),
     )
     rows = (
         f"{i}\t{time:.12g}\t" + "\t".join(row)
@@ -134,19 +139,25 @@ def _header(path: Path, lines: list[str]) -> tuple[int, float, list[str]]:
         n_frames, n_markers = (int(float(values[key])) for key in ("NumFrames", "NumMarkers"))
         unit = values["Units"]
     except (KeyError, ValueError, OverflowError):
-        raise InputError(f"{path}: lines 2 and 3 do not give NumFrames, NumMarkers and Units") from None
+        raise InputError(
+            f"{path}: lines 2 and 3 do not give NumFrames, NumMarkers and Units; export it again"
+        ) from None
     if unit.lower() not in METRES:
-        raise InputError(f"{path}: unit {unit!r} is not known; a .trc file is in {', '.join(METRES)}")
+        raise InputError(f"{path}: unit {unit!r} is not known; a .trc file is in {', '.join(METRES)}: correct line 3")
     if "\t" not in lines[3]:
-        raise InputError(f"{path}: line 4 is not separated by tabs")
+        raise InputError(f"{path}: line 4 is not separated by tabs; export it again as tab separated text")
     markers = [name.strip() for name in lines[3].split("\t")[2:] if name.strip()]
     if len(markers) != n_markers or not markers:
-        raise InputError(f"{path}: line 4 names {len(markers)} markers, NumMarkers is {n_markers}")
+        raise InputError(f"{path}: line 4 names {len(markers)} markers, NumMarkers is {n_markers}; export it again")
+    marker, count = Counter(markers).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{path}: line 4 names the marker {marker!r} {count} times; give each marker its own name")
     return n_frames, METRES[unit.lower()], markers
 
 
-def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, list[str]]:
-    """(row, 2 + 3 markers) numbers: frame, time, x, y, z...; NaN for empty cells; and words for the history."""
+def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, list[int], list[str]]:
+    """(row, 2 + 3 markers) numbers: frame, time, x, y, z..., NaN for empty cells; the rows' line numbers; and words
+    for the history."""
     columns = 2 + 3 * n_markers
     numbered = [(i, line.rstrip()) for i, line in enumerate(lines[_HEADER_LINES:], _HEADER_LINES + 1) if line.strip()]
     short = 0
@@ -165,7 +176,7 @@ def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, li
         )
     try:
         table = np.loadtxt(rows, delimiter="\t", comments=None, ndmin=2)
-    except ValueError as error:
-        raise InputError(f"{path}: a cell below the header is not a number ({reason(error)})") from None
+    except ValueError:
+        raise not_a_number(path, [row.split("\t") for row in rows], [number for number, _ in numbered]) from None
     words = f"{short} rows are shorter than the header; the markers they lack are missing"
-    return np.asarray(table, dtype=float), [words] if short else []
+    return np.asarray(table, dtype=float), [number for number, _ in numbered], [words] if short else []

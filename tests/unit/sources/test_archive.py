@@ -86,6 +86,12 @@ def test_a_sequence_comes_back_bit_for_bit(
     assert_same(archive.read(path), written)
 
 
+def test_an_image_size_that_is_not_known_stays_so(tmp_path: Path) -> None:
+    written = sequence(dimensions=2).derive(image_size_px=None)
+    archive.write(written, tmp_path / "x.npz")
+    assert_same(archive.read(tmp_path / "x.npz"), written)
+
+
 def test_detections_and_several_people(tmp_path: Path) -> None:
     archive.write(detections(), tmp_path / "d.npz")
     assert_same(archive.read(tmp_path / "d.npz"), detections())

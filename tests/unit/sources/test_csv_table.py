@@ -54,6 +54,12 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, seed: int, n_frame
     assert (back.source.method, back.source.model, back.source.version) == ("stereo", "body-25", "1.2")
 
 
+def test_an_image_size_that_is_not_known_stays_so(tmp_path: Path) -> None:
+    csv_table.write(sequence(image_size_px=None), tmp_path / "x.csv")
+    assert "image_size_px" not in (tmp_path / "x.csv").read_text()
+    assert csv_table.read(tmp_path / "x.csv").image_size_px is None
+
+
 def test_what_is_lost_is_said(tmp_path: Path) -> None:
     plain = sequence(3, 3)
     rich = plain.derive("smoothed", covariance=np.zeros((3, 12, 3, 3)))
@@ -82,11 +88,11 @@ def test_a_table_without_comments_needs_its_unit(tmp_path: Path) -> None:
     path.write_text(BARE)
     with pytest.raises(InputError, match="declare --unit"):
         csv_table.read(path)
-    found = csv_table.read(path, unit="px", image_size_px=(640, 480))
+    found = csv_table.read(path, unit="px")
     assert found.positions[0].tolist() == [[1, 2], [3, 4]]
     assert found.status.tolist() == [[1, 1], [0, 1]]
     assert found.confidence.tolist() == [[1, 1], [0, 1]]
-    assert (found.frame, found.frame_name, found.image_size_px) == ("image", "walk", (640, 480))
+    assert (found.frame, found.frame_name, found.image_size_px) == ("image", "walk", None)
     with pytest.raises(InputError, match="2D joints cannot be in mm"):
         csv_table.read(path, unit="mm")
     with pytest.raises(InputError, match="'furlong' is not known"):
@@ -122,12 +128,15 @@ def test_a_spreadsheets_padding_is_harmless(tmp_path: Path) -> None:
         ("frame,time_s,left_hip_x,left_hip_u\n0,0,1,2\n", "columns must be"),
         ("frame,time_s,left_hip_x,right_hip_y\n0,0,1,2\n", "columns must be"),
         ("frame,time_s,left_hip_x,left_hip_y,right_hip_x\n0,0,1,2,3\n", "every joint needs the columns _x, _y"),
-        (BARE + "2,0.6,1,2\n", "row 3 has 4 cells"),
-        (BARE.replace("5", "five"), "not a number"),
-        (BARE.replace("0.5", "0.0"), "times must increase"),
-        (BARE.replace("0.5", ""), "times must increase"),
+        (BARE + "2,0.6,1,2\n", "line 4 has 4 cells"),
+        (BARE.replace("5,6", "five,6"), "line 3: 'five' is not a number"),
+        (BARE.replace("5,6", "\u0665\u20ac,6"), "is not a number"),
+        (BARE.replace("0.5", "0.0"), "line 3: the time 0 s does not come after 0 s; times must increase"),
+        (BARE.replace("0.5", ""), "line 3 has no time"),
         (BARE.replace(",5,", ",inf,"), "infinite"),
         ("# unit: m\n" + BARE, "2D joints cannot be in m"),
+        ("# unit: cm\n" + BARE, "unit 'cm' is not known; there are px, m, mm"),
+        ("# unit: px\n\n# note\n" + BARE + "\n2,0.6,1,2\n", "line 8 has 4 cells"),
         ("# unit: px\n# frame: nowhere\n" + BARE, "frame 'nowhere'"),
         ("# unit: px\n# up: north\n" + BARE, "up 'north'"),
         ("# unit: px\n# image_size_px: wide\n" + BARE, "image_size_px 'wide'"),
@@ -136,7 +145,10 @@ def test_a_spreadsheets_padding_is_harmless(tmp_path: Path) -> None:
         ("# unit: px\n# frames: 9\n" + BARE, "2 frames found, the file announces 9"),
         ("# unit: px\nframe,time_s,a_x,a_y,a_status\n0,0,1,2,seen\n", "status 'seen' is not known"),
         ("# unit: px\nframe,time_s,a_x,a_y,a_status\n0,0,1,2,missing\n", "status says missing"),
-        ("# unit: px\nframe,time_s,a_x,a_y,a_confidence\n0,0,1,2,\n", "no confidence"),
+        (
+            "# unit: px\nframe,time_s,a_x,a_y,a_confidence\n0,0,1,2,\n",
+            "line 3: a joint has a position but no confidence",
+        ),
         ("# unit: px\nframe,time_s,a_x,a_y,a_confidence\n0,0,1,2,3\n", "confidence must lie"),
     ],
 )

@@ -21,6 +21,15 @@ def solid(n_frames: int = 4) -> PoseSequence:
     return PoseSequence(positions, np.arange(n_frames) / 50, H36M_17, "m", "world", up="+y")
 
 
+def standing(factor: float = 1.0) -> PoseSequence:
+    """A person of 1.7 m, as if its metres were `factor` metres."""
+    height = {"head_top": 1.7, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5, "ankle": 0.1}
+    y = [next((h for part, h in height.items() if part in joint), 1.2) for joint in H36M_17.joints]
+    x = [0.2 if joint.startswith("left") else -0.2 if joint.startswith("right") else 0.0 for joint in H36M_17.joints]
+    positions = np.repeat(np.column_stack([x, y, np.full(17, 3.0)])[None], 4, axis=0)
+    return PoseSequence(positions * factor, np.arange(4) / 50, H36M_17, "m", "world", up="+y")
+
+
 def flat(n_frames: int = 4) -> PoseSequence:
     positions = np.random.default_rng(0).uniform(5, 400, (n_frames, 25, 2))
     return PoseSequence(positions, np.arange(n_frames) / 50, BODY_25, "px", "image", image_size_px=(640, 480))
@@ -120,7 +129,7 @@ def test_absent_empty_and_foreign_files(tmp_path: Path, name: str) -> None:
         formats.read(path)
     for content in (b"something else\n", bytes(range(256)), b"\n\n\n"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=rf"{name}: its content is not that of"):
+        with pytest.raises(InputError, match=rf"{name}: does not begin like a \.{name[2:]} file \(.*; export it again"):
             formats.read(path)
     path.unlink()
     path.mkdir()
@@ -153,14 +162,89 @@ def test_what_is_declared_must_agree(tmp_path: Path, options: dict[str, Any], wo
 def test_the_declared_image_size_must_agree(tmp_path: Path) -> None:
     formats.write(flat(), tmp_path / "x.npz")
     formats.read(tmp_path / "x.npz", image_size_px=(640, 480))
-    with pytest.raises(InputError, match=r"declared were \(1, 2\)"):
-        formats.read(tmp_path / "x.npz", image_size_px=(1, 2))
+    for name in ("x.npz", "x.csv"):
+        formats.write(flat(), tmp_path / name)
+        with pytest.raises(InputError, match=rf"{name}: its images are 640x480 px; 1x2 were expected.*crop_px"):
+            formats.read(tmp_path / name, image_size_px=(1, 2))
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.csv"])
+def test_a_guessed_image_size_is_not_taken_for_the_truth(tmp_path: Path, name: str) -> None:
+    formats.write(flat(), tmp_path / "v")
+    item = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
+    assert isinstance(item, PoseSequence)
+    assert item.image_size_px is None
+    assert any(step.startswith("image size unknown") for step in item.history)
+    formats.write(item, tmp_path / name)
+    back = formats.read(tmp_path / name)
+    assert isinstance(back, PoseSequence)
+    assert back.image_size_px is None
+    back = formats.read(tmp_path / name, image_size_px=(1088, 1920))
+    assert isinstance(back, PoseSequence)
+    assert back.image_size_px == (1088, 1920)
+    assert back.history[-1] == "image size 1088 x 1920 as declared"
+    declared = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0, image_size_px=(640, 480))
+    assert isinstance(declared, PoseSequence)
+    assert declared.image_size_px == (640, 480)
+
+
+def test_a_guessed_image_size_of_several_people_gives_way_to_the_declared_one(tmp_path: Path) -> None:
+    positions = np.random.default_rng(0).uniform(5, 400, (3, 2, 25, 2))
+    formats.write(Detections(positions, np.ones((3, 2, 25)), np.arange(3) / 50, BODY_25, (640, 480)), tmp_path / "v")
+    item = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
+    formats.write(item, tmp_path / "x.npz")
+    back = formats.read(tmp_path / "x.npz", image_size_px=(1088, 1920))
+    assert isinstance(back, Detections)
+    assert back.image_size_px == (1088, 1920)
+    formats.write(back, tmp_path / "y.npz")  # now it is known
+    with pytest.raises(InputError, match="its images are 1088x1920 px; 640x480 were expected"):
+        formats.read(tmp_path / "y.npz", image_size_px=(640, 480))
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "options", "words"),
+    [
+        ("x.trc", 0.001, {}, r"the body is 1\.\d+ mm across .*correct the unit in the file's header"),
+        ("x.trc", 1000, {}, r"the body is 1\d+ m across"),
+        ("x.csv", 1000, {}, "declare the right one with --unit"),
+        ("x.txt", 0.01, {}, r"the body is 1\d\.\d mm across"),
+        ("x.npy", 1000, {"rate_hz": 50.0}, r"none was declared"),
+        ("x.npy", 1, {"rate_hz": 50.0, "unit": "mm"}, r"with --unit \(mm was declared\)"),
+        ("x.npz", 0.001, {}, "write the archive again"),
+    ],
+)
+def test_a_body_in_the_wrong_unit_is_refused(
+    tmp_path: Path, name: str, factor: float, options: dict[str, Any], words: str
+) -> None:
+    formats.write(standing(), tmp_path / name)
+    formats.read(tmp_path / name, **({"rate_hz": 50.0} if name == "x.npy" else {}))
+    formats.write(standing(factor), tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: .*{words}"):
+        formats.read(tmp_path / name, **options)
+
+
+def test_a_header_in_millimetres_over_metres(shared_data: Path, tmp_path: Path) -> None:
+    path = next((shared_data / "pose2sim/balancing/pose-3d").glob("*_0-100.trc"))
+    lines = path.read_text().split("\n")
+    lines[2] = lines[2].replace("\tm\t", "\tmm\t")
+    (tmp_path / "x.trc").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"x\.trc: the body is 1\.\d+ mm across"):
+        formats.read(tmp_path / "x.trc")
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+@pytest.mark.parametrize("name", ["x.npy", "x.trc", "x.csv", "x.txt", "x.npz"])
+def test_files_without_any_joint(tmp_path: Path, name: str, value: float) -> None:
+    nobody = standing().derive(positions=np.full((4, 17, 3), value))
+    formats.write(nobody, tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: holds no joint at all"):
+        formats.read(tmp_path / name, rate_hz=50.0)
 
 
 def test_the_table_is_complete() -> None:
     for form in formats.FORMATS:
         module = form.load()
-        assert {"recognise", "read", "write"} <= set(vars(module))
+        assert {"recognise", "read", *(["write"] if form.holds else [])} <= set(vars(module))
         assert form.description
 
 

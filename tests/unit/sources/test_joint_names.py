@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gonio.core.skeleton import BODY_25, BODY_25B, H36M_17, LAYOUTS, Skeleton
 from gonio.errors import InputError
-from gonio.sources.joint_names import SPELLINGS, skeleton_of, translated
+from gonio.sources.joint_names import SPELLINGS, skeleton_of, spelled, translated
 
 
 def test_spellings() -> None:
@@ -26,6 +28,31 @@ def test_openpose_s_own_spelling_of_body_25_and_body_25b() -> None:
         "Neck HeadTop LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
     )
     assert translated(body_25b.split()) == BODY_25B.joints
+
+
+def test_pose2sim_s_spelling_of_body_25() -> None:
+    names = spelled(BODY_25.joints)
+    assert names[:4] == ("Nose", "Neck", "RShoulder", "RElbow")
+    assert names[8:12] == ("CHip", "RHip", "RKnee", "RAnkle")
+    assert spelled(("head", "left_hand", "C7", "left_mouth", "head_top")) == (
+        "head", "left_hand", "C7", "left_mouth", "Head",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("skeleton", LAYOUTS.values(), ids=lambda s: s.name)
+def test_every_layout_comes_back(skeleton: Skeleton) -> None:
+    assert translated(spelled(skeleton.joints)) == skeleton.joints
+
+
+_NAMES = st.lists(st.sampled_from(sorted({*SPELLINGS, *SPELLINGS.values(), "C7", "head"})), unique=True)
+
+
+@given(names=_NAMES)
+@settings(max_examples=200, deadline=None)
+def test_whatever_was_read_is_read_again(names: list[str]) -> None:
+    joints = translated(names)
+    assert translated(spelled(joints)) == joints
+    assert len(set(spelled(joints))) == len(names)
 
 
 def test_every_spelling_is_a_joint_of_some_layout() -> None:

@@ -118,6 +118,18 @@ def test_missing_points_and_confidence_above_one(tmp_path: Path) -> None:
     assert "1 confidences above 1 (up to 1.02)" in text
 
 
+def test_numbers_that_are_none_are_counted(tmp_path: Path) -> None:
+    points = keypoints(18)
+    points[0, 0] = np.nan
+    points[1] = np.nan
+    points[2, 2] = np.inf
+    frames = {"a_0.json": [person(points), person(np.full((18, 3), np.nan))], "a_1.json": [person(keypoints(18))]}
+    found = openpose_json.read(folder_of(tmp_path / "f", frames), rate_hz=30.0)
+    assert "21 points that are not finite numbers taken as missing" in found.history
+    assert found.present.tolist() == [[True, False], [True, False]]
+    assert np.isnan(found.positions[0, 0, :, 0]).tolist() == [True] * 3 + [False] * 15
+
+
 def test_a_confidence_that_is_none_is_refused(tmp_path: Path) -> None:
     points = keypoints(18)
     points[3, 2] = 87
@@ -179,11 +191,12 @@ def test_frames_without_people(tmp_path: Path) -> None:
         ('{"people": [{"pose_keypoints_2d": ["a", 2, 3]}]}', "x, y, confidence"),
         ('{"people": [{"pose_keypoints_2d": [[1, 2, 3]]}]}', "x, y, confidence"),
         ("[" * 100000, "not complete JSON"),
+        ('{"people": "\udcff"}', "not complete JSON .*it is not text in UTF-8"),
     ],
 )
 def test_foreign_and_cut_files(tmp_path: Path, content: str, words: str) -> None:
     folder = folder_of(tmp_path / "f", {"a_0.json": [person(keypoints(18))]})
-    (folder / "a_1.json").write_text(content)
+    (folder / "a_1.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=rf"a_1\.json.*{words}"):
         openpose_json.read(folder, rate_hz=30.0)
 
@@ -303,6 +316,75 @@ def test_cut_files_raise_nothing_but_gonio_errors(tmp_path: Path) -> None:
         file.write_bytes(whole[:cut])
         with pytest.raises(GonioError, match=file.name):
             openpose_json.read(folder, rate_hz=30.0)
+
+
+def turned(angle: float) -> np.ndarray:
+    """(25, 3) BODY_25 keypoints of a standing person, seen from `angle` (0: from the front, pi / 2: from the side)."""
+    x, y = {
+        "nose": (0, 160), "neck": (0, 145), "mid_hip": (0, 95), "shoulder": (19, 145), "elbow": (24, 115),
+        "wrist": (26, 90), "hip": (10, 95), "knee": (11, 51), "ankle": (11, 8), "eye": (3, 164), "ear": (8, 162),
+        "big_toe": (13, 3), "small_toe": (18, 3), "heel": (11, 3),
+    }, {"nose": 12, "eye": 10, "ear": 2, "wrist": 8, "knee": 3, "big_toe": 18, "small_toe": 15, "heel": -6}  # fmt: skip
+    points = []
+    for joint in BODY_25.joints:
+        part = joint.removeprefix("left_").removeprefix("right_")
+        across = x[part][0] * (1 if joint.startswith("left") else -1)
+        points.append((300 + across * np.cos(angle) + y.get(part, 0) * np.sin(angle), 300 - x[part][1], 0.9))
+    return np.array(points)
+
+
+def in_25b(points: np.ndarray) -> np.ndarray:
+    """The same person as BODY_25B."""
+    known = dict(zip(BODY_25.joints, points, strict=True))
+    known["head_top"] = known["nose"] - [0, 18, 0]
+    return np.array([known[joint] for joint in BODY_25B.joints])
+
+
+PARTS = {
+    "whole": (),
+    "upper body": ("knee", "ankle", "toe", "heel"),
+    "without hands and eyes": ("wrist", "eye"),
+}
+
+
+@pytest.mark.parametrize("absent", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("angle", [0.0, 0.8, np.pi / 2, np.pi])
+def test_the_wrong_one_of_the_two_layouts_is_refused(tmp_path: Path, angle: float, absent: tuple[str, ...]) -> None:
+    for right, wrong, points in ((BODY_25, BODY_25B, turned(angle)), (BODY_25B, BODY_25, in_25b(turned(angle)))):
+        gone = [any(word in joint for word in absent) for joint in right.joints]
+        points[gone] = 0
+        folder = folder_of(tmp_path / right.name, {f"a_{i}.json": [person(points)] for i in range(3)})
+        assert openpose_json.read(folder, rate_hz=30.0, layout=right.name).skeleton is right
+        with pytest.raises(InputError, match=rf"do not look like {wrong.name}: .*is it {right.name}\?"):
+            openpose_json.read(folder, rate_hz=30.0, layout=wrong.name)
+
+
+@pytest.mark.parametrize(
+    "absent", [("left",), ("right",), ("nose", "eye", "ear", "head", "neck"), ("shoulder", "heel")]
+)
+@pytest.mark.parametrize("angle", [0.0, 0.8, np.pi / 2])
+def test_the_right_layout_is_never_refused(tmp_path: Path, angle: float, absent: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for right, points in ((BODY_25, turned(angle)), (BODY_25B, in_25b(turned(angle)))):
+        points[[any(word in joint for word in absent) for joint in right.joints]] = 0
+        noisy = np.where(points[None, :, 2:] > 0, points + rng.normal(0, [5, 5, 0], (3, 25, 3)), 0)
+        noisy[rng.random((3, 25)) < 0.2] = 0
+        folder = folder_of(tmp_path / right.name, {f"a_{i}.json": [person(noisy[i])] for i in range(3)})
+        assert openpose_json.read(folder, rate_hz=30.0, layout=right.name).skeleton is right
+
+
+@pytest.mark.parametrize("kind", ["pose", "pose-associated"])
+def test_a_real_recording_declared_as_the_other_layout(shared_data: Path, tmp_path: Path, kind: str) -> None:
+    for camera in ("cam01", "cam02", "cam03", "cam04"):
+        folder = shared_data / "pose2sim" / "balancing" / kind / f"{camera}_json"
+        with pytest.raises(InputError, match=r"do not look like body-25: .*declare --layout body-25b"):
+            openpose_json.read(folder, layout="body-25", rate_hz=60.0)
+        view = openpose_json.read(folder, layout="body-25b", rate_hz=60.0)
+        one = view.person(np.where(view.present[:, 0], 0, -1), "the first").to_skeleton(BODY_25)
+        openpose_json.write(one, tmp_path / camera)
+        openpose_json.read(tmp_path / camera, layout="body-25", rate_hz=60.0)
+        with pytest.raises(InputError, match=r"do not look like body-25b: .*declare --layout body-25"):
+            openpose_json.read(tmp_path / camera, layout="body-25b", rate_hz=60.0)
 
 
 @pytest.mark.parametrize("camera", ["cam01", "cam02", "cam03", "cam04"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gonio.errors import InputError
-from gonio.sources.reading import first_line, naming, read_bytes, read_lines
+from gonio.sources.reading import check_times, first_line, naming, not_a_number, read_bytes, read_lines, reason
 
 
 def test_lines_of_any_line_end_and_encoding(tmp_path: Path) -> None:
@@ -44,3 +44,21 @@ def test_the_first_line_that_says_something(tmp_path: Path) -> None:
 def test_errors_of_the_nouns_name_the_file() -> None:
     with pytest.raises(InputError, match=r"^x\.csv: too short$"), naming(Path("x.csv")):
         raise InputError("too short")
+
+
+def test_times_that_do_not_increase_are_named_by_their_line() -> None:
+    check_times(Path("x.csv"), [0.0, 0.1, 0.3], [4, 5, 7])
+    with pytest.raises(InputError, match=r"^x\.csv: line 7: the time 0\.1 s does not come after 0\.1 s"):
+        check_times(Path("x.csv"), [0.0, 0.1, 0.1], [4, 5, 7])
+
+
+def test_cells_that_are_no_numbers_are_named_by_their_line() -> None:
+    error = not_a_number(Path("x.csv"), [["1", " ", "nan"], ["2", "t\nwo"]], [4, 6])
+    assert str(error) == r"x.csv: line 6: 't\nwo' is not a number; correct it or export the file again"
+    assert len(str(not_a_number(Path("x"), [["a" * 9999]], [1]))) < 150
+
+
+def test_a_decoder_s_error_is_words() -> None:
+    with pytest.raises(UnicodeDecodeError) as error:
+        b"\xff".decode()
+    assert reason(error.value) == "it is not text in UTF-8"

@@ -105,9 +105,9 @@ def test_zeros_of_a_recorder(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("# frame time_s\n", "holds no frame"),
-        ("0 0.0 1 2 3\n", "row 1 has 5 numbers"),
-        ("0 0.0 " + "1 " * 59 + "disparity=0\n", "a word where a number"),
-        (("0 0.0 " + "1 " * 60 + "\n") * 2, "times must increase"),
+        ("0 0.0 1 2 3\n", "line 1 has 5 numbers"),
+        ("0 0.0 " + "1 " * 59 + "disparity=0\n", "line 1: 'disparity=0' is not a number"),
+        (("0 0.0 " + "1 " * 60 + "\n") * 2, "line 2: the time 0 s does not come after 0 s; times must increase"),
         ("0 0.0 " + "1 " * 59 + "inf\n", "infinite"),
     ],
 )

@@ -99,8 +99,29 @@ def test_written_y_up_for_opensim(tmp_path: Path) -> None:
     np.testing.assert_allclose(trc.read(path).positions, upright.positions, rtol=1e-8)
     lines = path.read_text().split("\n")
     assert lines[2].split("\t") == ["60", "60", "2", "25", "m", "60", "1", "2"]
-    assert lines[3].split("\t")[:6] == ["Frame#", "Time", "nose", "", "", "left_eye"]
+    assert lines[3].split("\t")[:6] == ["Frame#", "Time", "Nose", "", "", "LEye"]
     assert len({line.count("\t") for line in lines[3:7]}) == 1
+
+
+def test_written_with_the_names_that_opensim_users_have(tmp_path: Path) -> None:
+    path = tmp_path / "x.trc"
+    trc.write(sequence(2), path)
+    markers = [name for name in path.read_text().split("\n")[3].split("\t")[2:] if name]
+    expected = (
+        "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle "
+        "Neck Head LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+    )
+    assert markers == expected.split()
+
+
+def test_a_real_file_is_written_with_its_own_names(shared_data: Path, tmp_path: Path) -> None:
+    path = next((shared_data / "pose2sim/balancing/pose-3d").glob("*_0-100.trc"))
+    found = trc.read(path)
+    trc.write(found, tmp_path / "x.trc")
+    names = [p.read_text().split("\n")[3].split() for p in (path, tmp_path / "x.trc")]
+    assert names[0] == names[1]
+    assert trc.read(tmp_path / "x.trc").skeleton == found.skeleton
+    np.testing.assert_allclose(trc.read(tmp_path / "x.trc").positions, found.positions, rtol=0, atol=6e-9)
 
 
 def test_a_kinects_head_stays_a_kinects_head(tmp_path: Path) -> None:
@@ -149,13 +170,14 @@ def test_windows_line_ends_latin_letters_and_empty_lines(tmp_path: Path) -> None
         (text(["1\t0\t1\t2\t3\t4\t5\t6"]).replace("NumFrames", "N"), "do not give NumFrames"),
         (text(["1\t0\t1\t2\t3\t4\t5\t6"], n_frames="many"), "do not give NumFrames"),  # type: ignore[arg-type]
         (text(["1\t0\t1\t2\t3\t4\t5\t6\t7"]), "line 6 has 9 cells"),
-        (text(["1\t0\tone\t2\t3\t4\t5\t6"]), "not a number"),
-        (text(["1\t\t1\t2\t3\t4\t5\t6"]), "row 1 has no time"),
-        (text(["1\t0\t1\t2\t3\t4\t5\t6"] * 2), "times must increase"),
+        (text(["1\t0\tone\t2\t3\t4\t5\t6"]), "line 6: 'one' is not a number"),
+        (text(["1\t\t1\t2\t3\t4\t5\t6"]), "line 6 has no time"),
+        (text(["", "1\t0\t1\t2\t3\t4\t5\t6", "", "2\t0\t1\t2\t3\t4\t5\t6"], n_frames=2), "line 9: the time 0 s"),
+        (text(["1\t0.2\t1\t2\t3\t4\t5\t6", "2\t0.1\t1\t2\t3\t4\t5\t6"]), "0.1 s does not come after 0.2 s"),
         (text(["1\t0\t1\t2\tinf\t4\t5\t6"]), "infinite"),
         (text([]), "no frame"),
         (text(["1 0 1 2 3 4 5 6"]).replace("\t", " "), "tabs"),
-        (text(["1\t0\t1\t2\t3\t4\t5\t6"], markers=("A", "A")), "names a joint twice"),
+        (text(["1\t0\t1\t2\t3\t4\t5\t6"], markers=("A", "A")), "names the marker 'A' 2 times"),
         (text(["1\t0\t1\t2\t3\t4\t5\t6", "2\t0.1\t1\t2\t3\t4"]).rstrip("\n"), "it is cut"),
     ],
 )
