@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gonio.core.files import replacing
+from gonio.core.files import check_writable, replacing
 from gonio.errors import InputError
 
 
@@ -182,3 +182,47 @@ class TestFailure:
         with pytest.raises(InputError, match="no name of a file or folder"):
             replacing(Path(name)).__enter__()
         assert tree(tmp_path) == {"a": None}
+
+
+class TestCheckWritable:
+    def test_a_new_file_in_new_folders_is_fine_and_nothing_is_made(self, tmp_path: Path) -> None:
+        check_writable(tmp_path / "a" / "b" / "joints.csv", [tmp_path / "video.mp4"])
+        assert tree(tmp_path) == {}
+
+    def test_a_relative_target_is_looked_for_where_the_user_stands(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        check_writable(Path("joints.csv"), [])
+        (tmp_path / "taken").touch()
+        with pytest.raises(InputError, match="cannot be written in"):
+            check_writable(Path("taken/joints.csv"), [])
+
+    def test_an_old_result_may_be_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "joints.csv").touch()
+        (tmp_path / "video.mp4").touch()
+        check_writable(tmp_path / "joints.csv", [tmp_path / "video.mp4", tmp_path / "absent.mp4"])
+
+    @pytest.mark.parametrize("name", ["joints.csv", "a/../joints.csv", "link.csv", "hard.csv"])
+    def test_an_input_is_never_the_target_whatever_it_is_called(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "joints.csv").touch()
+        (tmp_path / "link.csv").symlink_to(tmp_path / "joints.csv")
+        (tmp_path / "hard.csv").hardlink_to(tmp_path / "joints.csv")
+        with pytest.raises(InputError, match="is an input and would be replaced; choose another place with -o"):
+            check_writable(tmp_path / name, [tmp_path / "other.csv", tmp_path / "joints.csv"])
+
+    @pytest.mark.parametrize("name", ["taken/joints.csv", "taken/deeper/still/joints.csv"])
+    def test_a_file_in_place_of_a_parent_folder(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "taken").touch()
+        with pytest.raises(InputError, match=r"joints\.csv: cannot be written in .*taken; choose another place"):
+            check_writable(tmp_path / name, [])
+
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="an administrator may write everywhere")
+    def test_a_folder_that_may_not_be_written(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o500)
+        try:
+            with pytest.raises(InputError, match="cannot be written in"):
+                check_writable(tmp_path / "x.csv", [])
+        finally:
+            tmp_path.chmod(0o700)
