@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, PoseSequence]:
     path = Path(path)
     read_bytes(path)
     try:
-        with np.load(path, allow_pickle=False) as npz:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
         raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
