@@ -25,7 +25,7 @@ VERSION = 1
 _FIRST_ENTRY = b"gonio_archive.npy"
 _ARRAYS = {
     PoseSequence: ("positions", "times_s", "confidence", "status", "covariance"),
-    Detections: ("positions", "times_s", "confidence", "boxes_px", "scores", "world_m"),
+    Detections: ("positions", "times_s", "confidence", "status", "boxes_px", "scores", "world_m"),
 }
 _WORDS = ("unit", "frame", "frame_name", "up")
 Item = PoseSequence | Detections | dict[str, PoseSequence]

@@ -27,7 +27,7 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.files import replacing
-from gonio.core.sequence import Detections, PoseSequence, Source, median_rate_hz
+from gonio.core.sequence import Detections, PoseSequence, Source, Status, median_rate_hz
 from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
@@ -117,6 +117,8 @@ def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
         positions, confidence = item.positions, item.confidence
         extra = {"boxes": item.boxes_px, "scores": item.scores, "3D estimates": item.world_m}
         lost = [f"the people's {name} are lost" for name, value in extra.items() if value is not None]
+        if ((item.status != Status.MISSING) & (item.status != Status.MEASURED)).any():
+            lost.append("which joints were inferred, interpolated or repaired is lost")
         lost += [f"the history ({len(item.history)} steps) is lost"] if item.history else []
     n_times, n_people = positions.shape[:2]
     rows = PoseSequence(  # every person of every frame is one row, so that both nouns are mapped alike
@@ -283,6 +285,13 @@ def _gaps(numbers: IntArray) -> list[str]:
     ]
 
 
+def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
+    """(width, height) of the smallest image that holds every position (..., 2); NaN = missing."""
+    furthest = np.nan_to_num(positions.reshape(-1, 2)).max(axis=0, initial=0.0)
+    width, height = np.floor(furthest + 0.5).astype(int) + 1
+    return int(width), int(height)
+
+
 def size_is_guessed(history: tuple[str, ...]) -> bool:
     """Whether the last word on the image's size is that it is the smallest that holds every keypoint."""
     said = [step for step in history if step.startswith("image size")]
@@ -350,8 +359,7 @@ def _to_pixels(
         outside = int(((xy < -0.5) | (xy > np.array(image_size_px) - 0.5)).any(axis=1).sum())
         words = f"{outside} keypoints lie outside the declared image of {image_size_px[0]} x {image_size_px[1]} pixels"
         return positions, image_size_px, [words] if outside else []
-    size = np.maximum(np.floor(xy.max(axis=0, initial=0.0) + 0.5).astype(int) + 1, 1)
-    guess = (int(size[0]), int(size[1]))
+    guess = smallest_image_px(xy)
     return positions, guess, [f"{_SIZE_GUESSED}: {guess[0]} x {guess[1]} is the smallest that holds all keypoints"]
 
 

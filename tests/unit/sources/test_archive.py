@@ -53,6 +53,7 @@ def detections(seed: int = 0) -> Detections:
         boxes_px=rng.random((3, 2, 4)),
         scores=rng.random((3, 2)),
         world_m=rng.random((3, 2, 25, 3)),
+        status=rng.integers(1, 5, (3, 2, 25)),
         source=Source("openpose"),
         history=("read",),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,11 @@ def test_unknown_image_size_is_the_smallest_that_holds_all(tmp_path: Path) -> No
     assert any("1 keypoints lie outside" in step for step in found.history)
 
 
+def test_the_smallest_image() -> None:
+    assert openpose_json.smallest_image_px(np.array([[[639.4, 100], [np.nan, np.nan], [100, 479.5]]])) == (640, 481)
+    assert openpose_json.smallest_image_px(np.full((2, 3, 2), np.nan)) == (1, 1)
+
+
 @pytest.mark.parametrize("scale", [3, 4])
 def test_normalised_coordinates_need_the_image_size(tmp_path: Path, scale: int) -> None:
     points = keypoints(18)
@@ -260,6 +266,11 @@ def test_detections_come_back_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.positions, item.positions)
     np.testing.assert_array_equal(back.confidence, item.confidence)
     assert "the people's scores are lost" in lost
+    assert "which joints were inferred, interpolated or repaired is lost" not in lost
+    repaired = replace(item, status=np.full((5, 3, 25), Status.REPAIRED))
+    assert "which joints were inferred, interpolated or repaired is lost" in openpose_json.write(
+        repaired, tmp_path / "v"
+    )
 
 
 def test_gaps_in_time_survive_and_odd_times_are_said(tmp_path: Path) -> None:
