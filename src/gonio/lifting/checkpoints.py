@@ -42,6 +42,7 @@ VERSION = 1
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _LARGEST_PICKLE = 64 << 20  # bytes of pickle without the tensors' numbers; a published one has some tens of kB
+_LONGEST_LINE = 64 << 10  # bytes of a name or a number in a pickle
 _LARGEST_HEADER = 100 << 20  # what safetensors itself allows
 _PICKLE_ERRORS = (
     pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError, ImportError,
@@ -210,17 +211,19 @@ def _from_state(
 ) -> Weights:
     """Weights out of the dict of a published checkpoint, of which only the networks' numbers are read."""
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_pos"), dict):
-        found = ", ".join(str(key) for key in list(checkpoint)[:8]) if isinstance(checkpoint, dict) else "no dict"
+        names = [key for key in checkpoint if isinstance(key, str)][:8] if isinstance(checkpoint, dict) else []
+        found = ", ".join(names) or "no names"
         raise InputError(f"{path}: holds no 'model_pos' (found: {found}); it is no checkpoint of VideoPose3D")
     parts: dict[str, Weights] = {}
     for key in ("model_traj", "model_pos"):
         state = checkpoint.get(key)
         if not isinstance(state, dict):
             continue
-        tensors = {name: value for name, value in state.items() if not str(name).endswith("num_batches_tracked")}
+        tensors = {name: value for name, value in state.items() if not _is_counter(name)}
         for name, value in tensors.items():
             if not isinstance(name, str) or not isinstance(value, _Tensor):
-                raise InputError(f"{path}: {key}[{name!r}] is no tensor; it is no checkpoint of VideoPose3D")
+                shown = repr(name) if isinstance(name, str) else "..."
+                raise InputError(f"{path}: {key}[{shown}] is no tensor; it is no checkpoint of VideoPose3D")
         try:
             shape = _architecture_of({n: t.shape for n, t in tensors.items()}, causal or False, in_features or 2)
             metadata = {} if key == "model_traj" else _plain_facts(checkpoint)
@@ -229,6 +232,10 @@ def _from_state(
         except InputError as error:
             raise InputError(f"{path}: {key}: {_without_name(path, error)}") from None
     return parts["model_pos"]
+
+
+def _is_counter(name: object) -> bool:
+    return isinstance(name, str) and name.endswith("num_batches_tracked")
 
 
 def _plain_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Any]:
@@ -381,11 +388,37 @@ class _StorageType:
         """Nothing."""
 
 
-class _Unpickler(pickle.Unpickler):
-    """Reads a pickle without importing or calling anything that it names."""
+class _Bounded:
+    """A stream of which no more is read at once than a pickle may hold: a length in a file is only a claim."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        super().__init__(stream, encoding="latin1")
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        if size > _LARGEST_PICKLE:
+            raise pickle.UnpicklingError(f"it claims to hold {size} bytes in one piece")
+        return self._stream.read(size)
+
+    def readline(self) -> bytes:
+        return self._stream.readline(_LONGEST_LINE)
+
+
+_REFUSED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.BYTEARRAY8, pickle.NEXT_BUFFER)
+
+
+class _Unpickler(pickle._Unpickler):
+    """Reads a pickle without importing or calling anything that it names.
+
+    This is the standard library's own unpickler in Python. That in C sets aside as much memory as a number in the file
+    asks for: seven bytes are enough to take eight gigabytes and half a minute.
+    """
+
+    dispatch = {  # noqa: RUF012
+        code: does for code, does in pickle._Unpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
+    }
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(_Bounded(stream), encoding="latin1")
         self.itemsizes: dict[str, int] = {}  # bytes per number of every storage that was named
 
     def find_class(self, module: str, name: str) -> Any:

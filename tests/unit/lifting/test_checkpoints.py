@@ -189,6 +189,28 @@ def test_what_is_allowed_cannot_be_bent(tmp_path):
         read(tmp_path / "b.bin")
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        b"Nr\xff\xff\xff\x1f",  # the C unpickler would take 8 GB for this
+        b"B\xff\xff\xff\xff",
+        b"\x8e\xff\xff\xff\xff\xff\x00\x00\x00",
+        b"\x96\xff\xff\xff\xff\x0f\x00\x00\x00",
+        b"\x95\xff\xff\xff\xff\xff\x00\x00\x00",
+        b"\x82\x01",
+    ],
+)
+def test_claims_of_size_take_no_memory(claim, tmp_path):
+    import resource
+
+    head = older({})[: older({}).rindex(b"\x80\x02}")]  # up to the dict
+    (tmp_path / "a.bin").write_bytes(head + b"\x80\x02" + claim + b".")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=r"a\.bin"):
+        read(tmp_path / "a.bin")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10  # kB
+
+
 def test_numpy_objects_are_not_rebuilt(weights_like, tmp_path):
     """A pickled numpy array names numpy's own functions; they are not called."""
     (tmp_path / "a.bin").write_bytes(newer({"model_pos": {"expand_conv.weight": np.zeros((8, 8, 3))}}))
@@ -289,8 +311,8 @@ def test_other_networks(torch, weights_like, tmp_path):
     def refused(message, **changes):
         state = dict(published(weights_like(SMALL), torch)["model_pos"])
         for name, value in changes.items():
-            name = name.replace("__", ".")
-            state.pop(name) if value is None else state.update({name: value})
+            state[name.replace("__", ".")] = value
+        state = {name: value for name, value in state.items() if value is not None}
         torch.save({"model_pos": state}, tmp_path / "a.bin")
         with pytest.raises(InputError, match=rf"a\.bin: model_pos: .*{message}"):
             read(tmp_path / "a.bin")
