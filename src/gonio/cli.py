@@ -181,7 +181,8 @@ def triangulate(
     )
     (sequence,) = measurement.sequences.values()
     _say_lost(output, formats.write(sequence, output))
-    write_provenance(output, "triangulate", options, *measurement.notes, *sequence.history)
+    write_provenance(output, "triangulate", options, *measurement.notes, *sequence.history, *measurement.warnings)
+    _warn(measurement.warnings)
     for note in (*measurement.notes, *sequence.history):
         print(note)
     medians = measurement.reprojection_px_median()
@@ -252,6 +253,7 @@ def _compare(trial: Trial, output: Path) -> None:
     check_output(output, trial)
     measurement = measure(trial, _bar)
     result = evaluate(measurement)
+    _warn(measurement.warnings)
     write_results(output, measurement, result, _bar)
     print(_table(result))
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")
@@ -272,6 +274,11 @@ def _table(result: StudyResult) -> str:
         return "  ".join([first, *rest]).rstrip()
 
     return "\n".join(show(line) for line in lines)
+
+
+def _warn(sentences: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        print(f"gonio: warning: {sentence}", file=sys.stderr)
 
 
 def _say_lost(path: Path, lost: tuple[str, ...]) -> None:

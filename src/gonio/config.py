@@ -73,7 +73,9 @@ class RigConfig:
     baseline_m: float | None = None
     focal_px: float | None = None
     principal_point_px: tuple[float, float] | None = None  # the middle of the image where not given
-    max_row_disparity_px: float | None = None  # parallel rig: how far rows may differ; 1/48 of the height by default
+    max_row_disparity_px: float | None = (
+        None  # parallel rig: how far rows may differ, in the median; 1/48 of the height
+    )
 
     def __post_init__(self) -> None:
         parallel = self.baseline_m is not None or self.focal_px is not None

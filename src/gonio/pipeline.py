@@ -50,6 +50,8 @@ from gonio.trials import trial_from_files
 
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
 
+LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
+MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD = "blazepose-world-"  # and the camera's name: a method
 
 Tick = Callable[[], None]
@@ -72,6 +74,7 @@ class Measurement(Mapping[str, PoseSequence]):
     rig             the cameras that are calibrated, under the trial's names; None where there is none
     triangulations  stereo method -> what was used, dropped and left over
     notes           what was decided on the way, in words
+    warnings        what makes the numbers doubtful, in words
     """
 
     trial: Trial
@@ -82,6 +85,7 @@ class Measurement(Mapping[str, PoseSequence]):
     rig: Rig | None
     triangulations: Mapping[str, Triangulation]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, method: str) -> PoseSequence:
         return self.sequences[method]
@@ -111,6 +115,13 @@ class Measurement(Mapping[str, PoseSequence]):
                     medians[camera] = float(np.nanmedian(errors))
         return medians
 
+    def reprojection_px_median_all(self) -> float | None:
+        """Median over all cameras of the method that uses the most; None where nothing was triangulated."""
+        if not self.triangulations:
+            return None
+        errors = self.reprojection_px(max(self.triangulations, key=lambda m: len(self.triangulations[m].camera_names)))
+        return None if np.isnan(errors).all() else float(np.nanmedian(errors))
+
 
 def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measurement:
     """Every method's 3D joints. Raises a `GonioError` that names the file and the remedy where input cannot be used."""
@@ -139,6 +150,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
     sequences: dict[str, PoseSequence] = {}
     triangulations: dict[str, Triangulation] = {}
+    warnings: list[str] = []
     for method, cameras in wanted.items():
         if method.startswith(WORLD):
             sequences[method] = _world_estimate(resample(worlds[cameras[0]], times_s), rig)
@@ -146,6 +158,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
             assert rig is not None
             triangulations[method] = _stereo(trial, rig, {name: on_clock[name] for name in cameras})
             sequences[method] = triangulations[method].sequence
+            warnings += _doubts(method, triangulations[method], rig)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Measurement(
         trial=trial,
@@ -156,6 +169,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         rig=rig,
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *choice_notes),
+        warnings=tuple(warnings),
     )
 
 
@@ -184,6 +198,7 @@ def evaluate(measurement: Measurement) -> StudyResult:
             "rig": None if trial.rig is None else "calibrated" if trial.rig.calibration is not None else "parallel",
             "stereo": as_plain(trial.stereo),
             "cleaning": as_plain(trial.cleaning),
+            "reprojection_px_median_all": measurement.reprojection_px_median_all(),
         },
     )
 
@@ -489,6 +504,22 @@ def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triang
         robust_sigmas=None if settings.max_reprojection_px is not None else settings.robust_sigmas or None,
         refine=settings.refine,
     )
+
+
+def _doubts(method: str, result: Triangulation, rig: Rig) -> list[str]:
+    """Sentences on a triangulation whose views do not agree. Raises `InputError` where most points are lost by it."""
+    remedy = "check that calibration, camera names and offsets belong to these files, and that no view is mirrored"
+    lost = f"{method}: the views disagree on {100 * result.lost_share:.0f} % of the points that two or more saw"
+    if result.lost_share > LOST_ERROR:
+        raise InputError(f"{lost}; {remedy}")
+    sentences = [f"{lost}; {remedy}"] if result.lost_share > LOST_WARNING else []
+    diagonal_px = max(float(np.hypot(*rig[name].size_px)) for name in result.camera_names)
+    if result.all_views_median_px > MISFIT * diagonal_px:
+        sentences.append(
+            f"{method}: before any view was dropped the 3D joints missed the pictures by "
+            f"{result.all_views_median_px:.0f} px in the median, over {100 * MISFIT:.0f} % of the diagonal; {remedy}"
+        )
+    return sentences
 
 
 def _world_estimate(sequence: PoseSequence, rig: Rig | None) -> PoseSequence:

@@ -168,8 +168,10 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
     if result.pairs or any(name != reference for name in result.methods if reference is not None):
         drawings["error_per_joint"] = (
             lambda: figures.error_per_joint(result),
-            "Mean error of each joint: centred on the mid-hip without scaling (root MPJPE), and turned and scaled to "
-            "fit each frame (PA-MPJPE).",
+            "Mean distance at each joint between every two methods."
+            if result.pairs
+            else "Mean error of each joint: centred on the mid-hip without scaling (root MPJPE), and turned and scaled "
+            "to fit each frame (PA-MPJPE).",
         )
     pictures: dict[str, tuple[Path, str]] = {}
     with progress("drawing figures", len(drawings)) as tick:
@@ -190,6 +192,7 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             stills=stills,
             notes=_notes(measurement, drawn),
             caveats=trial.caveats,
+            warnings=measurement.warnings,
             tables=tuple(path.name for path in tables),
         ),
     )
@@ -319,6 +322,7 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
         "versions": versions(),
         "weights_sha256": weights,
         "notes": list(measurement.notes),
+        "warnings": list(measurement.warnings),
         "cameras": {
             name: {"offset_s": measurement.offsets_s[name], "counts": _counts(view), "history": list(view.history)}
             for name, view in measurement.views.items()

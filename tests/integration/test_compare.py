@@ -32,6 +32,7 @@ def test_four_cameras_give_the_truth(recorded, scene):
     for sequence in measured.values():
         np.testing.assert_allclose(sequence.positions, scene.truth.positions, atol=1e-4)
     assert max(measured.reprojection_px_median().values()) < 0.01
+    assert measured.warnings == ()
 
 
 def test_a_recording_in_the_rigs_frame_is_compared_absolutely(recorded, scene):
@@ -101,6 +102,22 @@ def test_another_frame_rate_and_length_is_resampled_over_the_common_span(recorde
     assert any("39 interpolated" in step for step in measured["multiview"].history)
     apart_m = np.linalg.norm(measured["multiview"].positions - scene.truth.positions[1:40], axis=2)
     assert np.nanmax(apart_m) < 0.02
+
+
+def test_exchanged_cameras_are_noticed(recorded):
+    """The folders of two cameras were exchanged: what remains after dropping looks good, and the warning tells."""
+    trial = trial_of(recorded)
+    one, two, *rest = trial.cameras
+    exchanged = (replace(one, keypoints=two.keypoints), replace(two, keypoints=one.keypoints), *rest)
+    measured = api.measure(replace(trial, cameras=exchanged))
+    assert any("camera names" in warning for warning in measured.warnings)
+
+
+def test_a_wrong_focal_length_is_warned_of(recorded, scene):
+    rig = replace(scene.rig, cameras=tuple(replace(c, matrix=c.matrix * [[1.15], [1.15], [1]]) for c in scene.rig))
+    rig_files.write(rig, recorded / "Calib.toml")
+    measured = api.measure(trial_of(recorded, stereo=StereoConfig(robust_sigmas=None)))
+    assert any("missed the pictures" in warning for warning in measured.warnings)
 
 
 def test_clocks_that_do_not_meet_are_refused(recorded):
