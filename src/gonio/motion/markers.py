@@ -159,10 +159,9 @@ def _elbow(shoulder: FloatArray, epicondyle: FloatArray, wrist: FloatArray, sign
     v = epicondyle - shoulder
     v = v - (v * a).sum(axis=1, keepdims=True) * a
     length = np.linalg.norm(v, axis=1, keepdims=True)
-    depth = np.minimum(ELBOW_M, length)
-    cosine = np.divide(depth, length, out=np.ones_like(length), where=length > 0)
+    cosine = np.divide(np.minimum(ELBOW_M, length), length, out=np.ones_like(length), where=length != 0)
     turned: FloatArray = cosine * v + sign * np.sqrt(1 - cosine**2) * np.cross(a, v)
-    return np.asarray(epicondyle - depth * _unit(turned))
+    return np.asarray(epicondyle - cosine * turned)
 
 
 def _trunk_and_head(markers: PoseSequence) -> dict[str, FloatArray]:

@@ -154,7 +154,7 @@ _KNOWN: dict[str, Any] = {
 }
 _KNOWN |= {
     f"{module}.{kind.__name__}": kind
-    for kind in (dict, list, tuple, set, frozenset)
+    for kind in (dict, list, tuple, set, frozenset, bytes)
     for module in ("builtins", "__builtin__")
 }
 _KNOWN |= {"collections.OrderedDict": OrderedDict, "_codecs.encode": _encode}
