@@ -4,13 +4,14 @@ Vakanski, Jun, Paul, Baker 2018, "A Data Set of Human Body Movements for Physica
 Public domain. A file `mMM_sSS_eEE_{positions,angles}.txt` holds one repetition (exercise, subject, repetition) as comma
 separated numbers, a row a frame, without a header; it may be gzipped.
 
-Vicon: 39 plug-in-gait markers, x y z each, millimetres, 100 Hz. z is up, the subjects face +x, their left is +y (found
-from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 was lost. Marker names are Vicon's.
+Vicon: 39 plug-in-gait markers, x y z each, millimetres, 100 Hz. z is up; in most exercises the
+subjects face +x and their left is +y (found from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 was lost. Marker names are Vicon's.
 
 Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm, only the waist's is a place; the angles
 are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is up; the
 subject stands at negative z and faces +z, the sensor; the left is +x. `KINECT_22` has gonio's names: a file's LUpperArm
-is where the upper arm begins, the left shoulder.
+is where the upper arm begins, the left shoulder. In m03_s01 the two systems are mirror images of each other: the Kinect
+shows the other leg in front.
 
 The incorrect repetitions lie in one .npz, Vicon only, 50 Hz: int16 quarter millimetres, differenced along time.
 """
