@@ -16,6 +16,7 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -134,12 +135,27 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+class _Stand:
+    """A function that a pickle may call and not change: setting state would write to a plain function's attributes."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise RefusedError("a change of the reader itself")
+
+
 _NUMPY = {
     "ndarray": object(),
     "dtype": _Dtype,
-    "_reconstruct": _reconstruct,
-    "scalar": _scalar,
-    "_frombuffer": _frombuffer,
+    "_reconstruct": _Stand(_reconstruct),
+    "scalar": _Stand(_scalar),
+    "_frombuffer": _Stand(_frombuffer),
 }
 _KNOWN: dict[str, Any] = {
     f"{module}.{name}": stand_in
@@ -157,7 +173,7 @@ _KNOWN |= {
     for kind in (dict, list, tuple, set, frozenset, bytes)
     for module in ("builtins", "__builtin__")
 }
-_KNOWN |= {"collections.OrderedDict": OrderedDict, "_codecs.encode": _encode}
+_KNOWN |= {"collections.OrderedDict": OrderedDict, "_codecs.encode": _Stand(_encode)}
 
 
 class _Unpickler(pickle.Unpickler):

@@ -4,9 +4,9 @@ Vakanski, Jun, Paul, Baker 2018, "A Data Set of Human Body Movements for Physica
 Public domain. A file `mMM_sSS_eEE_{positions,angles}.txt` holds one repetition (exercise, subject, repetition) as comma
 separated numbers, a row a frame, without a header; it may be gzipped.
 
-Vicon: 39 plug-in-gait markers, x y z each, millimetres, 100 Hz. z is up; in most exercises the subjects face +x and their
-left is +y (found from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 was lost. Marker names are
-Vicon's.
+Vicon: 39 plug-in-gait markers, x y z each, millimetres, 100 Hz. z is up; in most exercises the subjects face +x and
+their left is +y (found from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 was lost. Marker
+names are Vicon's.
 
 Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm, only the waist's is a place; the angles
 are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is up; the

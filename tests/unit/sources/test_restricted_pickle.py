@@ -118,6 +118,9 @@ def test_nothing_is_executed(tmp_path: Path, call: Malicious) -> None:
         b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\nI0\nI1\ntRS'x'\ntR.",
         b"cnumpy\nndarray\n(I1\ntR.",
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR.",  # an array without content
+        b"c_codecs\nencode\n(N(S'__name__'\nS'x'\ndtb.",  # the state of the reader's own function
+        b"cnumpy\ndtype\n(N(S'__init__'\nS'x'\ndtb.",
+        b"cbuiltins\ndict\n(N(S'get'\nS'x'\ndtb.",
         b"",
         b"(dp0\n",
         pickle.dumps(CONTENT)[:100],
