@@ -26,8 +26,9 @@ from gonio.lifting.architecture import COORDINATES, Architecture
 from gonio.lifting.checkpoints import Array32, Weights
 
 _BATCH_NORM_EPSILON = 1e-5  # torch's default, with which the networks are trained
-_ROWS_AT_ONCE = 256  # of one matrix product
-_ROWS_IN_BUFFER = 8192  # of all frames and people that are carried from layer to layer
+_ROWS_AT_ONCE = 512  # of one matrix product
+_ROWS_IN_BUFFER = 2048  # of all frames and people that are carried from layer to layer, but at least
+_CONTEXTS_IN_BUFFER = 16  # times the frames around a part, which are computed twice
 
 
 def normalise_screen(x: ArrayLike, width_px: float, height_px: float) -> FloatArray:
@@ -187,13 +188,13 @@ def _checked(architecture: Architecture, keypoints: NDArray[np.floating], dimens
 
 
 def _predicted(weights: Weights, keypoints: Array32) -> Array32:
-    """`predict` of checked keypoints, in parts of at most `_ROWS_IN_BUFFER` frames, or one frame with its context."""
+    """`predict` of checked keypoints, in parts of the recording and of the people that stay in the processor's cache."""
     a, layers = weights.architecture, _folded(weights)
     people, time = keypoints.shape[:2]
     context = a.receptive_field - 1
     frames = keypoints.reshape(people, time, -1)
     joints = np.empty((people, time, a.out_joints * COORDINATES), np.float32)
-    span = min(time, max(_ROWS_IN_BUFFER - context, _ROWS_AT_ONCE))
+    span = min(time, max(_ROWS_IN_BUFFER, _CONTEXTS_IN_BUFFER * context))
     group = max(1, _ROWS_IN_BUFFER // (span + context))
     for start in range(0, time, span):
         stop = min(start + span, time)

@@ -90,6 +90,7 @@ def test_parts_leave_no_seam(widths, causal, people, time, rows, weights_like):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prediction, "_ROWS_AT_ONCE", rows)
         patch.setattr(prediction, "_ROWS_IN_BUFFER", 2 * rows)
+        patch.setattr(prediction, "_CONTEXTS_IN_BUFFER", 0)
         joints = predict(weights, x)
     np.testing.assert_allclose(joints, by_definition(weights, x), atol=1e-5)
 
