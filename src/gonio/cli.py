@@ -195,7 +195,7 @@ def convert(
     target: Annotated[Positional[Path], arg(metavar="TO")],
     layout: str | None = None,
     fps: float | None = None,
-    unit: Literal["m", "mm", "px"] | None = None,
+    unit: Literal["m", "cm", "mm", "px"] | None = None,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
 

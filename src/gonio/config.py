@@ -152,7 +152,7 @@ class RecordingConfig:
     file: Path
     layout: str | None = None
     fps: float | None = None
-    unit: Literal["m", "mm"] | None = None
+    unit: Literal["m", "cm", "mm"] | None = None
     offset_s: float = 0.0  # how far its clock is ahead: common time = own time - offset
     up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
     frame: str = ""  # "rig": it stands in the rig's frame; recordings of one other name share a frame; else its own

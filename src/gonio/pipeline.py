@@ -43,7 +43,7 @@ from gonio.errors import ConfigError, InputError
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.patient import choose_patient, followed, in_words, inside
-from gonio.sources import formats, rig_files, video
+from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
@@ -419,36 +419,42 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
         left, top = camera.crop_px or (0, 0)
         width, height = calibration[camera.name].size_px
         size = (width - left, height - top)
-    elif trial.rig is not None and trial.rig.principal_point_px is None and camera.file.is_dir():
-        raise ConfigError(
-            f"{camera.file}: keypoint files do not tell the image's middle; give principal_point_px (--principal-point)"
-        )
     told = size if camera.file.is_dir() else None
     item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=told)
     if isinstance(item, PoseSequence):
-        item = _as_detections(camera.file, item, size)
-    if not isinstance(item, Detections):
+        found, guessed = _as_detections(camera.file, item, size), item.image_size_px is None
+    elif isinstance(item, Detections):
+        found, guessed = item, openpose_json.size_is_guessed(item.history)
+    else:
         raise InputError(f"{camera.file}: several people in one file; give the one that is the patient")
+    if guessed and size is not None:
+        found = replace(found, image_size_px=size)
+    elif guessed and trial.rig is not None:
+        if trial.rig.principal_point_px is None:
+            raise ConfigError(
+                f"{camera.file}: keypoint files do not tell the image's middle; give principal_point_px "
+                f"(--principal-point)"
+            )
+        cx, cy = trial.rig.principal_point_px  # the image that has it in the middle
+        found = replace(found, image_size_px=(round(2 * cx) + 1, round(2 * cy) + 1))
     if camera.region_px is not None:
-        item = inside(item, camera.region_px)
-    if not item.present.any():
+        found = inside(found, camera.region_px)
+    if not found.present.any():
         where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
-        raise InputError(f"{camera.file}: no person was found{where} in {len(item)} frames; detect its joints again")
-    return replace(item, frame_name=camera.name)
+        raise InputError(f"{camera.file}: no person was found{where} in {len(found)} frames; detect its joints again")
+    return replace(found, frame_name=camera.name)
 
 
 def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] | None) -> Detections:
+    """One followed person; where the file does not tell the size of its images it is `size_px`."""
     if sequence.unit != "px":
         raise InputError(f"{path}: 3D joints where 2D keypoints are needed; name it under [[recordings]]")
-    size_px = sequence.image_size_px or size_px
-    if size_px is None:
-        raise InputError(f"{path}: the size of its images is not known; write it again with its size, e.g. as .npz")
     return Detections(
         sequence.positions[:, None],
         sequence.confidence[:, None],
         sequence.times_s,
         sequence.skeleton,
-        size_px,
+        sequence.image_size_px or size_px or openpose_json.smallest_image_px(sequence.positions),
         status=sequence.status[:, None],
         source=sequence.source,
         history=sequence.history,

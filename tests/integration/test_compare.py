@@ -257,6 +257,21 @@ def test_two_parallel_cameras_in_either_order(tmp_path, scene, order):
     assert any("principal point assumed" in note for note in api.measure(trial).notes)
 
 
+def test_parallel_keypoint_folders_need_the_principal_point(tmp_path, scene):
+    """OpenPose's files do not tell the size of the pictures, so the middle must be said."""
+    folders = []
+    for path in parallel_recording(tmp_path, scene.truth):
+        folders.append(tmp_path / f"{path.stem}_json")
+        openpose_json.write(archive.read(path), folders[-1])
+    options = {"baseline_m": 0.28, "focal_px": 525.0, "layout": "body-25", "fps": 30.0}
+    with pytest.raises(ConfigError, match="principal_point_px"):
+        api.measure(trial_from_files(folders, **options))
+    trial = trial_from_files(folders, principal_point_px=(319.5, 239.5), **options)
+    (sequence,) = api.measure(trial).values()
+    wanted = scene.truth.with_up("-y").positions + [0.0, 0.9, 3.0]
+    np.testing.assert_allclose(sequence.positions, wanted, atol=0.01)
+
+
 def test_gaps_and_filter_apply_to_every_method_and_are_told(recorded):
     trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
     result = api.compare(replace(trial, cleaning=CleaningConfig(max_gap_s=0.2, lowpass_hz=6.0)))

@@ -188,7 +188,7 @@ def _checked(architecture: Architecture, keypoints: NDArray[np.floating], dimens
 
 
 def _predicted(weights: Weights, keypoints: Array32) -> Array32:
-    """`predict` of checked keypoints, in parts of the recording and of the people that stay in the processor's cache."""
+    """`predict` of checked keypoints, in parts that stay in the processor's cache."""
     a, layers = weights.architecture, _folded(weights)
     people, time = keypoints.shape[:2]
     context = a.receptive_field - 1
