@@ -88,7 +88,8 @@ def from_disparity(
     if sigma_px is not None and not sigma_px > 0:
         raise InputError(f"sigma_px is {sigma_px:g}; noise must be a positive number of pixels")
 
-    there = np.stack([left.valid, right.valid])
+    pixels = np.stack([left_camera.undistort_image_points(view.positions) for view in (left, right)])
+    there = ~np.isnan(pixels[..., 0])  # a pixel further out than the lens model reaches counts as missing
     usable = there & (np.stack([left.confidence, right.confidence]) >= min_confidence)
     both = np.asarray(usable.all(axis=0))
     if not both.any():
@@ -96,7 +97,6 @@ def from_disparity(
             f"no joint is seen in both views with confidence >= {min_confidence:g}; "
             f"check that they are of one recording"
         )
-    pixels = np.stack([left_camera.undistort_image_points(view.positions) for view in (left, right)])
     swapped = bool(np.median((pixels[0] - pixels[1])[both, 0]) < 0)
     if swapped:
         left, right = right, left

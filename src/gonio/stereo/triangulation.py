@@ -150,6 +150,8 @@ def triangulate(
     pixels, weights = _checked(
         cameras, np.stack([sequence.positions.reshape(-1, 2) for sequence in sequences]), np.where(usable, weights, 0.0)
     )
+    there &= (weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
+    usable &= weights > 0
     if not (usable.sum(axis=0) >= 2).any():
         counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
         raise InputError(
@@ -496,15 +498,20 @@ def least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDAr
 
 
 def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
-    """The pixels and weights as arrays; what is missing has weight 0 and a harmless pixel."""
+    """The pixels and weights as arrays; what is missing has weight 0 and a harmless pixel.
+
+    Missing is also a pixel that lies further out than the camera's lens model reaches.
+    """
     observed = np.array(pixels, dtype=float)
     if observed.ndim < 2 or observed.shape[0] != len(cameras) or observed.shape[-1] != 2:
         raise InputError(f"pixels have shape {observed.shape}; {len(cameras)} cameras need ({len(cameras)}, ..., 2)")
     weight = np.ones(observed.shape[:-1]) if weights is None else np.array(weights, dtype=float)
     if weight.shape != observed.shape[:-1] or not (weight >= 0).all():
         raise InputError(f"weights of shape {weight.shape} must be {observed.shape[:-1]} numbers >= 0")
-    missing = ~np.isfinite(observed).all(axis=-1)
-    observed[missing] = 0.0
+    ideal = np.stack([camera.image_to_normalized(seen) for camera, seen in zip(cameras, observed, strict=True)])
+    missing = ~np.isfinite(ideal).all(axis=-1)
+    middle = np.stack([camera.matrix[:2, 2] for camera in cameras])
+    observed[missing] = middle[np.nonzero(missing)[0]]
     weight[missing] = 0.0
     return observed, weight
 

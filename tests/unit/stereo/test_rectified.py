@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import BODY_25
+from gonio.core.skeleton import BODY_25, COCO_17
 from gonio.errors import InputError
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import ViewCounts, triangulate
@@ -367,3 +367,19 @@ class TestWhatIsRefused:
         assert not result.sequence.valid[2, 3]
         assert result.excluded["left"].below_confidence == 1
         assert result.sequence.confidence[0, 0] == pytest.approx(0.95)
+
+
+def test_a_pixel_that_the_lens_cannot_have_made_is_missing() -> None:
+    rig = Rig.parallel(0.28, 700, (1280, 720))
+    rig = replace(rig, cameras=tuple(replace(camera, distortion=(-0.3,)) for camera in rig))
+    rng = np.random.default_rng(0)
+    truth = rng.uniform([-0.5, -0.5, 3], [0.5, 0.5, 4], (30, 17, 3))
+    pixels = [camera.world_to_image(truth) + rng.normal(0, 0.5, (30, 17, 2)) for camera in rig]
+    pixels[0][0, 0] = [2, 2]
+    left, right = (
+        PoseSequence(seen, np.arange(30) / 30, COCO_17, "px", "image", image_size_px=(1280, 720)) for seen in pixels
+    )
+    result = from_disparity(left, right, rig)
+    assert not result.sequence.valid[0, 0]
+    assert result.excluded["left"].missing == 1
+    assert not any("nan" in step for step in result.sequence.history)

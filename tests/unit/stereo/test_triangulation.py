@@ -557,3 +557,26 @@ class TestBadInput:
 
 def test_counts_have_words() -> None:
     assert [*vars(ViewCounts(1, 2, 3, 4, 5))] == ["used", "missing", "below_confidence", "dropped", "unpaired"]
+
+
+def test_a_pixel_that_the_lens_cannot_have_made_is_missing() -> None:
+    """With strong barrel distortion the corner of the picture has no ray: there, and where a joint is missing."""
+    matrix = np.array([[700, 0, 639.5], [0, 700, 359.5], [0, 0, 1.0]])
+    cameras = tuple(
+        Camera(name, (1280, 720), matrix, (-0.3,), translation=np.array([x, 0, 0]))
+        for name, x in (("a", 0.0), ("b", -0.5), ("c", 0.5))
+    )
+    rig = Rig("wide", cameras, up="-y")
+    truth = np.random.default_rng(0).uniform([-0.5, -0.5, 3], [0.5, 0.5, 4], (5, 17, 3))
+    pixels = [camera.world_to_image(truth) for camera in cameras]
+    pixels[0][2, 3] = np.nan
+    pixels[1][0, 0] = [0, 0]
+    views = {
+        camera.name: PoseSequence(seen, np.arange(5) / 30, COCO_17, "px", "image", image_size_px=(1280, 720))
+        for camera, seen in zip(cameras, pixels, strict=True)
+    }
+    result = triangulate(rig, views)
+    np.testing.assert_allclose(result.sequence.positions, truth, atol=1e-6)
+    assert result.excluded["b"].missing == 1
+    assert result.excluded["a"].missing == 1
+    np.testing.assert_allclose(dlt(cameras, np.stack(pixels)), truth, atol=1e-6)
