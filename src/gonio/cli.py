@@ -190,6 +190,46 @@ def triangulate(
 
 
 @app.command
+def lift(
+    keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
+    weights: Path,
+    output: Output,
+    layout: str | None = None,
+    fps: float | None = None,
+    min_confidence: float = 0.0,
+    causal: bool = False,
+    flip: bool = True,
+) -> None:
+    """3D joints from one camera's 2D keypoints, with the weights of a VideoPose3D network that you have.
+
+    Args:
+        keypoints: One person's 2D keypoints (.npz, .csv or an OpenPose folder), as "gonio detect" writes them.
+        weights: A published checkpoint (such as pretrained_h36m_detectron_coco.bin; its tensors are read, nothing in it
+            is executed) or a .safetensors file.
+        output: Where the joints go: .npy, .npz, .trc, .csv or .txt.
+        layout: Joint layout of keypoint files that do not tell it.
+        fps: Frames per second of keypoint files that do not tell it.
+        min_confidence: Keypoints below this count as missing.
+        causal: The checkpoint is a causal network, which needs no later frame; a published file does not tell.
+        flip: Average with the answer to the mirrored keypoints, as published results do.
+    """
+    options = dict(locals())
+    from gonio.core.files import check_writable
+    from gonio.pipeline import lift_file
+    from gonio.results import write_provenance
+    from gonio.sources import formats
+
+    formats.check_target(output, 3)
+    check_writable(output, [keypoints, weights])
+    lifted = lift_file(
+        keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
+    )
+    lost = formats.write(lifted, output)
+    write_provenance(output, "lift", options, *lifted.history)
+    _say_lost(output, lost)
+
+
+@app.command
 def convert(
     source: Annotated[Positional[Path], arg(metavar="FROM")],
     target: Annotated[Positional[Path], arg(metavar="TO")],

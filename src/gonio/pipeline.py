@@ -40,6 +40,8 @@ from gonio.core.clock import common_times, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
+from gonio.lifting import checkpoints
+from gonio.lifting.lifter import lift
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.patient import choose_patient, followed, in_words, inside
@@ -247,6 +249,29 @@ def detect_video(
     (found,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     found = replace(found, frame_name=path.stem)
     return found, found.person(followed(found, choose), in_words(found, choose))
+
+
+def lift_file(
+    path: Path,
+    weights: Path,
+    *,
+    layout: str | None = None,
+    fps: float | None = None,
+    min_confidence: float = 0.0,
+    causal: bool = False,
+    flip: bool = True,
+) -> PoseSequence:
+    """3D joints from a file of one person's 2D keypoints and the weights of a lifting network."""
+    item = formats.read(path, layout=layout, rate_hz=fps)
+    if isinstance(item, Detections) and item.positions.shape[1]:
+        item = item.person(followed(item, "largest"), in_words(item, "largest"))
+    if not isinstance(item, PoseSequence):
+        raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
+    try:
+        lifted = lift(checkpoints.read(weights, causal=causal or None), item, min_confidence=min_confidence, flip=flip)
+    except InputError as error:
+        raise InputError(str(error) if str(weights) in str(error) else f"{path}: {error}") from None
+    return lifted.derive(source=replace(lifted.source, file=weights.name))
 
 
 def _check_files(trial: Trial) -> None:

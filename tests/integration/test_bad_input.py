@@ -302,3 +302,12 @@ def test_several_people_in_one_convert(tmp_path, refused, scene):
         file.write_text(json.dumps(content))
     line = refused("convert", tmp_path / "a_json", tmp_path / "b.csv", "--layout", "body-25", "--fps", 30)
     assert "one followed person" in line
+
+
+def test_lifting_with_what_is_no_network(tmp_path, recorded, scene, refused):
+    archive.write(scene.views["cam01"], tmp_path / "cam01.npz")
+    (tmp_path / "weights.bin").write_bytes(b"\x80\x02not weights")
+    for weights in (tmp_path / "weights.bin", tmp_path / "gone.bin"):
+        line = refused("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", tmp_path / "joints.npy")
+        assert weights.name in line
+    assert not (tmp_path / "joints.npy").exists()
