@@ -72,7 +72,7 @@ def check_output(output: Path, trial: Trial) -> None:
     check_writable(output / "report.html", ())
     for path in _inputs(trial):
         for folder in FOLDERS:
-            if (output / folder).exists() and path.exists() and path.absolute().parent.samefile(output / folder):
+            if (output / folder).exists() and path.exists() and path.resolve().parent.samefile(output / folder):
                 raise InputError(
                     f"{path}: is an input of this trial and may be replaced by results in {output}; choose another -o"
                 )
