@@ -39,9 +39,20 @@ def main() -> None:
     frames = result.protocol["frames"]
     print(f"\n{frames['compared']} of {frames['in_all']} frames, {len(EVALUATION_JOINTS)} joints, no filter.")
 
+    print("\n| method | angle RMSE °: mean, worst | joint positions missing |")
+    print("|---|---|---|")
+    for name, method in result.methods.items():
+        if method.is_reference:
+            continue
+        rmse = {angle: a.rmse_deg for angle, a in method.angles.items() if a.rmse_deg is not None}
+        worst = max(rmse, key=lambda angle: rmse[angle])
+        missing = 100 * (1 - measurement[name].select(EVALUATION_JOINTS).valid.mean())
+        mean = np.mean(list(rmse.values()))
+        print(f"| `{name}` | {mean:.1f}, {rmse[worst]:.1f} ({worst.replace('_', ' ')}) | {missing:.0f} % |")
+
     world = [result.methods[f"blazepose-world-cam0{i}"] for i in range(1, 5)]
     print(
-        f"blazepose-world, mean of four cameras: N-MPJPE {np.mean([m.n_mpjpe_mm for m in world]):.1f} mm, "
+        f"\nblazepose-world, mean of four cameras: N-MPJPE {np.mean([m.n_mpjpe_mm for m in world]):.1f} mm, "
         f"PA-MPJPE {np.mean([m.pa_mpjpe_mm for m in world]):.1f} mm"
     )
     errors_px = measurement.reprojection_px("multiview")
