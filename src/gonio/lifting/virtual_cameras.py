@@ -211,10 +211,11 @@ def with_turned_limbs(
     """New poses from old ones: each arm and leg turned at its root, and its elbow or knee bent more or less.
 
     turn_deg  standard deviation of the turn about each of the trunk's axes, the same through the clip
-    bend_deg  standard deviation of what is added to the flexion of elbow or knee
+    bend_deg  standard deviation of the change b of an elbow's or knee's flexion f: f + b where b is positive, else
+              f exp(b / mean f), which never reaches beyond straight and has no kink
     share     of the limbs that are changed
 
-    All segments keep their lengths. The hinge bends in its own plane, never beyond straight. Where the change would
+    All segments keep their lengths. The hinge bends in its own plane. Where the change would
     lead past a joint's limit, and further than the recording itself does, it is made smaller by quarters; so a limb may
     stay as it is.
     """
@@ -234,7 +235,7 @@ def with_turned_limbs(
             lower = _in_axes(axes, body[end] - body[middle])
             before = _beyond_limits(upper, lower, side, limits)
             for part in (1.0, 0.75, 0.5, 0.25):
-                new_upper, new_lower = _turned(upper, lower, part * turn, part * bend, side, ends, limits)
+                new_upper, new_lower = _turned(upper, lower, part * turn, part * bend, side, ends)
                 after = _beyond_limits(new_upper, new_lower, side, limits)
                 if not (after > np.maximum(before, 0) + 1e-9).any():
                     positions[:, BODY_22.index(middle)] = body[top] + _out_of_axes(axes, new_upper)
@@ -254,7 +255,6 @@ def _turned(
     bend: float,
     side: float,
     ends: str,
-    limits: Mapping[str, float],
 ) -> tuple[FloatArray, FloatArray]:
     """Both segments (time, 3) in the trunk's axes after a turn (a rotation vector) and `bend` more flexion, radians."""
     rotation = _rotation(turn)
@@ -266,8 +266,8 @@ def _turned(
     straight = np.einsum("tij,j->ti", _shortest_rotation(np.broadcast_to(rest, u.shape), u), hinge)
     axis = _square_to(u, np.cross(u, v) + 0.1 * straight)
     flexion = _angle(u, v)
-    most = np.maximum(np.deg2rad(limits["bent"]), flexion)
-    change = np.clip(flexion + bend, 0.0, most) - flexion
+    mean = float(np.nanmean(flexion)) if not np.isnan(flexion).all() else 0.0
+    change = np.full_like(flexion, bend) if bend > 0 else flexion * np.expm1(bend / max(mean, 1e-3))
     return upper, np.einsum("tij,tj->ti", _rotation(axis * change[:, None]), lower)
 
 
