@@ -656,7 +656,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
             pair = [COCO_17.index(f"left_{joint}"), COCO_17.index(f"right_{joint}")]
             for values in (positions, confidence, gone):
                 values[np.ix_(when, pair)] = values[np.ix_(when, pair[::-1])]
-    width, height = camera_size(clean)
+    width, height = _image_size(clean)
     outside = ((positions < -0.5) | (positions > (width - 0.5, height - 0.5))).any(axis=2)
     missing = gone | outside | np.isnan(positions).any(axis=2)
     return clean.derive(
@@ -668,7 +668,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
     )
 
 
-def camera_size(sequence: PoseSequence) -> tuple[int, int]:
+def _image_size(sequence: PoseSequence) -> tuple[int, int]:
     """(width, height) px of the image. Raises `InputError` where the sequence does not know it."""
     if sequence.image_size_px is None:
         raise InputError("the size of the image is not known for these keypoints")
