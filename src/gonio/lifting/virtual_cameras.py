@@ -71,8 +71,8 @@ def training_body(sequence: PoseSequence) -> PoseSequence:
     A face that the recording lacks altogether is put on the head (by a grown head's proportions, looking where the
     shoulders face) and marked inferred. Markers must be turned to joint centres first.
 
-    Raises `InputError` for 2D, a root-relative sequence, an unknown vertical, fewer than two frames, and where one of
-    the twelve joints that every layout has is never there.
+    Raises `InputError` for 2D, a root-relative sequence, an unknown vertical, fewer than two frames, and where the
+    skeleton lacks one of the twelve joints that every layout has. Joints that it has may be missing, also all the time.
     """
     if sequence.dimensions != 3:
         raise InputError("virtual cameras need 3D joints; these are 2D")
@@ -81,9 +81,9 @@ def training_body(sequence: PoseSequence) -> PoseSequence:
     if len(sequence) < 2:
         raise InputError(f"virtual cameras need two frames or more; this sequence has {len(sequence)}")
     body = sequence.derive(covariance=None).with_up("+z").to_skeleton(BODY_22)
-    absent = [joint for joint in EVALUATION_JOINTS if not body.valid[:, BODY_22.index(joint)].any()]
+    absent = [joint for joint in EVALUATION_JOINTS if joint not in sequence.skeleton]
     if absent:
-        raise InputError(f"{sequence.skeleton.name} gives no {', '.join(absent)}; virtual cameras need all twelve")
+        raise InputError(f"{sequence.skeleton.name} has no {', '.join(absent)}; virtual cameras need all twelve")
     positions, status = body.positions.copy(), body.status.copy()
     step = "mid_hip = mean of both hips"
     positions[:, 0] = (body["left_hip"] + body["right_hip"]) / 2

@@ -115,6 +115,19 @@ class TestTrainingBody:
         positions[3, BODY_22.index("left_hip")] = np.nan
         assert vc.training_body(sequence.derive(positions=positions)).status[3, 0] == Status.MISSING
 
+    def test_a_wrist_may_be_missing_all_the_time(self):
+        sequence = person()
+        positions = sequence.positions.copy()
+        wrist = BODY_22.index("left_wrist")
+        positions[:, wrist] = np.nan
+        body = vc.training_body(sequence.derive(positions=positions))
+        rng = np.random.default_rng(0)
+        body = vc.with_other_definitions(vc.with_turned_limbs(body, rng, share=1.0), rng)
+        pair = vc.training_pair(body, vc.sample_camera(body, CameraPlacement(), rng), DetectorModel(), rng)
+        assert np.isnan(pair.target["left_wrist"]).all()
+        assert pair.target.valid[:, H36M_17.index("right_wrist")].all()
+        assert len(vc.protocol_l1(sequence.derive(positions=positions), 0)) == 4
+
     def test_twelve_joints_are_enough(self):
         twelve = vc.training_body(person().select(BODY_12.joints))
         assert twelve.valid[:, [BODY_22.index(j) for j in ("mid_hip", "spine", "thorax", *BODY_12.joints)]].all()
@@ -128,7 +141,7 @@ class TestTrainingBody:
             (lambda s: s.derive(up=None), "which axis points up"),
             (lambda s: s.derive(frame="root"), "place of the person"),
             (lambda s: s.at(slice(0, 1)), "two frames"),
-            (lambda s: s.select([j for j in BODY_22.joints if j != "left_knee"]), "no left_knee"),
+            (lambda s: s.select([j for j in BODY_22.joints if j != "left_knee"]), "has no left_knee"),
             (lambda s: vc.training_pair(vc.training_body(s), front(s)).clean, "these are 2D"),
         ],
     )
