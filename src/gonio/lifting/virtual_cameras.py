@@ -164,8 +164,8 @@ BONES: tuple[str, ...] = tuple(dict.fromkeys(_BONES.values()))
 def random_bone_lengths(rng: Generator, *, size_sd: float = 0.06, bone_sd: float = 0.06) -> dict[str, float]:
     """A factor for each of `BONES`: one for the whole body times one of its own; normal, cut off at two deviations.
 
-    Stature varies by about 4 % among grown people of one sex (NCD-RisC 2016, eLife 5:e13410: 6 to 7 cm), by 6 % of both
-    with adolescents; single segments vary by another 4 to 6 %.
+    The defaults are chosen wide, so that training sees more bodies than there are: stature alone varies by about 4 %
+    among grown people of one sex.
     """
     size = 1 + size_sd * rng.standard_normal(1).clip(-2, 2)
     own = 1 + bone_sd * rng.standard_normal(len(BONES)).clip(-2, 2)
@@ -201,8 +201,9 @@ def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseS
 
 _ARM_LIMITS_DEG = {"backwards": 60.0, "inwards": 45.0, "bent": 150.0}
 _LEG_LIMITS_DEG = {"backwards": 30.0, "inwards": 30.0, "outwards": 50.0, "forwards": 125.0, "bent": 150.0}
-"""How far a limb goes: ranges of motion of the American Academy of Orthopaedic Surgeons (1965), rounded up; extension
-of the hip with some of the lumbar spine's, because both are seen against the line of the whole trunk."""
+"""How far a limb goes, near to the ranges of motion of the American Academy of Orthopaedic Surgeons (1965): as wide
+or wider (knee 150 for 135, hip outwards 50 for 45, forwards 125 for 120), because all are seen against the line of the
+whole trunk."""
 
 
 def with_turned_limbs(
