@@ -1,0 +1,64 @@
+"""Vectors, angles and rotations for whole clips at once.
+
+Vectors run along the last axis, (..., 3). A rotation R turns a vector v into R v. NaN, a missing joint, stays NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.core.arrays import FloatArray
+
+
+def in_axes(axes: FloatArray, vectors: FloatArray) -> FloatArray:
+    """(time, 3) vectors as seen in axes (time, 3, 3), whose rows are unit vectors."""
+    return np.asarray(np.einsum("tij,tj->ti", axes, vectors))
+
+
+def out_of_axes(axes: FloatArray, vectors: FloatArray) -> FloatArray:
+    """(time, 3) vectors given in axes (time, 3, 3), turned back: the inverse of `in_axes`."""
+    return np.asarray(np.einsum("tij,ti->tj", axes, vectors))
+
+
+def norm(vectors: FloatArray) -> FloatArray:
+    """(..., n) to (...): lengths."""
+    return np.asarray(np.linalg.norm(vectors, axis=-1))
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """(..., 3) of length 1; NaN where the length is 0."""
+    length = norm(vectors)[..., None]
+    return np.asarray(vectors / np.where(length > 0, length, np.nan))
+
+
+def square_to(axis: FloatArray, direction: FloatArray) -> FloatArray:
+    """(..., 3) the unit vector nearest to `direction` that is square to the unit vector `axis`."""
+    return unit(direction - (direction * axis).sum(axis=-1, keepdims=True) * axis)
+
+
+def angle_between(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(...) radians between unit vectors (..., 3)."""
+    return np.asarray(np.arctan2(norm(np.cross(a, b)), (a * b).sum(axis=-1)))
+
+
+def cross_matrix(v: FloatArray) -> NDArray[np.float64]:
+    """(..., 3) to (..., 3, 3): the matrix whose product with a vector is v x that vector."""
+    matrix = np.zeros((*v.shape, 3))
+    matrix[..., 0, 1], matrix[..., 0, 2], matrix[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
+    return matrix - matrix.swapaxes(-1, -2)
+
+
+def rotation_matrix(vector: FloatArray) -> FloatArray:
+    """(..., 3) rotation vectors, radians, to (..., 3, 3) (Rodrigues)."""
+    angle = norm(vector)[..., None, None]
+    K = cross_matrix(vector)
+    # sin(a)/a and (1 - cos(a))/a² = (sin(a/2)/(a/2))²/2, both without a division by 0
+    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * K + np.sinc(angle / (2 * np.pi)) ** 2 / 2 * (K @ K))
+
+
+def shortest_rotation(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(time, 3, 3) that turn the unit vector a into b the shortest way; between opposite ones there is no such way."""
+    K = cross_matrix(np.cross(a, b))
+    cosine = (a * b).sum(axis=-1)[..., None, None]
+    return np.asarray(np.eye(3) + K + K @ K / np.maximum(1 + cosine, 1e-6))
