@@ -2,12 +2,16 @@
 
 For each recording `<name>` (time, 38, 3) int16, quarter millimetres against the root, y up, and `<name>__root_m`
 (time, 3) float32, the root's place in metres; `joint_parents` (38,) for all. 120 frames per second. The positions were
-made from the exponential maps in which these recordings circulate. Three things follow:
+made from the exponential maps in which these recordings circulate. Four things follow:
 
 - The first frame of every recording is no motion but the figure with its arms spread: it is left out.
 - The joints are the starts of CMU's bones, several of them at one point. Those with a name in gonio are read.
 - The outer third of the forearm (the bone `wrist`, half as long as `radius` in CMU's skeletons) has no length in these
   maps. The wrist is therefore moved out along the forearm to one and a half times its length, and marked inferred.
+- The trunk is one vertebral bone too short: CMU's skeletons have three of about 0.117 m from the root to the lower neck
+  (`lowerback`, `upperback`, `thorax`), these maps two. Everything from `spine` upwards is therefore moved out by one
+  further vector from the root to `spine`, and marked inferred. Lengths are then those of CMU's skeletons; how the
+  trunk bends within itself is not known better than that.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from gonio.sources.reading import NUMPY_ERRORS, naming, read_bytes, reason
 RATE_HZ = 120.0
 FOREARM = 1.5
 """Length of the forearm to that of CMU's bone `radius`."""
+TRUNK = 2
+"""Distance from the root to CMU's `spine` (the end of `upperback`) to the one in these maps."""
 _QUARTER_MM = 0.00025
 _PARENTS: tuple[int, ...] = (-1, 0, 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, 11, 0, 13, 14, 15, 16, 17, 18, 15)
 _PARENTS += (20, 21, 22, 23, 24, 25, 23, 27, 15, 29, 30, 31, 32, 33, 34, 32, 36)
@@ -90,6 +96,10 @@ def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: ND
     positions: FloatArray = quarter_mm[1:].astype(float) * _QUARTER_MM + root_m[1:].astype(float)[:, None]
     skeleton = Skeleton("cmu-38", tuple(_JOINTS.get(i, f"joint_{i}") for i in range(38)), _PARENTS)
     status = np.full(positions.shape[:2], Status.MEASURED)
+    root, spine = skeleton.index("mid_hip"), skeleton.index("spine")
+    upper = _with_descendants(spine)
+    positions[:, upper] += (TRUNK - 1) * (positions[:, spine] - positions[:, root])[:, None]
+    status[:, upper] = Status.INFERRED
     for side in ("left", "right"):
         elbow, wrist = (skeleton.index(f"{side}_{joint}") for joint in ("elbow", "wrist"))
         positions[:, wrist] = positions[:, elbow] + FOREARM * (positions[:, wrist] - positions[:, elbow])
@@ -108,6 +118,16 @@ def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: ND
             history=(
                 f"{n_frames} frames of 38 joints read from {path.name}, {RATE_HZ:g} per second",
                 "first frame left out: it is the figure with its arms spread",
+                f"spine and all above it moved out, spine to {TRUNK:g} times its distance from the root",
                 f"both wrists moved out to {FOREARM:g} times the forearm's length",
             ),
         ).select(tuple(_JOINTS.values()))
+
+
+def _with_descendants(joint: int) -> list[int]:
+    """The joint and all that hang on it. Parents come before their children."""
+    found = [joint]
+    for child, parent in enumerate(_PARENTS):
+        if parent in found:
+            found.append(child)
+    return found

@@ -22,13 +22,33 @@ def test_synthetic(tmp_path: Path) -> None:
     assert len(sequence) == 2  # the first frame is the figure with its arms spread
     np.testing.assert_allclose(sequence.times_s, [1 / 120, 2 / 120])
     np.testing.assert_allclose(sequence["left_knee"], quarter_mm[1:, 3] / 4000 + root_m[1:])
-    elbow, wrist = sequence["right_elbow"], quarter_mm[1:, 32] / 4000 + root_m[1:]
-    np.testing.assert_allclose(sequence["right_wrist"] - elbow, 1.5 * (wrist - elbow))
-    inferred = (sequence.status == Status.INFERRED).all(axis=0)
-    assert {j for j, own in zip(sequence.skeleton.joints, inferred, strict=True) if own} == {
-        "left_wrist",
-        "right_wrist",
-    }
+    elbow, wrist = (quarter_mm[1:, i] / 4000 for i in (31, 32))
+    np.testing.assert_allclose(sequence["right_wrist"] - sequence["right_elbow"], 1.5 * (wrist - elbow))
+
+
+def test_the_missing_vertebral_bone_is_put_back(tmp_path: Path) -> None:
+    quarter_mm = np.random.default_rng(1).integers(-4000, 4000, (4, 38, 3)).astype(np.int16)
+    quarter_mm[:, 0] = 0
+    root_m = np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", joint_parents=PARENTS, walk=quarter_mm, walk__root_m=root_m)
+    sequence = cmu_positions.read(tmp_path / "x.npz")["walk"]
+    as_read = quarter_mm[1:] / 4000 + root_m[1:, None]
+    bone = quarter_mm[1:, 14] / 4000
+    np.testing.assert_allclose(sequence["spine"] - sequence["mid_hip"], 2 * bone)
+    for index, joint in (
+        (15, "thorax"),
+        (17, "lower_neck"),
+        (19, "head_top"),
+        (21, "left_shoulder"),
+        (31, "right_elbow"),
+    ):
+        np.testing.assert_allclose(sequence[joint], as_read[:, index] + bone)
+    for index, joint in ((0, "mid_hip"), (2, "left_hip"), (12, "right_big_toe")):
+        np.testing.assert_allclose(sequence[joint], as_read[:, index])
+    legs = {f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot", "big_toe")}
+    for joint, status in zip(sequence.skeleton.joints, sequence.status.T, strict=True):
+        assert (status == (Status.MEASURED if joint in legs | {"mid_hip"} else Status.INFERRED)).all()
+    assert any("spine and all above it moved out" in step for step in sequence.history)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +82,13 @@ def test_real_recordings(shared_data: Path) -> None:
     assert (forward @ travel > 0).all()  # it walks forwards: left is left
     thigh = np.linalg.norm(walk["left_knee"] - walk["left_hip"], axis=1)
     np.testing.assert_allclose(thigh, 0.4286, atol=1e-3)
+
+
+def test_the_trunk_is_as_long_as_in_cmus_own_skeletons(shared_data: Path) -> None:
+    for sequence in cmu_positions.read(shared_data / "cmu-mocap/eight_actions_positions.npz").values():
+        shoulders = (sequence["left_shoulder"] + sequence["right_shoulder"]) / 2
+        hips = (sequence["left_hip"] + sequence["right_hip"]) / 2
+        trunk = np.median(np.linalg.norm(shoulders - hips, axis=1))
+        assert 0.47 < trunk < 0.51  # subject 02 by .asf and .amc: 0.498
+        spine = np.linalg.norm(sequence["spine"] - sequence["mid_hip"], axis=1)
+        np.testing.assert_allclose(np.median(spine), 0.233, atol=1e-3)
