@@ -2,7 +2,7 @@
 
     python benchmarks/demo.py
 
-Protocol: docs/conventions.md, "The demo's reference". The demo is development data: one person, one movement.
+Protocol: docs/conventions.md, "Reference of the demo trial". The demo is development data: one person, one movement.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def main() -> None:
         errors = [method.mpjpe_mm, method.root_mpjpe_mm, method.n_mpjpe_mm, method.pa_mpjpe_mm, method.mpjve_mm_per_s]
         print(f"| `{name}` | " + " | ".join(map(cell, errors)) + f" | {', '.join(cell(k, 1) for k in knees)} |")
     frames = result.protocol["frames"]
-    print(f"\n{frames['compared']} of {frames['in_all']} frames, {len(EVALUATION_JOINTS)} joints, no filter.")
+    shared = [method.angles[f"{side}_knee_flexion"].n_samples for side in ("left", "right")]
+    print(f"\nknee flexion: {shared[0]} and {shared[1]} samples that all methods have")
+    print(f"{frames['compared']} of {frames['in_all']} frames, {len(EVALUATION_JOINTS)} joints, no filter.")
 
     print("\n| method | angle RMSE °: mean, worst | joint positions missing |")
     print("|---|---|---|")
@@ -60,6 +62,8 @@ def main() -> None:
         f"reprojection of the reference: median {np.nanmedian(errors_px):.1f} px, "
         f"90 % within {np.nanpercentile(errors_px, 90):.1f} px"
     )
+    each = measurement.reprojection_px_median()
+    print("  " + ", ".join(f"{name} {value:.1f} px" for name, value in each.items()))
     reference = measurement["multiview"]
     shares = reference.select(EVALUATION_JOINTS).valid.mean(axis=0)
     print(f"triangulated: at least {100 * shares.min():.0f} % of frames for each joint from shoulders to ankles")

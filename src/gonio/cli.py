@@ -70,7 +70,7 @@ def compare(
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
-        blur_faces: Blur the faces in the overlay videos and pictures.
+        blur_faces: Blur the faces of those who are followed in the overlay videos and pictures; look before you share.
         videos: Draw the overlay videos.
     """
     from gonio.config import load_trial
@@ -119,17 +119,15 @@ def detect(
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
         overlay: Also write the video with the joints drawn in (.mp4).
         images: Also write every frame with the joints drawn in, as pictures in this folder.
-        blur_faces: Blur the face in what is drawn.
+        blur_faces: Blur the faces of those who are followed; look before you share.
     """
     options = dict(locals())
-    from gonio.core.files import check_writable
     from gonio.pipeline import detect_video
-    from gonio.results import check_drawings, draw_detections, write_provenance
+    from gonio.results import check_detection_outputs, draw_detections, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 2, several=people > 1)
-    check_writable(output, [video])
-    check_drawings(video, overlay, images)
+    check_detection_outputs(video, output, overlay, images)
     found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
     draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
     lost = formats.write(chosen if people == 1 else found, output)
@@ -165,11 +163,12 @@ def triangulate(
     options = dict(locals())
     from gonio.core.files import check_writable
     from gonio.pipeline import triangulate_files
-    from gonio.results import write_provenance
+    from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
-    check_writable(output, [*views, rig])
+    for path in (output, provenance_path(output)):
+        check_writable(path, [*views, rig])
     measurement = triangulate_files(
         views,
         calibration=rig,
@@ -216,11 +215,12 @@ def lift(
     options = dict(locals())
     from gonio.core.files import check_writable
     from gonio.pipeline import lift_file
-    from gonio.results import write_provenance
+    from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
-    check_writable(output, [keypoints, weights])
+    for path in (output, provenance_path(output)):
+        check_writable(path, [keypoints, weights])
     lifted = lift_file(
         keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
     )
@@ -248,10 +248,11 @@ def convert(
     """
     options = dict(locals())
     from gonio.core.files import check_writable
-    from gonio.results import write_provenance
+    from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
-    check_writable(target, [source])
+    for path in (target, provenance_path(target)):
+        check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
@@ -281,19 +282,19 @@ def assets(
         if action == "fetch":
             store.fetch(name)
         size = sum(file.size_bytes for file in asset.files) / 1e6
-        state = "cached" if store.is_cached(name) else "not fetched"
+        state = "cached" if store.is_cached(name) else "damaged" if store.checksums(name) else "not fetched"
         print(f"{name:20} {size:6.1f} MB  {state:12} {asset.licence:12} {asset.description}")
     print(f"cache: {store.cache_folder()}")
 
 
 def _compare(trial: Trial, output: Path) -> None:
     from gonio.pipeline import evaluate, measure
-    from gonio.results import check_output, write_results
+    from gonio.results import check_output, face_warnings, write_results
 
     check_output(output, trial)
     measurement = measure(trial, _bar)
     result = evaluate(measurement)
-    _warn(measurement.warnings)
+    _warn((*measurement.warnings, *face_warnings(trial)))
     write_results(output, measurement, result, _bar)
     print(_table(result))
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")

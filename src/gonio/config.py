@@ -279,6 +279,8 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
             raise ConfigError(f"{where} must be a table, [{where}]")
         return _build(typing.cast(type, hint), value, where + ".", folder)
     if hint is Path and isinstance(value, str):
+        if not value or not value.isprintable():
+            raise ConfigError(f"{where} = {value!r}; it must be a path")
         return folder / value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):

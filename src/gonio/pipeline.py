@@ -37,7 +37,7 @@ from gonio.config import (
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
-from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
+from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
 from gonio.lifting import checkpoints
@@ -53,6 +53,8 @@ from gonio.trials import trial_from_files
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
+DROPPED_WARNING = 0.15  # share of a camera's observations
+BONE_WARNING = 0.15  # of a bone's length
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD = "blazepose-world-"  # and the camera's name: a method
 
@@ -136,7 +138,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
     sizes |= {name: found.image_size_px for name, found in keypoints.items()}
     rig = None if calibration is None else _fitted(trial, calibration, sizes)
-    recordings = {r.name: _recording(r, rig) for r in trial.recordings}
+    recordings = _one_vertical({r.name: _recording(r, rig) for r in trial.recordings})
 
     found = keypoints | _detect(trial, sizes, progress)
     offsets_s = {c.name: _offset_s(c, found[c.name]) for c in trial.cameras}
@@ -201,6 +203,7 @@ def evaluate(measurement: Measurement) -> StudyResult:
             "stereo": as_plain(trial.stereo),
             "cleaning": as_plain(trial.cleaning),
             "reprojection_px_median_all": measurement.reprojection_px_median_all(),
+            "warnings": list(measurement.warnings),
         },
     )
 
@@ -229,7 +232,7 @@ def triangulate_files(
     stray = [c.file for c in trial.cameras if c.video is not None] + [r.file for r in trial.recordings]
     if stray:
         raise InputError(f"{stray[0]}: not 2D keypoints; detect them first (gonio detect), or use gonio compare")
-    settings = StereoConfig(min_confidence, max_reprojection_px, StereoConfig.robust_sigmas, refine)
+    settings = StereoConfig(min_confidence=min_confidence, max_reprojection_px=max_reprojection_px, refine=refine)
     return measure(replace(trial, stereo=settings, methods=("multiview",)))
 
 
@@ -244,7 +247,7 @@ def detect_video(
 ) -> tuple[Detections, PoseSequence]:
     """Everybody found in one video, and the one who is chosen by the rule."""
     camera = CameraConfig("video", video=path, region_px=region_px)
-    trial = Trial((camera,), detector=DetectorConfig(detector, people, choose))
+    trial = Trial((camera,), detector=DetectorConfig(name=detector, people=people, choose=choose))
     _check_files(trial)
     (found,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     found = replace(found, frame_name=path.stem)
@@ -262,6 +265,8 @@ def lift_file(
     flip: bool = True,
 ) -> PoseSequence:
     """3D joints from a file of one person's 2D keypoints and the weights of a lifting network."""
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"--min-confidence {min_confidence:g} must lie in 0..1")
     item = formats.read(path, layout=layout, rate_hz=fps)
     if isinstance(item, Detections) and item.positions.shape[1]:
         item = item.person(followed(item, "largest"), in_words(item, "largest"))
@@ -373,8 +378,9 @@ def _wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
         raise ConfigError(
             "nothing can be measured: 2D keypoints alone need a [rig] with two cameras or more, or a video"
         )
+    taken = {name.casefold() for name in (*possible, WORLD.rstrip("-"))}
     for recording in trial.recordings:
-        if recording.name in possible:
+        if recording.name.casefold() in taken:
             raise ConfigError(f"the recording {recording.name!r} bears the name of a method; give it another name")
     known = [*asked, *(recording.name for recording in trial.recordings)]
     if trial.reference is not None and trial.reference not in known:
@@ -430,9 +436,10 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
                 done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
                 for task in done:
                     task.result()
-            except BaseException:  # an error, or the user: the other cameras need not go on
+            except BaseException:  # an error, or the user: the other cameras stop at their next frame
                 stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
+                for task in tasks.values():
+                    task.cancel()
                 raise
     return {name: task.result() for name, task in tasks.items()}
 
@@ -507,6 +514,18 @@ def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
     return item
 
 
+def _one_vertical(recordings: dict[str, PoseSequence]) -> dict[str, PoseSequence]:
+    """Recordings that share a frame, all with the vertical of the first of them."""
+    verticals: dict[str, Axis] = {}
+    for sequence in recordings.values():
+        if sequence.up is not None:
+            verticals.setdefault(sequence.frame_name, sequence.up)
+    return {
+        name: sequence if sequence.up is None else sequence.with_up(verticals[sequence.frame_name])
+        for name, sequence in recordings.items()
+    }
+
+
 def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:
     notes = [
         f"{name}: {len(own)} frames, {own[0]:.3f}-{own[-1]:.3f} s at {median_rate_hz(own):.2f} Hz"
@@ -538,19 +557,54 @@ def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triang
 
 
 def _doubts(method: str, result: Triangulation, rig: Rig) -> list[str]:
-    """Sentences on a triangulation whose views do not agree. Raises `InputError` where most points are lost by it."""
+    """Sentences on a triangulation that does not hold together. Raises `InputError` where most points are lost."""
     remedy = "check that calibration, camera names and offsets belong to these files, and that no view is mirrored"
     lost = f"{method}: the views disagree on {100 * result.lost_share:.0f} % of the points that two or more saw"
     if result.lost_share > LOST_ERROR:
         raise InputError(f"{lost}; {remedy}")
-    sentences = [f"{lost}; {remedy}"] if result.lost_share > LOST_WARNING else []
+    found = [lost] if result.lost_share > LOST_WARNING else []
     diagonal_px = max(float(np.hypot(*rig[name].size_px)) for name in result.camera_names)
     if result.all_views_median_px > MISFIT * diagonal_px:
-        sentences.append(
+        found.append(
             f"{method}: before any view was dropped the 3D joints missed the pictures by "
-            f"{result.all_views_median_px:.0f} px in the median, over {100 * MISFIT:.0f} % of the diagonal; {remedy}"
+            f"{result.all_views_median_px:.0f} px in the median, over {100 * MISFIT:.0f} % of the diagonal"
         )
-    return sentences
+    for name, counts in result.excluded.items():
+        usable = counts.used + counts.dropped
+        if usable and counts.dropped > DROPPED_WARNING * usable:
+            found.append(
+                f"{method}: {100 * counts.dropped / usable:.0f} % of what {name} saw disagrees with the others"
+            )
+    odd = _odd_bones(result.sequence)
+    if odd:
+        found.append(f"{method}: bones do not keep their length or differ between the sides: {', '.join(odd)}")
+    return [f"{sentence}; {remedy}" for sentence in found]
+
+
+def _odd_bones(sequence: PoseSequence) -> list[str]:
+    """Long bones whose length varies over time, or differs between left and right, by more than people's do."""
+    odd: list[str] = []
+    for bone, upper, lower in (
+        ("thigh", "hip", "knee"),
+        ("shank", "knee", "ankle"),
+        ("upper arm", "shoulder", "elbow"),
+    ):
+        medians = {}
+        for side in ("left", "right"):
+            ends = [f"{side}_{upper}", f"{side}_{lower}"]
+            if not all(end in sequence.skeleton for end in ends):
+                continue
+            lengths = np.linalg.norm(sequence[ends[0]] - sequence[ends[1]], axis=1)
+            lengths = lengths[np.isfinite(lengths)]
+            if len(lengths) == 0:
+                continue
+            medians[side] = float(np.median(lengths))
+            spread = 1.4826 * float(np.median(np.abs(lengths - medians[side])))  # as a standard deviation, robust
+            if spread > BONE_WARNING * medians[side]:
+                odd.append(f"{side} {bone} {100 * medians[side]:.0f} cm varies by {100 * spread / medians[side]:.0f} %")
+        if len(medians) == 2 and max(medians.values()) > (1 + BONE_WARNING) * min(medians.values()):
+            odd.append(f"{bone} {100 * medians['left']:.0f} cm left, {100 * medians['right']:.0f} cm right")
+    return odd
 
 
 def _world_estimate(sequence: PoseSequence, rig: Rig | None) -> PoseSequence:

@@ -18,8 +18,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from gonio.pipeline import Measurement, Progress, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.sources import formats, video
 
+TOP_LEVEL = ("report.html", "results.json", "provenance.json")
 FOLDERS = ("sequences", "keypoints", "figures", "tables", "videos")
 SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 
@@ -46,6 +47,8 @@ def write_results(
     """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
     output = Path(output)
     check_output(output, measurement.trial)
+    ours = not output.exists()
+    earlier = _files_of_an_earlier_run(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".gonio-", dir=output))
@@ -53,14 +56,27 @@ def write_results(
         raise InputError(f"{output}: cannot be written ({error.strerror}); choose another place with -o") from None
     try:
         _write_all(scratch, measurement, result, progress)
-        made = sorted(path for path in scratch.rglob("*") if path.is_file())
-        targets = [output / path.relative_to(scratch) for path in made]
-        for path, target in zip(made, targets, strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-        return tuple(targets)
+        made = [path.relative_to(scratch) for path in sorted(scratch.rglob("*")) if path.is_file()]
+        for path in made:
+            (output / path).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / path).replace(output / path)
+        for name in earlier - {path.as_posix() for path in made}:
+            (output / name).unlink(missing_ok=True)
+        return tuple(output / path for path in made)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if ours and not any(output.iterdir()):
+            output.rmdir()
+
+
+def _files_of_an_earlier_run(output: Path) -> set[str]:
+    """What an earlier run wrote into this folder, by its own record; names that it cannot have written are left out."""
+    try:
+        record = json.loads((output / "provenance.json").read_text(encoding="utf-8"))["files"]
+        names = [PurePosixPath(name) for name in record]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {str(name) for name in names if len(name.parts) == 2 and name.parts[0] in FOLDERS}
 
 
 def check_output(output: Path, trial: Trial) -> None:
@@ -69,8 +85,9 @@ def check_output(output: Path, trial: Trial) -> None:
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: cannot be written: it is a file, and results are a folder; choose another -o")
-    check_writable(output / "report.html", ())
     for path in _inputs(trial):
+        for name in TOP_LEVEL:
+            check_writable(output / name, [path])
         for folder in FOLDERS:
             if (output / folder).exists() and path.exists() and path.resolve().parent.samefile(output / folder):
                 raise InputError(
@@ -88,10 +105,7 @@ def draw_detections(
     blur_faces: bool,
     progress: Progress = silent,
 ) -> None:
-    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for.
-
-    A folder for pictures may hold earlier ones, and nothing else.
-    """
+    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for."""
     total = len(keypoints)
     faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": everybody}
     if overlay is not None:
@@ -102,19 +116,22 @@ def draw_detections(
             rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
 
 
-def check_drawings(path: Path, overlay: Path | None, images: Path | None) -> None:
-    """Ask before long work: raises `InputError` where `draw_detections` could not write, or would replace the video."""
-    if overlay is not None:
-        check_writable(overlay, [path])
-        if overlay.suffix.lower() != ".mp4":
-            raise InputError(f"{overlay}: the overlay video is written as .mp4")
-    if images is not None:
-        if images.is_file():
-            raise InputError(f"{images}: is a file; the pictures need a folder")
-        check_writable(images / "frame_000000.jpg", ())
-        foreign = [] if not images.exists() else [p for p in images.iterdir() if not p.match("frame_*.jpg")]
-        if foreign:
-            raise InputError(f"{images}: holds other files, such as {foreign[0].name}; name a folder of its own")
+def check_detection_outputs(path: Path, output: Path, overlay: Path | None, images: Path | None) -> None:
+    """Ask before long work: raises `InputError` where `gonio detect` could not write, or would replace something."""
+    targets = [output, provenance_path(output), *(target for target in (overlay, images) if target is not None)]
+    for number, target in enumerate(targets):
+        check_writable(target, [path])
+        if target.absolute() in [other.absolute() for other in targets[:number]]:
+            raise InputError(f"{target}: is named twice; give each output its own place")
+    if overlay is not None and overlay.suffix.lower() != ".mp4":
+        raise InputError(f"{overlay}: the overlay video is written as .mp4")
+    if images is not None and images.is_file():
+        raise InputError(f"{images}: is a file; the pictures need a folder")
+
+
+def provenance_path(output: Path) -> Path:
+    """Where the provenance of one output file lies: beside it."""
+    return output.with_name(output.name + ".provenance.json")
 
 
 def write_provenance(output: Path, command: str, options: Mapping[str, Any], *steps: str) -> None:
@@ -125,7 +142,7 @@ def write_provenance(output: Path, command: str, options: Mapping[str, Any], *st
         "versions": versions(),
         "steps": list(steps),
     }
-    with replacing(output.with_name(output.name + ".provenance.json")) as temporary:
+    with replacing(provenance_path(output)) as temporary:
         _write_json(temporary, content)
 
 
@@ -179,9 +196,8 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             pictures[name] = (figures.save(draw(), folder / "figures", name)[0], caption)
             tick()
     stills, drawn = _videos(folder, measurement, progress) if trial.report.videos else ({}, {})
-    provenance = _provenance(measurement, result) | {"videos": {name: vars(done) for name, done in drawn.items()}}
+    provenance = _provenance(measurement, result) | {"videos": {name: asdict(done) for name, done in drawn.items()}}
     provenance["not_kept_by_format"] = {name: words for name, words in lost.items() if words}
-    _write_json(folder / "provenance.json", provenance)
     html.write_report(
         folder / "report.html",
         html.ReportContent(
@@ -192,10 +208,12 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             stills=stills,
             notes=_notes(measurement, drawn),
             caveats=trial.caveats,
-            warnings=measurement.warnings,
+            warnings=(*measurement.warnings, *face_warnings(trial)),
             tables=tuple(path.name for path in tables),
         ),
     )
+    written = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    _write_json(folder / "provenance.json", provenance | {"files": [*written, "provenance.json"]})
 
 
 def _videos(
@@ -268,6 +286,17 @@ def _reprojected(measurement: Measurement, camera: str) -> PoseSequence | None:
     )
 
 
+def face_warnings(trial: Trial) -> tuple[str, ...]:
+    """What must be known of blurred videos before they are shown to anybody."""
+    if not trial.report.blur_faces:
+        return ()
+    followed = "one person" if trial.detector.people == 1 else f"at most {trial.detector.people} people"
+    return (
+        f"faces are blurred of those alone who were followed ({followed} in each view, detector.people): look at every "
+        f"video and picture before you share it",
+    )
+
+
 def _notes(measurement: Measurement, drawn: Mapping[str, rendering.Rendered]) -> dict[str, tuple[str, ...]]:
     notes = {"trial": measurement.notes}
     notes |= {f"camera {name}": view.history for name, view in measurement.views.items()}
@@ -301,7 +330,7 @@ def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
     errors = measurement.reprojection_px(method)
     found = errors[np.isfinite(errors)]
     return {
-        "excluded": {name: vars(counts) for name, counts in measurement.triangulations[method].excluded.items()},
+        "excluded": {name: asdict(counts) for name, counts in measurement.triangulations[method].excluded.items()},
         "reprojection_px": {
             "joints": "the evaluation joints",
             "n": len(found),
@@ -329,7 +358,7 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
         },
         "methods": {
             name: {
-                "source": {k: v for k, v in vars(sequence.source).items() if v},
+                "source": {k: v for k, v in asdict(sequence.source).items() if v},
                 "frame": sequence.frame,
                 "frame_name": sequence.frame_name,
                 "up": sequence.up,

@@ -41,7 +41,12 @@ def trial_from_files(
         raise ConfigError("no file is named; give a trial file (trial.toml), or videos, keypoints and recordings")
     rig = None
     if calibration is not None or baseline_m is not None or focal_px is not None:
-        rig = RigConfig(calibration, None, None, baseline_m, focal_px, principal_point_px)
+        rig = RigConfig(
+            calibration=calibration,
+            baseline_m=baseline_m,
+            focal_px=focal_px,
+            principal_point_px=principal_point_px,
+        )
     elif principal_point_px is not None:
         raise ConfigError("--principal-point goes with --baseline and --focal")
     return Trial(tuple(cameras), "trial", rig=rig, recordings=tuple(recordings))

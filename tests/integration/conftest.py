@@ -43,13 +43,21 @@ def person(n_frames: int = 60) -> PoseSequence:
     still = np.array([points[joint] for joint in BODY_25.joints])
     positions = np.repeat(still[None], n_frames, axis=0)
     phase = np.sin(np.linspace(0, 2 * np.pi, n_frames)) ** 2
-    for joint in BODY_25.joints:
-        column = BODY_25.index(joint)
-        if "knee" in joint:
-            positions[:, column, 0] += 0.25 * phase
-        if "wrist" in joint or "elbow" in joint:
-            positions[:, column, 2] += (0.5 if "wrist" in joint else 0.25) * phase
+    for side in ("left", "right"):
+        turn(positions, f"{side}_shoulder", [f"{side}_elbow", f"{side}_wrist"], 1.2 * phase)
+        leg = [f"{side}_{joint}" for joint in ("ankle", "big_toe", "small_toe", "heel")]
+        turn(positions, f"{side}_hip", [f"{side}_knee", *leg], 0.6 * phase)
+        turn(positions, f"{side}_knee", leg, -1.2 * phase)
     return PoseSequence(positions, np.arange(n_frames) / RATE_HZ, BODY_25, "m", "world", frame_name="lab", up="+z")
+
+
+def turn(positions: np.ndarray, about: str, joints: list[str], angle_rad: np.ndarray) -> None:
+    """Joints turned in the x-z plane about another joint: forwards for a positive angle; bones keep their length."""
+    centre = positions[:, BODY_25.index(about)]
+    for joint in joints:
+        x, z = (positions[:, BODY_25.index(joint), axis] - centre[:, axis] for axis in (0, 2))
+        positions[:, BODY_25.index(joint), 0] = centre[:, 0] + np.cos(angle_rad) * x - np.sin(angle_rad) * z
+        positions[:, BODY_25.index(joint), 2] = centre[:, 2] + np.sin(angle_rad) * x + np.cos(angle_rad) * z
 
 
 def looking_at(name: str, center_m: np.ndarray, target_m: np.ndarray) -> Camera:

@@ -157,15 +157,16 @@ def test_with_a_bystander_the_clock_is_kept(recorded, scene):
     crowd = Detections(people, np.full(people.shape[:3], 0.9), times_s, BODY_25, (960, 1080))
     archive.write(crowd, recorded / "crowd.npz")
     cameras = (*trial.cameras[:2], CameraConfig("cam03", keypoints=recorded / "crowd.npz"))
-    measured = api.measure(replace(trial, cameras=cameras, methods=("multiview", "stereo-cam01-cam03")))
-    pair = measured["stereo-cam01-cam03"]
+    measured = api.measure(replace(trial, cameras=cameras, methods=("multiview", "stereo-cam02-cam03")))
+    pair = measured["stereo-cam02-cam03"]
     in_hole = (pair.times_s > 0.795) & (pair.times_s < 1.205)
     assert in_hole.sum() == 13
     assert not pair.valid[in_hole].any()
     assert pair.valid[~in_hole].all()
     assert set(pair.status[~in_hole].ravel()) == {api.Status.INTERPOLATED}
     truth = resample(scene.truth, pair.times_s).positions
-    assert np.nanmax(np.linalg.norm(pair.positions - truth, axis=2)) < 0.005
+    apart_m = np.linalg.norm(pair.positions - truth, axis=2)
+    assert np.nanmax(apart_m) < 0.01
 
 
 def test_one_view_follows_one_person_among_equals(tmp_path, scene):

@@ -29,7 +29,7 @@ from gonio.errors import InputError
 ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s")
 ANGLE_KEYS = ("rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg", "rom_all_deg")
 REPROJECTION = "reprojection_px_median_all"
-OF_THE_TRIAL = ("trial", "frames", "counts", REPROJECTION)
+OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", REPROJECTION)
 """Keys of the protocol that tell of one trial and may differ between results that are averaged."""
 
 _T = TypeVar("_T")
@@ -178,6 +178,9 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
         medians = [content["protocol"].get(REPROJECTION) for content in contents]
         protocol[REPROJECTION] = _merged(medians, REPROJECTION, _mean)
     protocol["trial"] = [content["protocol"].get("trial") for content in contents]
+    warnings = [warning for content in contents for warning in content["protocol"].get("warnings", [])]
+    if warnings:
+        protocol["warnings"] = warnings
     for content in contents:
         for method in content["methods"].values():
             method["history"] = [f"mean of {len(results)} results"]

@@ -13,10 +13,18 @@ from gonio.errors import InputError
 
 
 def check_writable(target: Path, inputs: Iterable[Path]) -> None:
-    """Ask before long work: raises `InputError` where `target` is one of the inputs, or cannot be made where it is."""
+    """Ask before long work whether `target` can be written, and whether that would harm anything.
+
+    Raises `InputError` where it is one of the inputs or lies in a folder that is one, where it is a folder that holds
+    files already, and where nothing can be made in its place.
+    """
     for path in inputs:
         if target.exists() and path.exists() and target.samefile(path):
             raise InputError(f"{target}: is an input and would be replaced; choose another place with -o")
+        if path.is_dir() and target.resolve().is_relative_to(path.resolve()):
+            raise InputError(f"{target}: lies in the input folder {path}; choose another place with -o")
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(f"{target}: is a folder that holds files already; choose another name with -o")
     parent = target.absolute().parent
     while not parent.exists():
         parent = parent.parent

@@ -82,7 +82,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
-_ENDINGS = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+_ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 
 
 def recognise(path: Path) -> Format:

@@ -44,7 +44,9 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
     path = Path(path)
     skeleton = layout_of(layout)
     if unit not in DECLARED_METRES:
-        raise InputError(f"{path}: unit {unit!r} is not known; 3D positions are in {' or '.join(DECLARED_METRES)}")
+        raise InputError(
+            f"{path}: unit {unit!r} is not known for a .npy file; its positions are in {' or '.join(DECLARED_METRES)}"
+        )
     array = _load(path)
     if rate_hz is None:
         raise InputError(f"{path}: a .npy file does not hold its frame rate; declare it with --fps")

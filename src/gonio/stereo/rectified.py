@@ -216,6 +216,8 @@ def _check_placement(
         )
     elif behind > _MOST_BEHIND:
         finding = f"{behind:.0%} of the joints have a disparity below zero, beyond infinity, and the others above it"
+    elif np.isposinf(size_m):
+        raise InputError(f"the two views of rig {rig_name!r} show no disparity at all: is it the same video twice?")
     elif size_m > _LARGEST_PERSON_M:
         finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, which nobody is"
     else:

@@ -75,7 +75,9 @@ def test_what_must_be_declared(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no layout"):
         npy_array.read(path, rate_hz=50.0, layout="body")
     for unit in ("px", "cm"):
-        with pytest.raises(InputError, match=f"unit '{unit}' is not known; 3D positions are in m or mm"):
+        with pytest.raises(
+            InputError, match=f"unit '{unit}' is not known for a .npy file; its positions are in m or mm"
+        ):
             npy_array.read(path, rate_hz=50.0, unit=unit)
     millimetres = saved(tmp_path, poses() * 1000)
     np.testing.assert_allclose(npy_array.read(millimetres, rate_hz=50.0, unit="mm").positions, poses(), rtol=1e-6)
