@@ -193,6 +193,29 @@ def test_a_recording_may_not_bear_the_name_of_a_method(recorded, scene, refused)
         "--fps", 30, "-o", recorded / "out",
     )  # fmt: skip
     assert "bears the name of a method" in line
+    (recorded / "multiview.npz").rename(recorded / "MultiView.npz")
+    line = refused(
+        "compare", *views, recorded / "MultiView.npz", "--rig", recorded / "Calib.toml", "--layout", "body-25",
+        "--fps", 30, "-o", recorded / "out",
+    )  # fmt: skip
+    assert "bears the name of a method" in line
+
+
+def test_an_output_among_the_inputs_is_refused(recorded, refused):
+    before = sorted(path.name for path in (recorded / "cam01_json").iterdir())
+    assert "lies in the input folder" in refused(*triangulate(recorded, *ALL, output="cam01_json/joints.trc"))
+    (recorded / "Calib.toml").rename(recorded / "joints.trc.provenance.json")
+    arguments = triangulate(recorded, *ALL)
+    arguments[2] = recorded / "joints.trc.provenance.json"
+    assert "is an input" in refused(*arguments)
+    assert sorted(path.name for path in (recorded / "cam01_json").iterdir()) == before
+
+
+def test_the_same_video_twice_has_no_depth(tmp_path, refused):
+    left, _ = parallel_views(tmp_path)
+    shutil.copy(left, tmp_path / "copy.npz")
+    line = refused("compare", left, tmp_path / "copy.npz", "--baseline", 0.28, "--focal", 525, "-o", tmp_path / "out")
+    assert "same video twice" in line
 
 
 def test_a_region_without_anybody_is_named(recorded, refused):

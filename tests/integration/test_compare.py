@@ -361,3 +361,56 @@ def test_the_results_folder_leaves_other_files_alone(recorded, run):
     }  # fmt: skip
     page = (out / "report.html").read_text()
     assert "squat" in page
+
+
+def test_a_mirrored_view_is_warned_of(recorded, scene):
+    view = scene.views["cam02"]
+    mirrored = view.derive(positions=[[959.0, 0.0]] + view.positions * [[-1.0, 1.0]])
+    archive.write(mirrored, recorded / "mirrored.npz")
+    trial = trial_of(recorded)
+    cameras = (trial.cameras[0], CameraConfig("cam02", keypoints=recorded / "mirrored.npz"), *trial.cameras[2:])
+    assert any("mirrored" in warning for warning in api.measure(replace(trial, cameras=cameras)).warnings)
+
+
+def test_warnings_reach_results_json(recorded, scene):
+    rig = replace(scene.rig, cameras=tuple(replace(c, matrix=c.matrix * [[1.15], [1.15], [1]]) for c in scene.rig))
+    rig_files.write(rig, recorded / "Calib.toml")
+    trial = trial_of(recorded, stereo=StereoConfig(robust_sigmas=None), methods=("multiview", "stereo-cam01-cam02"))
+    result = api.compare(replace(trial, reference="multiview"))
+    assert any("missed the pictures" in warning for warning in result.to_json()["protocol"]["warnings"])
+
+
+def test_recordings_of_one_frame_share_their_vertical(tmp_path, scene):
+    """The same joints as .npz (z up) and .trc (y up) are the same place."""
+    archive.write(scene.truth, tmp_path / "a.npz")
+    trc.write(scene.truth, tmp_path / "b.trc")
+    recordings = (
+        RecordingConfig("a", tmp_path / "a.npz", frame="lab"),
+        RecordingConfig("b", tmp_path / "b.trc", frame="lab"),
+    )
+    errors = api.compare(Trial(recordings=recordings, reference="a")).methods["b"]
+    assert errors.mpjpe_mm == pytest.approx(0, abs=0.01)
+
+
+def test_what_an_earlier_run_wrote_goes_and_the_users_files_stay(recorded):
+    out = recorded / "out"
+    trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
+    for methods in (("multiview", "stereo-cam01-cam02"), ("multiview", "stereo-cam03-cam04")):
+        measured = api.measure(replace(trial, methods=methods))
+        api.write_results(out, measured, api.evaluate(measured))
+        (out / "sequences" / "mine.csv").write_text("keep me")
+    names = {path.stem for path in (out / "sequences").iterdir()}
+    assert names == {"multiview", "stereo-cam03-cam04", "mine"}
+    record = json.loads((out / "provenance.json").read_text())["files"]
+    assert set(record) == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {
+        "sequences/mine.csv"
+    }
+
+
+def test_blurred_faces_come_with_a_warning():
+    from gonio.config import ReportConfig
+    from gonio.results import face_warnings
+
+    trial = Trial((CameraConfig("a", video=Path("a.mp4")),))
+    assert face_warnings(trial) == ()
+    assert "look at every video" in face_warnings(replace(trial, report=ReportConfig(blur_faces=True)))[0]
