@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -412,42 +409,8 @@ def test_a_result_read_from_its_file_gives_the_same_page(tmp_path: Path, result:
     assert (tmp_path / "a.html").read_text("utf-8") == (tmp_path / "b.html").read_text("utf-8")
 
 
-def opened(folder: Path, file: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """What a headless Chromium says on its console, what the page asks for besides itself, and how it looks."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no chromium on this machine; apt-get install chromium")
-    options = "headless no-sandbox disable-gpu disable-component-update disable-background-networking hide-scrollbars"
-    done = subprocess.run(
-        [
-            browser,
-            *(f"--{option}" for option in options.split()),
-            "--enable-logging=stderr",
-            "--v=0",
-            "--host-resolver-rules=MAP * ~NOTFOUND",  # the browser's own calls do not leave either
-            "--window-size=1280,2400",
-            f"--user-data-dir={folder / 'profile'}",
-            f"--log-net-log={folder / 'net.json'}",
-            f"--screenshot={folder / 'shot.png'}",
-            file.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    log = json.loads((folder / "net.json").read_text(encoding="utf-8"))
-    start = log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    started = [
-        event["params"] for event in log["events"] if event["type"] == start and "url" in event.get("params", {})
-    ]
-    by_the_page = [params["url"] for params in started if params.get("initiator") != "not an origin"]
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return console, by_the_page, cv2.imread(str(folder / "shot.png"))
-
-
 def test_chromium_opens_the_page_without_an_error_or_a_request(
-    tmp_path: Path, result: StudyResult, squat_angles: Angles
+    tmp_path: Path, result: StudyResult, squat_angles: Angles, opened
 ) -> None:
     picture, _ = figures.save(figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
     content = ReportContent("Squat", result, "Two squats.", {"angle_curves": (picture, "All methods.")})
@@ -460,7 +423,7 @@ def test_chromium_opens_the_page_without_an_error_or_a_request(
     assert reference_black > 0.002  # the heavy curves of the figure are on the page
 
 
-def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path) -> None:
+def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path, opened) -> None:
     bad = tmp_path / "bad.html"
     bad.write_text("<img src='http://127.0.0.1:9/x.png'><script>console.error('told')</script>", encoding="utf-8")
     console, requests, _ = opened(tmp_path, bad)
