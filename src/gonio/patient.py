@@ -20,9 +20,9 @@ from gonio.stereo.matching import match_patient
 
 def choose_patient(
     rig: Rig | None, detections: Mapping[str, Detections], times_s: FloatArray, rule: str
-) -> tuple[dict[str, IntArray], dict[str, str], tuple[str, ...]]:
+) -> tuple[dict[str, IntArray], dict[str, str], tuple[str, ...], tuple[str, ...]]:
     """camera -> (time,) the patient's number in each frame of that camera, -1 where not seen; camera -> how they were
-    chosen, in words; what was decided on the way.
+    chosen, in words; what was decided on the way; what of that is doubtful.
 
     times_s  common times, at which unordered people are matched across the cameras
     rule     "largest" or "center": who it is where only one view can tell
@@ -31,9 +31,10 @@ def choose_patient(
     if crowded and rig is not None and len(detections) > 1:
         match = match_patient(rig, {name: _at(found, times_s) for name, found in detections.items()})
         chosen = {name: _on_own_frames(found, match.chosen[name], times_s) for name, found in detections.items()}
-        return chosen, dict.fromkeys(chosen, "the patient is the person whose rays meet"), match.history
+        words = dict.fromkeys(chosen, "the patient is the person whose rays meet")
+        return chosen, words, match.history, match.doubts
     chosen = {name: followed(found, rule) for name, found in detections.items()}
-    return chosen, {name: in_words(found, rule) for name, found in detections.items()}, ()
+    return chosen, {name: in_words(found, rule) for name, found in detections.items()}, (), ()
 
 
 def in_words(found: Detections, rule: str) -> str:

@@ -148,13 +148,13 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, detections, times_s)
 
-    chosen, words, choice_notes = choose_patient(rig, detections, times_s, trial.detector.choose)
+    chosen, words, choice_notes, doubts = choose_patient(rig, detections, times_s, trial.detector.choose)
     views = {name: d.person(chosen[name], words[name]) for name, d in detections.items()}
     worlds = {n: d.person_world(chosen[n], words[n]) for n, d in detections.items() if d.world_m is not None}
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
     sequences: dict[str, PoseSequence] = {}
     triangulations: dict[str, Triangulation] = {}
-    warnings: list[str] = []
+    warnings = list(doubts)
     for method, cameras in wanted.items():
         if method.startswith(WORLD):
             sequences[method] = _world_estimate(resample(worlds[cameras[0]], times_s), rig)

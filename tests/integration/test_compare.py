@@ -143,6 +143,18 @@ def test_a_bystander_does_not_become_the_patient(recorded, scene):
     np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions, atol=1e-3)
 
 
+def test_a_second_person_seen_as_well_as_the_patient_is_warned_of(recorded, scene):
+    """Somebody beside the patient, in every view and every frame: geometry alone cannot say who the patient is."""
+    beside = scene.truth.positions + [1.0, 1.2, 0.0]
+    for camera in scene.rig:
+        both = np.stack([scene.views[camera.name].positions, camera.world_to_image(beside)], axis=1)
+        seen = Detections(both, np.full(both.shape[:3], 0.9), scene.truth.times_s, BODY_25, camera.size_px)
+        archive.write(seen, recorded / f"{camera.name}.npz")
+    cameras = tuple(CameraConfig(c.name, keypoints=recorded / f"{c.name}.npz") for c in scene.rig)
+    measured = api.measure(Trial(cameras, rig=RigConfig(recorded / "Calib.toml")))
+    assert any("check that the right one was chosen" in warning for warning in measured.warnings)
+
+
 def test_with_a_bystander_the_clock_is_kept(recorded, scene):
     """Another frame rate is interpolated, and a hole stays a hole, also where two people are in view."""
     trial = trial_of(recorded, names=("cam01", "cam02", "cam03"), stereo=StereoConfig(robust_sigmas=None))

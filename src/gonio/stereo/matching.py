@@ -19,7 +19,7 @@ rarely do.
    named in the history.
 
 Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
-stays with its person, and `gonio.stereo.swaps` can see it. Limits: a person whom fewer than two views see in a
+stays with its person, and the triangulation's errors show it. Limits: a person whom fewer than two views see in a
 frame is not found in it; nobody is recognised by looks, so whoever takes the patient's place while nobody sees the
 patient is taken for the patient; two cameras cannot always tell apart people who stand in one epipolar plane in the
 same posture; the work grows with the square of the number of people per view (a handful, not a crowd).
@@ -57,11 +57,13 @@ class Match:
     reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not told
                     apart; NaN where nobody was chosen
     history         what was counted, in words
+    doubts          those sentences of the history that the user must see before trusting the choice
     """
 
     chosen: Mapping[str, IntArray]
     reprojection_px: FloatArray
     history: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,7 @@ def match_patient(
         chosen={camera.name: frozen(chosen[:, v], np.int64) for v, camera in enumerate(rig)},
         reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(len(times_s), -1))),
         history=_words(rig, views, people, tracks, patient, chosen, joined),
+        doubts=_doubts(people, tracks, patient),
     )
 
 
@@ -421,14 +424,21 @@ def _words(
         )
     if joined > 1:
         words.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
+    return (*words, *_doubts(people, tracks, patient))
+
+
+def _doubts(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
+    """Whether another person was followed nearly as well as the patient."""
+    other = np.arange(people.support.shape[1]) != patient[:, None]
     own = people.support[~other].sum()
     rivals = _totals(people.support, np.where(other, tracks, -1))
-    if len(rivals) and rivals.max() >= RIVAL * own:
-        words.append(
-            f"another person was followed in {int((other & (tracks == rivals.argmax())).sum())} frames with "
-            f"{rivals.max() / own:.0%} of the patient's support: check that the right one was chosen"
-        )
-    return tuple(words)
+    if not len(rivals) or rivals.max() < RIVAL * own:
+        return ()
+    frames = int((other & (tracks == rivals.argmax())).sum())
+    return (
+        f"another person was followed in {frames} frames with {rivals.max() / own:.0%} of the patient's support: "
+        f"check that the right one was chosen",
+    )
 
 
 def _frames(rig: Rig, counted: BoolArray) -> str:
