@@ -1,0 +1,177 @@
+"""What gonio's own lifting networks are given, and what they answer: the body, seen by a camera that looks at it.
+
+A network of VideoPose3D's takes screen coordinates: it must learn what the camera's place in the picture does to the
+body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned, about
+its own centre, until its axis passes through the mid-hip (first about its vertical, then about its horizontal axis: no
+roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
+there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
+
+    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, confidence; 0 0 0 where missing
+    output  (time, 17, 3) Human3.6M's joints from the mid-hip, in the turned camera's axes, in body sizes
+
+The body's length in the picture is that of trunk + thigh + shank: in each frame the lengths of the segments that are
+seen over their share in a grown body, then the upper quartile over four seconds, so that a squat does not count as a
+smaller body. Its size in the room is the median of the same sum in 3D. Where the mid-hip is not seen it is taken from
+the straight line between the frames in which it is, and `filled` says so; a causal input holds the last one, and before
+the first one it has no answer to give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import percentile_filter
+
+from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.camera import Camera
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import COCO_17, H36M_17
+from gonio.errors import InputError
+from gonio.lifting.vectors import norm
+
+NORMALISATION = "body"
+"""`metadata["normalisation"]` of weights that take this input; published ones take "screen" coordinates."""
+
+SHARES = {"trunk": 0.38, "thigh": 0.32, "shank": 0.30}
+"""Of trunk + thigh + shank, in grown people (Winter, Biomechanics and Motor Control of Human Movement, 2009, fig. 4.1:
+trunk 0.288, thigh 0.245, shank 0.246 of the stature, their sum 0.779)."""
+SIZE_OVER_STATURE = 0.779
+"""Trunk + thigh + shank to stature: same source."""
+SPAN_S = 4.0
+"""The seconds over which the body's length is taken."""
+QUARTILE = 75.0
+
+
+@dataclass(frozen=True, eq=False)
+class BodyInput:
+    """Keypoints as a network of gonio's takes them, and what leads back to the camera.
+
+    inputs     (time, 17, 3) float32: x, y, confidence; 0 where missing
+    rotations  (time, 3, 3) from the camera's axes to those of the camera that looks at the mid-hip
+    lengths    (time,) of the body on a plane at distance 1 before the turned camera
+    filled     (time,) the mid-hip was not seen in this frame
+    """
+
+    inputs: NDArray[np.float32]
+    rotations: FloatArray
+    lengths: FloatArray
+    filled: BoolArray
+
+
+def body_input(
+    keypoints: PoseSequence, camera: Camera, *, min_confidence: float = 0.0, causal: bool = False
+) -> BodyInput:
+    """The input of a network, from 2D keypoints (of a layout that has COCO's) and the camera that saw them.
+
+    min_confidence  keypoints below it count as missing
+    causal          nothing is taken from later frames
+
+    Raises `InputError` where the keypoints are 3D, where no frame shows both hips, or none a trunk, thigh or shank.
+    """
+    if keypoints.unit != "px":
+        raise InputError("lifting needs 2D keypoints in pixels; these are 3D")
+    coco = keypoints.to_skeleton(COCO_17)
+    seen = np.asarray(coco.valid & (coco.confidence >= min_confidence))
+    flat = camera.image_to_normalized(np.where(seen[..., None], coco.positions, np.nan))
+    rays = np.concatenate([flat, np.ones((*seen.shape, 1))], axis=2)
+    seen &= np.isfinite(rays).all(axis=2)
+    hips = [COCO_17.index("left_hip"), COCO_17.index("right_hip")]
+    both = seen[:, hips].all(axis=1)
+    if not both.any():
+        raise InputError("no frame shows both hips; lifting measures from the middle between them")
+    rotations = looking_at(_held(rays[:, hips].mean(axis=1), both, coco.times_s, causal))
+    turned = np.einsum("tij,tkj->tki", rotations, rays)
+    ahead = seen & (np.nan_to_num(turned[..., 2]) > 0.05)  # a keypoint at a right angle to the mid-hip is none
+    plane = np.where(ahead[..., None], turned[..., :2] / np.where(ahead, turned[..., 2], 1.0)[..., None], np.nan)
+    lengths = _lengths(plane, coco.rate_hz, causal)
+    confidence = np.where(ahead, coco.confidence, 0.0)
+    inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), confidence[..., None]], axis=2)
+    return BodyInput(inputs.astype(np.float32), rotations, lengths, ~both)
+
+
+def looking_at(directions: FloatArray) -> FloatArray:
+    """(time, 3) directions in a camera's axes to (time, 3, 3): rows are the axes of the camera turned to each of them.
+
+    The turned x axis is square to the camera's own y axis: no roll.
+    """
+    z = directions / norm(directions)[:, None]
+    x = np.stack([z[:, 2], np.zeros(len(z)), -z[:, 0]], axis=1)
+    x /= norm(x)[:, None]
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
+
+def body_target(target: PoseSequence, rotations: FloatArray) -> tuple[NDArray[np.float32], BoolArray, float]:
+    """What the network should answer: joints (time, 17, 3) float32, which of them are there (time, 17), and the size.
+
+    target     Human3.6M's joints relative to the mid-hip, camera axes, metres
+    rotations  those of the input
+
+    Raises `InputError` where no frame shows trunk, thigh and shank.
+    """
+    joints = target.to_skeleton(H36M_17)
+    size = body_size_m(joints)
+    there = np.asarray(joints.valid)
+    turned = np.einsum("tij,tkj->tki", rotations, joints.positions) / size
+    return np.where(there[..., None], turned, 0.0).astype(np.float32), there, size
+
+
+def body_size_m(joints: PoseSequence) -> float:
+    """The median over the frames of trunk + thigh + shank in 3D, metres.
+
+    Raises `InputError` where no frame shows them.
+    """
+    segments = _segments({name: joints[name] for name in _ENDS})
+    sizes = segments["trunk"] + segments["thigh"] + segments["shank"]
+    if np.isnan(sizes).all():
+        raise InputError("no frame shows trunk, thigh and shank: the size of the body is not known")
+    return float(np.median(sizes[~np.isnan(sizes)]))
+
+
+_ENDS = tuple(f"{side}_{joint}" for joint in ("shoulder", "hip", "knee", "ankle") for side in ("left", "right"))
+
+
+def _segments(at: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """(time,) lengths of trunk, thigh and shank, the mean of the sides that are there; NaN where none is."""
+    trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
+    sides = {
+        "trunk": [norm(trunk)],
+        "thigh": [norm(at[f"{side}_hip"] - at[f"{side}_knee"]) for side in ("left", "right")],
+        "shank": [norm(at[f"{side}_knee"] - at[f"{side}_ankle"]) for side in ("left", "right")],
+    }
+    return {name: _mean_of_seen(np.stack(lengths)) for name, lengths in sides.items()}
+
+
+def _mean_of_seen(values: FloatArray) -> FloatArray:
+    there = ~np.isnan(values)
+    count = there.sum(axis=0)
+    return np.where(count > 0, np.where(there, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _lengths(plane: FloatArray, rate_hz: float, causal: bool) -> FloatArray:
+    """(time,) the body's length on the plane: upper quartile over `SPAN_S` of what the segments in view say."""
+    segments = _segments({name: plane[:, COCO_17.index(name)] for name in _ENDS})
+    stacked = np.stack([segments[name] for name in SHARES])
+    there = ~np.isnan(stacked)
+    shares = (there * np.array(list(SHARES.values()))[:, None]).sum(axis=0)
+    seen = shares > 0
+    if not seen.any():
+        raise InputError("no frame shows a trunk, a thigh or a shank; lifting needs the length of the body")
+    lengths = np.where(there, stacked, 0.0).sum(axis=0) / np.where(seen, shares, np.nan)
+    lengths = _held(lengths[:, None], seen, np.arange(len(lengths), dtype=float), causal)[:, 0]
+    size = 1 if np.isnan(rate_hz) else max(1, round(SPAN_S * rate_hz))
+    # scipy's window reaches from size // 2 frames back, moved by the origin; a causal one ends at the current frame.
+    origin = (size - 1) // 2 if causal else 0
+    return np.asarray(percentile_filter(lengths, QUARTILE, size=size, mode="nearest", origin=origin))
+
+
+def _held(values: FloatArray, there: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
+    """(time, n) without gaps: linear between the frames that are there (causal: the last one), constant at the ends."""
+    if there.all():
+        return values
+    if causal:
+        last = np.maximum.accumulate(np.where(there, np.arange(len(there)), -1))
+        return values[np.where(last < 0, int(np.argmax(there)), last)]
+    columns = [np.interp(times_s, times_s[there], column[there]) for column in values.T]
+    return np.stack(columns, axis=1)
