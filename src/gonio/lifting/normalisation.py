@@ -1,8 +1,8 @@
 """What gonio's own lifting networks are given, and what they answer: the body, seen by a camera that looks at it.
 
 A network of VideoPose3D's takes screen coordinates: it must learn what the camera's place in the picture does to the
-body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned, about
-its own centre, until its axis passes through the mid-hip (first about its vertical, then about its horizontal axis: no
+body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned about
+its own centre until its axis passes through the mid-hip (first about its vertical, then about its horizontal axis: no
 roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
 there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
 
@@ -78,7 +78,7 @@ def body_input(
     rays = np.concatenate([flat, np.ones((*seen.shape, 1))], axis=2)
     seen &= np.isfinite(rays).all(axis=2)
     hips = [COCO_17.index("left_hip"), COCO_17.index("right_hip")]
-    both = seen[:, hips].all(axis=1)
+    both = np.asarray(seen[:, hips].all(axis=1))
     if not both.any():
         raise InputError("no frame shows both hips; lifting measures from the middle between them")
     rotations = looking_at(_held(rays[:, hips].mean(axis=1), both, coco.times_s, causal))
