@@ -99,14 +99,11 @@ class Bodies:
                 raise ConfigError(f"the share {self.shares[name]:g} of {name!r} must be positive")
 
     def draw(self, rng: Generator) -> PoseSequence:
-        """A recording: first the group by its share, then one of the group, by its length up to five seconds."""
+        """A recording: first the group by its share, then any one of it."""
         names = list(self.groups)
         shares = np.array([self.shares[name] for name in names])
-        return _drawn(self.groups[names[int(rng.choice(len(names), p=shares / shares.sum()))]], rng)
-
-
-def _drawn(group: Sequence[PoseSequence], rng: Generator) -> PoseSequence:
-    return group[int(rng.integers(len(group)))]
+        group = self.groups[names[int(rng.choice(len(names), p=shares / shares.sum()))]]
+        return group[int(rng.integers(len(group)))]
 
 
 def virtual_clips(bodies: Bodies, options: Augmentation, frames: int, rng: Generator) -> list[Clip]:

@@ -1,9 +1,9 @@
 """Training a lifting network: supervised, or with clips that nobody labelled beside those that somebody did.
 
 Supervised: Adam with amsgrad on the mean distance of predicted and true joints (Pavllo et al. 2019, section 3), the
-learning rate and batch-norm's momentum falling exponentially. Semi-supervised (section 4): a second network says where the root
-is, trained with the weight 1 / depth; joints plus root of an unlabelled clip, seen through its camera, must fall on its
-keypoints, and its bones must be as long, in the mean, as those of labelled clips.
+learning rate and batch-norm's momentum falling exponentially. Semi-supervised (section 4): a second network says where
+the root is, trained with the weight 1 / depth; joints plus root of an unlabelled clip, seen through its camera, must
+fall on its keypoints, and its bones must be as long, in the mean, as those of labelled clips.
 
 Every epoch asks for its clips by number, and its random numbers come from the seed and that number. So a run that was
 stopped goes on from its last epoch as if nothing had happened: `checkpoint.pt` holds the weights, the optimiser and
