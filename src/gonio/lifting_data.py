@@ -136,13 +136,12 @@ def videopose3d_pairs(
         raise InputError(f"{path_3d}: holds 2D keypoints; give the 3D set here (data_3d_...npz)")
     people = {recording.subject for recording in solid}
     table = _camera_table(path_3d, first, cameras)
-    flat = videopose3d_npz.read_set(path_2d, rate_hz=first.rate_hz)
+    flat = videopose3d_npz.read_set(path_2d, rate_hz=first.rate_hz, subjects=people)
     if next(iter(flat.values())).dimensions != 2:
         raise InputError(f"{path_2d}: holds 3D joints; give the 2D set here (data_2d_...npz)")
     views: dict[Recording, list[tuple[Recording, PoseSequence]]] = {}
     for view, keypoints in flat.items():
-        if view.subject in people:
-            views.setdefault(Recording(view.subject, view.action), []).append((view, keypoints))
+        views.setdefault(Recording(view.subject, view.action), []).append((view, keypoints))
     pairs: list[LabelledPair] = []
     skipped: list[str] = []
     for recording, world in solid.items():
