@@ -230,6 +230,46 @@ def lift(
 
 
 @app.command
+def render(
+    keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
+    joints: Annotated[Positional[tuple[Path, ...]], arg(metavar="JOINTS")],
+    output: Output,
+    video: Path | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    blur_faces: bool = False,
+) -> None:
+    """Draw 3D joints beside the picture that they come from, as a video or a GIF.
+
+    Args:
+        keypoints: One person's 2D keypoints, as in "gonio render cam01.npz joints.npz --video cam01.mp4 -o lifted.mp4".
+        joints: Their 3D joints by one or more methods, a panel each, named for its file.
+        output: Where the picture goes: .mp4, or .gif (at most 640 px wide and 15 frames a second).
+        video: The video of the keypoints; without it they are drawn on an empty picture.
+        layout: Joint layout of keypoint files that do not tell it.
+        fps: Frames per second of the files that do not tell it (.npy, OpenPose's folder).
+        blur_faces: Blur the person's face; look before you share.
+    """
+    options = dict(locals())
+    from gonio.results import render_files, write_provenance
+
+    done = render_files(
+        keypoints,
+        joints,
+        output,
+        video_path=video,
+        layout=layout,
+        fps=fps,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    missing = {"2D keypoints": done.frames_without_keypoints, **done.frames_without_joints}
+    lost = [f"{name}: missing in {n} of {done.frames} frames" for name, n in missing.items() if n]
+    write_provenance(output, "render", options, f"{done.frames} frames drawn", *lost)
+    _say_lost(output, tuple(lost))
+
+
+@app.command
 def convert(
     source: Annotated[Positional[Path], arg(metavar="FROM")],
     target: Annotated[Positional[Path], arg(metavar="TO")],

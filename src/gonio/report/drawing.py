@@ -39,7 +39,7 @@ def to_scaled(points: FloatArray, scale: float) -> FloatArray:
 
 
 def is_there(points: FloatArray) -> BoolArray:
-    """(..., 2) -> (...): both coordinates are known."""
+    """(..., n) -> (...): all coordinates are known."""
     return np.asarray(np.isfinite(points).all(axis=-1))
 
 

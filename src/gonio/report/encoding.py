@@ -133,7 +133,8 @@ def _palette(images: Sequence[Image], colours: Sequence[tuple[int, int, int]]) -
     """(256, 4) uint8, alpha first: `colours`, those that FFmpeg's palettegen chooses for these pictures, nothing."""
     height, width = images[0].shape[:2]
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=fractions.Fraction(1, _GIF_HZ))
+    rgb24, clock = av.VideoFormat("rgb24", width, height), fractions.Fraction(1, _GIF_HZ)
+    source = graph.add_buffer(width=width, height=height, format=rgb24, time_base=clock)
     chooser = graph.add("palettegen", f"max_colors={_TRANSPARENT - len(colours)}:reserve_transparent=0")
     sink = graph.add("buffersink")
     source.link_to(chooser)
