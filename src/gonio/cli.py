@@ -198,6 +198,7 @@ def lift(
     min_confidence: float = 0.0,
     causal: bool = False,
     flip: bool = True,
+    fps_out: float | None = None,
 ) -> None:
     """3D joints from one camera's 2D keypoints, with the weights of a VideoPose3D network that you have.
 
@@ -211,8 +212,11 @@ def lift(
         min_confidence: Keypoints below this count as missing.
         causal: The checkpoint is a causal network, which needs no later frame; a published file does not tell.
         flip: Average with the answer to the mirrored keypoints, as published results do.
+        fps_out: Frames per second of the output, as 30 for the Kinect recorder's .txt; those of the keypoints where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
     from gonio.pipeline import lift_file
     from gonio.results import provenance_path, write_provenance
@@ -224,6 +228,9 @@ def lift(
     lifted = lift_file(
         keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
     )
+    if fps_out is not None:
+        lifted = at_rate(lifted, fps_out)
+        print(lifted.history[-1])
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     _say_lost(output, lost)
@@ -276,6 +283,7 @@ def convert(
     layout: str | None = None,
     fps: float | None = None,
     unit: Literal["m", "cm", "mm", "px"] | None = None,
+    fps_out: float | None = None,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
 
@@ -285,15 +293,24 @@ def convert(
         layout: Joint layout, where the source does not tell it.
         fps: Frames per second, where the source does not tell them.
         unit: Unit, where the source does not tell it.
+        fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
+    from gonio.core.sequence import PoseSequence
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    if fps_out is not None:
+        if not isinstance(item, PoseSequence):
+            raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
+        item = at_rate(item, fps_out)
+        print(item.history[-1])
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))

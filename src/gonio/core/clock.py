@@ -91,6 +91,24 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
     )
 
 
+def at_rate(sequence: PoseSequence, rate_hz: float) -> PoseSequence:
+    """The sequence at an even rate from its first frame on, by `resample`; fast movements are not smoothed before.
+
+    A slower sequence is filled between neighbouring frames, never across a gap. Raises `InputError` where the rate is
+    not a positive number.
+    """
+    if not (np.isfinite(rate_hz) and rate_hz > 0):
+        raise InputError(f"a rate of {rate_hz:g} frames per second is not possible")
+    if len(sequence) == 0:
+        raise InputError("a recording without frames cannot be resampled")
+    start_s, end_s = float(sequence.times_s[0]), float(sequence.times_s[-1])
+    count = int((end_s - start_s + EXACT_S) * rate_hz) + 1
+    again = resample(sequence, start_s + np.arange(count) / rate_hz)
+    own = sequence.rate_hz
+    step = f"from {own:.6g} to {rate_hz:g} frames per second: {again.history[-1].replace('common times', 'frames')}"
+    return again.derive(history=(*sequence.history, step))
+
+
 def nearest_rows(times_s: FloatArray, wanted_s: FloatArray) -> IntArray:
     """(wanted,) the row nearest in time; -1 where it is farther than half the median interval (25 Hz for one row)."""
     if len(times_s) == 0:

@@ -6,7 +6,7 @@
 Frame number, time in seconds, then x y z in metres of the 20 joints in the recorder's own order
 (`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
 sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
-A Kinect has 30 frames a second, more or less evenly; programs made for its recordings count on that.
+A Kinect has 30 frames a second, more or less evenly; programs made for its recordings may count on that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gonio.core.clock import EXACT_S, resample
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import KINECT_RECORDER_20
@@ -92,8 +91,7 @@ def read(path: Path) -> PoseSequence:
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what was lost. Nine significant digits.
 
-    A sequence whose rate is within 5 % of the Kinect's keeps its times. Any other one is resampled to 30 frames a
-    second, from its first frame on (`clock.resample`: linear between neighbours, nothing across gaps), and that is said.
+    The times are the sequence's own; a rate more than 5 % from the Kinect's is named among what was lost.
     A camera's axes (y down) are turned half a turn about z, which keeps z from the camera to the person; any other
     frame whose vertical is known is turned y up. Raises `InputError` for 2D and for a sequence without frames.
     """
@@ -106,10 +104,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     mapped = sequence.to_skeleton(KINECT_RECORDER_20)
     lost += lost_joints(sequence, mapped)
     if abs(sequence.rate_hz - _RATE_HZ) > _RATE_TOLERANCE * _RATE_HZ:
-        mapped = _at_30_hz(mapped)
         lost.append(
-            f"the times are the Kinect's, 30 a second, where the sequence has {sequence.rate_hz:.6g}: "
-            f"{mapped.history[-1]}"
+            f"the rows keep their times, {sequence.rate_hz:.6g} a second; for programs that count on the Kinect's 30 "
+            f"convert with --fps-out 30"
         )
     if sequence.frame == "camera" or sequence.up == "-y":
         positions = mapped.positions @ _CAMERA_TO_KINECT
@@ -120,18 +117,12 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         lost.append("which axis points up is not known: the axes are written as they are")
     if sequence.frame == "root":
         lost.append("the positions are root-relative; the file does not say so")
-    rows = np.char.mod("%.9g", positions.reshape(len(mapped), -1)).tolist()
+    rows = np.char.mod("%.9g", positions.reshape(len(sequence), -1)).tolist()
     lines = ["# " + " ".join(_COLUMNS)]
     lines += [
         f"{i} {time:.12g} " + " ".join(row)
-        for i, (time, row) in enumerate(zip(mapped.times_s.tolist(), rows, strict=True))
+        for i, (time, row) in enumerate(zip(sequence.times_s.tolist(), rows, strict=True))
     ]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tuple(lost)
-
-
-def _at_30_hz(sequence: PoseSequence) -> PoseSequence:
-    start_s, end_s = sequence.times_s[[0, -1]]
-    count = int((end_s - start_s) * _RATE_HZ + EXACT_S * _RATE_HZ) + 1
-    return resample(sequence, start_s + np.arange(count) / _RATE_HZ)

@@ -82,53 +82,6 @@ def test_absent_joints_are_nan(tmp_path: Path) -> None:
     ]
 
 
-def lifted(rate_hz: float, n_frames: int) -> PoseSequence:
-    """As lifting gives it: Human3.6M's joints, relative to the hips, a camera's axes; every number a line over time."""
-    times_s = 2.0 + np.arange(n_frames) / rate_hz
-    start = np.random.default_rng(4).normal(0, 0.3, (17, 3))
-    start[0] = 0
-    slope = np.where(np.arange(17)[:, None] == 0, 0.0, [0.1, -0.2, 0.3])
-    positions = start + slope * (times_s - 2.0)[:, None, None]
-    return PoseSequence(positions, times_s, H36M_17, "m", "root", up="-y")
-
-
-@pytest.mark.parametrize(
-    ("rate_hz", "n_frames", "rows", "counts"),
-    [
-        (60.0, 61, 31, "31 taken as they are, 0 interpolated, 0 without data"),
-        (50.0, 101, 61, "21 taken as they are, 40 interpolated, 0 without data"),
-        (25.0, 26, 31, "6 taken as they are, 25 interpolated, 0 without data"),
-    ],
-)
-def test_another_rate_becomes_the_kinects_30_frames_a_second(
-    tmp_path: Path, rate_hz: float, n_frames: int, rows: int, counts: str
-) -> None:
-    sequence = lifted(rate_hz, n_frames)
-    lost = recorder_text.write(sequence, tmp_path / "x.txt")
-    assert any("30 a second" in words and f"has {rate_hz:g}" in words and counts in words for words in lost)
-    written = rows_of(tmp_path / "x.txt")
-    np.testing.assert_array_equal(written[:, 0], np.arange(rows))
-    np.testing.assert_allclose(written[:, 1], 2.0 + np.arange(rows) / 30, atol=1e-9)
-    knee = 2 + 3 * KINECT_RECORDER_20.index("left_knee")
-    expected = sequence["left_knee"][0] + np.array([0.1, -0.2, 0.3]) * np.arange(rows)[:, None] / 30
-    np.testing.assert_allclose(written[:, knee : knee + 3], expected * [-1, -1, 1], atol=1e-8)
-
-
-def test_a_kinects_own_uneven_times_stay(tmp_path: Path) -> None:
-    times_s = np.cumsum(np.random.default_rng(0).normal(1 / 30.3, 0.002, 90))
-    uneven = PoseSequence(np.ones((90, 20, 3)), times_s, KINECT_RECORDER_20, "m", "world", up="+y")
-    assert recorder_text.write(uneven, tmp_path / "x.txt") == ()
-    np.testing.assert_allclose(rows_of(tmp_path / "x.txt")[:, 1], times_s, rtol=1e-9)
-
-
-def test_a_gap_stays_a_gap_at_30_frames_a_second(tmp_path: Path) -> None:
-    sequence = lifted(60.0, 61).at(np.r_[0:21, 41:61])
-    lost = recorder_text.write(sequence, tmp_path / "x.txt")
-    assert any("without data" in words and "30 common times" in words for words in lost)
-    missing = np.isnan(rows_of(tmp_path / "x.txt")[:, 2:]).all(axis=1)
-    np.testing.assert_array_equal(np.flatnonzero(missing), np.arange(11, 21))
-
-
 def test_zeros_of_a_recorder(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     rows = np.column_stack([np.arange(3), np.arange(3) / 30, np.ones((3, 60))])
