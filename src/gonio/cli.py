@@ -198,6 +198,7 @@ def lift(
     min_confidence: float = 0.0,
     causal: bool = False,
     flip: bool = True,
+    fps_out: float | None = None,
 ) -> None:
     """3D joints from one camera's 2D keypoints, with the weights of a VideoPose3D network that you have.
 
@@ -211,8 +212,11 @@ def lift(
         min_confidence: Keypoints below this count as missing.
         causal: The checkpoint is a causal network, which needs no later frame; a published file does not tell.
         flip: Average with the answer to the mirrored keypoints, as published results do.
+        fps_out: Frames per second of the output, as 30 for the Kinect recorder's .txt; those of the keypoints where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
     from gonio.pipeline import lift_file
     from gonio.results import provenance_path, write_provenance
@@ -224,6 +228,9 @@ def lift(
     lifted = lift_file(
         keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
     )
+    if fps_out is not None:
+        lifted = at_rate(lifted, fps_out)
+        print(lifted.history[-1])
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     _say_lost(output, lost)
@@ -295,12 +302,53 @@ def evaluate_lifting(
 
 
 @app.command
+def render(
+    keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
+    joints: Annotated[Positional[tuple[Path, ...]], arg(metavar="JOINTS")],
+    output: Output,
+    video: Path | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    blur_faces: bool = False,
+) -> None:
+    """Draw 3D joints beside the picture that they come from, as a video or a GIF.
+
+    Args:
+        keypoints: One person's 2D keypoints, as in "gonio render cam01.npz joints.npz --video cam01.mp4 -o lifted.mp4".
+        joints: Their 3D joints by one or more methods, a panel each, named for its file.
+        output: Where the picture goes: .mp4, or .gif (at most 640 px wide and 15 frames a second).
+        video: The video of the keypoints; without it they are drawn on an empty picture.
+        layout: Joint layout of keypoint files that do not tell it.
+        fps: Frames per second of the files that do not tell it (.npy, OpenPose's folder).
+        blur_faces: Blur the person's face; look before you share.
+    """
+    options = dict(locals())
+    from gonio.results import render_files, write_provenance
+
+    done = render_files(
+        keypoints,
+        joints,
+        output,
+        video_path=video,
+        layout=layout,
+        fps=fps,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    missing = {"2D keypoints": done.frames_without_keypoints, **done.frames_without_joints}
+    lost = [f"{name}: missing in {n} of {done.frames} frames" for name, n in missing.items() if n]
+    write_provenance(output, "render", options, f"{done.frames} frames drawn", *lost)
+    _say_lost(output, tuple(lost))
+
+
+@app.command
 def convert(
     source: Annotated[Positional[Path], arg(metavar="FROM")],
     target: Annotated[Positional[Path], arg(metavar="TO")],
     layout: str | None = None,
     fps: float | None = None,
     unit: Literal["m", "cm", "mm", "px"] | None = None,
+    fps_out: float | None = None,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
 
@@ -310,15 +358,24 @@ def convert(
         layout: Joint layout, where the source does not tell it.
         fps: Frames per second, where the source does not tell them.
         unit: Unit, where the source does not tell it.
+        fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
+    from gonio.core.sequence import PoseSequence
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    if fps_out is not None:
+        if not isinstance(item, PoseSequence):
+            raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
+        item = at_rate(item, fps_out)
+        print(item.history[-1])
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))

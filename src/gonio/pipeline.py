@@ -254,6 +254,16 @@ def detect_video(
     return found, found.person(followed(found, choose), in_words(found, choose))
 
 
+def read_person(path: Path, *, layout: str | None = None, fps: float | None = None) -> PoseSequence:
+    """One person's joints; where the file holds the people of each frame, those of the largest one, who is followed."""
+    item = formats.read(path, layout=layout, rate_hz=fps)
+    if isinstance(item, Detections) and item.positions.shape[1]:
+        item = item.person(followed(item, "largest"), in_words(item, "largest"))
+    if not isinstance(item, PoseSequence):
+        raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
+    return item
+
+
 def lift_file(
     path: Path,
     weights: Path,
@@ -267,11 +277,7 @@ def lift_file(
     """3D joints from a file of one person's 2D keypoints and the weights of a lifting network."""
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"--min-confidence {min_confidence:g} must lie in 0..1")
-    item = formats.read(path, layout=layout, rate_hz=fps)
-    if isinstance(item, Detections) and item.positions.shape[1]:
-        item = item.person(followed(item, "largest"), in_words(item, "largest"))
-    if not isinstance(item, PoseSequence):
-        raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
+    item = read_person(path, layout=layout, fps=fps)
     try:
         lifted = lift(checkpoints.read(weights, causal=causal or None), item, min_confidence=min_confidence, flip=flip)
     except InputError as error:
