@@ -7,8 +7,8 @@ n frames is filled up with its last one, and what was filled does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,18 @@ class Clip:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def at(self, index: slice) -> Clip:
+        """Some of its frames."""
+
+        def part(array: Any) -> Any:
+            return None if array is None else array[index]
+
+        return Clip(*(part(getattr(self, item.name)) for item in fields(self)))
+
+    def unlabelled(self) -> Clip:
+        """Without its answers: targets, mask and root."""
+        return replace(self, targets=None, mask=None, root=None)
+
     def flipped(self, joints_in: Skeleton, joints_out: Skeleton) -> Clip:
         """The mirror image: x negated, left and right exchanged."""
         order_in, order_out = list(joints_in.mirrored_order), list(joints_out.mirrored_order)
@@ -75,6 +87,10 @@ class Clip:
         )
 
 
+Clips = Callable[[int], Sequence[Clip]]
+"""Clips by number: always the same ones for the same number, fresh ones or not for another."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows of several clips. inputs (batch, n + R - 1, joint, feature), all others over the n frames in the middle.
@@ -94,6 +110,8 @@ class Batch:
 
 class Windows:
     """All windows of a list of clips, given out in batches in random order.
+
+    frames  of a window that are predicted; the network sees `architecture.receptive_field` - 1 more
 
     Raises `InputError` where there is no clip, or where some clips have what others lack.
     """
@@ -127,8 +145,15 @@ class Windows:
     def __len__(self) -> int:
         return len(self._starts)
 
+    def steps(self, size: int) -> int:
+        """How many batches `batches` gives."""
+        return max(1, len(self) // size)
+
     def batches(self, size: int, rng: Generator) -> Iterator[Batch]:
-        """Every window once, in random order, `size` at a time; what is left over at the end is not given."""
+        """Every window once, in random order, `size` at a time; what is left over at the end is not given.
+
+        Where there are fewer than `size`, one batch in which they are repeated.
+        """
         order = rng.permutation(len(self))
         if len(order) < size:
             order = np.resize(order, size)
