@@ -281,7 +281,7 @@ def evaluate_lifting(
     for path in (output, lifting_evaluation.table_path(output), provenance_path(output)):
         check_writable(path, [*inputs, *([data] if data is not None else [])])
     network = lifting_evaluation.read_weights(weights, causal=causal)
-    test_set = lifting_evaluation.test_set_of(
+    data_set = lifting_evaluation.evaluation_set(
         data,
         data_3d=data_3d,
         data_2d=data_2d,
@@ -290,9 +290,9 @@ def evaluate_lifting(
         actions=actions,
         noisy=not clean,
     )
-    lifts = lifting_evaluation.network_lifts(network, test_set)
+    lifts = lifting_evaluation.network_lifts(network, data_set)
     notes = lifting_evaluation.scale_note(network)
-    result = lifting_evaluation.evaluate(test_set, lifts, notes=notes, progress=_bar)
+    result = lifting_evaluation.evaluate(data_set, lifts, notes=notes, progress=_bar)
     result.write(output)
     write_provenance(output, "evaluate", options, *result.notes)
     _warn(result.notes)
