@@ -228,12 +228,13 @@ def lift(
     lifted = lift_file(
         keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
     )
+    resampled: tuple[str, ...] = ()
     if fps_out is not None:
         lifted = at_rate(lifted, fps_out)
-        print(lifted.history[-1])
+        resampled = lifted.history[-1:]
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
-    _say_lost(output, lost)
+    _say_lost(output, (*resampled, *lost))
 
 
 @app.command(name="evaluate")
@@ -371,15 +372,16 @@ def convert(
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    resampled: tuple[str, ...] = ()
     if fps_out is not None:
         if not isinstance(item, PoseSequence):
             raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
         item = at_rate(item, fps_out)
-        print(item.history[-1])
+        resampled = item.history[-1:]
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
-    _say_lost(target, lost)
+    _say_lost(target, (*resampled, *lost))
 
 
 @app.command
