@@ -230,12 +230,13 @@ def lift(
     lifted = lift_file(
         keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
     )
+    resampled: tuple[str, ...] = ()
     if fps_out is not None:
         lifted = at_rate(lifted, fps_out)
-        print(lifted.history[-1])
+        resampled = lifted.history[-1:]
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
-    _say_lost(output, lost)
+    _say_lost(output, (*resampled, *lost))
 
 
 @app.command(name="evaluate")
@@ -283,7 +284,7 @@ def evaluate_lifting(
     for path in (output, lifting_evaluation.table_path(output), provenance_path(output)):
         check_writable(path, [*inputs, *([data] if data is not None else [])])
     network = lifting_evaluation.read_weights(weights, causal=causal)
-    test_set = lifting_evaluation.test_set_of(
+    data_set = lifting_evaluation.evaluation_set(
         data,
         data_3d=data_3d,
         data_2d=data_2d,
@@ -292,9 +293,9 @@ def evaluate_lifting(
         actions=actions,
         noisy=not clean,
     )
-    lifts = lifting_evaluation.network_lifts(network, test_set)
+    lifts = lifting_evaluation.network_lifts(network, data_set)
     notes = lifting_evaluation.scale_note(network)
-    result = lifting_evaluation.evaluate(test_set, lifts, notes=notes, progress=_bar)
+    result = lifting_evaluation.evaluate(data_set, lifts, notes=notes, progress=_bar)
     result.write(output)
     write_provenance(output, "evaluate", options, *result.notes)
     _warn(result.notes)
@@ -391,15 +392,16 @@ def convert(
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    resampled: tuple[str, ...] = ()
     if fps_out is not None:
         if not isinstance(item, PoseSequence):
             raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
         item = at_rate(item, fps_out)
-        print(item.history[-1])
+        resampled = item.history[-1:]
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
-    _say_lost(target, lost)
+    _say_lost(target, (*resampled, *lost))
 
 
 @app.command
@@ -456,7 +458,11 @@ def _train_with_options(words: Sequence[str]) -> Callable[..., None]:
 
 
 def _train(config: TrainConfig, output: Path) -> None:
+    from gonio.lifting.training_options import processes
     from gonio.lifting_training import train as run
+
+    epochs = config.training.epochs
+    trained: list[float] = []
 
     def start(material: Material) -> None:
         for read in material.read:
@@ -464,13 +470,15 @@ def _train(config: TrainConfig, output: Path) -> None:
             _warn(read.notes)
 
     def told(entry: dict[str, float]) -> None:
-        number, seconds = f"epoch {entry['epoch']:.0f}/{config.training.epochs}", f"{entry['seconds']:.0f} s"
+        trained.append(entry["epoch"])
+        number, seconds = f"epoch {entry['epoch']:.0f}/{epochs}", f"{entry['seconds']:.0f} s"
         shown = {name: value for name, value in entry.items() if name not in ("epoch", "seconds")}
         values = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items()]
         print("  ".join([number, *values, seconds]), flush=True)
 
     run(config, output, progress=_bar, on_start=start, on_epoch=told)
-    print(f"wrote {output / 'weights.safetensors'}")
+    if processes()[0] == 0:
+        print(f"wrote {output / 'weights.safetensors'}" if trained else f"{output}: all {epochs} epochs were trained")
 
 
 def _compare(trial: Trial, output: Path) -> None:

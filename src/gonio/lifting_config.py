@@ -171,10 +171,7 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training of a lifting network.
-
-    Raises `ConfigError` where no data is named, or data that does not go together.
-    """
+    """A training of a lifting network."""
 
     init: Path | None = None  # weights to begin with, or the name of some that come with gonio; else random ones
     threads: int | None = None  # of torch; as many as it takes where not given

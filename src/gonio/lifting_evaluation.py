@@ -65,17 +65,15 @@ def protocol_l1(noisy: bool) -> Protocol:
     return Protocol(name, EVALUATION_JOINTS, ("left_hip", "right_hip"), "all_frames")
 
 
-def protocol_of_paper(skeleton: Skeleton) -> Protocol:
+def protocol_of_paper(target: Skeleton, keypoints: Skeleton) -> Protocol:
     """Human3.6M or HumanEva as the paper does: all joints, relative to joint 0, the mean of the actions' means."""
-    name = "Human3.6M" if skeleton == H36M_17 else "HumanEva"
-    return Protocol(name, skeleton.joints, (skeleton.joints[0], skeleton.joints[0]), "mean_of_actions")
+    name = f"{'Human3.6M' if target == H36M_17 else 'HumanEva'}, {keypoints.name} keypoints"
+    return Protocol(name, target.joints, (target.joints[0], target.joints[0]), "mean_of_actions")
 
 
 @dataclass(frozen=True, eq=False)
-class TestSet:
+class EvaluationSet:
     """Pairs to be lifted, the protocol that goes with them, and what was left out."""
-
-    __test__ = False  # for pytest, which takes it for a test by its name
 
     pairs: tuple[LabelledPair, ...]
     protocol: Protocol
@@ -191,7 +189,7 @@ def summary_table(result: Evaluation) -> list[tuple[str, ...]]:
 
 
 def evaluate(
-    test_set: TestSet,
+    data_set: EvaluationSet,
     lifts: Mapping[str, Lift],
     *,
     notes: Sequence[str] = (),
@@ -202,7 +200,7 @@ def evaluate(
     Raises `InputError` where there is no pair, where the recordings differ in rate, where a pair cannot be lifted, and
     where an answer has other joints or other times than its target, naming the pair.
     """
-    pairs, protocol = test_set.pairs, test_set.protocol
+    pairs, protocol = data_set.pairs, data_set.protocol
     if not pairs:
         raise InputError("there is nothing to evaluate: no recording is left")
     rates = np.array([pair.target.rate_hz for pair in pairs if len(pair.target) > 1])
@@ -222,7 +220,7 @@ def evaluate(
         scores[way] = _scores(pairs, protocol, tallies)
         wanted = sum(tally.wanted for tally in tallies)
         missing = max(missing, 1 - sum(int(tally.counts[0].sum()) for tally in tallies) / max(wanted, 1))
-    return Evaluation(protocol, rate_hz, missing, scores, (*test_set.notes, *notes))
+    return Evaluation(protocol, rate_hz, missing, scores, (*data_set.notes, *notes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,7 +297,7 @@ def _errors(means: FloatArray, frames: int) -> Errors:
     return Errors(mpjpe, n_mpjpe, pa_mpjpe, mpjve, frames)
 
 
-def test_set_of(
+def evaluation_set(
     data: Path | None = None,
     *,
     data_3d: Path | None = None,
@@ -308,7 +306,7 @@ def test_set_of(
     subjects: Collection[str] | None = None,
     actions: Collection[str] | None = None,
     noisy: bool = True,
-) -> TestSet:
+) -> EvaluationSet:
     """The test set of a folder, or of a 3D and a 2D file of VideoPose3D's.
 
     data      a folder with UI-PRMD's "Segmented Movements", or with one data_3d_*.npz and one data_2d_*.npz
@@ -328,7 +326,7 @@ def test_set_of(
             if data_2d is not None or cameras is not None:
                 raise ConfigError(f"--data-2d and --cameras go with VideoPose3D's sets; {data} holds no data_3d_*.npz")
             found = ui_prmd_pairs(data, subjects, actions=actions, noisy=noisy)
-            return TestSet(found.items, protocol_l1(noisy), found.skipped)
+            return EvaluationSet(found.items, protocol_l1(noisy), found.skipped)
         data_3d = data_3d or _only(data, sets_3d, "--data-3d")
         data_2d = data_2d or _only(data, sorted(data.glob("data_2d_*.npz")), "--data-2d")
     assert data_3d is not None
@@ -338,7 +336,9 @@ def test_set_of(
     pairs = videopose3d_pairs(
         data_3d, data_2d, subjects=_test_subjects(data_3d, subjects), actions=actions, cameras=cameras
     )
-    return TestSet(pairs.items, protocol_of_paper(pairs[0].target.skeleton), pairs.skipped)
+    return EvaluationSet(
+        pairs.items, protocol_of_paper(pairs[0].target.skeleton, pairs[0].keypoints.skeleton), pairs.skipped
+    )
 
 
 def read_weights(path: Path, *, causal: bool = False) -> Weights:
@@ -357,7 +357,7 @@ def read_weights(path: Path, *, causal: bool = False) -> Weights:
     return checkpoints.read(path, causal=causal or None)
 
 
-def network_lifts(weights: Weights, test_set: TestSet) -> dict[str, Lift]:
+def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
     """Both ways of lifting with a network: "flip_averaged" and "plain".
 
     COCO's keypoints go through `gonio.lifting.lifter.lift`, which bridges gaps; those of another layout, without gaps,
@@ -367,9 +367,9 @@ def network_lifts(weights: Weights, test_set: TestSet) -> dict[str, Lift]:
     Raises `InputError` where the network takes or gives another number of joints than the set has.
     """
     architecture = weights.architecture
-    pair = test_set.pairs[0]
+    pair = data_set.pairs[0]
     seen, wanted = pair.keypoints.skeleton, pair.target.skeleton
-    features = architecture.in_features if _by_lifter(weights, pair) else 2
+    features = architecture.in_features if _takes_bodies(weights) else 2
     taken = len(COCO_17) if _by_lifter(weights, pair) else len(seen)
     fits = (taken, features, len(wanted)) == (
         architecture.in_joints,
@@ -379,16 +379,20 @@ def network_lifts(weights: Weights, test_set: TestSet) -> dict[str, Lift]:
     if not fits:
         raise InputError(
             f"the network takes {architecture.in_joints} joints with {architecture.in_features} numbers and gives "
-            f"{architecture.out_joints}; {test_set.protocol.name} has {len(seen)} ({seen.name}) and {len(wanted)} "
+            f"{architecture.out_joints}; {data_set.protocol.name} has {len(seen)} ({seen.name}) and {len(wanted)} "
             f"({wanted.name}): choose data or weights of one layout"
         )
     return {way: partial(_lifted, weights, flip=flip) for way, flip in _WAYS.items()}
 
 
 def _by_lifter(weights: Weights, pair: LabelledPair) -> bool:
-    return weights.metadata.get("normalisation") == "body" or (
-        pair.keypoints.skeleton == COCO_17 and pair.target.skeleton == H36M_17
-    )
+    coco = pair.keypoints.skeleton == COCO_17 and pair.target.skeleton == H36M_17
+    return coco or _takes_bodies(weights)
+
+
+def _takes_bodies(weights: Weights) -> bool:
+    """A network of gonio's own, which is given bodies without their size, not screen coordinates."""
+    return weights.metadata.get("normalisation") == "body"
 
 
 def _lifted(weights: Weights, pair: LabelledPair, *, flip: bool) -> PoseSequence:
@@ -413,7 +417,7 @@ def _lifted(weights: Weights, pair: LabelledPair, *, flip: bool) -> PoseSequence
 
 def scale_note(weights: Weights) -> tuple[str, ...]:
     """What must be said of the size of a network's bodies."""
-    if weights.metadata.get("normalisation") != "body":
+    if not _takes_bodies(weights):
         return ()
     return ("the network knows no absolute size and one was assumed: read N-MPJPE and PA-MPJPE rather than MPJPE",)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -42,7 +41,7 @@ from gonio.lifting.checkpoints import Weights
 from gonio.lifting.clips import SCREEN, body_clip, screen_clip, unlabelled_body_clip, unlabelled_screen_clip
 from gonio.lifting.normalisation import NORMALISATION, body_size_m
 from gonio.lifting.shipped import weights_file
-from gonio.lifting.training_options import processes
+from gonio.lifting.training_options import CHECKPOINT, LOG, processes
 from gonio.lifting.windows import Clip, Clips
 from gonio.lifting_config import (
     GroupConfig,
@@ -127,7 +126,6 @@ def train(
     Raises `MissingExtraError` without torch, `ConfigError` where the folder holds another training, `InputError` where
     data cannot be read or used, and `GonioError` where the training breaks down.
     """
-    began = time.perf_counter()
     training, torch = _torch()
     output = Path(output)
     rank, world = processes()
@@ -135,17 +133,15 @@ def train(
     init = None if config.init is None else checkpoints.read(weights_file(config.init))
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    material = read_material(config, progress)
+    material = read_material(config, progress if rank == 0 else silent)
     task = training.Task(_architecture(config, material, init), material.joints_in, material.joints_out)
-    metadata = _metadata(config, material)
     if rank == 0:
-        _write_json(output / CONFIG, as_plain(config))
         on_start(material)
     log: list[Entry] = []
 
-    def record() -> None:
+    def record(entry: Entry) -> None:
+        log[:] = json.loads((output / LOG).read_text(encoding="utf-8"))
         content = {
-            "configuration": as_plain(config),
             "versions": versions() | {"torch": torch.__version__},
             "data": [asdict(read) for read in material.read],
             "seed": config.training.seed,
@@ -153,22 +149,18 @@ def train(
             "processes": world,
             "precision": training.precision_of(config.training),
             "parameters": task.architecture.parameters,
-            "duration_s": round(time.perf_counter() - began, 1),
+            "duration_s": round(sum(entry["seconds"] for entry in log), 1),
             "log": log,
         }
+        _write_json(output / CONFIG, as_plain(config))
         _write_json(output / RUN, content)
-
-    def told(entry: Entry) -> None:
-        log[:] = json.loads((output / training.LOG).read_text(encoding="utf-8"))
-        record()
         on_epoch(entry)
 
     with contextlib.ExitStack() as stack:
         labelled = material.labelled
         if material.made:
             labelled = stack.enter_context(Ahead(labelled, config.training.epochs * world - 1, world))
-        if rank == 0:
-            stack.callback(_draw, output, log, material)
+        stack.callback(_draw, output, log, material)
         weights: Weights = training.train(
             task,
             config.training,
@@ -178,8 +170,8 @@ def train(
             validation=material.validation,
             unit_mm=material.unit_mm,
             init=init,
-            metadata=metadata,
-            on_epoch=told,
+            metadata=_metadata(config, material),
+            on_epoch=record,
         )
     return weights
 
@@ -200,12 +192,12 @@ def _torch() -> tuple[ModuleType, ModuleType]:
 
 
 def _check_output(output: Path, config: TrainConfig) -> None:
-    """The folder is new, empty, or that of a training; and no input lies in it."""
-    if output.is_dir() and (output / CONFIG).is_file():
-        return
+    """The folder is new, empty, or that of a training; and it lies in no input."""
     for path in config.files:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
+    if (output / CHECKPOINT).is_file():
+        return
     check_writable(output, config.files)
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; the results of a training are a folder, choose another -o")
@@ -386,8 +378,14 @@ def _stereo_clips(config: StereoConfig, causal: bool, read: list[Read]) -> list[
     if joints.frame != "world":
         raise InputError(f"{config.joints}: its joints are in the frame {joints.frame!r}, not in the world of a rig")
     views, notes = _slowed(keypoints)
-    clips = [clip for view in views for clip in [_stereo_clip(config, view, joints, camera, causal)]]
-    read.append(Read(f"stereo {config.joints.name}, {config.camera}", 1, sum(map(len, clips)), notes))
+    clips = [_stereo_clip(config, view, joints, camera, causal) for view in views]
+    frames = sum(map(len, clips))
+    bare = sum(int((~clip.mask.any(axis=1)).sum()) for clip in clips if clip.mask is not None)
+    if bare == frames:
+        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
+    if bare:
+        notes = (*notes, f"{config.keypoints.name}: {bare} of {frames} frames have no joints of their time")
+    read.append(Read(f"stereo {config.joints.name}, {config.camera}", 1, frames, notes))
     return clips
 
 
@@ -538,13 +536,10 @@ def _own_keypoints(config: KeypointsConfig) -> tuple[PoseSequence, Camera, tuple
 
 
 def _person(path: Path, layout: str | None, fps: float | None, size_px: tuple[int, int] | None) -> PoseSequence:
-    keypoints = read_person(path, layout=layout, fps=fps)
+    keypoints = read_person(path, layout=layout, fps=fps, size_px=size_px)
     if keypoints.dimensions != 2:
         raise InputError(f"{path}: holds 3D joints; 2D keypoints are needed")
-    found = keypoints.image_size_px
-    if found is not None and size_px is not None and tuple(found) != tuple(size_px):
-        raise InputError(f"{path}: its images are {found[0]}x{found[1]} px, the camera's {size_px[0]}x{size_px[1]}")
-    return keypoints if size_px is None else keypoints.derive(image_size_px=size_px)
+    return keypoints
 
 
 def _camera_of_rig(path: Path, name: str) -> Camera:

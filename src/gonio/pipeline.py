@@ -254,9 +254,11 @@ def detect_video(
     return found, found.person(followed(found, choose), in_words(found, choose))
 
 
-def read_person(path: Path, *, layout: str | None = None, fps: float | None = None) -> PoseSequence:
+def read_person(
+    path: Path, *, layout: str | None = None, fps: float | None = None, size_px: tuple[int, int] | None = None
+) -> PoseSequence:
     """One person's joints; where the file holds the people of each frame, those of the largest one, who is followed."""
-    item = formats.read(path, layout=layout, rate_hz=fps)
+    item = formats.read(path, layout=layout, rate_hz=fps, image_size_px=size_px)
     if isinstance(item, Detections) and item.positions.shape[1]:
         item = item.person(followed(item, "largest"), in_words(item, "largest"))
     if not isinstance(item, PoseSequence):

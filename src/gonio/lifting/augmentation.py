@@ -36,10 +36,7 @@ RATE_HZ = 50.0
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How clips are drawn and changed. A share is the probability that a clip is changed so.
-
-    Raises `ConfigError` where a value is out of range.
-    """
+    """How clips are drawn and changed. A share is the probability that a clip is changed so."""
 
     length_s: float = 5.0  # longest piece that is cut out of a recording
     speed: tuple[float, float] = (0.7, 1.5)  # played so many times as fast, from..to; also what other frame rates show

@@ -39,10 +39,9 @@ from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.losses import bone_length_loss, mpjpe, mpjve, n_mpjpe, reprojection_loss, weighted_mpjpe
 from gonio.lifting.network import TemporalModel, batch_norm_momentum, model_of, weights_of
-from gonio.lifting.training_options import TrainingOptions, processes
+from gonio.lifting.training_options import CHECKPOINT, LOG, WEIGHTS, TrainingOptions, processes
 from gonio.lifting.windows import Batch, Clip, Clips, Windows
 
-CHECKPOINT, WEIGHTS, LOG = "checkpoint.pt", "weights.safetensors", "log.json"
 _MEASURED_FRAMES, _MEASURED_WINDOWS = 64, 256  # of a window, and windows at once, where nothing is learned
 
 

@@ -9,13 +9,13 @@ from typing import Literal
 from gonio.errors import ConfigError
 from gonio.lifting.architecture import Form
 
+CHECKPOINT, WEIGHTS, LOG = "checkpoint.pt", "weights.safetensors", "log.json"
+"""What a training leaves in its folder."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train. Where the paper says it (Pavllo et al. 2019, section 5.3), the default is the paper's.
-
-    Raises `ConfigError` where a value is out of range.
-    """
+    """How to train. Where the paper says it (Pavllo et al. 2019, section 5.3), the default is the paper's."""
 
     epochs: int = 60  # a finished training goes on where this is raised; the paper's networks had 80
     passes: int = 1  # how often an epoch goes through its clips

@@ -20,6 +20,9 @@ Image = NDArray[np.uint8]
 
 SUBPIXEL_BITS = 4
 
+_SMALLEST_PX = 7  # of letters that can be read
+_EMS_PER_LETTER = 1.4  # letters are about 0.6 of their height wide, and a margin
+
 
 def scaled(image: Image, max_height_px: int | None) -> tuple[Image, float]:
     """A copy of the picture, made smaller where it is too high, and by which factor."""
@@ -141,11 +144,15 @@ def legend(text_px: int, with_reprojection: bool, with_others: bool) -> Image:
 
 @functools.lru_cache(maxsize=32)
 def caption(words: str, text_px: int, width_px: int) -> Image:
-    """(height, width, 4) uint8: words, dark on nothing, in the middle of a strip; smaller where they would not fit."""
+    """(height, width, 4) uint8: words, dark on nothing, in the middle of a strip.
+
+    Smaller where they would not fit; without their beginning where they would be too small to read.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    dpi = 100
-    text_px = max(min(text_px, round(1.5 * width_px / max(len(words), 1))), 6)
+    dpi, most = 100, round(_EMS_PER_LETTER * width_px / _SMALLEST_PX)
+    words = words if len(words) <= most else "…" + words[1 - most :]
+    text_px = max(min(text_px, round(_EMS_PER_LETTER * width_px / max(len(words), 1))), _SMALLEST_PX)
     figure = Figure(figsize=(width_px / dpi, 1.8 * text_px / dpi), dpi=dpi, facecolor=(1, 1, 1, 0))
     figure.text(
         0.5, 0.5, words, color=INK, size=text_px * 72 / dpi, ha="center", va="center_baseline", parse_math=False

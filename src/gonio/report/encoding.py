@@ -3,6 +3,7 @@
 An MP4 (4:2:0, even sizes, index first) is what every browser plays. Its times are those of the frames, in units of
 1/90000 s from the first one: a recording with an uneven rate stays uneven. A GIF counts in 1/100 s and has 256 colours
 for all of its pictures: some that must come out as they are, and the ones that fit its first pictures best.
+Its last picture stays as long as one before it.
 
 Frames are taken one by one and not kept, so memory does not grow with the length of the video.
 """
@@ -64,10 +65,12 @@ def write_gif(path: Path, frames: Iterable[VideoFrame], colours: Sequence[tuple[
     sample = list(islice(checked, _SAMPLE))
     palette = _palette([frame.image for frame in sample], colours)
     nearest = _nearest(palette)
+    intervals_s = np.diff([frame.time_s for frame in sample])
+    last = round(float(np.median(intervals_s)) * _GIF_HZ) if len(intervals_s) else _GIF_HZ
     height, width = first.image.shape[:2]
     with replacing(path) as temporary:
         try:
-            with av.open(str(temporary), "w", format="gif") as container:
+            with av.open(str(temporary), "w", format="gif", options={"final_delay": str(last)}) as container:
                 stream: Any = container.add_stream("gif", rate=_GIF_HZ)
                 stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
                 stream.codec_context.time_base = fractions.Fraction(1, _GIF_HZ)

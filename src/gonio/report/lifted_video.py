@@ -291,19 +291,25 @@ def _around(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) ->
 
 
 def _picture_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) -> FloatArray:
-    """(2,) along the floor's x and z, of length 1: what points to the right in the picture; x where nothing tells."""
+    """(2,) along the floor's x and z, of length 1: what points to the right in the picture; x where nothing tells.
+
+    Columns of the picture are a linear function of the joints' places, in each frame about its own mean; the part of
+    the vertical in it is the camera's roll and is left out.
+    """
     shared = sequence.common_joints(keypoints)
     rows = nearest_rows(sequence.times_s, keypoints.times_s)
-    columns = [sequence.skeleton.index(joint) for joint in shared]
-    flat = own[rows][:, columns][..., [0, 2]]
-    pixels = keypoints.select(shared).positions[..., 0]
-    there = (rows >= 0)[:, None] & is_there(flat) & np.isfinite(pixels)
-    weight = there / np.maximum(there.sum(axis=1, keepdims=True), 1)  # each frame without its own mean
-    flat = np.where(there[..., None], flat, 0.0)
-    pixels = np.where(there, pixels, 0.0)
-    flat = (flat - (weight[..., None] * flat).sum(axis=1, keepdims=True))[there]
-    pixels = (pixels - (weight * pixels).sum(axis=1, keepdims=True))[there]
-    across = np.linalg.lstsq(flat, pixels, rcond=None)[0] if len(flat) >= 2 else np.zeros(2)
+    places = own[rows][:, [sequence.skeleton.index(joint) for joint in shared]]
+    columns = keypoints.select(shared).positions[..., :1]
+    there = (rows >= 0)[:, None] & is_there(places) & is_there(columns)
+
+    def about_mean(values: FloatArray) -> FloatArray:
+        count = np.maximum(there.sum(axis=1), 1)[:, None, None]
+        mean = np.where(there[..., None], values, 0.0).sum(axis=1, keepdims=True) / count
+        return np.asarray((values - mean)[there])
+
+    if not there.any():
+        return np.array([1.0, 0.0])
+    across = np.linalg.lstsq(about_mean(places), about_mean(columns)[:, 0], rcond=None)[0][[0, 2]]
     length = float(np.linalg.norm(across))
     return np.asarray(across / length) if length > 1e-9 else np.array([1.0, 0.0])
 
