@@ -1,19 +1,23 @@
 """Keypoints of one camera, with their 3D answer or without, as the clips that a network is trained on.
 
-Two normalisations. "body" is that of gonio's own networks (`gonio.lifting.normalisation`): the camera of such a clip
-has a focal length of 1 / the body's length in every frame, and nothing else. "screen" is that of published networks
+Two normalisations. "body" is that of gonio's own networks (`gonio.lifting.normalisation`), targets in body sizes. The
+body's length L on a plane at distance 1 is not in the input, and so no network can tell from it how far away somebody
+is. What it can tell is how much nearer or further than 1 / L, the distance at which a body of size 1 in full length has
+the length L: this is the unit of the root, which therefore lies near (0, 0, 1). The camera of such a clip has a focal
+length of 1 / L in every frame, and nothing else. "screen" is that of published networks
 (`gonio.lifting.prediction.normalise_screen`), metres relative to joint 0, and the camera is Human3.6M's in the same
 coordinates.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera
 from gonio.core.sequence import PoseSequence
 from gonio.errors import InputError
@@ -39,7 +43,7 @@ class Labelled(Protocol):
 
 
 def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Clip:
-    """A pair as a network of gonio's sees it; targets and root in body sizes.
+    """A pair as a network of gonio's sees it.
 
     sure  confidence 1 for every keypoint that is there
 
@@ -50,27 +54,25 @@ def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Cl
         raise InputError("the camera is not known; keypoints cannot be turned to a body before it")
     found = body_input(pair.keypoints, pair.camera, causal=causal)
     targets, mask, size = body_target(pair.target, found.rotations)
-    root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size
-    inputs, camera, seen = _body_arrays(found, sure)
-    return Clip(inputs, targets, mask, root.astype(np.float32), camera, seen)
+    root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size * found.lengths[:, None]
+    return replace(_seen_body(found, sure), targets=targets, mask=mask, root=root.astype(np.float32))
 
 
 def unlabelled_body_clip(keypoints: PoseSequence, camera: Camera, *, causal: bool = False) -> Clip:
     """Keypoints that nobody labelled, as a network of gonio's sees them. Raises `InputError` as `body_clip` does."""
-    inputs, projection, seen = _body_arrays(body_input(keypoints, camera, causal=causal), sure=False)
-    return Clip(inputs, camera=projection, seen=seen)
+    return _seen_body(body_input(keypoints, camera, causal=causal), sure=False)
 
 
-def _body_arrays(found: BodyInput, sure: bool) -> tuple[NDArray[np.float32], NDArray[np.float32], BoolArray]:
-    """Inputs, the camera that projects targets + root onto them, and which keypoints are there."""
+def _seen_body(found: BodyInput, sure: bool) -> Clip:
     inputs = found.inputs
     seen = inputs[..., 2] > 0
     if sure:
         inputs = inputs.copy()
         inputs[..., 2] = seen
+    distances = (1 / found.lengths).astype(np.float32)
     camera = np.zeros((len(inputs), 9), np.float32)
-    camera[:, :2] = 1 / found.lengths[:, None]
-    return inputs, camera, seen
+    camera[:, :2] = distances[:, None]
+    return Clip(inputs, camera=camera, seen=seen, root_unit=distances)
 
 
 def screen_clip(pair: Labelled) -> Clip:

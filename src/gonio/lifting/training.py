@@ -296,6 +296,8 @@ class _Run:
         if other.seen is not None:
             seen = seen & torch.from_numpy(other.seen)
         keypoints = torch.from_numpy(other.keypoints)
+        if other.root_unit is not None:
+            root = root * torch.from_numpy(other.root_unit)[..., None, None]
         joints_in, joints_out = self._task.joints_in, self._task.joints_out
         terms = {}
         if self._options.reprojection_weight:
@@ -386,12 +388,12 @@ def _not_a_number(epoch: int, what: str) -> GonioError:
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested dicts as one, with dots between the keys."""
-    if not isinstance(value, dict):
+    """Nested dicts and lists as one dict, with dots between the keys."""
+    if not isinstance(value, dict | list):
         return {name: value}
     leaves: dict[str, Any] = {}
-    for key, item in value.items():
-        leaves |= _leaves(item, f"{name}.{key}" if name else key)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        leaves |= _leaves(item, f"{name}.{key}" if name else str(key))
     return leaves
 
 
