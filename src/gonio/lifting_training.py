@@ -271,7 +271,7 @@ def _body_material(config: TrainConfig, progress: Progress) -> Material:
     fixed = [clip for one in config.stereo for clip in _stereo_clips(one, causal, read)]
     unlabelled = None
     if config.unlabelled is not None:
-        unlabelled = partial(_shared, _unlabelled_bodies(config, config.unlabelled, read), processes()[1])
+        unlabelled = partial(shared_clips, _unlabelled_bodies(config, config.unlabelled, read), processes()[1])
     validation: list[Clip] = []
     sizes_m: list[float] = []
     if config.validation is not None:
@@ -288,7 +288,7 @@ def _body_material(config: TrainConfig, progress: Progress) -> Material:
         features=3,
         rate_hz=RATE_HZ,
         labelled=partial(
-            _body_clips,
+            body_clips,
             bodies=bodies,
             augmentation=None if capture is None else capture.augmentation,
             frames=0 if capture is None else capture.frames,
@@ -305,7 +305,7 @@ def _body_material(config: TrainConfig, progress: Progress) -> Material:
     )
 
 
-def _body_clips(
+def body_clips(
     number: int,
     *,
     bodies: Bodies | None,
@@ -317,13 +317,13 @@ def _body_clips(
     causal: bool,
 ) -> Sequence[Clip]:
     """Fresh clips from bodies, and this process' share of the fixed ones."""
-    shared = _shared(fixed, world, number)
+    shared = shared_clips(fixed, world, number)
     if bodies is None or augmentation is None:
         return shared
     return [*virtual_clips(bodies, augmentation, frames, np.random.default_rng([seed, number]), causal=causal), *shared]
 
 
-def _shared(clips: Sequence[Clip], world: int, number: int) -> Sequence[Clip]:
+def shared_clips(clips: Sequence[Clip], world: int, number: int) -> Sequence[Clip]:
     """Of clips that are the same in every epoch: those of this process."""
     if world == 1:
         return clips
@@ -484,8 +484,8 @@ def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Pro
         joints_out=joints_out,
         features=2,
         rate_hz=rate_hz,
-        labelled=partial(_shared, clips, world),
-        unlabelled=partial(_shared, unlabelled, world) if unlabelled else None,
+        labelled=partial(shared_clips, clips, world),
+        unlabelled=partial(shared_clips, unlabelled, world) if unlabelled else None,
         validation=tuple(validation),
         unit_mm=1000.0,
         read=tuple(read),
