@@ -32,7 +32,7 @@ from gonio.core.camera import Camera
 from gonio.core.clock import at_rate, resample
 from gonio.core.files import check_writable, replacing
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
+from gonio.core.skeleton import COCO_17, H36M_17, Skeleton, joint_map
 from gonio.errors import ConfigError, InputError, MissingExtraError
 from gonio.lifting import checkpoints
 from gonio.lifting.augmentation import RATE_HZ, Augmentation, Bodies, virtual_clips
@@ -381,8 +381,6 @@ def _stereo_clips(config: StereoConfig, causal: bool, read: list[Read]) -> list[
     clips = [_stereo_clip(config, view, joints, camera, causal) for view in views]
     frames = sum(map(len, clips))
     bare = sum(int((~clip.mask.any(axis=1)).sum()) for clip in clips if clip.mask is not None)
-    if bare == frames:
-        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
     if bare:
         notes = (*notes, f"{config.keypoints.name}: {bare} of {frames} frames have no joints of their time")
     read.append(Read(f"stereo {config.joints.name}, {config.camera}", 1, frames, notes))
@@ -394,6 +392,12 @@ def _stereo_clip(
 ) -> Clip:
     """The keypoints' frames with the joints of the same moments; frames without joints count as not labelled."""
     body = resample(joints, keypoints.times_s - config.offset_s).to_skeleton(H36M_17)
+    kinds = np.array(joint_map(joints.skeleton, H36M_17).kinds)
+    same_place = body.positions.copy()
+    same_place[:, kinds == "counterpart"] = np.nan  # lies elsewhere by definition, which the network would learn
+    body = body.derive("joints of another definition left out", positions=same_place)
+    if not body.valid.any():
+        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
     in_camera = body.transformed(
         camera.rotation, camera.translation, frame="camera", frame_name=camera.name, up=None, step="into the camera"
     )
