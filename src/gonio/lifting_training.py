@@ -18,7 +18,7 @@ import contextlib
 import importlib.util
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +47,7 @@ from gonio.lifting_config import (
     GroupConfig,
     KeypointsConfig,
     MotionCaptureConfig,
+    NetworkConfig,
     StereoConfig,
     TrainConfig,
     UnlabelledConfig,
@@ -130,11 +131,17 @@ def train(
     output = Path(output)
     rank, world = processes()
     _check_output(output, config)
-    init = None if config.init is None else checkpoints.read(weights_file(config.init))
+    init = None
+    if config.init is not None:
+        init = checkpoints.read(weights_file(config.init))
+        config = replace(config, network=_shape_of(init, config))
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     material = read_material(config, progress if rank == 0 else silent)
-    task = training.Task(_architecture(config, material, init), material.joints_in, material.joints_out)
+    if init is not None:
+        _check_fit(config, init, material)
+    architecture = config.network.architecture(len(material.joints_in), material.features, len(material.joints_out))
+    task = training.Task(architecture, material.joints_in, material.joints_out)
     if rank == 0:
         on_start(material)
     log: list[Entry] = []
@@ -203,21 +210,31 @@ def _check_output(output: Path, config: TrainConfig) -> None:
         raise InputError(f"{output}: is a file; the results of a training are a folder, choose another -o")
 
 
-def _architecture(config: TrainConfig, material: Material, init: Weights | None) -> Any:
-    network = config.network
+def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
+    """The network of given weights, with the configuration's dropout.
+
+    Raises `ConfigError` where the configuration asks for another one.
+    """
+    a = init.architecture
+    shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)
+    for item in fields(NetworkConfig):
+        asked, theirs = getattr(config.network, item.name), getattr(shape, item.name)
+        if asked not in (theirs, item.default):
+            raise ConfigError(f"{config.init}: has {item.name} = {theirs}; network.{item.name} = {asked}: leave it out")
+    return shape
+
+
+def _check_fit(config: TrainConfig, init: Weights, material: Material) -> None:
+    a = init.architecture
     joints = len(material.joints_in), material.features, len(material.joints_out)
-    if init is None:
-        return network.architecture(*joints)
-    theirs = init.architecture
-    if (theirs.in_joints, theirs.in_features, theirs.out_joints) != joints:
+    if (a.in_joints, a.in_features, a.out_joints) != joints:
         raise ConfigError(
-            f"{config.init}: takes {theirs.in_joints} joints with {theirs.in_features} numbers and gives "
-            f"{theirs.out_joints}; this data has {joints[0]}, {joints[1]} and {joints[2]}"
+            f"{config.init}: takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this "
+            f"data has {joints[0]}, {joints[1]} and {joints[2]}"
         )
     kind = init.metadata.get("normalisation", SCREEN)
     if kind != material.normalisation:
         raise ConfigError(f"{config.init}: takes {kind!r} coordinates; this data is for {material.normalisation!r}")
-    return type(theirs)(**(asdict(theirs) | {"dropout": network.dropout}))
 
 
 def _metadata(config: TrainConfig, material: Material) -> dict[str, Any]:
@@ -415,7 +432,6 @@ def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list
     causal = config.network.causal
     clips: list[Clip] = []
     if wanted.subjects:
-        _disjoint(wanted.subjects, (s for group in config.ui_prmd for s in group.subjects))
         pairs = ui_prmd_pairs(config.ui_prmd[0].path, wanted.subjects)
         clips += [body_clip(pair, causal=causal).unlabelled() for pair in pairs]
         read.append(_pairs_read("unlabelled", pairs))
@@ -565,7 +581,7 @@ def _pairs_read(name: str, pairs: Loaded[LabelledPair]) -> Read:
     return Read(f"{name} {subjects}", len(pairs), sum(len(pair.keypoints) for pair in pairs), pairs.skipped)
 
 
-def _disjoint(subjects: Collection[str], others: Iterator[str] | Collection[str]) -> None:
+def _disjoint(subjects: Collection[str], others: Collection[str]) -> None:
     both = sorted(set(subjects) & set(others))
     if both:
         raise ConfigError(f"subjects {', '.join(both)} are named for two purposes; a person can have one alone")
