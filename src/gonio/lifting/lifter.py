@@ -20,6 +20,7 @@ from gonio.errors import InputError
 from gonio.lifting.body_lifting import BodyTask, body_task
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.normalisation import NORMALISATION
+from gonio.lifting.placing import with_stature
 from gonio.lifting.prediction import predict
 from gonio.lifting.screen_lifting import ScreenTask, screen_task
 
@@ -59,8 +60,8 @@ def lift(
     camera          that saw them, for gonio's own networks; assumed from the size of the image where not given
     min_confidence  keypoints below it count as missing
     flip            average with the answer to the mirrored keypoints, as published results do
-    stature_m       of the person, for gonio's own networks; 1.70 where not told. Published networks give the size of
-                    the people they were trained on
+    stature_m       of the person. Where not told gonio's own networks take 1.70 m, published ones give the size of the
+                    people they were trained on
 
     What was masked, filled or assumed is in the history. Raises `InputError` where keypoints cannot be lifted or do not
     fit the network, and `ConfigError` where the stature is not a person's.
@@ -93,7 +94,10 @@ def lift_all(
         ", averaged with the mirrored keypoints" if flip else ""
     )
     answers = _answers(weights, tasks, H36M_17 if flip else None)
-    return {name: task.joints(answers[name]).derive(step, source=source) for name, task in tasks.items()}
+    lifted = {name: task.joints(answers[name]).derive(step, source=source) for name, task in tasks.items()}
+    if stature_m is not None and not takes_bodies(weights):
+        lifted = {name: with_stature(joints, stature_m) for name, joints in lifted.items()}
+    return lifted
 
 
 def root_trajectories(

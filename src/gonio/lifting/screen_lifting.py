@@ -48,7 +48,7 @@ class ScreenTask:
         rate_hz = self.keypoints.rate_hz
         steps = [
             f"keypoints missing or below confidence {self.min_confidence:g}: {int((~self.seen).sum())} of "
-            f"{self.seen.size}, in {int(doubtful.sum())} of {len(doubtful)} frames; taken from the straight line "
+            f"{self.seen.size}, in {int(doubtful.sum())} of {doubtful.size} frames; taken from the straight line "
             f"between their neighbours"
         ]
         if abs(rate_hz - TRAINED_HZ) >= 1:
