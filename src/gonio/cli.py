@@ -191,26 +191,37 @@ def triangulate(
 @app.command
 def lift(
     keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
-    weights: Path,
     output: Output,
+    weights: Annotated[Path | None, arg(metavar="NAME|FILE")] = None,
     layout: str | None = None,
     fps: float | None = None,
+    size: tuple[int, int] | None = None,
     min_confidence: float = 0.0,
     causal: bool = False,
     flip: bool = True,
+    height: float | None = None,
+    segment: str | None = None,
+    focal: float | None = None,
+    place: Literal["root", "geometry", "network"] = "root",
 ) -> None:
-    """3D joints from one camera's 2D keypoints, with the weights of a VideoPose3D network that you have.
+    """3D joints from one camera's 2D keypoints, by a network.
 
     Args:
         keypoints: One person's 2D keypoints (.npz, .csv or an OpenPose folder), as "gonio detect" writes them.
-        weights: A published checkpoint (such as pretrained_h36m_detectron_coco.bin; its tensors are read, nothing in it
-            is executed) or a .safetensors file.
         output: Where the joints go: .npy, .npz, .trc, .csv or .txt.
+        weights: Weights that come with gonio, by name; a .safetensors file; or a published checkpoint of VideoPose3D
+            (such as pretrained_h36m_detectron_coco.bin; its tensors are read, nothing in it is executed).
         layout: Joint layout of keypoint files that do not tell it.
         fps: Frames per second of keypoint files that do not tell it.
+        size: Width and height, pixels, of the images of keypoint files that do not tell it.
         min_confidence: Keypoints below this count as missing.
-        causal: The checkpoint is a causal network, which needs no later frame; a published file does not tell.
+        causal: Take a causal network, which needs no later frame. A published checkpoint does not tell that it is one.
         flip: Average with the answer to the mirrored keypoints, as published results do.
+        height: The person's stature, metres; 1.70 is assumed where nothing tells the size.
+        segment: Or a segment that was measured, metres, as in thigh=0.42 (thigh, shank, upper_arm or forearm).
+        focal: Focal length, pixels; 0.9 of the image's longer side is assumed where not given.
+        place: Joints relative to the mid-hip (root); or in the camera's frame, placed where they fall on the keypoints
+            (geometry) or by the weights' own second network, where they have one (network).
     """
     options = dict(locals())
     from gonio.core.files import check_writable
@@ -220,13 +231,27 @@ def lift(
 
     formats.check_target(output, 3)
     for path in (output, provenance_path(output)):
-        check_writable(path, [keypoints, weights])
+        check_writable(path, [keypoints, *([] if weights is None else [weights])])
     lifted = lift_file(
-        keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
+        keypoints,
+        weights,
+        layout=layout,
+        fps=fps,
+        size_px=size,
+        min_confidence=min_confidence,
+        causal=causal,
+        flip=flip,
+        height_m=height,
+        segment=segment,
+        focal_px=focal,
+        place=place,
     )
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     _say_lost(output, lost)
+    for step in lifted.history:
+        if "assumed" in step:
+            print(f"  {step}")
 
 
 @app.command
@@ -297,6 +322,8 @@ def _compare(trial: Trial, output: Path) -> None:
     _warn((*measurement.warnings, *face_warnings(trial)))
     write_results(output, measurement, result, _bar)
     print(_table(result))
+    for sentence in measurement.assumptions:
+        print(f"\n{sentence}")
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")
 
 
