@@ -80,15 +80,18 @@ def size_of(stature_m: float | None) -> float:
     return SIZE_OVER_STATURE * (ASSUMED_STATURE_M if stature_m is None else stature_m)
 
 
-def joint_confidence(confidence: FloatArray, seen: BoolArray) -> tuple[FloatArray, NDArray[np.uint8]]:
+def joint_confidence(
+    confidence: FloatArray, status: NDArray[np.uint8], seen: BoolArray
+) -> tuple[FloatArray, NDArray[np.uint8]]:
     """(time, 17) COCO's to the confidence and status (time, 17) of Human3.6M's joints.
 
-    A joint has the mean confidence of the keypoints it comes from, a missing one counting 0, and is inferred where one
-    of them is missing.
+    A joint has the mean confidence of the keypoints it comes from, a missing one counting 0. It is inferred where one
+    of them is missing, and else what the least direct of them is: measured, inferred, interpolated, repaired.
     """
     known = np.where(seen, confidence, 0.0) @ _OWN.T
     whole = seen.astype(float) @ _OWN.T > 1 - 1e-9
-    return known.clip(0, 1), np.where(whole, Status.MEASURED, Status.INFERRED).astype(np.uint8)
+    least = np.where(_OWN > 0, status[:, None], 0).max(axis=2)
+    return known.clip(0, 1), np.where(whole, least, Status.INFERRED).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ class BodyTask:
 
     def joints(self, answer: FloatArray) -> PoseSequence:
         """(frames, 17, 3) of the network to joints in the frame "root"."""
-        confidence, status = joint_confidence(self.keypoints.confidence, self.seen)
+        confidence, status = joint_confidence(self.keypoints.confidence, self.keypoints.status, self.seen)
         return PoseSequence(
             positions=self.vectors_m(answer),
             times_s=self.keypoints.times_s,

@@ -117,7 +117,7 @@ class LiftingStream:
         rays = rays_of(np.where(seen[..., None], pixels, np.nan), self._camera)
         seen &= np.isfinite(rays).all(axis=2)
         answer = self._answer(rays, seen, known, time_s)
-        confident, status = joint_confidence(known, seen)
+        confident, status = joint_confidence(known, np.full(known.shape, Status.MEASURED, np.uint8), seen)
         if answer is None:
             missing = np.full(17, Status.MISSING, np.uint8)
             return LiftedFrame(time_s, np.full((17, 3), np.nan), np.zeros(17), missing)
