@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -203,6 +203,7 @@ def lift(
     segment: str | None = None,
     focal: float | None = None,
     place: Literal["root", "geometry", "network"] = "root",
+    fps_out: float | None = None,
 ) -> None:
     """3D joints from one camera's 2D keypoints, by a network.
 
@@ -222,8 +223,11 @@ def lift(
         focal: Focal length, pixels; 0.9 of the image's longer side is assumed where not given.
         place: Joints relative to the mid-hip (root); or in the camera's frame, placed where they fall on the keypoints
             (geometry) or by the weights' own second network, where they have one (network).
+        fps_out: Frames per second of the output, as 30 for the Kinect recorder's .txt; those of the keypoints where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
     from gonio.pipeline import lift_file
     from gonio.results import provenance_path, write_provenance
@@ -246,9 +250,13 @@ def lift(
         focal_px=focal,
         place=place,
     )
+    resampled: tuple[str, ...] = ()
+    if fps_out is not None:
+        lifted = at_rate(lifted, fps_out)
+        resampled = lifted.history[-1:]
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
-    _say_lost(output, lost)
+    _say_lost(output, (*resampled, *lost))
     for step in lifted.history:
         if "assumed" in step:
             print(f"  {step}")
@@ -261,6 +269,7 @@ def convert(
     layout: str | None = None,
     fps: float | None = None,
     unit: Literal["m", "cm", "mm", "px"] | None = None,
+    fps_out: float | None = None,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
 
@@ -270,19 +279,29 @@ def convert(
         layout: Joint layout, where the source does not tell it.
         fps: Frames per second, where the source does not tell them.
         unit: Unit, where the source does not tell it.
+        fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
+            given. Interpolated frames are counted.
     """
     options = dict(locals())
+    from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
+    from gonio.core.sequence import PoseSequence
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    resampled: tuple[str, ...] = ()
+    if fps_out is not None:
+        if not isinstance(item, PoseSequence):
+            raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
+        item = at_rate(item, fps_out)
+        resampled = item.history[-1:]
     lost = formats.write(item, target)
     history = () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
-    _say_lost(target, lost)
+    _say_lost(target, (*resampled, *lost))
 
 
 @app.command
@@ -331,8 +350,12 @@ def _table(result: StudyResult) -> str:
     """Method by method, the errors in millimetres; the reference first."""
     from gonio.comparison.study import summary_table
 
-    header, *rows = summary_table(result)
-    lines = [header, *rows]
+    return _columns(summary_table(result))
+
+
+def _columns(lines: Sequence[tuple[str, ...]]) -> str:
+    """A table: the first column to the left, all others to the right."""
+    header = lines[0]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
 
     def show(line: tuple[str, ...]) -> str:

@@ -269,6 +269,18 @@ def detect_video(
     return found, found.person(followed(found, choose), in_words(found, choose))
 
 
+def read_person(
+    path: Path, *, layout: str | None = None, fps: float | None = None, size_px: tuple[int, int] | None = None
+) -> PoseSequence:
+    """One person's joints; where the file holds the people of each frame, those of the largest one, who is followed."""
+    item = formats.read(path, layout=layout, rate_hz=fps, image_size_px=size_px)
+    if isinstance(item, Detections) and item.positions.shape[1]:
+        item = item.person(followed(item, "largest"), in_words(item, "largest"))
+    if not isinstance(item, PoseSequence):
+        raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
+    return item
+
+
 def lift_file(
     path: Path,
     weights: Path | None = None,
@@ -297,11 +309,7 @@ def lift_file(
     network = read_weights(file, causal=causal)
     if place == "network" and network.trajectory is None:
         raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
-    item = formats.read(path, layout=layout, rate_hz=fps, image_size_px=size_px)
-    if isinstance(item, Detections) and item.positions.shape[1]:
-        item = item.person(followed(item, "largest"), in_words(item, "largest"))
-    if not isinstance(item, PoseSequence):
-        raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
+    item = read_person(path, layout=layout, fps=fps, size_px=size_px)
     if item.unit == "px" and (item.image_size_px is None or openpose_json.size_is_guessed(item.history)):
         raise InputError(f"{path}: does not tell the size of its images, which lifting needs; give it with --size")
     cameras = {}

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,9 +32,10 @@ from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
 from gonio.detection import detector as detectors
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, Progress, silent, versions
+from gonio.pipeline import LIFTING, Measurement, Progress, read_person, silent, versions
 from gonio.report import figures, html, rendering
-from gonio.sources import formats, video
+from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
+from gonio.sources import formats, openpose_json, video
 
 TOP_LEVEL = ("report.html", "results.json", "provenance.json")
 FOLDERS = ("sequences", "keypoints", "figures", "tables", "videos")
@@ -127,6 +128,54 @@ def check_detection_outputs(path: Path, output: Path, overlay: Path | None, imag
         raise InputError(f"{overlay}: the overlay video is written as .mp4")
     if images is not None and images.is_file():
         raise InputError(f"{images}: is a file; the pictures need a folder")
+
+
+def render_files(
+    keypoints: Path,
+    joints: Sequence[Path],
+    output: Path,
+    *,
+    video_path: Path | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    blur_faces: bool = False,
+    progress: Progress = silent,
+) -> RenderedLift:
+    """`lifted_video` of files: one person's 2D keypoints, 3D joints (a panel each, named for its file), their video.
+
+    layout  of keypoint files that do not tell it
+    fps     of keypoint and joint files that do not tell it
+    """
+    inputs = [keypoints, *joints, *([] if video_path is None else [video_path])]
+    if not joints:
+        raise InputError(f"{keypoints}: there are no 3D joints to draw beside it; name their file too")
+    check_suffix(output)
+    for path in (output, provenance_path(output)):
+        check_writable(path, inputs)
+    person = read_person(keypoints, layout=layout, fps=_told(keypoints, fps))
+    named = {_panel_name(path, joints): read_person(path, fps=_told(path, fps)) for path in joints}
+    frames, total = None, len(person)
+    if video_path is not None:
+        info = video.probe(video_path)
+        frames, total = video.frames(video_path), info.n_frames or 0
+        if person.image_size_px is None or openpose_json.size_is_guessed(person.history):
+            person = person.derive(image_size_px=info.size_px)
+    try:
+        with progress("rendering video", total or None) as tick:
+            return lifted_video(output, frames, person, named, blur_faces=blur_faces, on_frame=tick)
+    except InputError as error:
+        told = any(str(path) in str(error) for path in (output, *inputs))
+        raise InputError(str(error) if told else f"{keypoints}: {error}") from None
+
+
+def _told(path: Path, fps: float | None) -> float | None:
+    """A rate is for the files that do not tell their own."""
+    return fps if "rate_hz" in formats.recognise(path).options else None
+
+
+def _panel_name(path: Path, paths: Sequence[Path]) -> str:
+    """The file's name without its ending, or its path where another file has the same name."""
+    return path.stem if sum(other.stem == path.stem for other in paths) == 1 else str(path)
 
 
 def provenance_path(output: Path) -> Path:

@@ -32,6 +32,20 @@ def test_lift(tmp_path, scene, run):
     provenance = json.loads((tmp_path / "joints.npy.provenance.json").read_text())
     assert provenance["command"] == "lift"
     assert any("network of 27 frames" in step for step in provenance["steps"])
+    done = run(
+        "lift",
+        tmp_path / "cam01.npz",
+        "--weights",
+        tmp_path / "net.safetensors",
+        "-o",
+        tmp_path / "joints.txt",
+        "--fps-out",
+        "15",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "from 30 to 15 frames per second: resampled to 30 frames: 30 taken as they are" in done.stdout
+    knee = api.read(tmp_path / "joints.txt")["left_knee"]
+    np.testing.assert_allclose(knee, (joints[:, 5] * [-1, -1, 1])[::2], atol=1e-5)
 
 
 def test_lift_with_gonios_own_weights(tmp_path, scene, run, flat_weights):

@@ -8,8 +8,9 @@
 
 Every function returns the error of each cell, (time, joint), and NaN where the cell does not count; the error of a
 joint and that of the body are means of the same cells. Inputs are positions (time, joint, 3) in metres and a mask
-(time, joint) of the cells that count. The mid-hip is the mean of the two joints whose numbers are `hips`; where one
-of them does not count, the frame has no centre and no error. All raise `InputError` where the shapes disagree.
+(time, joint) of the cells that count. The mid-hip is the mean of the two joints whose numbers are `hips` (a root that
+is one joint is named twice); where one of them does not count, the frame has no centre and no error. All raise
+`InputError` where the shapes disagree.
 """
 
 from __future__ import annotations

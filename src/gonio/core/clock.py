@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gonio.core.arrays import FloatArray
+from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.sequence import PoseSequence, Status
 from gonio.errors import InputError
 
@@ -89,3 +89,38 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
         status=status,
         covariance=None if sequence.covariance is None else blend(sequence.covariance, power=2),
     )
+
+
+def at_rate(sequence: PoseSequence, rate_hz: float) -> PoseSequence:
+    """The sequence at an even rate from its first frame on, by `resample`; fast movements are not smoothed before.
+
+    A slower sequence is filled between neighbouring frames, never across a gap. Raises `InputError` where the rate is
+    not a positive number.
+    """
+    if not (np.isfinite(rate_hz) and rate_hz > 0):
+        raise InputError(f"a rate of {rate_hz:g} frames per second is not possible")
+    if len(sequence) == 0:
+        raise InputError("a recording without frames cannot be resampled")
+    start_s, end_s = float(sequence.times_s[0]), float(sequence.times_s[-1])
+    count = int((end_s - start_s + EXACT_S) * rate_hz) + 1
+    again = resample(sequence, start_s + np.arange(count) / rate_hz)
+    own = sequence.rate_hz
+    step = f"from {own:.6g} to {rate_hz:g} frames per second: {again.history[-1].replace('common times', 'frames')}"
+    return again.derive(history=(*sequence.history, step))
+
+
+def nearest_rows(times_s: FloatArray, wanted_s: FloatArray) -> IntArray:
+    """(wanted,) the row nearest in time; -1 where it is farther than half the median interval (25 Hz for one row)."""
+    if len(times_s) == 0:
+        return np.full(len(wanted_s), -1)
+    after = np.searchsorted(times_s, wanted_s).clip(0, len(times_s) - 1)
+    before = (after - 1).clip(0)
+    nearest = np.where(wanted_s - times_s[before] <= np.abs(times_s[after] - wanted_s), before, after)
+    half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.02
+    return np.where(np.abs(times_s[nearest] - wanted_s) <= half + 1e-6, nearest, -1)
+
+
+def nearest_row(times_s: FloatArray, time_s: float) -> int | None:
+    """The row nearest to one time, as `nearest_rows` finds it; None where there is none."""
+    row = int(nearest_rows(times_s, np.array([time_s]))[0])
+    return None if row < 0 else row

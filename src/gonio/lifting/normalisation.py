@@ -1,10 +1,10 @@
 """What gonio's own lifting networks are given, and what they answer: the body, seen by a camera that looks at it.
 
 A network of VideoPose3D's takes screen coordinates: it must learn what the camera's place in the picture does to the
-body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned,
-about its own centre, until its axis passes through the mid-hip (first about its vertical, then about its horizontal
-axis: no roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the
-body there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
+body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned about
+its own centre until its axis passes through the mid-hip (first about its vertical, then about its horizontal axis: no
+roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
+there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
 
     input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, confidence; 0 0 0 where missing
     output  (time, 17, 3) Human3.6M's joints from the mid-hip, in the turned camera's axes, in body sizes

@@ -6,6 +6,7 @@
 Frame number, time in seconds, then x y z in metres of the 20 joints in the recorder's own order
 (`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
 sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
+A Kinect has 30 frames a second, more or less evenly; programs made for its recordings may count on that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gonio.sources.lost import lost_fields, lost_joints
 from gonio.sources.reading import check_times, first_line, naming, not_a_number, read_lines
 
 _COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
+_RATE_HZ, _RATE_TOLERANCE = 30.0, 0.05
 _CAMERA_TO_KINECT = np.diag([-1.0, -1.0, 1.0])  # x right, y down, z forward -> x left, y up, z forward
 
 
@@ -89,6 +91,7 @@ def read(path: Path) -> PoseSequence:
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what was lost. Nine significant digits.
 
+    The times are the sequence's own; a rate more than 5 % from the Kinect's is named among what was lost.
     A camera's axes (y down) are turned half a turn about z, which keeps z from the camera to the person; any other
     frame whose vertical is known is turned y up. Raises `InputError` for 2D and for a sequence without frames.
     """
@@ -100,6 +103,11 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     mapped = sequence.to_skeleton(KINECT_RECORDER_20)
     lost += lost_joints(sequence, mapped)
+    if abs(sequence.rate_hz - _RATE_HZ) > _RATE_TOLERANCE * _RATE_HZ:
+        lost.append(
+            f"the rows keep their times, {sequence.rate_hz:.6g} a second; for programs that count on the Kinect's 30 "
+            f"convert with --fps-out 30"
+        )
     if sequence.frame == "camera" or sequence.up == "-y":
         positions = mapped.positions @ _CAMERA_TO_KINECT
     elif sequence.up is not None:

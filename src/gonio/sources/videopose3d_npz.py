@@ -120,6 +120,17 @@ def read_set(path: Path, *, rate_hz: float | None = None, subjects: Collection[s
     return dataset
 
 
+def subjects(path: Path) -> tuple[str, ...]:
+    """The subjects of a 2D or a 3D set, in order. Raises `InputError` as `read_set` does."""
+    entries = load_npz(Path(path))
+    item = entries.get("positions_3d", entries.get("positions_2d"))
+    if not isinstance(item, dict):
+        raise InputError(
+            f"{path}: holds {', '.join(entries) or 'nothing'}; VideoPose3D's sets hold positions_2d or _3d"
+        )
+    return tuple(str(subject) for subject in item)
+
+
 def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
     """The people that Detectron found in each frame: COCO's 17 keypoints in px, confidence = probability.
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonio.core.arrays import FloatArray
-from gonio.core.clock import EXACT_S, common_span, common_times, resample
+from gonio.core.clock import EXACT_S, at_rate, common_span, common_times, nearest_row, nearest_rows, resample
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
@@ -249,3 +249,48 @@ class TestResample:
     def test_history_counts_what_was_done(self) -> None:
         found = resample(sequence([0.0, 0.1, 0.2]), np.array([-0.1, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3]))
         assert found.history == ("resampled to 7 common times: 3 taken as they are, 2 interpolated, 2 without data",)
+
+
+class TestAtRate:
+    @pytest.mark.parametrize(
+        ("own_hz", "n_frames", "rows", "counts"),
+        [
+            (60.0, 61, 31, "31 taken as they are, 0 interpolated, 0 without data"),
+            (50.0, 101, 61, "21 taken as they are, 40 interpolated, 0 without data"),
+            (25.0, 26, 31, "6 taken as they are, 25 interpolated, 0 without data"),
+            (30.0, 10, 10, "10 taken as they are, 0 interpolated, 0 without data"),
+        ],
+    )
+    def test_30_frames_a_second_from_the_first_frame_on(
+        self, own_hz: float, n_frames: int, rows: int, counts: str
+    ) -> None:
+        again = at_rate(sequence(2.0 + np.arange(n_frames) / own_hz), 30)
+        np.testing.assert_allclose(again.times_s, 2.0 + np.arange(rows) / 30, atol=1e-12)
+        np.testing.assert_allclose(again.positions, line(again.times_s), atol=1e-9)
+        assert again.history == (f"from {own_hz:g} to 30 frames per second: resampled to {rows} frames: {counts}",)
+
+    def test_a_gap_stays_a_gap(self) -> None:
+        again = at_rate(sequence(np.r_[0:21, 41:61] / 60), 30)
+        np.testing.assert_array_equal(np.flatnonzero(~again.valid.any(axis=1)), np.arange(11, 21))
+
+    @pytest.mark.parametrize("rate_hz", [0.0, -30.0, np.nan, np.inf])
+    def test_no_rate(self, rate_hz: float) -> None:
+        with pytest.raises(InputError, match="is not possible"):
+            at_rate(sequence([0.0, 0.1]), rate_hz)
+
+    def test_no_frame(self) -> None:
+        with pytest.raises(InputError, match="without frames"):
+            at_rate(sequence([]), 30)
+
+
+class TestNearestRows:
+    def test_the_nearest_within_half_an_interval(self) -> None:
+        times_s = np.array([0.0, 0.1, 0.2, 0.6])
+        wanted = np.array([-0.051, -0.049, 0.04, 0.06, 0.251, 0.549, 0.551, 0.65, 0.651])
+        np.testing.assert_array_equal(nearest_rows(times_s, wanted), [-1, 0, 0, 1, -1, -1, 3, 3, -1])
+        assert nearest_row(times_s, 0.06) == 1
+        assert nearest_row(times_s, 0.4) is None
+
+    def test_one_frame_and_none(self) -> None:
+        np.testing.assert_array_equal(nearest_rows(np.array([1.0]), np.array([0.97, 0.981, 1.02])), [-1, 0, 0])
+        np.testing.assert_array_equal(nearest_rows(np.array([]), np.array([0.0, 1.0])), [-1, -1])

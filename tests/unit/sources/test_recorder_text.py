@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gonio.core.clock import at_rate
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import H36M_17, KINECT_RECORDER_20, KINECT_V1_20
 from gonio.errors import GonioError, InputError
@@ -80,6 +81,32 @@ def test_absent_joints_are_nan(tmp_path: Path) -> None:
         "left_foot",
         "right_foot",
     ]
+
+
+def test_a_lifting_at_30_frames_a_second(tmp_path: Path) -> None:
+    times_s = np.arange(101) / 50
+    positions = np.random.default_rng(4).normal(0, 0.3, (1, 17, 3)) * (1 + times_s[:, None, None])
+    positions[:, 0] = 0
+    lifted = PoseSequence(positions, times_s, H36M_17, "m", "root", up="-y")
+    kept = recorder_text.write(lifted, tmp_path / "own.txt")
+    assert any("keep their times, 50 a second" in words and "--fps-out 30" in words for words in kept)
+    np.testing.assert_allclose(rows_of(tmp_path / "own.txt")[:, 1], times_s, atol=1e-12)
+
+    told = recorder_text.write(at_rate(lifted, 30), tmp_path / "x.txt")
+    assert not any("--fps-out" in words for words in told)
+    rows = rows_of(tmp_path / "x.txt")
+    np.testing.assert_array_equal(rows[:, 0], np.arange(61))
+    np.testing.assert_allclose(rows[:, 1], np.arange(61) / 30, atol=1e-9)
+    knee = 2 + 3 * KINECT_RECORDER_20.index("left_knee")
+    expected = lifted["left_knee"][0] * (1 + np.arange(61)[:, None] / 30)  # each number is a line over time
+    np.testing.assert_allclose(rows[:, knee : knee + 3], expected * [-1, -1, 1], atol=1e-8)
+
+
+def test_a_kinects_own_uneven_times_stay(tmp_path: Path) -> None:
+    times_s = np.cumsum(np.random.default_rng(0).normal(1 / 30.3, 0.002, 90))
+    uneven = PoseSequence(np.ones((90, 20, 3)), times_s, KINECT_RECORDER_20, "m", "world", up="+y")
+    assert recorder_text.write(uneven, tmp_path / "x.txt") == ()
+    np.testing.assert_allclose(rows_of(tmp_path / "x.txt")[:, 1], times_s, rtol=1e-9)
 
 
 def test_zeros_of_a_recorder(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""`gonio render`: keypoints, joints and a video in, a picture of both out; and joints at another rate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gonio as api
+from gonio.core.images import VideoFrame
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import H36M_17
+from gonio.errors import GonioError, InputError
+from gonio.report.encoding import write_mp4
+from gonio.results import render_files
+from gonio.sources import video
+
+
+@pytest.fixture
+def files(scene, tmp_path: Path) -> Path:
+    """cam01.npz, its joints relative to the hips (lifted.npz, lifted.npy), those in the room (room.trc), cam01.mp4."""
+    camera = scene.rig["cam01"]
+    seen = scene.truth.transformed(
+        camera.rotation, camera.translation, frame="camera", frame_name="cam01", up="-y", step="seen by cam01"
+    ).to_skeleton(H36M_17)
+    lifted = seen.derive(positions=seen.positions - seen.root_m()[:, None], frame="root")
+    api.write(scene.views["cam01"], tmp_path / "cam01.npz")
+    api.write(lifted, tmp_path / "lifted.npz")
+    api.write(lifted, tmp_path / "lifted.npy")
+    api.write(scene.truth, tmp_path / "room.trc")
+    grey = np.full((1080, 960, 3), 120, np.uint8)
+    write_mp4(tmp_path / "cam01.mp4", (VideoFrame(i, t, grey) for i, t in enumerate(scene.truth.times_s.tolist())))
+    return tmp_path
+
+
+def test_render_as_video_and_gif(files, run):
+    done = run("render", "cam01.npz", "lifted.npz", "room.trc", "--video", "cam01.mp4", "-o", "lifted.mp4", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert (done.stderr, done.stdout) == ("", "wrote lifted.mp4\n")
+    shown = list(video.frames(files / "lifted.mp4"))
+    assert len(shown) == 60
+    assert shown[0].image.shape == (720, 640 + 2 * 576, 3)
+    np.testing.assert_allclose([frame.time_s for frame in shown], np.arange(60) / 30, atol=1e-3)
+    provenance = json.loads((files / "lifted.mp4.provenance.json").read_text())
+    assert provenance["command"] == "render"
+    assert provenance["steps"] == ["60 frames drawn"]
+    done = run("render", "cam01.npz", "lifted.npy", "--fps", "30", "-o", "lifted.gif", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert len(list(video.frames(files / "lifted.gif"))) == 30
+
+
+def test_what_is_missing_is_told(files, run):
+    room = api.read(files / "room.trc")
+    api.write(room.between(0.5, 1.5), files / "part.npz")
+    done = run("render", "cam01.npz", "part.npz", "-o", "part.gif", cwd=files)
+    assert done.stdout == "wrote part.gif\n  part: missing in 15 of 30 frames\n"
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "joints", "output", "words"),
+    [
+        ("cam01.npz", ["lifted.npy"], "out.mp4", r"lifted.npy: a .npy file does not hold its frame rate; .* --fps"),
+        ("cam01.npz", ["late.npz"], "out.mp4", r"cam01.npz: late: its joints .* never meet in time"),
+        ("cam01.npz", [], "out.mp4", "cam01.npz: there are no 3D joints"),
+        ("room.trc", ["lifted.npz"], "out.mp4", "room.trc: the keypoints are in 3D"),
+        ("cam01.npz", ["cam01.npz"], "out.mp4", "the joints are in 2D"),
+        ("cam01.npz", ["lifted.npz"], "out.avi", r"out.avi: .* \.mp4 or \.gif"),
+        ("cam01.npz", ["lifted.npz"], "cam01.mp4", "cam01.mp4: is an input"),
+        ("cam01.npz", ["absent.npz"], "out.mp4", "absent.npz: no such file"),
+        (
+            "small.npz",
+            ["lifted.npz"],
+            "out.mp4",
+            "small.npz: the video has 960 x 1080 px, the keypoints .* 480 x 540 px",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(files, keypoints, joints, output, words):
+    lifted, view = api.read(files / "lifted.npz"), api.read(files / "cam01.npz")
+    api.write(lifted.shifted(60, "another recording"), files / "late.npz")
+    api.write(replace(view, image_size_px=(480, 540)), files / "small.npz")
+    before = sorted(files.iterdir())
+    with pytest.raises(InputError, match=words):
+        render_files(
+            files / keypoints, [files / name for name in joints], files / output, video_path=files / "cam01.mp4"
+        )
+    assert sorted(files.iterdir()) == before
+
+
+def test_joints_at_the_recorders_rate(files, run):
+    fast = api.read(files / "lifted.npz")
+    fast = PoseSequence(fast.positions, np.arange(60) / 50, H36M_17, "m", "root", up="-y")
+    api.write(fast, files / "fast.npz")
+    done = run("convert", "fast.npz", "fast.txt", "--fps-out", "30", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "from 50 to 30 frames per second: resampled to 36 frames: 12 taken as they are, 24 interpolated" in done.stdout
+    )
+    back = api.read(files / "fast.txt")
+    np.testing.assert_allclose(back.times_s, np.arange(36) / 30, atol=1e-9)
+    np.testing.assert_allclose(back["left_knee"][::3], (fast["left_knee"] * [-1, -1, 1])[::5], atol=1e-7)
+    done = run("convert", "fast.npz", "fast.npy", "--fps-out", "0", cwd=files)
+    assert done.returncode == 2
+    assert done.stderr == "gonio: a rate of 0 frames per second is not possible\n"
+    assert not (files / "fast.npy").exists()
+    with pytest.raises(GonioError):
+        api.read(files / "fast.npy")
