@@ -262,6 +262,111 @@ def lift(
             print(f"  {step}")
 
 
+@app.command(name="evaluate")
+def evaluate_lifting(
+    weights: Path,
+    output: Output,
+    data: Path | None = None,
+    data_3d: Path | None = None,
+    data_2d: Path | None = None,
+    cameras: Path | None = None,
+    subjects: tuple[str, ...] | None = None,
+    actions: tuple[str, ...] | None = None,
+    clean: bool = False,
+    causal: bool = False,
+) -> None:
+    """Measure how well a lifting network lifts, on recordings whose 3D joints are known.
+
+    As in "gonio evaluate --weights net.safetensors --data ui-prmd --subjects s08 -o evaluation.json", or, as the paper
+    does, "gonio evaluate --weights pretrained_h36m_cpn.bin --data-3d data_3d_h36m.npz --data-2d
+    data_2d_h36m_cpn_ft_h36m_dbb.npz -o evaluation.json". MPJPE (protocol 1), PA-MPJPE (2), N-MPJPE (3) in mm and MPJVE
+    in mm per frame, by action, subject and joint, with and without flip averaging. Compare numbers of one protocol
+    only, and name subjects that the network was not trained on.
+
+    Args:
+        weights: A checkpoint (.bin), a .safetensors file, or the folder of a training run.
+        output: The results (.json); a table of the same name (.csv) is written beside it.
+        data: A folder with UI-PRMD's "Segmented Movements" (protocol L1: four virtual cameras, 12 joints), or with
+            VideoPose3D's data_3d_*.npz and data_2d_*.npz (all joints of Human3.6M or HumanEva).
+        data_3d: The 3D set itself, in place of a folder.
+        data_2d: The 2D set itself; with --data, which of several.
+        cameras: Cameras of HumanEva (.json; Human3.6M's are known).
+        subjects: Who; Human3.6M's S9 and S11, HumanEva's Validate/... and all of UI-PRMD where not given.
+        actions: Which actions, e.g. Walking or m01; all where not given.
+        clean: UI-PRMD without the noise of protocol L1.
+        causal: The checkpoint is a causal network; a published file does not tell.
+    """
+    options = dict(locals())
+    from gonio import lifting_evaluation
+    from gonio.core.files import check_writable
+    from gonio.results import provenance_path, write_provenance
+
+    if output.suffix.lower() != ".json":
+        raise ConfigError(f"{output}: an evaluation is written as .json, with a .csv table beside it")
+    inputs = [path for path in (weights, data_3d, data_2d, cameras) if path is not None]
+    for path in (output, lifting_evaluation.table_path(output), provenance_path(output)):
+        check_writable(path, [*inputs, *([data] if data is not None else [])])
+    network = lifting_evaluation.read_weights(weights, causal=causal)
+    data_set = lifting_evaluation.evaluation_set(
+        data,
+        data_3d=data_3d,
+        data_2d=data_2d,
+        cameras=cameras,
+        subjects=subjects,
+        actions=actions,
+        noisy=not clean,
+    )
+    lifts = lifting_evaluation.network_lifts(network, data_set)
+    notes = lifting_evaluation.scale_note(network)
+    result = lifting_evaluation.evaluate(data_set, lifts, notes=notes, progress=_bar)
+    result.write(output)
+    write_provenance(output, "evaluate", options, *result.notes)
+    _warn(result.notes)
+    print(lifting_evaluation.protocol_in_words(result))
+    print(_columns(lifting_evaluation.summary_table(result)))
+    print(f"wrote {output} and {lifting_evaluation.table_path(output).name}")
+
+
+@app.command
+def render(
+    keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
+    joints: Annotated[Positional[tuple[Path, ...]], arg(metavar="JOINTS")],
+    output: Output,
+    video: Path | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    blur_faces: bool = False,
+) -> None:
+    """Draw 3D joints beside the picture that they come from, as a video or a GIF.
+
+    Args:
+        keypoints: One person's 2D keypoints, as in "gonio render cam01.npz joints.npz --video cam01.mp4 -o lifted.mp4".
+        joints: Their 3D joints by one or more methods, a panel each, named for its file.
+        output: Where the picture goes: .mp4, or .gif (at most 640 px wide and 15 frames a second).
+        video: The video of the keypoints; without it they are drawn on an empty picture.
+        layout: Joint layout of keypoint files that do not tell it.
+        fps: Frames per second of the files that do not tell it (.npy, OpenPose's folder).
+        blur_faces: Blur the person's face; look before you share.
+    """
+    options = dict(locals())
+    from gonio.results import render_files, write_provenance
+
+    done = render_files(
+        keypoints,
+        joints,
+        output,
+        video_path=video,
+        layout=layout,
+        fps=fps,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    missing = {"2D keypoints": done.frames_without_keypoints, **done.frames_without_joints}
+    lost = [f"{name}: missing in {n} of {done.frames} frames" for name, n in missing.items() if n]
+    write_provenance(output, "render", options, f"{done.frames} frames drawn", *lost)
+    _say_lost(output, tuple(lost))
+
+
 @app.command
 def convert(
     source: Annotated[Positional[Path], arg(metavar="FROM")],
