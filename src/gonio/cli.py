@@ -53,6 +53,7 @@ def compare(
     reference: str | None = None,
     layout: str | None = None,
     fps: float | None = None,
+    height: float | None = None,
     blur_faces: bool = False,
     videos: bool = True,
 ) -> None:
@@ -64,12 +65,13 @@ def compare(
         output: The results folder.
         rig: Calibration of the cameras (Pose2Sim or aniposelib .toml, Qualisys .qca.txt); cameras go by file name.
         baseline: Distance between two parallel cameras, metres.
-        focal: Focal length of two parallel cameras, pixels.
+        focal: Focal length of two parallel cameras, or of one camera alone, pixels.
         principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
         detector: blazepose-heavy (default), blazepose-full or blazepose-lite.
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
+        height: The person's stature, metres, which gives the lifted joints their size; 1.70 is assumed without it.
         blur_faces: Blur the faces of those who are followed in the overlay videos and pictures; look before you share.
         videos: Draw the overlay videos.
     """
@@ -77,7 +79,7 @@ def compare(
     from gonio.trials import adjusted, trial_from_files
 
     if len(files) == 1 and files[0].suffix == ".toml":
-        told = {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps}
+        told = {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps, "height": height}
         for name, value in (told | {"principal-point": principal_point}).items():
             if value is not None:
                 raise ConfigError(f"--{name} goes with videos or keypoints; a trial file says it itself")
@@ -91,6 +93,7 @@ def compare(
             principal_point_px=principal_point,
             layout=layout,
             fps=fps,
+            height_m=height,
         )
     trial = adjusted(trial, detector=detector, reference=reference, blur_faces=blur_faces, videos=videos)
     _compare(trial, output)
@@ -229,6 +232,7 @@ def lift(
     options = dict(locals())
     from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
+    from gonio.one_camera import assumed_in
     from gonio.pipeline import lift_file
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
@@ -257,9 +261,8 @@ def lift(
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     _say_lost(output, (*resampled, *lost))
-    for step in lifted.history:
-        if "assumed" in step:
-            print(f"  {step}")
+    for step in assumed_in(lifted.history):
+        print(f"  {step}")
 
 
 @app.command(name="evaluate")

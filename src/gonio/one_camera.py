@@ -108,6 +108,12 @@ def in_rig(joints: PoseSequence, rig: Rig) -> PoseSequence:
     )
 
 
+def assumed_in(history: tuple[str, ...]) -> tuple[str, ...]:
+    """The steps that assumed something, without a size that was replaced by one that is known."""
+    rescaled = any(step.startswith("scaled by") for step in history)
+    return tuple(step for step in history if "assumed" in step and not (rescaled and step.startswith("size assumed")))
+
+
 def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence], rig: Rig | None) -> tuple[str, ...]:
     """What lifting had to assume, in words for the reader of its numbers; `methods` are the lifted ones."""
     if not methods:

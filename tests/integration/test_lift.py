@@ -65,6 +65,7 @@ def test_lift_with_gonios_own_weights(tmp_path, scene, run, flat_weights):
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     for words in (f"weights {weights.name}, sha256 {sha256}", "focal length 900 px", "the thigh measures 0.440 m"):
         assert any(words in step for step in steps), words
+    assert "assumed" not in done.stdout
     assumed = run("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", tmp_path / "other.npz")
     assert "size assumed: a stature of 1.70 m" in assumed.stdout
     assert "focal length assumed" in assumed.stdout

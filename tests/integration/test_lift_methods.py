@@ -95,13 +95,13 @@ def test_with_a_known_size_the_person_is_placed_in_the_rig(tmp_path, flat, how):
     assert any("placed where" in step for step in joints.history)
 
 
-def test_one_keypoint_file_and_no_rig(tmp_path, flat, run):
+def test_one_keypoint_file_and_no_rig(tmp_path, flat):
     trial = trial_from_files([tmp_path / "left.npz"])
     measured = api.measure(trial)
     assert list(measured) == ["lifting-left"]
     assert (measured["lifting-left"].frame, measured["lifting-left"].frame_name) == ("root", "left")
     assert any("focal length of 0.9" in sentence for sentence in measured.assumptions)
-    told = api.measure(replace(trial, lifting=LiftingConfig(focal_px=FOCAL_PX, height_m=1.7)))
+    told = api.measure(trial_from_files([tmp_path / "left.npz"], focal_px=FOCAL_PX, height_m=1.7))
     assert told.assumptions == ()
     assert any("focal length 1000 px" in step for step in told["lifting-left"].history)
 

@@ -198,8 +198,8 @@ def body_task(
         )
     if stature_m is None:
         steps.append(
-            f"size assumed: a stature of {ASSUMED_STATURE_M:.2f} m; absolute lengths are as wrong as that is, angles "
-            f"do not depend on it"
+            f"size assumed: a stature of {ASSUMED_STATURE_M:.2f} m; lengths are as wrong as that is, angles do not "
+            f"depend on it"
         )
     else:
         steps.append(f"size from the stature of {stature_m:.2f} m")
