@@ -37,6 +37,8 @@ class DetectorModel:
     hidden_face_share  of the clips in which eyes, ears and nose that face away are missing; in the others they are
                      given all the same, with three times the error
     dropout_share    of the time in which a limb's joint is missing, in bursts of `dropout_s`
+    hidden_limb_share  of the time in which a limb's two joints, or both ankles, are missing together, in bursts of
+                     `hidden_limb_s`: behind a table, behind the body, below the picture
     swap_share       of the time, while the back is seen, in which left and right are exchanged, in bursts of `swap_s`:
                      legs and arms each on their own
 
@@ -56,6 +58,8 @@ class DetectorModel:
     hidden_face_share: float = 0.7
     dropout_share: float = 0.02
     dropout_s: float = 0.2
+    hidden_limb_share: float = 0.0
+    hidden_limb_s: float = 1.5
     swap_share: float = 0.05
     swap_s: float = 0.25
 
@@ -100,6 +104,10 @@ def kind(joint: str) -> str:
 _FACTORS = np.array([KEYPOINT_FACTORS[kind(joint)] for joint in COCO_17.joints])
 DROPS = np.array([kind(joint) in _LIMB_JOINTS for joint in COCO_17.joints])
 """(17,) the keypoints that drop out: elbows, wrists, knees and ankles."""
+_HIDDEN_TOGETHER = (
+    *((f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (("elbow", "wrist"), ("knee", "ankle"))),
+    ("left_ankle", "right_ankle"),
+)
 _SWAPPED_TOGETHER = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 
 
@@ -135,6 +143,11 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
             pair = [COCO_17.index(f"left_{joint}"), COCO_17.index(f"right_{joint}")]
             for values in (positions, confidence, gone):
                 values[np.ix_(when, pair)] = values[np.ix_(when, pair[::-1])]
+    if model.hidden_limb_share:
+        share = model.strength * model.hidden_limb_share
+        hidden_limbs = bursts(rng, (n_frames, len(_HIDDEN_TOGETHER)), rate, model.hidden_limb_s, share)
+        for limb, when in zip(_HIDDEN_TOGETHER, hidden_limbs.T, strict=True):
+            gone[:, [COCO_17.index(joint) for joint in limb]] |= when[:, None]
     width, height = _image_size(clean)
     outside = ((positions < -0.5) | (positions > (width - 0.5, height - 0.5))).any(axis=2)
     missing = gone | outside | np.isnan(positions).any(axis=2)

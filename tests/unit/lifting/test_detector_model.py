@@ -117,6 +117,15 @@ class TestDetector:
         assert keypoints.valid[:, ~DROPS].all()
         assert (keypoints.confidence[~keypoints.valid] == 0).all()
 
+    def test_the_joints_of_a_limb_are_hidden_together(self, seen):
+        _, keypoints = seen(dropout_share=0.0, hidden_face_share=0.0, hidden_limb_share=0.2, hidden_limb_s=1.0)
+        gone = {joint: ~there for joint, there in zip(COCO_17.joints, keypoints.valid.T, strict=True)}
+        for side in ("left", "right"):
+            np.testing.assert_array_equal(gone[f"{side}_elbow"], gone[f"{side}_wrist"])
+            assert (gone[f"{side}_ankle"] >= gone[f"{side}_knee"]).all()
+            assert 0.05 < gone[f"{side}_wrist"].mean() < 0.4
+        assert not any(gone[joint].any() for joint in ("nose", "left_shoulder", "right_hip"))
+
     @pytest.mark.parametrize(
         ("azimuth", "missing"),
         [
