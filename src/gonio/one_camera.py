@@ -114,18 +114,23 @@ def assumed_in(history: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(step for step in history if "assumed" in step and not (rescaled and step.startswith("size assumed")))
 
 
-def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence], rig: Rig | None) -> tuple[str, ...]:
+def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence]) -> tuple[str, ...]:
     """What lifting had to assume, in words for the reader of its numbers; `methods` are the lifted ones."""
     if not methods:
         return ()
     words = []
+    steps = {step for joints in methods.values() for step in assumed_in(joints.history)}
+    if any(step.startswith("size assumed") for step in steps):
+        size = f"take a stature of {ASSUMED_STATURE_M:.2f} m"
+    else:  # a published network
+        size = "give the size of the people that their network was trained on"
     if settings.scale == "told" and settings.height_m is None and settings.segment is None:
         words.append(
-            f"The size of the person was not told: the lifting methods take a stature of {ASSUMED_STATURE_M:.2f} m. "
-            f"Their lengths, and every error in millimetres that is not scaled, are as wrong as that is; joint angles "
-            f"do not depend on it. Say height_m in [lifting]."
+            f"The size of the person was not told: the lifting methods {size}. Their lengths, and every error in "
+            f"millimetres that is not scaled, are as wrong as that is; joint angles do not depend on it. Say height_m in "
+            f"[lifting]."
         )
-    if rig is None and settings.focal_px is None:
+    if any("focal length assumed" in step for step in steps):
         words.append(
             f"The cameras are not calibrated: the lifting methods take a focal length of {ASSUMED_FOCAL:g} of the "
             f"image's longer side."

@@ -187,7 +187,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *choice_notes),
         warnings=tuple(warnings),
-        assumptions=assumptions(trial.lifting, lifted, rig),
+        assumptions=assumptions(trial.lifting, lifted),
     )
 
 

@@ -33,17 +33,21 @@ def test_placed_joints_stand_in_the_world_and_others_are_turned(rig):
     np.testing.assert_allclose(turned.positions @ TURN.T, joints("root").positions)
 
 
-def test_what_was_assumed_is_said(rig):
-    methods = {"lifting-cam": joints("root")}
-    assert assumptions(LiftingConfig(), {}, None) == ()
-    assert len(assumptions(LiftingConfig(), methods, None)) == 2
-    (size,) = assumptions(LiftingConfig(), methods, rig)
-    assert "stature of 1.70 m" in size
-    (focal,) = assumptions(LiftingConfig(height_m=1.8), methods, None)
-    assert "focal length of 0.9" in focal
+def test_what_was_assumed_is_said():
+    size, focal = "size assumed: a stature of 1.70 m", "camera cam: focal length assumed, 900 px"
+    assert assumptions(LiftingConfig(), {}) == ()
+
+    def said(settings: LiftingConfig, *history: str) -> tuple[str, ...]:
+        return assumptions(settings, {"lifting-cam": joints("root").derive(history=history)})
+
+    one, other = said(LiftingConfig(), focal, size)
+    assert "take a stature of 1.70 m" in one
+    assert "focal length of 0.9" in other
+    (published,) = said(LiftingConfig())
+    assert "trained on" in published
     for known in (LiftingConfig(segment="thigh=0.4"), LiftingConfig(scale="stereo")):
-        assert assumptions(known, methods, rig) == ()
-    assert assumptions(LiftingConfig(height_m=1.8, focal_px=900.0), methods, None) == ()
+        assert said(known, size, "scaled by 1.1") == ()
+    assert said(LiftingConfig(height_m=1.8), "size from the stature of 1.80 m") == ()
 
 
 def test_an_assumption_that_was_replaced_is_not_said_again():
