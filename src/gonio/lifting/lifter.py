@@ -37,7 +37,7 @@ def takes_bodies(weights: Weights) -> bool:
         raise InputError(f"the network takes {kind!r} coordinates; this gonio knows {NORMALISATION!r} and 'screen'")
     a, features = weights.architecture, 3 if kind == NORMALISATION else 2
     if (a.in_joints, a.in_features, a.out_joints) != (17, features, 17):
-        numbers = "x, y, confidence" if features == 3 else "x, y"
+        numbers = "x, y, seen" if features == 3 else "x, y"
         raise InputError(
             f"the network takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this lifts "
             f"COCO's 17 keypoints ({numbers}) to Human3.6M's 17 joints"

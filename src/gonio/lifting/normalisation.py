@@ -6,7 +6,7 @@ its own centre until its axis passes through the mid-hip (first about its vertic
 roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
 there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
 
-    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, confidence; 0 0 0 where missing
+    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, 1; and 0 0 0 where missing
     output  (time, 17, 3) Human3.6M's joints from the mid-hip, in the turned camera's axes, in body sizes
 
 The body's length in the picture is that of trunk + thigh + shank: in each frame the lengths of the segments that are
@@ -48,7 +48,7 @@ QUARTILE = 75.0
 class BodyInput:
     """Keypoints as a network of gonio's takes them, and what leads back to the camera.
 
-    inputs     (time, 17, 3) float32: x, y, confidence; 0 where missing
+    inputs     (time, 17, 3) float32: x, y, 1; 0 where missing
     rotations  (time, 3, 3) from the camera's axes to those of the camera that looks at the mid-hip
     lengths    (time,) of the body on a plane at distance 1 before the turned camera
     filled     (time,) the mid-hip was not seen in this frame
@@ -77,7 +77,7 @@ def body_input(
     rotations = looking_at(_held(hips, both, coco.times_s, causal))
     plane, ahead = on_plane(rays, seen, rotations)
     lengths = _lengths(plane, coco.rate_hz, causal)
-    return BodyInput(network_input(plane, ahead, lengths, coco.confidence), rotations, lengths, ~both)
+    return BodyInput(network_input(plane, ahead, lengths), rotations, lengths, ~both)
 
 
 def sighted(
@@ -116,12 +116,13 @@ def on_plane(rays: FloatArray, seen: BoolArray, rotations: FloatArray) -> tuple[
     return plane, ahead
 
 
-def network_input(
-    plane: FloatArray, ahead: BoolArray, lengths: FloatArray, confidence: FloatArray
-) -> NDArray[np.float32]:
-    """(time, 17, 3) float32: x and y in body lengths, confidence; 0 where missing."""
-    known = np.where(ahead, confidence, 0.0)
-    inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), known[..., None]], axis=2)
+def network_input(plane: FloatArray, ahead: BoolArray, lengths: FloatArray) -> NDArray[np.float32]:
+    """(time, 17, 3) float32: x and y in body lengths, and 1; 0 where missing.
+
+    How sure a detector is does not go in: every detector means something else by it, and networks that were given it
+    did worse on another detector's keypoints than they do without.
+    """
+    inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), ahead[..., None]], axis=2)
     return inputs.astype(np.float32)
 
 

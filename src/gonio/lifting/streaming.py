@@ -116,14 +116,14 @@ class LiftingStream:
         seen = there & (known >= self._min_confidence)
         rays = rays_of(np.where(seen[..., None], pixels, np.nan), self._camera)
         seen &= np.isfinite(rays).all(axis=2)
-        answer = self._answer(rays, seen, known, time_s)
+        answer = self._answer(rays, seen, time_s)
         confident, status = joint_confidence(known, np.full(known.shape, Status.MEASURED, np.uint8), seen)
         if answer is None:
             missing = np.full(17, Status.MISSING, np.uint8)
             return LiftedFrame(time_s, np.full((17, 3), np.nan), np.zeros(17), missing)
         return LiftedFrame(time_s, answer, confident[0], status[0])
 
-    def _answer(self, rays: FloatArray, seen: NDArray[np.bool_], known: FloatArray, time_s: float) -> FloatArray | None:
+    def _answer(self, rays: FloatArray, seen: NDArray[np.bool_], time_s: float) -> FloatArray | None:
         hips, both = mid_hip(rays, seen)
         if both[0]:
             self._hips, self._hips_s = hips, time_s
@@ -138,7 +138,7 @@ class LiftingStream:
             self._lengths.extend([length] * (self._lengths.maxlen or 1))
         else:
             self._lengths.append(self._lengths[-1] if np.isnan(length) else length)
-        frame = network_input(plane, ahead, self._quartile(), known)
+        frame = network_input(plane, ahead, self._quartile())
         network = self._networks[self._n_lifted % len(self._networks)]
         self._n_lifted += 1
         joints = self._lifted(network, frame)
