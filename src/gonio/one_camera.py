@@ -127,8 +127,8 @@ def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence]) ->
     if settings.scale == "told" and settings.height_m is None and settings.segment is None:
         words.append(
             f"The size of the person was not told: the lifting methods {size}. Their lengths, and every error in "
-            f"millimetres that is not scaled, are as wrong as that is; joint angles do not depend on it. Say height_m in "
-            f"[lifting]."
+            f"millimetres that is not scaled, are as wrong as that is; joint angles do not depend on it. Say height_m "
+            f"in [lifting]."
         )
     if any("focal length assumed" in step for step in steps):
         words.append(

@@ -12,7 +12,9 @@ from gonio.core.camera import Rig
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import BODY_25
 from gonio.errors import ConfigError, InputError
-from gonio.lifting import shipped
+from gonio.lifting import checkpoints, shipped
+from gonio.lifting.architecture import Architecture
+from gonio.lifting.checkpoints import Weights
 from gonio.sources import archive, openpose_json, rig_files
 from gonio.trials import trial_from_files
 
@@ -133,6 +135,22 @@ def test_settings_arrive(tmp_path, flat):
             LiftingConfig(**wrong)
     with pytest.raises(ConfigError, match="cameras without a"):
         trial_of(tmp_path, lifting=LiftingConfig(focal_px=900.0))
+
+
+def test_published_weights_lift_too(tmp_path, flat):
+    architecture = Architecture((3,), channels=8)
+    rng = np.random.default_rng(0)
+    arrays = {name: np.abs(rng.normal(0, 0.3, shape)) + 0.01 for name, shape in architecture.shapes.items()}
+    checkpoints.write(Weights(architecture, arrays), tmp_path / "published.safetensors")
+    settings = LiftingConfig(weights=tmp_path / "published.safetensors")
+    measured = api.measure(trial_of(tmp_path, calibrated=False, methods=("lifting-left",), lifting=settings))
+    assert measured["lifting-left"].frame == "root"
+    (said,) = measured.assumptions
+    assert "trained on" in said
+    tall = replace(settings, height_m=1.8)
+    trial = trial_of(tmp_path, calibrated=False, methods=("lifting-left",), lifting=tall)
+    (joints,) = api.measure(trial).values()
+    assert size_m(joints) == pytest.approx(0.779 * 1.8, rel=1e-6)
 
 
 def test_a_view_that_cannot_be_lifted_is_left_out_unless_it_was_asked_for(tmp_path, flat):
