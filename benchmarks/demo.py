@@ -52,11 +52,12 @@ def main() -> None:
         mean = np.mean(list(rmse.values()))
         print(f"| `{name}` | {mean:.1f}, {rmse[worst]:.1f} ({worst.replace('_', ' ')}) | {missing:.0f} % |")
 
-    world = [result.methods[f"blazepose-world-cam0{i}"] for i in range(1, 5)]
-    print(
-        f"\nblazepose-world, mean of four cameras: N-MPJPE {np.mean([m.n_mpjpe_mm for m in world]):.1f} mm, "
-        f"PA-MPJPE {np.mean([m.pa_mpjpe_mm for m in world]):.1f} mm"
-    )
+    for kind in ("blazepose-world", "lifting"):
+        single = [result.methods[f"{kind}-cam0{i}"] for i in range(1, 5)]
+        print(
+            f"\n{kind}, mean of four cameras: N-MPJPE {np.mean([m.n_mpjpe_mm for m in single]):.1f} mm, "
+            f"PA-MPJPE {np.mean([m.pa_mpjpe_mm for m in single]):.1f} mm"
+        )
     errors_px = measurement.reprojection_px("multiview")
     print(
         f"reprojection of the reference: median {np.nanmedian(errors_px):.1f} px, "

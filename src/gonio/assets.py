@@ -219,7 +219,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 def checksums(name: str) -> dict[str, str]:
     """sha256 of the asset's files as they lie in the cache, for the record."""
     folder = cache_folder() / name
-    found = {file.name: _sha256_of(folder / file.name) for file in _asset(name).files}
+    found = {file.name: sha256_of(folder / file.name) for file in _asset(name).files}
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
@@ -240,10 +240,10 @@ def _way_round(asset: Asset) -> str:
 def _missing(asset: Asset) -> list[AssetFile]:
     """The asset's files that are not in the cache with a right checksum."""
     folder = cache_folder() / asset.name
-    return [file for file in asset.files if _sha256_of(folder / file.name) not in file.accepted]
+    return [file for file in asset.files if sha256_of(folder / file.name) not in file.accepted]
 
 
-def _sha256_of(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
     """sha256 of a file, None where there is none; read once in a process as long as the file does not change."""
     try:
         stat = path.stat()
@@ -260,7 +260,7 @@ def _sha256(path: Path, size_bytes: int, modified_ns: int) -> str:
 
 def _keep(downloaded: Path, file: AssetFile, asset: Asset, origin: str) -> None:
     """Move a downloaded file into the cache, if its checksum is right."""
-    found = _sha256_of(downloaded)
+    found = sha256_of(downloaded)
     if found not in file.accepted:
         raise AssetError(
             f"{file.name} from {origin} has the wrong checksum: sha256 expected {file.sha256}, found {found}; "

@@ -55,6 +55,7 @@ def compare(
     reference: str | None = None,
     layout: str | None = None,
     fps: float | None = None,
+    height: float | None = None,
     blur_faces: bool = False,
     videos: bool = True,
 ) -> None:
@@ -66,12 +67,13 @@ def compare(
         output: The results folder.
         rig: Calibration of the cameras (Pose2Sim or aniposelib .toml, Qualisys .qca.txt); cameras go by file name.
         baseline: Distance between two parallel cameras, metres.
-        focal: Focal length of two parallel cameras, pixels.
+        focal: Focal length of two parallel cameras, or of one camera alone, pixels.
         principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
         detector: blazepose-heavy (default), blazepose-full or blazepose-lite.
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
+        height: The person's stature, metres, which gives the lifted joints their size; 1.70 is assumed without it.
         blur_faces: Blur the faces of those who are followed in the overlay videos and pictures; look before you share.
         videos: Draw the overlay videos.
     """
@@ -79,7 +81,7 @@ def compare(
     from gonio.trials import adjusted, trial_from_files
 
     if len(files) == 1 and files[0].suffix == ".toml":
-        told = {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps}
+        told = {"rig": rig, "baseline": baseline, "focal": focal, "layout": layout, "fps": fps, "height": height}
         for name, value in (told | {"principal-point": principal_point}).items():
             if value is not None:
                 raise ConfigError(f"--{name} goes with videos or keypoints; a trial file says it itself")
@@ -93,6 +95,7 @@ def compare(
             principal_point_px=principal_point,
             layout=layout,
             fps=fps,
+            height_m=height,
         )
     trial = adjusted(trial, detector=detector, reference=reference, blur_faces=blur_faces, videos=videos)
     _compare(trial, output)
@@ -193,42 +196,65 @@ def triangulate(
 @app.command
 def lift(
     keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
-    weights: Path,
     output: Output,
+    weights: Annotated[Path | None, arg(metavar="NAME|FILE")] = None,
     layout: str | None = None,
     fps: float | None = None,
+    size: tuple[int, int] | None = None,
     min_confidence: float = 0.0,
     causal: bool = False,
     flip: bool = True,
+    height: float | None = None,
+    segment: str | None = None,
+    focal: float | None = None,
+    place: Literal["root", "geometry", "network"] = "root",
     fps_out: float | None = None,
 ) -> None:
-    """3D joints from one camera's 2D keypoints, with the weights of a VideoPose3D network that you have.
+    """3D joints from one camera's 2D keypoints, by a network.
 
     Args:
         keypoints: One person's 2D keypoints (.npz, .csv or an OpenPose folder), as "gonio detect" writes them.
-        weights: A published checkpoint (such as pretrained_h36m_detectron_coco.bin; its tensors are read, nothing in it
-            is executed) or a .safetensors file.
         output: Where the joints go: .npy, .npz, .trc, .csv or .txt.
+        weights: Weights that come with gonio, by name; a .safetensors file; or a published checkpoint of VideoPose3D
+            (such as pretrained_h36m_detectron_coco.bin; its tensors are read, nothing in it is executed).
         layout: Joint layout of keypoint files that do not tell it.
         fps: Frames per second of keypoint files that do not tell it.
+        size: Width and height, pixels, of the images of keypoint files that do not tell it.
         min_confidence: Keypoints below this count as missing.
-        causal: The checkpoint is a causal network, which needs no later frame; a published file does not tell.
+        causal: Take a causal network, which needs no later frame. A published checkpoint does not tell that it is one.
         flip: Average with the answer to the mirrored keypoints, as published results do.
+        height: The person's stature, metres; 1.70 is assumed where nothing tells the size.
+        segment: Or a segment that was measured, metres, as in thigh=0.42 (thigh, shank, upper_arm or forearm).
+        focal: Focal length, pixels; 0.9 of the image's longer side is assumed where not given.
+        place: Joints relative to the mid-hip (root); or in the camera's frame, placed where they fall on the keypoints
+            (geometry) or by the weights' own second network, where they have one (network).
         fps_out: Frames per second of the output, as 30 for the Kinect recorder's .txt; those of the keypoints where not
             given. Interpolated frames are counted.
     """
     options = dict(locals())
     from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
+    from gonio.one_camera import assumed_in
     from gonio.pipeline import lift_file
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
     for path in (output, provenance_path(output)):
-        check_writable(path, [keypoints, weights])
+        check_writable(path, [keypoints, *([] if weights is None else [weights])])
     lifted = lift_file(
-        keypoints, weights, layout=layout, fps=fps, min_confidence=min_confidence, causal=causal, flip=flip
+        keypoints,
+        weights,
+        layout=layout,
+        fps=fps,
+        size_px=size,
+        min_confidence=min_confidence,
+        causal=causal,
+        flip=flip,
+        height_m=height,
+        segment=segment,
+        focal_px=focal,
+        place=place,
     )
     resampled: tuple[str, ...] = ()
     if fps_out is not None:
@@ -237,6 +263,8 @@ def lift(
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     _say_lost(output, (*resampled, *lost))
+    for step in assumed_in(lifted.history):
+        print(f"  {step}")
 
 
 @app.command(name="evaluate")
@@ -491,6 +519,8 @@ def _compare(trial: Trial, output: Path) -> None:
     _warn((*measurement.warnings, *face_warnings(trial)))
     write_results(output, measurement, result, _bar)
     print(_table(result))
+    for sentence in measurement.assumptions:
+        print(f"\n{sentence}")
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")
 
 

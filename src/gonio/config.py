@@ -33,6 +33,7 @@ class CameraConfig:
     keypoints: Path | None = None  # an OpenPose folder or any 2D file that gonio reads
     layout: str | None = None  # of the keypoints, where the file does not tell
     fps: float | None = None  # of the keypoints, where the file does not tell
+    size_px: tuple[int, int] | None = None  # (width, height) of the keypoints' images, where the file does not tell
     offset_frames: float = 0.0  # how far its clock is ahead: its frame 0 + offset shows the common clock's frame 0
     offset_s: float = 0.0  # the same in seconds: common time = own time - offset
     calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
@@ -44,10 +45,12 @@ class CameraConfig:
             raise ConfigError(f"camera {self.name!r} needs either video or keypoints")
         if self.offset_frames and self.offset_s:
             raise ConfigError(f"camera {self.name!r} has an offset in frames and one in seconds; give one")
-        if self.video is not None and (self.layout is not None or self.fps is not None):
-            raise ConfigError(f"camera {self.name!r}: layout and fps are for keypoints; a video tells its own")
+        if self.video is not None and (self.layout, self.fps, self.size_px) != (None, None, None):
+            raise ConfigError(f"camera {self.name!r}: layout, fps and size_px are for keypoints; a video tells its own")
         if self.fps is not None and not self.fps > 0:
             raise ConfigError(f"camera {self.name!r}: fps = {self.fps:g} must be positive")
+        if self.size_px is not None and min(self.size_px) < 1:
+            raise ConfigError(f"camera {self.name!r}: size_px = {list(self.size_px)} must be positive")
         if self.crop_px is not None and min(self.crop_px) < 0:
             raise ConfigError(
                 f"camera {self.name!r}: crop_px = {list(self.crop_px)} counts cut columns and rows, 0 or more"
@@ -123,6 +126,28 @@ class StereoConfig:
 
 
 @dataclass(frozen=True)
+class LiftingConfig:
+    """3D joints from one camera's keypoints, by a network."""
+
+    weights: Path | None = None  # a file, or the name of weights that come with gonio, which has its default
+    causal: bool = False  # by a network that looks at the past alone
+    min_confidence: float = 0.0  # keypoints below it count as missing
+    flip: bool = True  # average with the answer to the mirrored keypoints
+    height_m: float | None = None  # the person's stature
+    segment: str | None = None  # or one segment that was measured, in metres: "thigh=0.42", shank, upper_arm, forearm
+    scale: Literal["told", "stereo"] = "told"  # "stereo": the size that the stereo method with most cameras has found
+    focal_px: float | None = None  # of cameras without a [rig]; 0.9 of the longer side is assumed
+
+    def __post_init__(self) -> None:
+        _check_share("lifting.min_confidence", self.min_confidence)
+        sizes = [self.height_m is not None, self.segment is not None, self.scale == "stereo"]
+        if sum(sizes) > 1:
+            raise ConfigError('lifting: the size comes from one of height_m, segment and scale = "stereo"')
+        if self.focal_px is not None and not self.focal_px > 0:
+            raise ConfigError(f"lifting.focal_px = {self.focal_px:g} must be positive")
+
+
+@dataclass(frozen=True)
 class CleaningConfig:
     """What is done to every method's 3D joints alike; nothing by default."""
 
@@ -165,8 +190,9 @@ class Trial:
     """One recording of one movement.
 
     methods: "multiview" (all cameras), "stereo-A-B" (two cameras), "blazepose-world" (the detector's own 3D estimate of
-    every video; "blazepose-world-A" of one); where none is named: all of them that the cameras allow, with one stereo
-    pair where there are two cameras. Recordings are methods by their own name.
+    every video; "blazepose-world-A" of one), "lifting" (every camera's 2D keypoints, lifted; "lifting-A" of one); where
+    none is named: all of them that the cameras allow, with one stereo pair where there are two cameras. Recordings are
+    methods by their own name.
     reference: the method that the others are compared with; without one they are compared pairwise.
     """
 
@@ -176,6 +202,7 @@ class Trial:
     rig: RigConfig | None = None
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     stereo: StereoConfig = field(default_factory=StereoConfig)
+    lifting: LiftingConfig = field(default_factory=LiftingConfig)
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     methods: tuple[str, ...] = ()
@@ -191,6 +218,8 @@ class Trial:
                 raise ConfigError(f"two cameras or recordings are called {name!r}; give each its own name")
             if not _makes_a_file_name(name):
                 raise ConfigError(f"{name!r} cannot be the name of a camera or recording: files are named after it")
+        if self.lifting.focal_px is not None and self.rig is not None:
+            raise ConfigError("lifting.focal_px is for cameras without a [rig]; the rig has focal lengths of its own")
         if not self.cameras and not self.recordings:
             raise ConfigError("the trial names neither a camera nor a recording; add [[cameras]] or [[recordings]]")
 

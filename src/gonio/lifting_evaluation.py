@@ -31,7 +31,9 @@ from gonio.errors import ConfigError, InputError
 from gonio.lifting import checkpoints
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift
+from gonio.lifting.normalisation import NORMALISATION
 from gonio.lifting.prediction import normalise_screen, predict
+from gonio.lifting.shipped import weights_file
 from gonio.lifting_data import H36M_TEST, LabelledPair, ui_prmd_pairs, videopose3d_pairs
 from gonio.sources import videopose3d_npz
 
@@ -342,7 +344,8 @@ def evaluation_set(
 
 
 def read_weights(path: Path, *, causal: bool = False) -> Weights:
-    """The network in a file, or in the folder of a training run: its weights.safetensors, or its only .safetensors.
+    """The network in a file, in the folder of a training run (its weights.safetensors, or its only .safetensors), or
+    that comes with gonio under a name.
 
     Raises `InputError` where there is none, or several, and as `checkpoints.read` does.
     """
@@ -354,7 +357,7 @@ def read_weights(path: Path, *, causal: bool = False) -> Weights:
             words = ", ".join(file.name for file in named) or "none"
             raise InputError(f"{path}: holds {words}; name the one .safetensors file of weights that is meant")
         path = named[0]
-    return checkpoints.read(path, causal=causal or None)
+    return checkpoints.read(weights_file(path), causal=causal or None)
 
 
 def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
@@ -392,12 +395,12 @@ def _by_lifter(weights: Weights, pair: LabelledPair) -> bool:
 
 def _takes_bodies(weights: Weights) -> bool:
     """A network of gonio's own, which is given bodies without their size, not screen coordinates."""
-    return weights.metadata.get("normalisation") == "body"
+    return weights.metadata.get("normalisation") == NORMALISATION
 
 
 def _lifted(weights: Weights, pair: LabelledPair, *, flip: bool) -> PoseSequence:
     if _by_lifter(weights, pair):
-        return lift(weights, pair.keypoints, flip=flip)
+        return lift(weights, pair.keypoints, camera=pair.camera, flip=flip)
     keypoints, target = pair.keypoints, pair.target
     if keypoints.image_size_px is None or not keypoints.valid.all():
         raise InputError("keypoints without gaps are needed, and the size of their image")

@@ -37,6 +37,7 @@ from gonio.errors import ConfigError, InputError, MissingExtraError
 from gonio.lifting import checkpoints
 from gonio.lifting.augmentation import RATE_HZ, Augmentation, Bodies, virtual_clips
 from gonio.lifting.background import Ahead
+from gonio.lifting.body_lifting import assumed_camera, phases_of
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.clips import SCREEN, body_clip, screen_clip, unlabelled_body_clip, unlabelled_screen_clip
 from gonio.lifting.normalisation import NORMALISATION, body_size_m
@@ -70,8 +71,6 @@ from gonio.report import figures, learning_curves
 from gonio.sources import formats, rig_files, videopose3d_npz
 
 CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
-ASSUMED_FOCAL = 0.9  # of the image's longer side, where nothing is known: telephones have 0.7 to 0.8, webcams 0.9
-FASTEST_HZ = 75.0  # what networks of gonio's are trained with; a faster recording is split into slower ones
 
 Entry = dict[str, float]
 
@@ -445,8 +444,8 @@ def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list
 
 
 def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]]:
-    """A fast recording as several of at most `FASTEST_HZ`: every n-th frame, from each of the first n on."""
-    n = 1 if np.isnan(sequence.rate_hz) else max(1, int(np.ceil(sequence.rate_hz / FASTEST_HZ - 1e-6)))
+    """A fast recording as several slower ones, as in prediction: every n-th frame, from each of the first n on."""
+    n = phases_of(sequence.rate_hz)
     if n == 1 or len(sequence) < 2 * n:
         return [sequence], ()
     note = f"{sequence.rate_hz:.3g} frames per second: split into {n} recordings of every {n}. frame"
@@ -549,10 +548,9 @@ def _own_keypoints(config: KeypointsConfig) -> tuple[PoseSequence, Camera, tuple
     size = keypoints.image_size_px
     if size is None:
         raise InputError(f"{config.keypoints}: does not tell the size of its images; add image_size_px, or a rig")
-    focal = ASSUMED_FOCAL * max(size) if config.focal_px is None else config.focal_px
-    matrix = np.array([[focal, 0, (size[0] - 1) / 2], [0, focal, (size[1] - 1) / 2], [0, 0, 1.0]])
-    notes = (f"focal length assumed: {focal:.0f} px",) if config.focal_px is None else ()
-    return keypoints, Camera(keypoints.frame_name or "assumed", size, matrix), notes
+    camera = assumed_camera(size, config.focal_px, keypoints.frame_name)
+    notes = (f"focal length assumed: {camera.focal_px:.0f} px",) if config.focal_px is None else ()
+    return keypoints, camera, notes
 
 
 def _person(path: Path, layout: str | None, fps: float | None, size_px: tuple[int, int] | None) -> PoseSequence:

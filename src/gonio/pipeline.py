@@ -40,10 +40,13 @@ from gonio.core.clock import common_times, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
-from gonio.lifting import checkpoints
-from gonio.lifting.lifter import lift
+from gonio.lifting import shipped
+from gonio.lifting.body_lifting import assumed_camera
+from gonio.lifting.metric import Place, lift_in_metres
+from gonio.lifting.placing import parse_segment
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import choose_patient, followed, in_words, inside
 from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.stereo.rectified import from_disparity
@@ -56,7 +59,8 @@ LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disag
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
-WORLD = "blazepose-world-"  # and the camera's name: a method
+WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
+SINGLE = (WORLD, LIFTING)
 
 Tick = Callable[[], None]
 Progress = Callable[[str, int | None], AbstractContextManager[Tick]]
@@ -79,6 +83,7 @@ class Measurement(Mapping[str, PoseSequence]):
     triangulations  stereo method -> what was used, dropped and left over
     notes           what was decided on the way, in words
     warnings        what makes the numbers doubtful, in words
+    assumptions     what was not known and had to be assumed, in words
     """
 
     trial: Trial
@@ -90,6 +95,7 @@ class Measurement(Mapping[str, PoseSequence]):
     triangulations: Mapping[str, Triangulation]
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
     def __getitem__(self, method: str) -> PoseSequence:
         return self.sequences[method]
@@ -152,17 +158,24 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     views = {name: d.person(chosen[name], words[name]) for name, d in detections.items()}
     worlds = {n: d.person_world(chosen[n], words[n]) for n, d in detections.items() if d.world_m is not None}
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
-    sequences: dict[str, PoseSequence] = {}
     triangulations: dict[str, Triangulation] = {}
     warnings = list(doubts)
     for method, cameras in wanted.items():
-        if method.startswith(WORLD):
-            sequences[method] = _world_estimate(resample(worlds[cameras[0]], times_s), rig)
-        else:
+        if not method.startswith(SINGLE):
             assert rig is not None
             triangulations[method] = _stereo(trial, rig, {name: on_clock[name] for name in cameras})
-            sequences[method] = triangulations[method].sequence
             warnings += _doubts(method, triangulations[method], rig)
+    lifted, left_out = _lifted(trial, rig, views, wanted, times_s, triangulations)
+    warnings += left_out
+    sequences: dict[str, PoseSequence] = {}
+    for method, cameras in wanted.items():
+        if method in triangulations:
+            sequences[method] = triangulations[method].sequence
+        elif method in lifted:
+            sequences[method] = lifted[method]
+        elif method.startswith(WORLD):
+            estimate = resample(worlds[cameras[0]], times_s)
+            sequences[method] = estimate if rig is None else in_rig(estimate, rig)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Measurement(
         trial=trial,
@@ -174,6 +187,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *choice_notes),
         warnings=tuple(warnings),
+        assumptions=assumptions(trial.lifting, lifted),
     )
 
 
@@ -201,6 +215,7 @@ def evaluate(measurement: Measurement) -> StudyResult:
             "detector": trial.detector.name if any(c.video is not None for c in trial.cameras) else None,
             "rig": None if trial.rig is None else "calibrated" if trial.rig.calibration is not None else "parallel",
             "stereo": as_plain(trial.stereo),
+            "lifting": _lifting_protocol(measurement),
             "cleaning": as_plain(trial.cleaning),
             "reprojection_px_median_all": measurement.reprojection_px_median_all(),
             "warnings": list(measurement.warnings),
@@ -268,23 +283,52 @@ def read_person(
 
 def lift_file(
     path: Path,
-    weights: Path,
+    weights: Path | None = None,
     *,
     layout: str | None = None,
     fps: float | None = None,
+    size_px: tuple[int, int] | None = None,
     min_confidence: float = 0.0,
     causal: bool = False,
     flip: bool = True,
+    height_m: float | None = None,
+    segment: str | None = None,
+    focal_px: float | None = None,
+    place: Place = "root",
 ) -> PoseSequence:
-    """3D joints from a file of one person's 2D keypoints and the weights of a lifting network."""
+    """3D joints from a file of one person's 2D keypoints.
+
+    weights  a file, or the name of weights that come with gonio; its default where not given
+    size_px  of the keypoints' images, where the file does not tell
+    focal_px of the camera; assumed where not given (`body_lifting.ASSUMED_FOCAL`)
+    The others are those of `lifting.metric.lift_in_metres`.
+    """
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"--min-confidence {min_confidence:g} must lie in 0..1")
-    item = read_person(path, layout=layout, fps=fps)
+    file = shipped.weights_file(weights, causal=causal)
+    network = read_weights(file, causal=causal)
+    if place == "network" and network.trajectory is None:
+        raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
+    item = read_person(path, layout=layout, fps=fps, size_px=size_px)
+    if item.unit == "px" and (item.image_size_px is None or openpose_json.size_is_guessed(item.history)):
+        raise InputError(f"{path}: does not tell the size of its images, which lifting needs; give it with --size")
+    cameras = {}
+    if focal_px is not None and item.image_size_px is not None:
+        cameras = {"": assumed_camera(item.image_size_px, focal_px, item.frame_name or path.stem)}
     try:
-        lifted = lift(checkpoints.read(weights, causal=causal or None), item, min_confidence=min_confidence, flip=flip)
+        (lifted,) = lift_in_metres(
+            network,
+            {"": item},
+            cameras=cameras,
+            min_confidence=min_confidence,
+            flip=flip,
+            stature_m=height_m,
+            segment=None if segment is None else parse_segment(segment),
+            place=place,
+        ).values()
     except InputError as error:
-        raise InputError(str(error) if str(weights) in str(error) else f"{path}: {error}") from None
-    return lifted.derive(source=replace(lifted.source, file=weights.name))
+        raise InputError(f"{path}: {error}") from None
+    return lifted.derive(f"weights {file.name}, sha256 {checksum(file)}", source=replace(lifted.source, file=file.name))
 
 
 def _check_files(trial: Trial) -> None:
@@ -363,30 +407,38 @@ def _possible_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
         possible |= pairs
     if trial.detector.name.startswith("blazepose"):
         possible |= {WORLD + c.name: (c.name,) for c in trial.cameras if c.video is not None}
-    return possible
+    return possible | {LIFTING + name: (name,) for name in names}
 
 
 def _wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
     """method -> the cameras it needs, in the trial's order; checked against the recordings and the reference."""
     names = [c.name for c in trial.cameras]
     possible = _possible_methods(trial)
-    worlds = [method for method in possible if method.startswith(WORLD)]
+    groups = {kind.rstrip("-"): [method for method in possible if method.startswith(kind)] for kind in SINGLE}
     asked = list(trial.methods)
     if not asked:
         pair = f"stereo-{names[0]}-{names[1]}" if len(names) == 2 else "multiview"
-        asked = [*([pair] if trial.rig is not None else []), *worlds]
-    asked = [method for ask in asked for method in (worlds if ask == WORLD.rstrip("-") else [ask])]
+        asked = [*([pair] if trial.rig is not None else []), *groups]
+        if trial.lifting.weights is None and not shipped.names():
+            asked.remove(LIFTING.rstrip("-"))
+    asked = [method for ask in asked for method in groups.get(ask, [ask])]
     for method in asked:
         if method not in possible:
             rigless = "; without a [rig] nothing can be triangulated" if trial.rig is None else ""
             raise ConfigError(f"no method is called {method!r}; this trial allows {', '.join(possible)}{rigless}")
-        if not method.startswith(WORLD) and len(possible[method]) < 2:
+        if not method.startswith(SINGLE) and len(possible[method]) < 2:
             raise ConfigError(f"{method} needs at least two cameras; the trial names {len(names)}")
     if not asked and not trial.recordings:
         raise ConfigError(
-            "nothing can be measured: 2D keypoints alone need a [rig] with two cameras or more, or a video"
+            "nothing can be measured: 2D keypoints alone need a [rig] with two cameras or more, a video, or weights of "
+            "a lifting network"
         )
-    taken = {name.casefold() for name in (*possible, WORLD.rstrip("-"))}
+    if any(method.startswith(LIFTING) for method in asked):
+        weights_file(trial.lifting)  # an error comes before long work
+        stereo = [method for method in asked if not method.startswith(SINGLE)]
+        if trial.lifting.scale == "stereo" and not stereo:
+            raise ConfigError('lifting: scale = "stereo" takes the size from a stereo method; this trial measures none')
+    taken = {name.casefold() for name in (*possible, *groups)}
     for recording in trial.recordings:
         if recording.name.casefold() in taken:
             raise ConfigError(f"the recording {recording.name!r} bears the name of a method; give it another name")
@@ -459,7 +511,7 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
         left, top = camera.crop_px or (0, 0)
         width, height = calibration[camera.name].size_px
         size = (width - left, height - top)
-    told = size if camera.file.is_dir() else None
+    told = camera.size_px or (size if camera.file.is_dir() else None)
     item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=told)
     if isinstance(item, PoseSequence):
         found, guessed = _as_detections(camera.file, item, size), item.image_size_px is None
@@ -489,15 +541,19 @@ def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] 
     """One followed person; where the file does not tell the size of its images it is `size_px`."""
     if sequence.unit != "px":
         raise InputError(f"{path}: 3D joints where 2D keypoints are needed; name it under [[recordings]]")
+    history, known_px = sequence.history, sequence.image_size_px or size_px
+    if known_px is None:
+        known_px = openpose_json.smallest_image_px(sequence.positions)
+        history = (*history, openpose_json.guess_in_words(known_px))
     return Detections(
         sequence.positions[:, None],
         sequence.confidence[:, None],
         sequence.times_s,
         sequence.skeleton,
-        sequence.image_size_px or size_px or openpose_json.smallest_image_px(sequence.positions),
+        known_px,
         status=sequence.status[:, None],
         source=sequence.source,
-        history=sequence.history,
+        history=history,
     )
 
 
@@ -615,19 +671,53 @@ def _odd_bones(sequence: PoseSequence) -> list[str]:
     return odd
 
 
-def _world_estimate(sequence: PoseSequence, rig: Rig | None) -> PoseSequence:
-    """The detector's own 3D estimate of one camera, turned into the rig's axes where the camera's rotation is known."""
-    if rig is None:
-        return sequence
-    camera = rig[sequence.frame_name]
-    return sequence.transformed(
-        camera.rotation.T,
-        np.zeros(3),
-        frame="root",
-        frame_name=rig.name,
-        up=rig.up,
-        step=f"turned into the rig's axes by the known rotation of {camera.name}",
-    )
+def _lifted(
+    trial: Trial,
+    rig: Rig | None,
+    views: Mapping[str, PoseSequence],
+    wanted: Mapping[str, tuple[str, ...]],
+    times_s: FloatArray,
+    triangulations: Mapping[str, Triangulation],
+) -> tuple[dict[str, PoseSequence], list[str]]:
+    """Lifting method -> joints at the common times; which had to be left out, and why.
+
+    A view that cannot be lifted is left out where lifting was not asked for by name. Raises `InputError` where it was,
+    and where nothing else is measured.
+    """
+    methods = {method: cameras[0] for method, cameras in wanted.items() if method.startswith(LIFTING)}
+    if not methods:
+        return {}, []
+    weights = read_weights(weights_file(trial.lifting), causal=trial.lifting.causal)
+    measured: tuple[str, PoseSequence] | None = None
+    if triangulations:
+        name = max(triangulations, key=lambda method: len(triangulations[method].camera_names))
+        measured = (name, triangulations[name].sequence)
+    lifted: dict[str, PoseSequence] = {}
+    left_out: list[str] = []
+    for method, camera in methods.items():
+        try:
+            lifted[method] = lifted_view(weights, trial.lifting, views[camera], rig, times_s, measured)
+        except InputError as error:
+            file = next(c.file for c in trial.cameras if c.name == camera)
+            if trial.methods or len(left_out) + 1 == len(wanted) + len(trial.recordings):
+                raise InputError(f"{file}: cannot be lifted: {error}") from None
+            left_out.append(f"{method} is left out: {file}: {error}")
+    return lifted, left_out
+
+
+def _lifting_protocol(measurement: Measurement) -> dict[str, object] | None:
+    """With what was lifted and where the size came from; not how large the person is, which trials may differ in."""
+    if not any(method.startswith(LIFTING) for method in measurement.sequences):
+        return None
+    settings = measurement.trial.lifting
+    told = "stature" if settings.height_m is not None else "segment" if settings.segment is not None else "assumed"
+    return {
+        "weights": weights_file(settings).name,
+        "min_confidence": settings.min_confidence,
+        "flip": settings.flip,
+        "size": "stereo" if settings.scale == "stereo" else told,
+        "focal_length": "rig" if measurement.rig is not None else "assumed" if settings.focal_px is None else "told",
+    }
 
 
 def _cleaned(trial: Trial, sequence: PoseSequence) -> PoseSequence:

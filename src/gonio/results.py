@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from gonio import assets
+from gonio import assets, one_camera
 from gonio.comparison.study import StudyResult
 from gonio.config import Trial, as_plain
 from gonio.core.files import check_writable, replacing
@@ -32,7 +32,7 @@ from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
 from gonio.detection import detector as detectors
 from gonio.errors import InputError
-from gonio.pipeline import Measurement, Progress, read_person, silent, versions
+from gonio.pipeline import LIFTING, Measurement, Progress, read_person, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
@@ -200,6 +200,8 @@ def _inputs(trial: Trial) -> Iterator[Path]:
     yield from (recording.file for recording in trial.recordings)
     if trial.rig is not None and trial.rig.calibration is not None:
         yield trial.rig.calibration
+    if trial.lifting.weights is not None:
+        yield trial.lifting.weights
 
 
 def _write_all(folder: Path, measurement: Measurement, result: StudyResult, progress: Progress) -> None:
@@ -258,6 +260,7 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
             notes=_notes(measurement, drawn),
             caveats=trial.caveats,
             warnings=(*measurement.warnings, *face_warnings(trial)),
+            assumptions=measurement.assumptions,
             tables=tuple(path.name for path in tables),
         ),
     )
@@ -395,12 +398,16 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
     if any(camera.video is not None for camera in trial.cameras):
         needed = detectors.create(trial.detector.name).weights
         weights = {name: assets.checksums(name) for name in needed}
+    if any(name.startswith(LIFTING) for name in measurement.sequences):
+        file = one_camera.weights_file(trial.lifting)
+        weights["lifting"] = {file.name: one_camera.checksum(file)}
     return {
         "configuration": as_plain(trial),
         "versions": versions(),
         "weights_sha256": weights,
         "notes": list(measurement.notes),
         "warnings": list(measurement.warnings),
+        "assumptions": list(measurement.assumptions),
         "cameras": {
             name: {"offset_s": measurement.offsets_s[name], "counts": _counts(view), "history": list(view.history)}
             for name, view in measurement.views.items()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from gonio.config import CameraConfig, RecordingConfig, ReportConfig, RigConfig, Trial
+from gonio.config import CameraConfig, LiftingConfig, RecordingConfig, ReportConfig, RigConfig, Trial
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.errors import ConfigError, InputError
 from gonio.sources import formats
@@ -22,8 +22,13 @@ def trial_from_files(
     principal_point_px: tuple[float, float] | None = None,
     layout: str | None = None,
     fps: float | None = None,
+    height_m: float | None = None,
 ) -> Trial:
-    """A trial of videos, 2D keypoints and 3D recordings; cameras and recordings are named after their files."""
+    """A trial of videos, 2D keypoints and 3D recordings; cameras and recordings are named after their files.
+
+    Of one camera without a calibration the focal length serves for lifting; of two it makes, with the baseline, a
+    parallel rig.
+    """
     cameras: list[CameraConfig] = []
     recordings: list[RecordingConfig] = []
     for path in files:
@@ -40,6 +45,10 @@ def trial_from_files(
     if not files:
         raise ConfigError("no file is named; give a trial file (trial.toml), or videos, keypoints and recordings")
     rig = None
+    alone = len(cameras) == 1 and calibration is None and baseline_m is None
+    lifting = LiftingConfig(height_m=height_m, focal_px=focal_px if alone else None)
+    if alone:
+        focal_px = None
     if calibration is not None or baseline_m is not None or focal_px is not None:
         rig = RigConfig(
             calibration=calibration,
@@ -49,7 +58,7 @@ def trial_from_files(
         )
     elif principal_point_px is not None:
         raise ConfigError("--principal-point goes with --baseline and --focal")
-    return Trial(tuple(cameras), "trial", rig=rig, recordings=tuple(recordings))
+    return Trial(tuple(cameras), "trial", rig=rig, lifting=lifting, recordings=tuple(recordings))
 
 
 def _must_be_told(path: Path, option: str) -> bool:

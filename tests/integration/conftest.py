@@ -12,7 +12,10 @@ import pytest
 
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import BODY_25
+from gonio.core.skeleton import BODY_25, COCO_17, H36M_17
+from gonio.lifting import checkpoints
+from gonio.lifting.architecture import Architecture
+from gonio.lifting.checkpoints import Weights
 from gonio.sources import openpose_json, rig_files
 
 RATE_HZ = 30.0
@@ -121,3 +124,45 @@ def gonio(*arguments: object, cwd: Path | None = None, **environment: str) -> su
 @pytest.fixture(scope="session")
 def run():
     return gonio
+
+
+def flat_network(causal: bool = False) -> Weights:
+    """A network that answers with the keypoints of the middle frame (causal: the last) and depth 0: no training, and
+    right for somebody who moves in a plane square to the camera. Takes and gives what gonio's own networks do."""
+    architecture = Architecture((3, 3), in_features=3, channels=2 * 51, causal=causal)
+    arrays = {name: np.zeros(shape) for name, shape in architecture.shapes.items()}
+    for name in arrays:
+        if name.endswith(("bn.weight", "running_var")) or (name.endswith(".weight") and "_bn" in name):
+            arrays[name] += 1.0
+    own = {joint: (joint,) for joint in H36M_17.joints if joint in COCO_17}
+    own |= {"mid_hip": ("left_hip", "right_hip"), "thorax": ("left_shoulder", "right_shoulder")}
+    own |= {"spine": (*own["mid_hip"], *own["thorax"]), "neck_nose": ("nose",), "head_top": ("left_ear", "right_ear")}
+    tap = 2 if causal else 1
+    for number in range(51):  # each number passes the rectifier as it is and negated
+        arrays["expand_conv.weight"][2 * number, number, tap] = 1.0
+        arrays["expand_conv.weight"][2 * number + 1, number, tap] = -1.0
+    for joint, sources in own.items():
+        for source in sources:
+            for axis in range(2):
+                number, out = 3 * COCO_17.index(source) + axis, 3 * H36M_17.index(joint) + axis
+                arrays["shrink.weight"][out, 2 * number] = 1.0 / len(sources)
+                arrays["shrink.weight"][out, 2 * number + 1] = -1.0 / len(sources)
+    return Weights(architecture, arrays, None, {"normalisation": "body"})
+
+
+@pytest.fixture(scope="session")
+def flat_weights(tmp_path_factory) -> Path:
+    """A folder with lifter-coco17-27 and lifter-coco17-causal as flat networks, as gonio's own weights would lie."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name, causal in (("lifter-coco17-27", False), ("lifter-coco17-causal", True)):
+        checkpoints.write(flat_network(causal), folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.fixture
+def shipped_weights(flat_weights, monkeypatch) -> Path:
+    """gonio's own weights are flat networks here."""
+    from gonio.lifting import shipped
+
+    monkeypatch.setattr(shipped, "FOLDER", flat_weights)
+    return flat_weights

@@ -9,7 +9,10 @@ import pytest
 
 from gonio import cli
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import BODY_25
+from gonio.core.skeleton import BODY_25, layout
+from gonio.lifting import checkpoints
+from gonio.lifting.architecture import Architecture
+from gonio.lifting.checkpoints import Weights
 from gonio.sources import archive, openpose_json
 
 
@@ -288,7 +291,10 @@ def test_baseline_without_focal_length(tmp_path, refused):
     assert "focal_px" in refused("compare", left, right, "--baseline", 0.28, "-o", tmp_path / "out")
 
 
-def test_keypoints_alone_measure_nothing(tmp_path, refused):
+def test_keypoints_alone_measure_nothing_without_a_lifting_network(tmp_path, refused, monkeypatch):
+    from gonio.lifting import shipped
+
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     left, right = parallel_views(tmp_path)
     assert "nothing can be measured" in refused("compare", left, right, "-o", tmp_path / "out")
 
@@ -334,3 +340,41 @@ def test_lifting_with_what_is_no_network(tmp_path, recorded, scene, refused):
         line = refused("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", tmp_path / "joints.npy")
         assert weights.name in line
     assert not (tmp_path / "joints.npy").exists()
+
+
+def test_lifting_what_cannot_be_lifted(tmp_path, scene, refused, flat_weights):
+    weights, output = flat_weights / "lifter-coco17-27.safetensors", tmp_path / "joints.npy"
+    view = scene.views["cam01"]
+    archive.write(view, tmp_path / "cam01.npz")
+
+    def lift(*more: object, file: str = "cam01.npz") -> str:
+        line = refused("lift", tmp_path / file, "--weights", weights, "-o", output, *more)
+        assert not list(tmp_path.glob("joints*"))
+        return line
+
+    assert "goat=0.3" in lift("--segment", "goat=0.3")
+    assert "told twice" in lift("--segment", "thigh=0.42", "--height", 1.75)
+    assert "175 m is not a person's" in lift("--height", 175)
+    assert "focal length is -3 px" in lift("--focal", -3)
+    assert "lifter-coco17-27.safetensors: has no network of the trajectory" in lift("--place", "network")
+    assert "declared is True" in lift("--causal")
+    archive.write(view.derive(image_size_px=None), tmp_path / "sizeless.npz")
+    assert "sizeless.npz: does not tell the size of its images" in lift(file="sizeless.npz")
+    archive.write(scene.truth, tmp_path / "truth.npz")
+    assert "truth.npz: lifting needs 2D keypoints in pixels" in lift(file="truth.npz")
+    gone = np.full_like(view.positions, np.nan)
+    archive.write(view.derive(positions=gone), tmp_path / "gone.npz")
+    assert "gone.npz: no frame shows both hips" in lift(file="gone.npz")
+    hands = PoseSequence(
+        view.positions[:, :21], view.times_s, layout("hand-21"), "px", "image", image_size_px=view.image_size_px
+    )
+    archive.write(hands, tmp_path / "hands.npz")
+    assert "hands.npz: no frame shows both hips" in lift(file="hands.npz")
+    foreign = Weights(Architecture((3,), in_joints=15, channels=4), _ones(Architecture((3,), in_joints=15, channels=4)))
+    weights = tmp_path / "foreign.safetensors"
+    checkpoints.write(foreign, weights)
+    assert "foreign.safetensors: the network takes 15 joints" in lift()
+
+
+def _ones(architecture: Architecture) -> dict[str, np.ndarray]:
+    return {name: np.ones(shape) for name, shape in architecture.shapes.items()}

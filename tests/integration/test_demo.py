@@ -15,8 +15,10 @@ from gonio.sources import video
 
 pytestmark = pytest.mark.network
 
-ESTIMATES = ("stereo-cam01-cam02", "stereo-cam03-cam04", *(f"blazepose-world-cam0{i}" for i in range(1, 5)))
 CAMERAS = ("cam01", "cam02", "cam03", "cam04")
+PAIRS = ("stereo-cam01-cam02", "stereo-cam03-cam04")
+SINGLE = tuple(f"{kind}-{camera}" for kind in ("blazepose-world", "lifting") for camera in CAMERAS)
+ESTIMATES = (*PAIRS, *SINGLE)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_results_json_has_what_other_tools_rely_on(results):
         assert method["n_frames"] >= 80
         for key in ("root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s"):
             assert method[key] > 0
-        assert (method["mpjpe_mm"] is None) == name.startswith("blazepose")
+        assert (method["mpjpe_mm"] is None) == (name in SINGLE)
         assert method["pa_mpjpe_mm"] < method["n_mpjpe_mm"] <= method["root_mpjpe_mm"] + 1e-9
         assert set(method["per_joint"]) == set(EVALUATION_JOINTS)
         for key in ("rmse_deg", "bias_deg", "r", "rom_deg"):
@@ -85,13 +87,14 @@ def test_results_json_has_what_other_tools_rely_on(results):
     protocol = results["protocol"]
     assert protocol["reference"] == "multiview"
     assert protocol["filter"] == "none"
+    assert protocol["lifting"]["size"] == "assumed"
     assert set(protocol["alignment"]) >= {"mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm"}
     assert protocol["versions"]["gonio"] == api.__version__
 
 
 def test_more_cameras_are_nearer_to_the_reference_than_one(results):
     errors = {name: results["methods"][name]["root_mpjpe_mm"] for name in ESTIMATES}
-    assert max(errors[name] for name in ESTIMATES[:2]) < min(errors[name] for name in ESTIMATES[2:])
+    assert max(errors[name] for name in PAIRS) < min(errors[name] for name in SINGLE)
 
 
 @pytest.mark.parametrize("method", ["multiview", *ESTIMATES])
@@ -136,6 +139,8 @@ def test_provenance_counts_and_names(demo):
     excluded = counts["excluded"]["cam03"]
     assert sum(excluded.values()) == total
     assert excluded["below_confidence"] > 0
+    assert set(provenance["weights_sha256"]["lifting"]) == {"lifter-coco17-27.safetensors"}
+    assert any("stature of 1.70 m" in sentence for sentence in provenance["assumptions"])
 
 
 def test_a_second_run_needs_no_network(demo, monkeypatch):

@@ -1,14 +1,18 @@
 """`gonio lift`: keypoints and the weights of a network in, joints out."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import gonio as api
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift
+from gonio.pipeline import lift_file
 from gonio.sources import archive
 
 
@@ -42,3 +46,35 @@ def test_lift(tmp_path, scene, run):
     assert "from 30 to 15 frames per second: resampled to 30 frames: 30 taken as they are" in done.stdout
     knee = api.read(tmp_path / "joints.txt")["left_knee"]
     np.testing.assert_allclose(knee, (joints[:, 5] * [-1, -1, 1])[::2], atol=1e-5)
+
+
+def test_lift_with_gonios_own_weights(tmp_path, scene, run, flat_weights):
+    weights = flat_weights / "lifter-coco17-27.safetensors"
+    archive.write(scene.views["cam01"], tmp_path / "cam01.npz")
+    out = tmp_path / "joints.npz"
+    done = run("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", out, "--segment", "thigh=0.44", "--place",
+               "geometry", "--focal", 900)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    joints = api.read(out)
+    assert (joints.frame, joints.frame_name) == ("camera", "cam01")
+    thighs = [np.linalg.norm(joints[f"{s}_hip"] - joints[f"{s}_knee"], axis=1) for s in ("left", "right")]
+    assert np.median(np.mean(thighs, axis=0)) == pytest.approx(0.44, abs=1e-6)
+    assert 2 < np.median(joints["mid_hip"][:, 2]) < 7  # the camera stands 4 m away; a flat network is a poor one
+    steps = json.loads((tmp_path / "joints.npz.provenance.json").read_text())["steps"]
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    for words in (f"weights {weights.name}, sha256 {sha256}", "focal length 900 px", "the thigh measures 0.440 m"):
+        assert any(words in step for step in steps), words
+    assert "assumed" not in done.stdout
+    assumed = run("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", tmp_path / "other.npz")
+    assert "size assumed: a stature of 1.70 m" in assumed.stdout
+    assert "focal length assumed" in assumed.stdout
+
+
+def test_the_default_weights_are_gonios_own(tmp_path, scene, shipped_weights, monkeypatch):
+    archive.write(scene.views["cam01"], tmp_path / "cam01.npz")
+    joints = lift_file(tmp_path / "cam01.npz")
+    assert joints.source.file == "lifter-coco17-27.safetensors"
+    assert lift_file(tmp_path / "cam01.npz", causal=True).source.file == "lifter-coco17-causal.safetensors"
+    named = lift_file(tmp_path / "cam01.npz", Path("lifter-coco17-causal"))
+    assert "causal" in named.source.model

@@ -23,6 +23,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.errors import InputError
 from gonio.lifting.normalisation import BodyInput, body_input, body_target
 from gonio.lifting.prediction import normalise_screen
+from gonio.lifting.screen_lifting import filled
 from gonio.lifting.windows import Clip
 
 SCREEN = "screen"
@@ -42,10 +43,8 @@ class Labelled(Protocol):
     def camera(self) -> Camera | None: ...
 
 
-def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Clip:
+def body_clip(pair: Labelled, *, causal: bool = False) -> Clip:
     """A pair as a network of gonio's sees it.
-
-    sure  confidence 1 for every keypoint that is there
 
     Raises `InputError` where the camera is not known, where no frame shows both hips, and where none shows a trunk,
     thigh or shank.
@@ -55,24 +54,19 @@ def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Cl
     found = body_input(pair.keypoints, pair.camera, causal=causal)
     targets, mask, size = body_target(pair.target, found.rotations)
     root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size * found.lengths[:, None]
-    return replace(_seen_body(found, sure), targets=targets, mask=mask, root=root.astype(np.float32))
+    return replace(_seen_body(found), targets=targets, mask=mask, root=root.astype(np.float32))
 
 
 def unlabelled_body_clip(keypoints: PoseSequence, camera: Camera, *, causal: bool = False) -> Clip:
     """Keypoints that nobody labelled, as a network of gonio's sees them. Raises `InputError` as `body_clip` does."""
-    return _seen_body(body_input(keypoints, camera, causal=causal), sure=False)
+    return _seen_body(body_input(keypoints, camera, causal=causal))
 
 
-def _seen_body(found: BodyInput, sure: bool) -> Clip:
-    inputs = found.inputs
-    seen = inputs[..., 2] > 0
-    if sure:
-        inputs = inputs.copy()
-        inputs[..., 2] = seen
+def _seen_body(found: BodyInput) -> Clip:
     distances = (1 / found.lengths).astype(np.float32)
-    camera = np.zeros((len(inputs), 9), np.float32)
+    camera = np.zeros((len(distances), 9), np.float32)
     camera[:, :2] = distances[:, None]
-    return Clip(inputs, camera=camera, seen=seen, root_unit=distances)
+    return Clip(found.inputs, camera=camera, seen=found.inputs[..., 2] > 0, root_unit=distances)
 
 
 def screen_clip(pair: Labelled) -> Clip:
@@ -98,16 +92,12 @@ def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
     never = [keypoints.skeleton.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
     if never:
         raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint")
-    positions = np.array(keypoints.positions)
     if camera.distortion_model == "opencv" and any(camera.distortion):
-        positions[seen] = camera.undistort_image_points(positions[seen])
+        straight = np.array(keypoints.positions)
+        straight[seen] = camera.undistort_image_points(straight[seen])
+        keypoints = keypoints.derive("lens distortion removed", positions=straight)
         camera = Camera(camera.name, camera.size_px, camera.matrix)
-    for joint in np.flatnonzero(~seen.all(axis=0)):
-        there = seen[:, joint]
-        for axis in range(2):
-            known = keypoints.times_s[there], positions[there, joint, axis]
-            positions[:, joint, axis] = np.interp(keypoints.times_s, *known)
-    inputs = _screen(keypoints, positions)
+    inputs = _screen(keypoints, filled(keypoints, seen))
     return Clip(inputs, camera=_screen_cameras(camera, len(inputs)), seen=seen)
 
 

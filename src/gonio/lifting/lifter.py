@@ -1,86 +1,170 @@
-"""2D joints of one camera to 3D joints, with a network of VideoPose3D's kind and its weights (Pavllo et al. 2019).
+"""2D joints of one camera to 3D joints, with a temporal network and its weights (Pavllo et al. 2019).
 
-A published network takes COCO's 17 keypoints in screen coordinates and gives Human3.6M's 17 joints in metres, in the
-camera's axes, relative to the hip: no place in the room, and the size of the people it was trained on.
+Weights say themselves what they take: `metadata["normalisation"]` "body" marks gonio's own (`body_lifting`), "screen"
+or nothing a published one (`screen_lifting`). Both give Human3.6M's 17 joints from the mid-hip, in the camera's axes.
+Where the person stands is the matter of `placing`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
-from gonio.core.arrays import BoolArray, FloatArray
-from gonio.core.sequence import PoseSequence, Source, Status
-from gonio.core.skeleton import COCO_17, H36M_17
+from gonio.core.arrays import FloatArray
+from gonio.core.camera import Camera
+from gonio.core.sequence import PoseSequence, Source
+from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
 from gonio.errors import InputError
+from gonio.lifting.body_lifting import BodyTask, body_task
 from gonio.lifting.checkpoints import Weights
-from gonio.lifting.prediction import normalise_screen, predict
+from gonio.lifting.normalisation import NORMALISATION
+from gonio.lifting.placing import with_stature
+from gonio.lifting.prediction import predict
+from gonio.lifting.screen_lifting import ScreenTask, screen_task
 
-TRAINED_HZ = 50.0  # Human3.6M's frame rate: what a "frame" of the receptive field means to published networks
+ROOT = Skeleton("root", ("mid_hip",), (-1,))
 
 
-def lift(weights: Weights, keypoints: PoseSequence, *, min_confidence: float = 0.0, flip: bool = True) -> PoseSequence:
+def takes_bodies(weights: Weights) -> bool:
+    """gonio's own weights; published ones take screen coordinates.
+
+    Raises `InputError` where the weights take something else, or have another number of joints.
+    """
+    kind = weights.metadata.get("normalisation", "screen")
+    if kind not in (NORMALISATION, "screen"):
+        raise InputError(f"the network takes {kind!r} coordinates; this gonio knows {NORMALISATION!r} and 'screen'")
+    a, features = weights.architecture, 3 if kind == NORMALISATION else 2
+    if (a.in_joints, a.in_features, a.out_joints) != (17, features, 17):
+        numbers = "x, y, seen" if features == 3 else "x, y"
+        raise InputError(
+            f"the network takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this lifts "
+            f"COCO's 17 keypoints ({numbers}) to Human3.6M's 17 joints"
+        )
+    return bool(kind == NORMALISATION)
+
+
+def lift(
+    weights: Weights,
+    keypoints: PoseSequence,
+    *,
+    camera: Camera | None = None,
+    min_confidence: float = 0.0,
+    flip: bool = True,
+    stature_m: float | None = None,
+) -> PoseSequence:
     """3D joints of Human3.6M's layout, in the frame "root" with the camera's axes, at the keypoints' times.
 
     keypoints       2D, of any layout that has COCO's joints
+    camera          that saw them, for gonio's own networks; assumed from the size of the image where not given
     min_confidence  keypoints below it count as missing
     flip            average with the answer to the mirrored keypoints, as published results do
+    stature_m       of the person. Where not told gonio's own networks take 1.70 m, published ones give the size of the
+                    people they were trained on
 
-    These networks know no missing keypoint. One that is missing takes the straight line between the frames where it is
-    seen, or the nearest one at the ends; it is counted in the history, and every joint of such a frame is marked
-    interpolated. Raises `InputError` where the keypoints are 3D, the size of their image is unknown, a joint is never
-    seen, or the network has other joints.
+    What was masked, filled or assumed is in the history. Raises `InputError` where keypoints cannot be lifted or do not
+    fit the network, and `ConfigError` where the stature is not a person's.
     """
-    architecture = weights.architecture
-    if (architecture.in_joints, architecture.in_features, architecture.out_joints) != (17, 2, 17):
-        raise InputError(
-            f"the network takes {architecture.in_joints} joints with {architecture.in_features} numbers and gives "
-            f"{architecture.out_joints}; this lifts COCO's 17 keypoints (x, y) to Human3.6M's 17 joints"
-        )
-    if keypoints.unit != "px" or keypoints.image_size_px is None:
-        raise InputError("lifting needs 2D keypoints in pixels, and the size of their image")
-    coco = keypoints.to_skeleton(COCO_17)
-    seen = np.asarray(coco.valid & (coco.confidence >= min_confidence))
-    never = [COCO_17.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
-    if never:
-        raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint of COCO's layout")
-    screen = normalise_screen(_filled(coco, seen), *keypoints.image_size_px)
-    mirrored = (COCO_17, H36M_17) if flip else None
-    joints = predict(weights, screen[None].astype(np.float32), mirrored=mirrored)[0].astype(float)
-    doubtful = ~seen.all(axis=1)
-    rate = f"{keypoints.rate_hz:.3g}"
-    return PoseSequence(
-        positions=joints,
-        times_s=keypoints.times_s,
-        skeleton=H36M_17,
-        unit="m",
-        frame="root",
-        frame_name=keypoints.frame_name,
-        up="-y",
-        confidence=np.repeat(coco.confidence.mean(axis=1)[:, None], 17, axis=1),
-        status=np.repeat(np.where(doubtful, Status.INTERPOLATED, Status.MEASURED)[:, None], 17, axis=1),
-        source=Source("lifting", f"temporal convolutions over {architecture.receptive_field} frames"),
-        history=(
-            *coco.history,
-            f"keypoints missing or below confidence {min_confidence:g}: {int((~seen).sum())} of {seen.size}, in "
-            f"{int(doubtful.sum())} of {len(seen)} frames; taken from the straight line between their neighbours",
-            f"lifted by a network of {architecture.receptive_field} frames"
-            + (", averaged with the mirrored keypoints" if flip else ""),
-            *(
-                []
-                if abs(keypoints.rate_hz - TRAINED_HZ) < 1
-                else [f"the network was trained at 50 Hz, this is {rate} Hz"]
-            ),
-        ),
+    return lift_all(
+        weights,
+        {"": keypoints},
+        cameras={} if camera is None else {"": camera},
+        min_confidence=min_confidence,
+        flip=flip,
+        stature_m=stature_m,
+    )[""]
+
+
+def lift_all(
+    weights: Weights,
+    keypoints: Mapping[str, PoseSequence],
+    *,
+    cameras: Mapping[str, Camera] | None = None,
+    min_confidence: float = 0.0,
+    flip: bool = True,
+    stature_m: float | None = None,
+) -> dict[str, PoseSequence]:
+    """`lift` of several recordings, by name, in one batch; a camera is known where `cameras` has its name."""
+    tasks = _tasks(weights, keypoints, cameras or {}, min_confidence, stature_m)
+    a = weights.architecture
+    kind = "causal temporal convolutions" if a.causal else "temporal convolutions"
+    source = Source("lifting", f"{kind} over {a.receptive_field} frames")
+    step = f"lifted by a network of {a.receptive_field} frames" + (
+        ", averaged with the mirrored keypoints" if flip else ""
     )
+    answers = _answers(weights, tasks, H36M_17 if flip else None)
+    lifted = {name: task.joints(answers[name]).derive(step, source=source) for name, task in tasks.items()}
+    if stature_m is not None and not takes_bodies(weights):
+        lifted = {name: with_stature(joints, stature_m) for name, joints in lifted.items()}
+    return lifted
 
 
-def _filled(keypoints: PoseSequence, seen: BoolArray) -> FloatArray:
-    """(time, joint, 2) px without gaps: linear between the frames where a joint is seen, constant at the ends."""
-    filled = np.array(keypoints.positions)
-    for joint in np.flatnonzero(~seen.all(axis=0)):
-        there = seen[:, joint]
-        for axis in range(2):
-            filled[:, joint, axis] = np.interp(
-                keypoints.times_s, keypoints.times_s[there], keypoints.positions[there, joint, axis]
+def root_trajectories(
+    weights: Weights,
+    keypoints: Mapping[str, PoseSequence],
+    *,
+    cameras: Mapping[str, Camera] | None = None,
+    min_confidence: float = 0.0,
+    flip: bool = True,
+    stature_m: float | None = None,
+) -> dict[str, FloatArray]:
+    """(time, 3) metres: where the mid-hip is in the camera's frame, by the weights' second network.
+
+    Raises `InputError` where the weights have none, and where `lift_all` does.
+    """
+    if weights.trajectory is None:
+        raise InputError("these weights have no network of the trajectory; place the joints by geometry")
+    tasks = _tasks(weights, keypoints, cameras or {}, min_confidence, stature_m)
+    answers = _answers(weights.trajectory, tasks, ROOT if flip else None)
+    return {name: task.root_m(answers[name]) for name, task in tasks.items()}
+
+
+def _tasks(
+    weights: Weights,
+    keypoints: Mapping[str, PoseSequence],
+    cameras: Mapping[str, Camera],
+    min_confidence: float,
+    stature_m: float | None,
+) -> dict[str, BodyTask | ScreenTask]:
+    own = takes_bodies(weights)
+    tasks: dict[str, BodyTask | ScreenTask] = {}
+    for name, sequence in keypoints.items():
+        if len(sequence) == 0:
+            raise InputError("there is no frame to lift")
+        tasks[name] = (
+            body_task(
+                sequence,
+                cameras.get(name),
+                min_confidence=min_confidence,
+                causal=weights.architecture.causal,
+                stature_m=stature_m,
             )
-    return filled
+            if own
+            else screen_task(sequence, min_confidence=min_confidence)
+        )
+    return tasks
+
+
+def _answers(
+    weights: Weights, tasks: Mapping[str, BodyTask | ScreenTask], mirrored: Skeleton | None
+) -> dict[str, FloatArray]:
+    """What the network says to each recording: (frames, joints, 3), in its own units. All phases are one batch."""
+    rows = {name: [task.inputs[phase :: task.phases] for phase in range(task.phases)] for name, task in tasks.items()}
+    rows = {name: [row for row in phases if len(row)] for name, phases in rows.items()}
+    longest = max((len(row) for phases in rows.values() for row in phases), default=0)
+    if longest == 0:
+        return {}
+    # A network sees the last frame repeated after the end, so repeating it here changes nothing.
+    batch = np.stack([_extended(row, longest) for phases in rows.values() for row in phases])
+    answers = iter(predict(weights, batch, mirrored=None if mirrored is None else (COCO_17, mirrored)).astype(float))
+    joined: dict[str, FloatArray] = {}
+    for name, task in tasks.items():
+        joined[name] = np.empty((len(task.inputs), weights.architecture.out_joints, 3))
+        for phase, row in enumerate(rows[name]):
+            joined[name][phase :: task.phases] = next(answers)[: len(row)]
+    return joined
+
+
+def _extended(row: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    return np.concatenate([row, np.repeat(row[-1:], length - len(row), axis=0)])

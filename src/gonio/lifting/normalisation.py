@@ -6,7 +6,7 @@ its own centre until its axis passes through the mid-hip (first about its vertic
 roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
 there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
 
-    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, confidence; 0 0 0 where missing
+    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, 1; and 0 0 0 where missing
     output  (time, 17, 3) Human3.6M's joints from the mid-hip, in the turned camera's axes, in body sizes
 
 The body's length in the picture is that of trunk + thigh + shank: in each frame the lengths of the segments that are
@@ -26,7 +26,7 @@ from scipy.ndimage import percentile_filter
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.camera import Camera
-from gonio.core.sequence import PoseSequence
+from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.errors import InputError
 from gonio.lifting.vectors import norm
@@ -48,7 +48,7 @@ QUARTILE = 75.0
 class BodyInput:
     """Keypoints as a network of gonio's takes them, and what leads back to the camera.
 
-    inputs     (time, 17, 3) float32: x, y, confidence; 0 where missing
+    inputs     (time, 17, 3) float32: x, y, 1; 0 where missing
     rotations  (time, 3, 3) from the camera's axes to those of the camera that looks at the mid-hip
     lengths    (time,) of the body on a plane at distance 1 before the turned camera
     filled     (time,) the mid-hip was not seen in this frame
@@ -70,25 +70,67 @@ def body_input(
 
     Raises `InputError` where the keypoints are 3D, where no frame shows both hips, or none a trunk, thigh or shank.
     """
+    coco, rays, seen = sighted(keypoints, camera, min_confidence)
+    return input_of_rays(rays, seen, coco.times_s, causal=causal)
+
+
+def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, causal: bool) -> BodyInput:
+    """`body_input`, from what `sighted` answers. Raises `InputError` as that does."""
+    hips, both = mid_hip(rays, seen)
+    if not both.any():
+        raise InputError("no frame shows both hips; lifting measures from the middle between them")
+    rotations = looking_at(_held(hips, both, times_s, causal))
+    plane, ahead = on_plane(rays, seen, rotations)
+    lengths = _lengths(plane, median_rate_hz(times_s), causal)
+    return BodyInput(network_input(plane, ahead, lengths), rotations, lengths, ~both)
+
+
+def sighted(
+    keypoints: PoseSequence, camera: Camera, min_confidence: float
+) -> tuple[PoseSequence, FloatArray, BoolArray]:
+    """COCO's keypoints; their rays (time, 17, 3) in the camera's axes, z = 1; which of them count as seen (time, 17).
+
+    Raises `InputError` where the keypoints are 3D.
+    """
     if keypoints.unit != "px":
         raise InputError("lifting needs 2D keypoints in pixels; these are 3D")
     coco = keypoints.to_skeleton(COCO_17)
     seen = np.asarray(coco.valid & (coco.confidence >= min_confidence))
-    flat = camera.image_to_normalized(np.where(seen[..., None], coco.positions, np.nan))
-    rays = np.concatenate([flat, np.ones((*seen.shape, 1))], axis=2)
-    seen &= np.isfinite(rays).all(axis=2)
-    hips = [COCO_17.index("left_hip"), COCO_17.index("right_hip")]
-    both = np.asarray(seen[:, hips].all(axis=1))
-    if not both.any():
-        raise InputError("no frame shows both hips; lifting measures from the middle between them")
-    rotations = looking_at(_held(rays[:, hips].mean(axis=1), both, coco.times_s, causal))
-    turned = np.einsum("tij,tkj->tki", rotations, rays)
-    ahead = seen & (np.nan_to_num(turned[..., 2]) > 0.05)  # a keypoint at a right angle to the mid-hip is none
-    plane = np.where(ahead[..., None], turned[..., :2] / np.where(ahead, turned[..., 2], 1.0)[..., None], np.nan)
-    lengths = _lengths(plane, coco.rate_hz, causal)
-    confidence = np.where(ahead, coco.confidence, 0.0)
-    inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), confidence[..., None]], axis=2)
-    return BodyInput(inputs.astype(np.float32), rotations, lengths, ~both)
+    rays = rays_of(np.where(seen[..., None], coco.positions, np.nan), camera)
+    return coco, rays, seen & np.isfinite(rays).all(axis=2)
+
+
+def rays_of(pixels: FloatArray, camera: Camera) -> FloatArray:
+    """(..., 2) px to (..., 3) in the camera's axes, z = 1."""
+    return np.concatenate([camera.image_to_normalized(pixels), np.ones((*pixels.shape[:-1], 1))], axis=-1)
+
+
+_HIPS = [COCO_17.index("left_hip"), COCO_17.index("right_hip")]
+
+
+def mid_hip(rays: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """(time, 3) the mean of the hips' rays, and (time,) whether both are seen."""
+    return rays[:, _HIPS].mean(axis=1), np.asarray(seen[:, _HIPS].all(axis=1))
+
+
+def on_plane(rays: FloatArray, seen: BoolArray, rotations: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """(time, 17, 2) where the rays meet the plane at distance 1 before the turned camera, and which do (time, 17)."""
+    ray = np.moveaxis(rays, 2, 0)
+    x, y, z = (sum(rotations[:, i, j, None] * ray[j] for j in range(3)) for i in range(3))
+    with np.errstate(invalid="ignore"):
+        ahead = np.asarray(seen & (z > 0.05))  # a keypoint at a right angle to the mid-hip is none
+    depth = np.where(ahead, z, np.nan)
+    return np.stack([x / depth, y / depth], axis=2), ahead
+
+
+def network_input(plane: FloatArray, ahead: BoolArray, lengths: FloatArray) -> NDArray[np.float32]:
+    """(time, 17, 3) float32: x and y in body lengths, and 1; 0 where missing.
+
+    How sure a detector is does not go in: every detector means something else by it, and networks that were given it
+    did worse on another detector's keypoints than they do without.
+    """
+    inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), ahead[..., None]], axis=2)
+    return inputs.astype(np.float32)
 
 
 def looking_at(directions: FloatArray) -> FloatArray:
@@ -151,19 +193,29 @@ def _mean_of_seen(values: FloatArray) -> FloatArray:
 
 def _lengths(plane: FloatArray, rate_hz: float, causal: bool) -> FloatArray:
     """(time,) the body's length on the plane: upper quartile over `SPAN_S` of what the segments in view say."""
+    lengths = frame_lengths(plane)
+    seen = ~np.isnan(lengths)
+    if not seen.any():
+        raise InputError("no frame shows a trunk, a thigh or a shank; lifting needs the length of the body")
+    lengths = _held(lengths[:, None], seen, np.arange(len(lengths), dtype=float), causal)[:, 0]
+    size = frames_in_span(rate_hz)
+    # scipy's window reaches from size // 2 frames back, moved by the origin; a causal one ends at the current frame.
+    origin = (size - 1) // 2 if causal else 0
+    return np.asarray(percentile_filter(lengths, QUARTILE, size=size, mode="nearest", origin=origin))
+
+
+def frame_lengths(plane: FloatArray) -> FloatArray:
+    """(time,) the body's length on the plane by what each frame shows; NaN where it shows no segment."""
     segments = _segments({name: plane[:, COCO_17.index(name)] for name in _ENDS})
     stacked = np.stack([segments[name] for name in SHARES])
     there = ~np.isnan(stacked)
     shares = (there * np.array(list(SHARES.values()))[:, None]).sum(axis=0)
-    seen = shares > 0
-    if not seen.any():
-        raise InputError("no frame shows a trunk, a thigh or a shank; lifting needs the length of the body")
-    lengths = np.where(there, stacked, 0.0).sum(axis=0) / np.where(seen, shares, np.nan)
-    lengths = _held(lengths[:, None], seen, np.arange(len(lengths), dtype=float), causal)[:, 0]
-    size = 1 if np.isnan(rate_hz) else max(1, round(SPAN_S * rate_hz))
-    # scipy's window reaches from size // 2 frames back, moved by the origin; a causal one ends at the current frame.
-    origin = (size - 1) // 2 if causal else 0
-    return np.asarray(percentile_filter(lengths, QUARTILE, size=size, mode="nearest", origin=origin))
+    return np.asarray(np.where(there, stacked, 0.0).sum(axis=0) / np.where(shares > 0, shares, np.nan))
+
+
+def frames_in_span(rate_hz: float) -> int:
+    """Frames of `SPAN_S`; 1 for a single frame, which has no rate."""
+    return 1 if np.isnan(rate_hz) else max(1, round(SPAN_S * rate_hz))
 
 
 def _held(values: FloatArray, there: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:

@@ -70,6 +70,7 @@ class ReportContent:
     caveats  sentences about what the reference can prove and what it cannot
     tables   names of the files in tables/
     warnings sentences about data that look wrong; they stand above the answer
+    assumptions  sentences on what was not known and had to be assumed; they stand among what cannot be concluded
     """
 
     title: str
@@ -81,6 +82,7 @@ class ReportContent:
     caveats: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def write_report(path: Path, content: ReportContent) -> None:
         content=content,
         disclaimer=DISCLAIMER,
         reading=reading(result),
-        limits=limits(result, content.caveats),
+        limits=(*content.assumptions, *limits(result, content.caveats)),
         figures=[
             (_FIGURE_TITLES.get(name, name.replace("_", " ")), _figure_uri(content.figures[name][0]), caption)
             for name, caption in _ordered(content.figures)

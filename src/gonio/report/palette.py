@@ -1,8 +1,8 @@
 """Colours of every figure and video: one per method and one per side of the body, safe for colour-blind eyes.
 
 Methods take the colours of Okabe and Ito (2008, "Color Universal Design") in the order in which the study lists them,
-without the yellow that paper swallows; the reference is black. Past six methods the dashes change, never the colours'
-meaning. Left and right have a pair of their own that no method uses, in figures and videos alike.
+without the yellow that paper swallows; the reference is black. Past six methods dashes and markers change, never the
+colours' meaning. Left and right have a pair of their own that no method uses, in figures and videos alike.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def method_styles(names: Iterable[str], reference: str | None = None) -> dict[st
             METHODS[i % len(METHODS)],
             _DASHES[i // len(METHODS) % len(_DASHES)],
             1.3,
-            _MARKERS[i % len(_MARKERS)],
+            _MARKERS[(i + i // len(METHODS)) % len(_MARKERS)],
         )
         for i, name in enumerate(estimates)
     }

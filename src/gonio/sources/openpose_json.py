@@ -292,6 +292,11 @@ def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def guess_in_words(size_px: tuple[int, int]) -> str:
+    """A sentence for the history, by which `size_is_guessed` knows it."""
+    return f"{_SIZE_GUESSED}: {size_px[0]} x {size_px[1]} is the smallest that holds all keypoints"
+
+
 def size_is_guessed(history: tuple[str, ...]) -> bool:
     """Whether the last word on the image's size is that it is the smallest that holds every keypoint."""
     said = [step for step in history if step.startswith("image size")]
@@ -360,7 +365,7 @@ def _to_pixels(
         words = f"{outside} keypoints lie outside the declared image of {image_size_px[0]} x {image_size_px[1]} pixels"
         return positions, image_size_px, [words] if outside else []
     guess = smallest_image_px(xy)
-    return positions, guess, [f"{_SIZE_GUESSED}: {guess[0]} x {guess[1]} is the smallest that holds all keypoints"]
+    return positions, guess, [guess_in_words(guess)]
 
 
 def _clipped(folder: Path, files: list[Path], confidence: FloatArray, history: list[str]) -> FloatArray:

@@ -160,6 +160,12 @@ def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: StudyRe
     assert not any("one recording" in sentence for sentence in own)
 
 
+def test_what_was_assumed_stands_among_what_cannot_be_concluded(tmp_path: Path, result: StudyResult) -> None:
+    write_report(tmp_path / "r.html", ReportContent("Squat", result, assumptions=("A stature of 1.70 m.",)))
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert text.index("<li>A stature of 1.70 m.</li>") < text.index("is a measurement too")
+
+
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 

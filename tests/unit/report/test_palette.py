@@ -16,6 +16,7 @@ def test_a_method_keeps_its_colour_whether_or_not_the_reference_is_listed() -> N
 def test_no_two_of_twenty_four_methods_look_alike() -> None:
     styles = method_styles([f"m{i}" for i in range(24)])
     assert len({(s.colour, str(s.dashes)) for s in styles.values()}) == 24
+    assert len({(s.colour, s.marker) for s in styles.values()}) == 24
 
 
 def test_sides_have_colours_that_no_method_has() -> None:
