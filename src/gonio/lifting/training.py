@@ -17,6 +17,7 @@ writes. All of them must see the same folder.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 import math
@@ -94,10 +95,9 @@ def train(
     where `init` has another shape, `InputError` where clips do not fit or lack what is needed, and `GonioError` where a
     loss is not a number.
     """
-    output = Path(output)
     with _group() as (rank, world):
         run = _Run(task, options, semi=unlabelled is not None or options.trajectory, init=init, metadata=metadata or {})
-        log = run.resume(output / CHECKPOINT)
+        log = run.resume(Path(output) / CHECKPOINT)
         for epoch in range(len(log), options.epochs):
             began = time.perf_counter()
             number = epoch * world + rank
@@ -107,9 +107,11 @@ def train(
                 errors |= {f"{name}_mm": value * unit_mm for name, value in errors.items()}
             log.append({"epoch": epoch + 1, **losses, **errors, "seconds": time.perf_counter() - began})
             if rank == 0:
-                run.save(output, log)
+                run.save(Path(output), log)
                 on_epoch(log[-1])
-        return run.weights()
+        weights = run.weights()
+        del run  # before its group
+    return weights
 
 
 def precision_of(options: TrainingOptions) -> str:
@@ -129,7 +131,9 @@ def _group() -> Iterator[tuple[int, int]]:
     distributed.init_process_group("gloo")
     try:
         yield rank, world
+        distributed.barrier()  # nobody leaves while another one still talks to it
     finally:
+        gc.collect()  # what holds the group holds itself in a circle
         distributed.destroy_process_group()
 
 
