@@ -5,13 +5,15 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gonio.lifting import checkpoints
+from gonio.lifting.shipped import SYMMETRIC, weights_file
 from gonio.lifting_config import load_training
-from gonio.lifting_training import read_material
+from gonio.lifting_training import read_material, train
 from gonio.sources import archive, rig_files
 
 pytest.importorskip("torch", reason="training needs torch: pip install gonio[train]")
@@ -189,6 +191,23 @@ def test_what_cannot_be_trained_is_one_line(folder, run, change, arguments, word
 def test_a_folder_is_no_training_file(folder, run):
     done = run("train", "mocap", "-o", "run", cwd=folder)
     assert (done.returncode, done.stderr) == (2, "gonio: mocap: a training file ends in .toml\n")
+
+
+def test_weights_that_come_with_gonio_are_adapted(folder):
+    """A gentle epoch on one's own stereo results and unlabelled keypoints: near what it was, with a trajectory."""
+    own = TRAIN.replace(TRAIN[TRAIN.index("[network]") : TRAIN.index("[training]")], "")
+    own = own.replace("epochs = 3", "epochs = 1\nlearning_rate = 1e-5").replace("warm_up = 1", "warm_up = 0")
+    (folder / "adapt.toml").write_text(f'init = "{SYMMETRIC}"\n{own}', encoding="utf-8")
+    entries = []
+    weights = train(load_training(folder / "adapt.toml"), folder / "run", on_epoch=entries.append)
+    before = checkpoints.read(weights_file())
+    assert replace(weights.architecture, dropout=0.0) == replace(before.architecture, dropout=0.0)
+    assert weights.trajectory is not None
+    name = "layers_conv.0.weight"
+    assert 0 < np.abs(weights.arrays[name] - before.arrays[name]).max() < 1e-3
+    assert weights.metadata["data"]["init"] == SYMMETRIC
+    assert {"position", "trajectory", "reprojection", "bones"} <= set(entries[0])
+    assert entries[0]["position"] < 0.3  # body sizes, with a quarter of the activations dropped
 
 
 def test_ui_prmd_with_protocol_l1(shared_data, tmp_path):

@@ -9,6 +9,7 @@ from gonio.config import as_plain
 from gonio.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.augmentation import Augmentation
+from gonio.lifting.shipped import FOLDER
 from gonio.lifting_config import EXAMPLE, TrainConfig, load_training, parse_training
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.toml"))
@@ -177,8 +178,8 @@ def test_files_that_cannot_be_read(tmp_path):
         load_training(tmp_path / "binary.toml")
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_parse(path):
+@pytest.mark.parametrize("path", [*EXAMPLES, *sorted(FOLDER.glob("*.toml"))], ids=lambda path: path.stem)
+def test_examples_and_recipes_parse(path):
     config = load_training(path)
     assert config.files
     assert len(path.read_text(encoding="utf-8").splitlines()[0]) <= 120
