@@ -43,6 +43,14 @@ from gonio.lifting_evaluation import EvaluationSet, evaluate, protocol_l1
 SEEDS = (0, 1, 2)
 
 
+def pairs_of(data: Path, subjects: set[str], noisy: bool) -> list[LabelledPair]:
+    """Those that published networks can take: every keypoint is seen at some time (head markers may be lost in all)."""
+    pairs = ui_prmd_pairs(data, subjects, noisy=noisy)
+    whole = [pair for pair in pairs if pair.keypoints.valid.any(axis=0).all()]
+    print(f"  {', '.join(sorted(subjects))}: {len(whole)} views, {len(pairs) - len(whole)} left out for lost markers")
+    return whole
+
+
 def clip_of(pair: LabelledPair) -> Clip:
     """A pair in screen coordinates and metres; a missing keypoint is bridged as `gonio lift` does it."""
     assert pair.camera is not None
@@ -100,8 +108,8 @@ def told(name: str, results: list[Result], seconds: float) -> dict[str, object]:
 
 
 def receptive_field(data: Path, channels: int, epochs: int) -> list[dict[str, object]]:
-    clips = with_flips([clip_of(p) for p in ui_prmd_pairs(data, {f"s0{i}" for i in range(1, 7)}, noisy=True)])
-    test = ui_prmd_pairs(data, {"s08"}, noisy=True)
+    clips = with_flips([clip_of(p) for p in pairs_of(data, {f"s0{i}" for i in range(1, 7)}, True)])
+    test = pairs_of(data, {"s08"}, True)
     rows = []
     for widths in ((1, 1, 1), (3, 3, 3)):
         began, results = time.perf_counter(), []
@@ -117,11 +125,11 @@ def receptive_field(data: Path, channels: int, epochs: int) -> list[dict[str, ob
 def semi_supervised(data: Path, channels: int, epochs: int) -> list[dict[str, object]]:
     architecture = Architecture((3, 3, 3), channels=channels, dropout=0.25)
     rng = np.random.default_rng(20261122)
-    whole = [clip_of(p) for p in ui_prmd_pairs(data, {"s01"}, noisy=False)]
+    whole = [clip_of(p) for p in pairs_of(data, {"s01"}, False)]
     tenth = with_flips([labelled_tenth(clip, architecture.receptive_field // 2, rng) for clip in whole])
-    others = [clip_of(p) for p in ui_prmd_pairs(data, {f"s0{i}" for i in range(2, 7)}, noisy=False)]
+    others = [clip_of(p) for p in pairs_of(data, {f"s0{i}" for i in range(2, 7)}, False)]
     unlabelled = with_flips([clip.unlabelled() for clip in others])
-    choosing, test = (ui_prmd_pairs(data, {subject}, noisy=False) for subject in ("s07", "s08"))
+    choosing, test = (pairs_of(data, {subject}, False) for subject in ("s07", "s08"))
     base = TrainingOptions(epochs=epochs, passes=4, frames=40, batch=32, decay=0.01 ** (1 / epochs))
 
     def run(name: str, labelled, others, options: TrainingOptions, tested=test, seeds=SEEDS) -> dict[str, object]:

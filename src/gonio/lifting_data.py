@@ -271,16 +271,22 @@ def ui_prmd_pairs(
         count[subject] = numbers[name] + 1
     bodies = ui_prmd_bodies(folder, subjects)
     pairs = []
+    skipped = list(bodies.skipped)
     for one in bodies:
         if actions is not None and one.action not in actions:
             continue
-        for pair in protocol_l1(one.body, numbers[one.recording]):
+        try:
+            views = protocol_l1(one.body, numbers[one.recording])
+        except InputError as error:  # markers that were lost through the whole recording
+            skipped.append(f"{one.recording} left out: {error}")
+            continue
+        for pair in views:
             keypoints = pair.keypoints if noisy else pair.clean
             about = (one.subject, one.action, one.recording, pair.camera.name)
             pairs.append(LabelledPair(*about, keypoints, pair.target, pair.root_m, pair.camera))
     if not pairs:
         raise InputError(f"{folder}: holds no recording of {', '.join(actions or ())}; the actions are m01 to m10")
-    return Loaded(tuple(pairs), bodies.skipped)
+    return Loaded(tuple(pairs), tuple(skipped))
 
 
 def _ui_prmd_root(folder: Path) -> Path:
