@@ -18,6 +18,8 @@ from gonio.errors import ConfigError, GonioError
 if TYPE_CHECKING:
     from gonio.comparison.study import StudyResult
     from gonio.config import Trial
+    from gonio.lifting_config import TrainConfig
+    from gonio.lifting_training import Material
 
 DISCLAIMER = "For research; not a medical device."
 
@@ -331,6 +333,24 @@ def evaluate_lifting(
 
 
 @app.command
+def train(file: Annotated[Positional[Path], arg(metavar="TRAIN.TOML")], output: Output) -> None:
+    """Train a lifting network, or go on with a training that was stopped: the same command again.
+
+    As in "gonio train train.toml -o runs/one --training.epochs 20 --network.channels 512". Every key of the file is an
+    option too, with the file's value as its default: "gonio train train.toml --help" shows those of a file. Files to
+    begin with, and how a network is adapted to one's own recordings: docs/training.md. On several processors or
+    computers: "torchrun --nproc-per-node 2 -m gonio train train.toml -o runs/one".
+
+    Args:
+        file: What to train on and how.
+        output: The folder of the run: weights.safetensors, learning curves, the log, a record of everything.
+    """
+    from gonio.lifting_config import load_training
+
+    _train(load_training(file), output)
+
+
+@app.command
 def render(
     keypoints: Annotated[Positional[Path], arg(metavar="KEYPOINTS")],
     joints: Annotated[Positional[tuple[Path, ...]], arg(metavar="JOINTS")],
@@ -439,6 +459,56 @@ def assets(
     print(f"cache: {store.cache_folder()}")
 
 
+def _train_with_options(words: Sequence[str]) -> Callable[..., None]:
+    """`train`, with an option for every key of the training file that the command line names; its values are defaults.
+
+    words  the command line after "train"
+    """
+    from gonio.lifting_config import EXAMPLE, TrainConfig, load_training, parse_training
+
+    before = ("", *words)
+    files = [word for last, word in zip(before, words, strict=False) if word.endswith(".toml") and last[:1] != "-"]
+    default = load_training(Path(files[0])) if files else parse_training(EXAMPLE, Path(), "example")
+
+    def command(file: Path, output: Path, config: TrainConfig = default) -> None:
+        if [str(file)] != files[:1]:
+            raise ConfigError(f"{file}: a training file ends in .toml")
+        _train(config, output)
+
+    command.__doc__ = train.__doc__
+    command.__annotations__ = train.__annotations__ | {
+        "file": Annotated[Positional[Path], arg(metavar="TRAIN.TOML")],
+        "output": Output,
+        "config": Annotated[TrainConfig, arg(name=""), tyro.conf.AvoidSubcommands],
+        "return": None,
+    }
+    return command
+
+
+def _train(config: TrainConfig, output: Path) -> None:
+    from gonio.lifting.training_options import processes
+    from gonio.lifting_training import train as run
+
+    epochs = config.training.epochs
+    trained: list[float] = []
+
+    def start(material: Material) -> None:
+        for read in material.read:
+            print(read)
+            _warn(read.notes)
+
+    def told(entry: dict[str, float]) -> None:
+        trained.append(entry["epoch"])
+        number, seconds = f"epoch {entry['epoch']:.0f}/{epochs}", f"{entry['seconds']:.0f} s"
+        shown = {name: value for name, value in entry.items() if name not in ("epoch", "seconds")}
+        values = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items()]
+        print("  ".join([number, *values, seconds]), flush=True)
+
+    run(config, output, progress=_bar, on_start=start, on_epoch=told)
+    if processes()[0] == 0:
+        print(f"wrote {output / 'weights.safetensors'}" if trained else f"{output}: all {epochs} epochs were trained")
+
+
 def _compare(trial: Trial, output: Path) -> None:
     from gonio.pipeline import evaluate, measure
     from gonio.results import check_output, face_warnings, write_results
@@ -498,6 +568,8 @@ def main() -> None:
     """Entry point: exit status 0, or 2 with one line on standard error."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to end cleans up as Ctrl-C does
     try:
+        if sys.argv[1:2] == ["train"]:
+            app.command(name="train")(_train_with_options(sys.argv[2:]))
         app.cli(
             prog="gonio",
             config=(tyro.conf.DisallowNone,),

@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from gonio.core.sequence import Axis
 from gonio.errors import ConfigError, InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -239,30 +241,43 @@ def _check_share(name: str, value: float) -> None:
 
 def load_trial(path: Path) -> Trial:
     """Read a trial file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such trial file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; a trial is written in TOML") from None
-    return parse_trial(text, path.parent, str(path))
+    return load_config(Trial, path, "trial")
 
 
 def parse_trial(text: str, folder: Path, where: str) -> Trial:
     """A trial from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
+    return parse_config(Trial, text, folder, where)
+
+
+def load_config(kind: type[T], path: Path, what: str) -> T:
+    """A dataclass from a TOML file; `what` it describes, for messages. Its paths are relative to the file.
+
+    Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what} file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file; a {what} is written in TOML") from None
+    return parse_config(kind, text, path.parent, str(path))
+
+
+def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
+    """A dataclass from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}") from None
     try:
-        trial = _build(Trial, table, "", folder)
+        config = _build(kind, table, "", folder)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    assert isinstance(trial, Trial)
-    return trial
+    assert isinstance(config, kind)
+    return config
 
 
 def as_plain(value: Any) -> Any:

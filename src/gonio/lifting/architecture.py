@@ -16,10 +16,14 @@ import math
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
+from typing import Literal
 
 from gonio.errors import InputError
 
 COORDINATES = 3
+
+Form = Literal["dilated", "single-frame", "chunked"]
+"""How a network is run (`gonio.lifting.network`): one set of weights, the same numbers."""
 
 
 @dataclass(frozen=True)

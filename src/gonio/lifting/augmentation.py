@@ -25,61 +25,49 @@ from gonio.lifting.bodies import (
     with_other_definitions,
     with_turned_limbs,
 )
+from gonio.lifting.clips import body_clip
 from gonio.lifting.detector_model import DetectorModel
-from gonio.lifting.normalisation import body_input, body_target
-from gonio.lifting.virtual_cameras import CameraPlacement, TrainingPair, sample_camera, training_pair
+from gonio.lifting.virtual_cameras import CameraPlacement, sample_camera, training_pair
 from gonio.lifting.windows import Clip
 
 RATE_HZ = 50.0
+"""Of the clips; a faster or slower movement shows what other rates would."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How clips are drawn and changed. A share is the probability that a clip is changed so.
+    """How clips are drawn and changed. A share is the probability that a clip is changed so."""
 
-    length_s          longest piece that is cut out of a recording
-    speed             played so many times as fast, from..to; also what other frame rates look like
-    recombined_share  legs of one recording, trunk and arms of another
-    turned_share      limbs turned by `turn_deg` and bent by `bend_deg` (standard deviations)
-    size_sd, bone_sd  other bodies: standard deviation of the size, and of each bone's own length
-    definition_sd_m   joints seen where another laboratory or a detector puts them, standard deviation per axis
-    views             cameras that look at each changed piece
-    strength          of the detector model, from..to
-    unsure_share      of the clips that keep the detector's confidence; in the others it is 1 for all that is seen
-    placements        where cameras stand; each as likely
-
-    Raises `ConfigError` where a value is out of range.
-    """
-
-    length_s: float = 5.0
-    speed: tuple[float, float] = (0.7, 1.5)
-    recombined_share: float = 0.3
-    turned_share: float = 0.6
-    turn_deg: float = 20.0
-    bend_deg: float = 20.0
-    size_sd: float = 0.05
-    bone_sd: float = 0.05
-    definition_sd_m: float = 0.012
-    views: int = 3
-    strength: tuple[float, float] = (0.1, 1.0)
-    unsure_share: float = 0.5
+    length_s: float = 5.0  # longest piece that is cut out of a recording
+    speed: tuple[float, float] = (0.7, 1.5)  # played so many times as fast, from..to; also what other frame rates show
+    recombined_share: float = 0.4  # legs of one recording, trunk and arms of another
+    turned_share: float = 0.8  # limbs are turned and bent
+    turn_deg: float = 25.0  # standard deviation of the angle that a limb is turned by
+    bend_deg: float = 25.0  # standard deviation of the angle that elbows and knees are bent by
+    size_sd: float = 0.05  # other bodies: standard deviation of the size
+    bone_sd: float = 0.05  # and of each bone's own length
+    definition_sd_m: float = 0.012  # per axis: joints are seen where another laboratory or a detector puts them
+    views: int = 3  # cameras that look at each changed piece
+    strength: tuple[float, float] = (0.1, 1.0)  # of the detector's errors, from..to
     placements: tuple[CameraPlacement, ...] = (
         CameraPlacement(),
         CameraPlacement(elevation_deg=(0.0, 18.0), roll_deg=(-2.0, 2.0)),
-    )
-    detector: DetectorModel = field(default_factory=DetectorModel)
+    )  # where cameras stand; each as likely
+    detector: DetectorModel = field(default_factory=DetectorModel)  # the sizes and shares of its errors
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_share") and not 0 <= value <= 1:
-                raise ConfigError(f"{item.name} = {value:g} is a share from 0 to 1")
-        for name in ("speed", "strength"):
+                raise ConfigError(f"augmentation: {item.name} = {value:g} is a share from 0 to 1")
+            if item.name.endswith(("_sd", "_sd_m", "_deg")) and not value >= 0:
+                raise ConfigError(f"augmentation: {item.name} = {value:g} must be 0 or more")
+        for name, least, most in (("speed", 0.0, np.inf), ("strength", 0.0, 1.0)):
             low, high = getattr(self, name)
-            if not 0 <= low <= high or (name == "speed" and low == 0) or (name == "strength" and high > 1):
-                raise ConfigError(f"{name} = {low:g}, {high:g} is no range that can be drawn from")
-        if self.views < 1 or self.length_s <= 0 or not self.placements:
-            raise ConfigError("views, length_s and placements need at least one, and a positive length")
+            if not least <= low <= high <= most or (name == "speed" and low == 0):
+                raise ConfigError(f"augmentation: {name} = {low:g}, {high:g} is no range that can be drawn from")
+        if self.views < 1 or not self.length_s > 0 or not self.placements:
+            raise ConfigError("augmentation: views and placements need at least one, length_s must be positive")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +94,12 @@ class Bodies:
         return group[int(rng.integers(len(group)))]
 
 
-def virtual_clips(bodies: Bodies, options: Augmentation, frames: int, rng: Generator) -> list[Clip]:
+def virtual_clips(
+    bodies: Bodies, options: Augmentation, frames: int, rng: Generator, *, causal: bool = False
+) -> list[Clip]:
     """At least `frames` frames of fresh clips, for a network of gonio's (`gonio.lifting.normalisation`).
+
+    causal  the network is: nothing of its input may be taken from later frames
 
     Views in which the body cannot be made out (all of it outside the picture) are drawn again. Raises `InputError`
     where a hundred draws in a row give nothing.
@@ -116,7 +108,7 @@ def virtual_clips(bodies: Bodies, options: Augmentation, frames: int, rng: Gener
     made = failures = 0
     while made < frames:
         try:
-            fresh = _clips_of(changed(bodies, options, rng), options, rng)
+            fresh = _clips_of(changed(bodies, options, rng), options, rng, causal)
         except InputError:
             fresh = []
         failures = 0 if fresh else failures + 1
@@ -148,7 +140,7 @@ def _piece(recording: PoseSequence, options: Augmentation, rng: Generator) -> Po
     return resampled(recording.between(begin - 1e-9, begin + span + 1e-9), RATE_HZ, speed=speed)
 
 
-def _clips_of(body: PoseSequence, options: Augmentation, rng: Generator) -> list[Clip]:
+def _clips_of(body: PoseSequence, options: Augmentation, rng: Generator, causal: bool) -> list[Clip]:
     clips = []
     for _ in range(options.views):
         placement = options.placements[int(rng.integers(len(options.placements)))]
@@ -156,27 +148,8 @@ def _clips_of(body: PoseSequence, options: Augmentation, rng: Generator) -> list
         seen = with_other_definitions(body, rng, sd_m=options.definition_sd_m) if options.definition_sd_m else None
         detector = replace(options.detector, strength=options.detector.strength * float(rng.uniform(*options.strength)))
         pair = training_pair(body, camera, detector, rng, seen=seen)
-        sure = rng.random() >= options.unsure_share
         try:
-            clips.append(body_clip(pair, sure=sure))
+            clips.append(body_clip(pair, causal=causal))
         except InputError:  # nothing of the body is in the picture
             continue
     return clips
-
-
-def body_clip(pair: TrainingPair, *, sure: bool = False, causal: bool = False) -> Clip:
-    """A pair as a network of gonio's sees it. sure: confidence 1 for every keypoint that is there.
-
-    The camera projects targets + root to inputs: focal length 1 / the body's length, everything else 0.
-    """
-    found = body_input(pair.keypoints, pair.camera, causal=causal)
-    targets, mask, size = body_target(pair.target, found.rotations)
-    inputs = found.inputs
-    seen = inputs[..., 2] > 0
-    if sure:
-        inputs = inputs.copy()
-        inputs[..., 2] = seen
-    root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size
-    camera = np.zeros((len(inputs), 9), np.float32)
-    camera[:, :2] = 1 / found.lengths[:, None]
-    return Clip(inputs, targets, mask, root.astype(np.float32), camera, seen)

@@ -19,17 +19,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gonio.errors import InputError
-from gonio.lifting.architecture import COORDINATES, Architecture
+from gonio.lifting.architecture import COORDINATES, Architecture, Form
 from gonio.lifting.checkpoints import Weights
-
-Form = Literal["dilated", "single-frame", "chunked"]
 
 __all__ = ["Architecture", "Form", "TemporalModel", "batch_norm_momentum", "model_of", "weights_of"]
 

@@ -7,7 +7,7 @@ n frames is filled up with its last one, and what was filled does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,16 +23,24 @@ from gonio.lifting.architecture import Architecture
 Array32 = NDArray[np.float32]
 
 
+ARRAYS = ("inputs", "targets", "mask", "root", "camera", "seen", "root_unit")
+"""Of a clip."""
+
+
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A stretch of one view, in a network's own input and output units. Arrays are float32 over time.
+    """A stretch of one view, in a network's own input and output units. Numbers are float32.
 
-    inputs   (time, joint, feature)
-    targets  (time, out joint, 3), or None: not labelled
-    mask     (time, out joint) which targets are there
-    root     (time, 3) the root's place in the camera frame, in the targets' unit; NaN where it is not known
-    camera   (time, 9) that projects targets + root to inputs (`gonio.lifting.losses.project`); NaN where not known
-    seen     (time, joint) which keypoints are there
+    inputs     (time, joint, feature)
+    targets    (time, out joint, 3), or None: not labelled
+    mask       (time, out joint) which targets are there
+    root       (time, 3) the root's place in the camera frame, in `root_unit`; NaN where it is not known
+    camera     (time, 9) that projects targets + root * root_unit to inputs (`gonio.lifting.losses.project`); NaN where
+               it is not known
+    seen       (time, joint) which keypoints are there
+    root_unit  (time,) what 1 of the root is in the targets' unit; 1 where not given
+
+    Raises `InputError` where the numbers of frames differ, or there is none.
     """
 
     inputs: Array32
@@ -41,9 +49,10 @@ class Clip:
     root: Array32 | None = None
     camera: Array32 | None = None
     seen: BoolArray | None = None
+    root_unit: Array32 | None = None
 
     def __post_init__(self) -> None:
-        for name in ("targets", "mask", "root", "camera", "seen"):
+        for name in ARRAYS[1:]:
             array = getattr(self, name)
             if array is not None and len(array) != len(self.inputs):
                 raise InputError(f"a clip has {len(self.inputs)} frames of inputs and {len(array)} of {name}")
@@ -52,6 +61,18 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def at(self, index: slice) -> Clip:
+        """Some of its frames."""
+
+        def part(array: Any) -> Any:
+            return None if array is None else array[index]
+
+        return Clip(*(part(getattr(self, name)) for name in ARRAYS))
+
+    def unlabelled(self) -> Clip:
+        """Without its answers: targets, mask and root."""
+        return replace(self, targets=None, mask=None, root=None)
 
     def flipped(self, joints_in: Skeleton, joints_out: Skeleton) -> Clip:
         """The mirror image: x negated, left and right exchanged."""
@@ -75,6 +96,10 @@ class Clip:
         )
 
 
+Clips = Callable[[int], Sequence[Clip]]
+"""Clips by number: always the same ones for the same number, fresh ones or not for another."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows of several clips. inputs (batch, n + R - 1, joint, feature), all others over the n frames in the middle.
@@ -90,10 +115,13 @@ class Batch:
     camera: Array32 | None
     keypoints: Array32
     seen: BoolArray | None
+    root_unit: Array32 | None
 
 
 class Windows:
     """All windows of a list of clips, given out in batches in random order.
+
+    frames  of a window that are predicted; the network sees `architecture.receptive_field` - 1 more
 
     Raises `InputError` where there is no clip, or where some clips have what others lack.
     """
@@ -122,13 +150,20 @@ class Windows:
         self._source = np.concatenate(source)
         self._starts = np.concatenate(starts)
         self._weights = np.concatenate(weights)
-        self._arrays = {name: _joined(clips, name) for name in ("inputs", "targets", "mask", "root", "camera", "seen")}
+        self._arrays = {name: _joined(clips, name) for name in ARRAYS}
 
     def __len__(self) -> int:
         return len(self._starts)
 
+    def steps(self, size: int) -> int:
+        """How many batches `batches` gives."""
+        return max(1, len(self) // size)
+
     def batches(self, size: int, rng: Generator) -> Iterator[Batch]:
-        """Every window once, in random order, `size` at a time; what is left over at the end is not given."""
+        """Every window once, in random order, `size` at a time; what is left over at the end is not given.
+
+        Where there are fewer than `size`, one batch in which they are repeated.
+        """
         order = rng.permutation(len(self))
         if len(order) < size:
             order = np.resize(order, size)
@@ -155,6 +190,7 @@ class Windows:
             camera=at("camera"),
             keypoints=inputs[middle][..., :2],
             seen=at("seen"),
+            root_unit=at("root_unit"),
         )
 
 
