@@ -6,7 +6,7 @@ installed). Both run with the user's own configuration. Whatever a downloaded pa
 Every file is checked by sha256, whichever way it came and also when it was in the cache, and reaches the cache folder
 whole or not at all. The folder is that of the operating system, or GONIO_CACHE.
 
-OpenPose's weights cannot be fetched: a user who has them imports them (`keep_import`), and they are kept beside the rest.
+OpenPose's weights cannot be fetched: a user who has them imports them (`keep_import`), and they lie beside the rest.
 """
 
 from __future__ import annotations
@@ -177,9 +177,10 @@ CATALOGUE: dict[str, Asset] = {
     )
 }
 
+
 @dataclass(frozen=True)
 class Importable:
-    """A network whose weights the user has, made once into `file` of the cache from `original`, the file's usual name."""
+    """A network whose weights the user has: `file` of the cache is made from `original`, the usual name of theirs."""
 
     name: str
     description: str
@@ -293,9 +294,10 @@ def imported(name: str) -> Path:
     network = IMPORTABLE[name]
     path, origin = cache_folder() / name / network.file, _origin(name)
     if origin is None:
+        there = [other for other in IMPORTABLE if _origin(other) is not None]
         raise AssetError(
-            f"{name}: its weights are not in the cache ({cache_folder()}); they are not gonio's to give: import your own "
-            f"file, as in gonio assets import openpose {network.original}"
+            f"{name}: its weights are not in the cache ({cache_folder()}; imported: {', '.join(there) or 'none'}); "
+            f"they are not gonio's to give: import your own file, as in gonio assets import openpose {network.original}"
         )
     if sha256_of(path) != origin["sha256"]:
         raise AssetError(f"{path}: is damaged, its checksum is wrong; import it again: gonio assets import openpose")

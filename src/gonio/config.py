@@ -98,11 +98,21 @@ class RigConfig:
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Which detector finds the joints in videos, and whom it follows."""
+    """Which detector finds the joints in videos, and whom it follows.
+
+    The last seven belong to "openpose", which finds everybody, however many `people` are to be followed.
+    """
 
     name: str = "blazepose-heavy"
     people: int = 1  # most people followed in each view; with more than one the patient is whose rays meet
     choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
+    weights: Path | None = None  # a network of OpenPose's family (.onnx); the user's imported one where not given
+    layout: str | None = None  # its joints: body-25 where not given, or coco-18
+    net_resolution: str | None = None  # size of its input, px: "-1x368" where not given; -1 by the picture's aspect
+    scale_number: int = 1  # sizes at which a picture is looked at; the answers are averaged
+    scale_gap: float | None = None  # how much smaller each is than the one before; 0.25 where not given
+    flip: bool = False  # look at the mirrored picture too
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None  # what the network takes, where its file does not tell
 
     def __post_init__(self) -> None:
         if self.people < 1:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from itertools import permutations
 from pathlib import Path
@@ -253,20 +253,18 @@ def triangulate_files(
 
 def detect_video(
     path: Path,
-    detector: str,
+    settings: DetectorConfig,
     *,
-    people: int = 1,
-    choose: Literal["largest", "center"] = "largest",
     region_px: tuple[float, float, float, float] | None = None,
     progress: Progress = silent,
 ) -> tuple[Detections, PoseSequence]:
     """Everybody found in one video, and the one who is chosen by the rule."""
     camera = CameraConfig("video", video=path, region_px=region_px)
-    trial = Trial((camera,), detector=DetectorConfig(name=detector, people=people, choose=choose))
+    trial = Trial((camera,), detector=settings)
     _check_files(trial)
     (found,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     found = replace(found, frame_name=path.stem)
-    return found, found.person(followed(found, choose), in_words(found, choose))
+    return found, found.person(followed(found, settings.choose), in_words(found, settings.choose))
 
 
 def read_person(
@@ -457,16 +455,21 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
     return -camera.offset_s
 
 
+def detector_of(
+    settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
+) -> detectors.Detector:
+    """The detector that a trial asks for. Raises `ConfigError` as `detectors.create` does."""
+    options = {option.name: getattr(settings, option.name) for option in fields(settings)}
+    return detectors.create(**options, region_px=region_px)
+
+
 def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side, one thread each."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
     settings = trial.detector
-    workers = {
-        c.name: detectors.create(settings.name, people=settings.people, choose=settings.choose, region_px=c.region_px)
-        for c in cameras
-    }
+    workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)
     total = sum(video.probe(c.file).n_frames or 0 for c in cameras)

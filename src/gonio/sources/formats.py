@@ -162,7 +162,10 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     """
     form = _target(Path(path))
     if several and form.module not in ("archive", "openpose_json", "videopose3d_npz"):
-        raise InputError(f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON")
+        raise InputError(
+            f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON, "
+            f"or one alone with --people 1"
+        )
     if dimensions not in form.holds:
         fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
         folder = " or a folder for OpenPose's JSON" if dimensions in _OPENPOSE.holds else ""

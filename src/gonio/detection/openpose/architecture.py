@@ -7,7 +7,7 @@ BODY_25 (Cao et al. 2021, "OpenPose: Realtime Multi-Person 2D Pose Estimation Us
 four stages of part affinity fields, then two of heatmaps. A stage has five blocks of three 3 x 3 convolutions, whose
 outputs are concatenated, then two 1 x 1; activations are PReLU from conv4_2 on.
 COCO-18 (Cao et al. 2017, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", section 2.1): six
-stages of two branches side by side, fields (L1) and heatmaps (L2); 3 x 3 convolutions in the first, 7 x 7 in the others.
+stages of two branches side by side, fields (L1) and heatmaps (L2); 3 x 3 convolutions in the first, then 7 x 7.
 
 Layers bear the names of the published models, so that weights are found by name. The last layer's channels are the
 heatmaps, the background the last of them, and then the fields.
@@ -141,9 +141,7 @@ def _body_25() -> Architecture:
         for block in range(1, 6):
             parts = []
             for i in range(3):
-                value = net.convolve(
-                    f"Mconv{block}_{name}_{i}", value, width, 3, "prelu", f"Mprelu{block}_{name}_{i}"
-                )
+                value = net.convolve(f"Mconv{block}_{name}_{i}", value, width, 3, "prelu", f"Mprelu{block}_{name}_{i}")
                 parts.append(value)
             value = net.join(f"Mconv{block}_{name}_concat", *parts)
         value = net.convolve(f"Mconv6_{name}", value, hidden, 1, "prelu", f"Mprelu6_{name}")
@@ -190,4 +188,3 @@ COCO_18: Architecture = _coco_18()
 
 ARCHITECTURES: dict[str, Architecture] = {network.layout: network for network in (BODY_25, COCO_18)}
 """By the name of the layout."""
-

@@ -17,7 +17,7 @@ from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import Skeleton
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
-from gonio.detection.openpose.net_input import Maps, NetSize, averaged, mirrored, placed
+from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
 from gonio.detection.openpose.runtime import Network, Pixels, load_network
 from gonio.errors import InputError
 
@@ -38,14 +38,12 @@ class OpenPose:
 
     layout: PartLayout
     file: Path | None = None
-    size: NetSize = NetSize(-1, 368)
+    size: NetSize = DEFAULT_SIZE
     shares: tuple[float, ...] = (1.0,)
     flip: bool = False
     pixels: Pixels | None = None
     region_px: tuple[float, float, float, float] | None = None
-    load: Callable[[Path, PartLayout, Pixels | None], Network] = field(
-        default=load_network, repr=False, compare=False
-    )
+    load: Callable[[Path, PartLayout, Pixels | None], Network] = field(default=load_network, repr=False, compare=False)
     name: str = "openpose"
 
     @property
@@ -113,7 +111,7 @@ class OpenPose:
         for each in sizes:
             if network.size_px is not None and (each.width_px, each.height_px) != network.size_px:
                 raise InputError(
-                    f"{self.file}: takes pictures of {network.size_px[0]}x{network.size_px[1]} px alone, not of {each}; "
+                    f"{self.file}: takes pictures of {network.size_px[0]}x{network.size_px[1]} px only, not {each}; "
                     f"give --net-resolution {network.size_px[0]}x{network.size_px[1]} and one scale"
                 )
         return sizes
@@ -181,9 +179,7 @@ def _assemble(
         history.append(f"{int(above.sum())} confidences above 1 (up to {confidence.max():.4g}) clipped to 1")
     there = ~np.isnan(positions).all(axis=(2, 3))
     boxes = np.full((*shape, 4), np.nan)
-    boxes[there] = np.concatenate(
-        [np.nanmin(positions[there], axis=1), np.nanmax(positions[there], axis=1)], axis=1
-    )
+    boxes[there] = np.concatenate([np.nanmin(positions[there], axis=1), np.nanmax(positions[there], axis=1)], axis=1)
     return Detections(
         positions=positions,
         confidence=np.clip(confidence, 0.0, 1.0),

@@ -71,7 +71,8 @@ def recognise(path: Path, model: CaffeModel) -> Architecture:
 
 def _described(model: CaffeModel) -> str:
     """Which other network a model is, as far as it can be told."""
-    first, last = list(model.layers)[0], list(model.layers)[-1]
+    names = list(model.layers)
+    first, last = names[0], names[-1]
     channels = model.layers[last][-1].shape[0] if last.startswith("Mconv7_stage6") else 0
     what = f"OpenPose's {_OTHERS[channels]} network" if channels in _OTHERS else "another network"
     title = f" {model.name!r}" if model.name else ""

@@ -81,3 +81,6 @@ COCO_18_PARTS = PartLayout(
     ),
 )
 """COCO's joints and the neck: 19 heatmaps, 38 PAF channels."""
+
+PART_LAYOUTS: dict[str, PartLayout] = {layout.skeleton.name: layout for layout in (BODY_25_PARTS, COCO_18_PARTS)}
+"""By the name of the skeleton."""

@@ -61,6 +61,9 @@ class NetSize:
         return self.width_px, self.height_px
 
 
+DEFAULT_SIZE = NetSize(-1, 368)
+
+
 def net_size(text: str) -> NetSize:
     """A size as text, such as "-1x368" or "656x368". Raises `ConfigError`."""
     found = re.fullmatch(r"(-1|\d{1,5})x(-1|\d{1,5})", text.strip())

@@ -72,9 +72,7 @@ def _graph(
                 arrays[f"{layer.name}.slopes"] = slopes.reshape(-1, 1, 1)
                 nodes.append(helper.make_node("PRelu", [summed, f"{layer.name}.slopes"], [layer.name]))
         elif isinstance(layer, Pooling):
-            nodes.append(
-                helper.make_node("MaxPool", [layer.source], [layer.name], kernel_shape=[2, 2], strides=[2, 2])
-            )
+            nodes.append(helper.make_node("MaxPool", [layer.source], [layer.name], kernel_shape=[2, 2], strides=[2, 2]))
         else:
             nodes.append(helper.make_node("Concat", list(layer.sources), [layer.name], axis=1))
     return nodes, arrays

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
+from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
 from gonio.detection.openpose.net_input import Maps
 from gonio.detection.openpose.onnx_export import PIXELS_KEY
 from gonio.errors import InputError, MissingExtraError
@@ -24,7 +24,6 @@ from gonio.errors import InputError, MissingExtraError
 Pixels = Literal["0..255", "-0.5..0.5"]
 
 _PROBE_PX = 64
-_LAYOUTS = (BODY_25_PARTS, COCO_18_PARTS)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,10 @@ def _chosen_output(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout
             return index, 1 if shape[1] == layout.n_channels else 3
     told = " and ".join("x".join(map(str, shape)) for shape in shapes)
     fitting = [
-        other.skeleton.name for other in _LAYOUTS for shape in shapes if other.n_channels in (*shape[1:2], *shape[3:4])
+        name
+        for name, other in PART_LAYOUTS.items()
+        for shape in shapes
+        if other.n_channels in (*shape[1:2], *shape[3:4])
     ]
     hint = f"that is {fitting[0]}: declare --layout {fitting[0]}" if fitting else "it is another kind of network"
     raise InputError(
@@ -128,5 +130,3 @@ def _chosen_output(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout
 
 def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
-
-
