@@ -94,20 +94,24 @@ def follow(found: Detections, *, max_gap_s: float = MAX_GAP_S, min_seen_s: float
     """
     if found.positions.shape[1] <= 1:
         return found
-    tracks, gaps = _track(found, max_gap_s)
+    tracks = _track(found, max_gap_s)
     frames_seen = np.bincount(tracks[tracks >= 0], minlength=1)
     least = _least_frames(found, min_seen_s)
     kept = frames_seen >= least if (frames_seen >= least).any() else frames_seen > 0
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     slots = np.where(tracks >= 0, number[tracks], -1)
-    dropped = int((~kept & (frames_seen > 0)).sum())
-    step = f"{int(kept.sum())} people followed over {len(found)} frames, {gaps} gaps of up to {max_gap_s:g} s bridged"
+    n_people, dropped = int(kept.sum()), int((~kept & (frames_seen > 0)).sum())
+    gaps = sum(int((np.diff(np.flatnonzero((slots == k).any(axis=1))) > 1).sum()) for k in range(n_people))
+    step = (
+        f"{n_people} {'person' if n_people == 1 else 'people'} followed over {len(found)} frames, {gaps} gaps of up to "
+        f"{max_gap_s:g} s bridged"
+    )
     if dropped:
         step += (
             f"; {dropped} others left out who were seen in fewer than {least} frames "
             f"({int(frames_seen[~kept].sum())} detections)"
         )
-    return _rearranged(found, slots, int(kept.sum()), step)
+    return _rearranged(found, slots, n_people, step)
 
 
 def each_person(followed: Detections) -> dict[str, PoseSequence]:
@@ -119,12 +123,12 @@ def each_person(followed: Detections) -> dict[str, PoseSequence]:
     }
 
 
-def _track(found: Detections, max_gap_s: float) -> tuple[IntArray, int]:
-    """(time, person) the number of each detection's track, -1 where nobody is; how many gaps were bridged."""
+def _track(found: Detections, max_gap_s: float) -> IntArray:
+    """(time, person) the number of each detection's track, -1 where nobody is."""
     reach, mirror = _reach(found.skeleton), np.array(found.skeleton.mirrored_order)
     present, numbers = found.present, np.full(found.positions.shape[:2], -1)
     tracks: list[_Track] = []
-    born = gaps = 0
+    born = 0
     for frame in np.flatnonzero(present.any(axis=1)):
         time_s = float(found.times_s[frame])
         tracks = [track for track in tracks if time_s - track.seen_s <= max_gap_s]
@@ -136,14 +140,13 @@ def _track(found: Detections, max_gap_s: float) -> tuple[IntArray, int]:
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             if claims[row, column] > 0:
                 taken[column] = True
-                gaps += tracks[row].seen_s < found.times_s[frame - 1]
                 tracks[row] = tracks[row].seen(people[column], time_s)
                 numbers[frame, there[column]] = tracks[row].number
         for column in np.flatnonzero(~taken):
             numbers[frame, there[column]] = born
             tracks.append(_Track(born, people[column], np.zeros(2), _size_px(people[column]), time_s))
             born += 1
-    return numbers, gaps
+    return numbers
 
 
 def _claims(

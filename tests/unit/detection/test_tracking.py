@@ -149,13 +149,14 @@ def test_a_person_who_enters_and_one_who_leaves() -> None:
 
 def test_short_false_detections_are_left_out_and_counted() -> None:
     rng = np.random.default_rng(5)
-    people = [walker(line((500, 540), (700, 540))), rng.uniform(0, 1000, (150, 17, 2))]
+    anywhere = rng.uniform([0, 0], [1920, 1080], (150, 2))
+    people = [walker(line((500, 540), (700, 540))), walker(anywhere, 200)]
     seen = always(2)
     seen[:, 1] = np.arange(150) % 5 == 0
     followed = follow(film(people, seen))
     assert identities(followed) == [{0.1}]
     assert followed.history[-1] == (
-        "1 people followed over 150 frames, 0 gaps of up to 2 s bridged; 30 others left out who were seen in fewer "
+        "1 person followed over 150 frames, 0 gaps of up to 2 s bridged; 23 others left out who were seen in fewer "
         "than 6 frames (30 detections)"
     )
 
