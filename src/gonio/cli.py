@@ -109,6 +109,8 @@ def detect(
     people: int = 1,
     choose: Literal["largest", "center"] = "largest",
     region: tuple[float, float, float, float] | None = None,
+    click: tuple[float, float] | None = None,
+    click_time: float | None = None,
     overlay: Path | None = None,
     images: Path | None = None,
     blur_faces: bool = False,
@@ -119,9 +121,11 @@ def detect(
         video: The video.
         output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
         detector: blazepose-heavy, blazepose-full or blazepose-lite.
-        people: Most people to follow.
-        choose: Who comes first where there are more people.
+        people: Most people to follow and write, the one who is chosen first.
+        choose: Who comes first where there are more people: the largest, or the nearest to the picture's centre.
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
+        click: x y, pixels: the person who is there comes first.
+        click_time: When, seconds; at the first frame where not given.
         overlay: Also write the video with the joints drawn in (.mp4).
         images: Also write every frame with the joints drawn in, as pictures in this folder.
         blur_faces: Blur the faces of those who are followed; look before you share.
@@ -133,10 +137,29 @@ def detect(
 
     formats.check_target(output, 2, several=people > 1)
     check_detection_outputs(video, output, overlay, images)
-    found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
-    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
-    lost = formats.write(chosen if people == 1 else found, output)
-    write_provenance(output, "detect", options, *chosen.history)
+    if click is None and click_time is not None:
+        raise ConfigError("--click-time is the time of --click, which is not given")
+    found = detect_video(
+        video,
+        detector,
+        people=people,
+        choose=choose,
+        region_px=region,
+        click_px=click,
+        click_s=click_time,
+        progress=_bar,
+    )
+    draw_detections(
+        video,
+        found.everybody,
+        found.patient,
+        overlay=overlay,
+        images=images,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    lost = formats.write(found.patient if people == 1 else found.people, output)
+    write_provenance(output, "detect", options, *found.patient.history)
     _say_lost(output, lost)
 
 

@@ -20,10 +20,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from gonio.core.arrays import FloatArray, IntArray
@@ -111,7 +109,10 @@ def follow(found: Detections, *, max_gap_s: float = MAX_GAP_S, min_seen_s: float
             f"; {dropped} others left out who were seen in fewer than {least} frames "
             f"({int(frames_seen[~kept].sum())} detections)"
         )
-    return _rearranged(found, slots, n_people, step)
+    numbers = np.full((len(found), n_people), -1)
+    frames, people = np.nonzero(slots >= 0)
+    numbers[frames, slots[frames, people]] = people
+    return found.arranged(numbers, step)
 
 
 def each_person(followed: Detections) -> dict[str, PoseSequence]:
@@ -188,28 +189,3 @@ def _least_frames(found: Detections, min_seen_s: float) -> int:
     rate_hz = median_rate_hz(found.times_s)
     wanted = 1 if math.isnan(rate_hz) else math.ceil(min_seen_s * rate_hz - 1e-6)
     return max(1, min(wanted, len(found) // 2))
-
-
-def _rearranged(found: Detections, slots: IntArray, n_people: int, step: str) -> Detections:
-    """Detections whose person k is whoever has slot k; slots (time, person), -1 for those who are left out."""
-    time, person = np.nonzero(slots >= 0)
-    slot = slots[time, person]
-
-    def moved(values: NDArray[Any], absent: float) -> NDArray[Any]:
-        new = np.full((len(found), n_people, *values.shape[2:]), absent, dtype=values.dtype)
-        new[time, slot] = values[time, person]
-        return new
-
-    def moved_if_there(values: FloatArray | None, absent: float) -> FloatArray | None:
-        return None if values is None else moved(values, absent)
-
-    return replace(
-        found,
-        positions=moved(found.positions, np.nan),
-        confidence=moved(found.confidence, 0.0),
-        boxes_px=moved_if_there(found.boxes_px, np.nan),
-        scores=moved_if_there(found.scores, 0.0),
-        world_m=moved_if_there(found.world_m, np.nan),
-        status=moved(found.status, 0),
-        history=(*found.history, step),
-    )
