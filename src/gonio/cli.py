@@ -110,6 +110,8 @@ def detect(
     people: int | None = None,
     choose: Literal["largest", "center"] = "largest",
     region: tuple[float, float, float, float] | None = None,
+    click: tuple[float, float] | None = None,
+    click_time: float | None = None,
     weights: Path | None = None,
     layout: str | None = None,
     net_resolution: str | None = None,
@@ -128,13 +130,16 @@ def detect(
         output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
         detector: blazepose-heavy, blazepose-full, blazepose-lite; or openpose, as in "gonio detect video.mp4 --detector
             openpose -o video_json", with weights that you have imported (gonio assets import) or name.
-        people: Most people to follow; 1 where not given. OpenPose finds everybody: all are written unless it is 1.
-        choose: Who comes first where there are more people.
+        people: Most people to follow and write, the one who is chosen first. Where it is not given, OpenPose's answer
+            is written as it is, everybody in each frame, and of the others one person.
+        choose: Who comes first where there are more people: the largest, or the nearest to the picture's centre.
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
+        click: x y, pixels: the person who is there comes first.
+        click_time: When, seconds; at the first frame where not given.
         weights: OpenPose: another network of its family (.onnx).
         layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
-        net_resolution: OpenPose: size of the network's input, multiples of 16; -1 by the picture's aspect. -1x368 where
-            not given (--net-resolution=-1x368).
+        net_resolution: OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where
+            not given.
         scale_number: OpenPose: sizes at which a picture is looked at; the answers are averaged.
         scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
         flip: OpenPose: look at the mirrored picture too.
@@ -149,7 +154,7 @@ def detect(
     from gonio.results import check_detection_outputs, draw_detections, write_provenance
     from gonio.sources import formats
 
-    everybody = detector == "openpose" if people is None else people > 1
+    several = detector == "openpose" if people is None else people > 1
     settings = DetectorConfig(
         name=detector,
         people=1 if people is None else people,
@@ -162,12 +167,23 @@ def detect(
         flip=flip,
         pixels=pixels,
     )
-    formats.check_target(output, 2, several=everybody)
+    formats.check_target(output, 2, several=several)
     check_detection_outputs(video, output, overlay, images)
-    found, chosen = detect_video(video, settings, region_px=region, progress=_bar)
-    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
-    lost = formats.write(found if everybody else chosen, output)
-    write_provenance(output, "detect", options, *chosen.history)
+    if click is None and click_time is not None:
+        raise ConfigError("--click-time is the time of --click, which is not given")
+    found = detect_video(video, settings, region_px=region, click_px=click, click_s=click_time, progress=_bar)
+    draw_detections(
+        video,
+        found.everybody,
+        found.patient,
+        overlay=overlay,
+        images=images,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    as_seen = people is None and detector == "openpose"
+    lost = formats.write(found.everybody if as_seen else found.people if several else found.patient, output)
+    write_provenance(output, "detect", options, *(found.everybody if as_seen else found.patient).history)
     _say_lost(output, lost)
 
 

@@ -39,6 +39,8 @@ class CameraConfig:
     calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
     crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
     region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
+    click_px: tuple[float, float] | None = None  # x, y: the patient is the person who is there ...
+    click_s: float | None = None  # ... at this time of its own clock; at its first frame where not given
 
     def __post_init__(self) -> None:
         if (self.video is None) == (self.keypoints is None):
@@ -59,6 +61,8 @@ class CameraConfig:
             self.region_px[0] < self.region_px[2] and self.region_px[1] < self.region_px[3]
         ):
             raise ConfigError(f"camera {self.name!r}: region_px is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if self.click_s is not None and self.click_px is None:
+            raise ConfigError(f"camera {self.name!r}: click_s is the time of click_px, which is not given")
 
     @property
     def file(self) -> Path:
@@ -104,7 +108,7 @@ class DetectorConfig:
     """
 
     name: str = "blazepose-heavy"
-    people: int = 1  # most people followed in each view; with more than one the patient is whose rays meet
+    people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
     choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
     weights: Path | None = None  # a network of OpenPose's family (.onnx); the user's imported one where not given
     layout: str | None = None  # its joints: body-25 where not given, or coco-18
