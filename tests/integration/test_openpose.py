@@ -1,4 +1,4 @@
-"""`gonio detect --detector openpose`, with a network that sees one person whatever it is shown; `gonio assets import`."""
+"""`gonio detect --detector openpose` with a network that sees one person in every picture; `gonio assets import`."""
 
 from __future__ import annotations
 
