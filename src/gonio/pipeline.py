@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from itertools import permutations
 from pathlib import Path
@@ -272,25 +272,24 @@ class Detected:
 
 def detect_video(
     path: Path,
-    detector: str,
+    settings: DetectorConfig,
     *,
-    people: int = 1,
-    choose: Literal["largest", "center"] = "largest",
     region_px: tuple[float, float, float, float] | None = None,
     click_px: tuple[float, float] | None = None,
     click_s: float | None = None,
     progress: Progress = silent,
 ) -> Detected:
-    """The people in one video: the one who is chosen, by the rule or by a click, and up to `people` in all."""
+    """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
     camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
-    trial = Trial((camera,), detector=DetectorConfig(name=detector, people=people, choose=choose))
+    trial = Trial((camera,), detector=settings)
     _check_files(trial)
     (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     everybody = replace(everybody, frame_name=path.stem)
     followed = follow(everybody)
     click = None if click_px is None else _click(camera, everybody, 0.0)
-    chosen, words = in_view(followed, choose, click)
-    return Detected(everybody, first_people(followed, people, chosen, choose), followed.person(chosen, words))
+    chosen, words = in_view(followed, settings.choose, click)
+    people = first_people(followed, settings.people, chosen, settings.choose)
+    return Detected(everybody, people, followed.person(chosen, words))
 
 
 def read_person(
@@ -493,17 +492,23 @@ def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Cli
     return Click(*camera.click_px, time_s)
 
 
+def detector_of(
+    settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
+) -> detectors.Detector:
+    """The detector that a trial asks for. Raises `ConfigError` as `detectors.create` does."""
+    options = {option.name: getattr(settings, option.name) for option in fields(settings)}
+    return detectors.create(**options, region_px=region_px)
+
+
 def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side, one thread each."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
     settings = trial.detector
-    people = max(settings.people, CLICKABLE if any(c.click_px is not None for c in trial.cameras) else 1)
-    workers = {
-        c.name: detectors.create(settings.name, people=people, choose=settings.choose, region_px=c.region_px)
-        for c in cameras
-    }
+    if any(camera.click_px is not None for camera in trial.cameras):
+        settings = replace(settings, people=max(settings.people, CLICKABLE))
+    workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)
     total = sum(video.probe(c.file).n_frames or 0 for c in cameras)

@@ -30,9 +30,8 @@ from gonio.config import Trial, as_plain
 from gonio.core.files import check_writable, replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
-from gonio.detection import detector as detectors
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, Progress, read_person, silent, versions
+from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, read_person, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
@@ -200,8 +199,7 @@ def _inputs(trial: Trial) -> Iterator[Path]:
     yield from (recording.file for recording in trial.recordings)
     if trial.rig is not None and trial.rig.calibration is not None:
         yield trial.rig.calibration
-    if trial.lifting.weights is not None:
-        yield trial.lifting.weights
+    yield from (file for file in (trial.detector.weights, trial.lifting.weights) if file is not None)
 
 
 def _write_all(folder: Path, measurement: Measurement, result: StudyResult, progress: Progress) -> None:
@@ -396,8 +394,10 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
-        needed = detectors.create(trial.detector.name).weights
+        needed = detector_of(trial.detector).weights
         weights = {name: assets.checksums(name) for name in needed}
+        if trial.detector.weights is not None:
+            weights["detector"] = {trial.detector.weights.name: assets.sha256_of(trial.detector.weights) or ""}
     if any(name.startswith(LIFTING) for name in measurement.sequences):
         file = one_camera.weights_file(trial.lifting)
         weights["lifting"] = {file.name: one_camera.checksum(file)}

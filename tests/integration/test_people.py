@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, RigConfig, Trial
+from gonio.config import CameraConfig, DetectorConfig, RigConfig, Trial
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
@@ -140,9 +140,9 @@ def film(tmp_path, scene, monkeypatch):
 
 def test_detect_follows_the_largest_or_who_was_clicked_on(film):
     path, both = film
-    np.testing.assert_allclose(detect_video(path, "crowd").patient.positions, both[:, 0])
+    np.testing.assert_allclose(detect_video(path, DetectorConfig("crowd")).patient.positions, both[:, 0])
     x, y = both[45, 1, BODY_25.index("mid_hip")]
-    found = detect_video(path, "crowd", people=2, click_px=(x, y), click_s=1.5)
+    found = detect_video(path, DetectorConfig("crowd", people=2), click_px=(x, y), click_s=1.5)
     np.testing.assert_allclose(found.patient.positions, both[:, 1])
     np.testing.assert_allclose(found.people.positions, both[:, ::-1])
     assert found.everybody.people_per_frame[10] == 3

@@ -40,16 +40,15 @@ class Augmentation:
 
     length_s: float = 5.0  # longest piece that is cut out of a recording
     speed: tuple[float, float] = (0.7, 1.5)  # played so many times as fast, from..to; also what other frame rates show
-    recombined_share: float = 0.3  # legs of one recording, trunk and arms of another
-    turned_share: float = 0.6  # limbs are turned and bent
-    turn_deg: float = 20.0  # standard deviation of the angle that a limb is turned by
-    bend_deg: float = 20.0  # standard deviation of the angle that elbows and knees are bent by
+    recombined_share: float = 0.4  # legs of one recording, trunk and arms of another
+    turned_share: float = 0.8  # limbs are turned and bent
+    turn_deg: float = 25.0  # standard deviation of the angle that a limb is turned by
+    bend_deg: float = 25.0  # standard deviation of the angle that elbows and knees are bent by
     size_sd: float = 0.05  # other bodies: standard deviation of the size
     bone_sd: float = 0.05  # and of each bone's own length
     definition_sd_m: float = 0.012  # per axis: joints are seen where another laboratory or a detector puts them
     views: int = 3  # cameras that look at each changed piece
     strength: tuple[float, float] = (0.1, 1.0)  # of the detector's errors, from..to
-    unsure_share: float = 0.5  # clips that keep the detector's confidence; in the others it is 1 for all that is seen
     placements: tuple[CameraPlacement, ...] = (
         CameraPlacement(),
         CameraPlacement(elevation_deg=(0.0, 18.0), roll_deg=(-2.0, 2.0)),
@@ -149,9 +148,8 @@ def _clips_of(body: PoseSequence, options: Augmentation, rng: Generator, causal:
         seen = with_other_definitions(body, rng, sd_m=options.definition_sd_m) if options.definition_sd_m else None
         detector = replace(options.detector, strength=options.detector.strength * float(rng.uniform(*options.strength)))
         pair = training_pair(body, camera, detector, rng, seen=seen)
-        sure = rng.random() >= options.unsure_share
         try:
-            clips.append(body_clip(pair, sure=sure, causal=causal))
+            clips.append(body_clip(pair, causal=causal))
         except InputError:  # nothing of the body is in the picture
             continue
     return clips

@@ -42,10 +42,8 @@ class Labelled(Protocol):
     def camera(self) -> Camera | None: ...
 
 
-def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Clip:
+def body_clip(pair: Labelled, *, causal: bool = False) -> Clip:
     """A pair as a network of gonio's sees it.
-
-    sure  confidence 1 for every keypoint that is there
 
     Raises `InputError` where the camera is not known, where no frame shows both hips, and where none shows a trunk,
     thigh or shank.
@@ -55,24 +53,19 @@ def body_clip(pair: Labelled, *, sure: bool = False, causal: bool = False) -> Cl
     found = body_input(pair.keypoints, pair.camera, causal=causal)
     targets, mask, size = body_target(pair.target, found.rotations)
     root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size * found.lengths[:, None]
-    return replace(_seen_body(found, sure), targets=targets, mask=mask, root=root.astype(np.float32))
+    return replace(_seen_body(found), targets=targets, mask=mask, root=root.astype(np.float32))
 
 
 def unlabelled_body_clip(keypoints: PoseSequence, camera: Camera, *, causal: bool = False) -> Clip:
     """Keypoints that nobody labelled, as a network of gonio's sees them. Raises `InputError` as `body_clip` does."""
-    return _seen_body(body_input(keypoints, camera, causal=causal), sure=False)
+    return _seen_body(body_input(keypoints, camera, causal=causal))
 
 
-def _seen_body(found: BodyInput, sure: bool) -> Clip:
-    inputs = found.inputs
-    seen = inputs[..., 2] > 0
-    if sure:
-        inputs = inputs.copy()
-        inputs[..., 2] = seen
+def _seen_body(found: BodyInput) -> Clip:
     distances = (1 / found.lengths).astype(np.float32)
-    camera = np.zeros((len(inputs), 9), np.float32)
+    camera = np.zeros((len(distances), 9), np.float32)
     camera[:, :2] = distances[:, None]
-    return Clip(inputs, camera=camera, seen=seen, root_unit=distances)
+    return Clip(found.inputs, camera=camera, seen=found.inputs[..., 2] > 0, root_unit=distances)
 
 
 def screen_clip(pair: Labelled) -> Clip:

@@ -58,7 +58,7 @@ class DetectorModel:
     hidden_face_share: float = 0.7
     dropout_share: float = 0.02
     dropout_s: float = 0.2
-    hidden_limb_share: float = 0.0
+    hidden_limb_share: float = 0.05
     hidden_limb_s: float = 1.5
     swap_share: float = 0.05
     swap_s: float = 0.25
@@ -143,11 +143,10 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
             pair = [COCO_17.index(f"left_{joint}"), COCO_17.index(f"right_{joint}")]
             for values in (positions, confidence, gone):
                 values[np.ix_(when, pair)] = values[np.ix_(when, pair[::-1])]
-    if model.hidden_limb_share:
-        share = model.strength * model.hidden_limb_share
-        hidden_limbs = bursts(rng, (n_frames, len(_HIDDEN_TOGETHER)), rate, model.hidden_limb_s, share)
-        for limb, when in zip(_HIDDEN_TOGETHER, hidden_limbs.T, strict=True):
-            gone[:, [COCO_17.index(joint) for joint in limb]] |= when[:, None]
+    share = model.strength * model.hidden_limb_share
+    hidden_limbs = bursts(rng, (n_frames, len(_HIDDEN_TOGETHER)), rate, model.hidden_limb_s, share)
+    for limb, when in zip(_HIDDEN_TOGETHER, hidden_limbs.T, strict=True):
+        gone[:, [COCO_17.index(joint) for joint in limb]] |= when[:, None]
     width, height = _image_size(clean)
     outside = ((positions < -0.5) | (positions > (width - 0.5, height - 0.5))).any(axis=2)
     missing = gone | outside | np.isnan(positions).any(axis=2)

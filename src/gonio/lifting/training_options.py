@@ -19,8 +19,8 @@ class TrainingOptions:
 
     epochs: int = 60  # a finished training goes on where this is raised; the paper's networks had 80
     passes: int = 1  # how often an epoch goes through its clips
-    frames: int = 64  # of a window, predicted together; the paper predicts single ones: 1, with form "single-frame"
-    batch: int = 64  # windows in a batch, of each process; the paper has 1024 predicted frames in a batch
+    frames: int = 32  # of a window, predicted together; the paper predicts single ones: 1, with form "single-frame"
+    batch: int = 32  # windows in a batch, of each process; the paper has 1024 predicted frames in a batch
     form: Form = "chunked"  # how the network is run; all forms train the same weights
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16, chunked, where the processor has it
     learning_rate: float = 1e-3  # of Adam (amsgrad) in the first epoch

@@ -66,14 +66,6 @@ def test_the_detector_s_errors_grow_with_their_strength(bodies):
     assert 0 < wander(0.2) < wander(1.0) < 0.1
 
 
-def test_confidence_is_sure_or_the_detector_s(bodies):
-    options = Augmentation(length_s=1.0, strength=(1.0, 1.0), unsure_share=0.0)
-    sure = virtual_clips(bodies, options, 200, np.random.default_rng(0))
-    unsure = virtual_clips(bodies, replace(options, unsure_share=1.0), 200, np.random.default_rng(0))
-    assert set(np.unique(np.concatenate([clip.inputs[..., 2] for clip in sure]))) <= {0.0, 1.0}
-    assert len(np.unique(np.concatenate([clip.inputs[..., 2] for clip in unsure]))) > 100
-
-
 def test_pieces_are_at_50_hz_and_as_long_as_said(bodies):
     options = Augmentation(length_s=0.5)
     for number in range(20):
@@ -89,11 +81,12 @@ def test_groups_are_drawn_by_their_shares(bodies):
 
 
 def test_causal_clips_take_nothing_from_later_frames(bodies):
-    """With a late keypoint gone, the lengths of earlier frames differ in the symmetric clip alone."""
+    """The lengths of a clip's first frames are those of what came later in the symmetric clip alone."""
     options = replace(EXACT, views=1, strength=(1.0, 1.0))
-    causal = virtual_clips(bodies, options, 50, np.random.default_rng(1), causal=True)
-    symmetric = virtual_clips(bodies, options, 50, np.random.default_rng(1))
-    assert not np.array_equal(causal[0].root_unit, symmetric[0].root_unit)
+    causal = virtual_clips(bodies, options, 500, np.random.default_rng(1), causal=True)
+    symmetric = virtual_clips(bodies, options, 500, np.random.default_rng(1))
+    pairs = list(zip(causal, symmetric, strict=True))
+    assert any(not np.array_equal(a.root_unit, b.root_unit) for a, b in pairs)
     assert causal[0].seen.shape == symmetric[0].seen.shape
 
 

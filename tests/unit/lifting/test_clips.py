@@ -67,10 +67,10 @@ def test_a_body_s_root_does_not_tell_its_distance(body, front):
     assert 0.8 < near.root[:, 2].mean() < 1.1
 
 
-def test_body_clips_are_sure_where_asked(pair):
+def test_how_sure_a_detector_is_does_not_go_in(pair):
     doubtful = replace(pair, keypoints=pair.keypoints.derive(confidence=np.full((len(pair.keypoints), 17), 0.5)))
-    assert set(np.unique(body_clip(doubtful).inputs[..., 2])) == {0.5}
-    assert set(np.unique(body_clip(doubtful, sure=True).inputs[..., 2])) == {1.0}
+    assert np.array_equal(body_clip(doubtful).inputs, body_clip(pair).inputs)
+    assert set(np.unique(body_clip(pair).inputs[..., 2])) == {1.0}
 
 
 def test_unlabelled_clips_are_the_labelled_ones_without_answers(pair):

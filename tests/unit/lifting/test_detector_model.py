@@ -62,7 +62,8 @@ def seen(long_pair, front):
     _, body = long_pair
 
     def make(azimuth=0.0, seed=0, **changes):
-        pair = training_pair(body, front(body, azimuth), DetectorModel(**changes), np.random.default_rng(seed))
+        model = DetectorModel(**({"hidden_limb_share": 0.0} | changes))
+        pair = training_pair(body, front(body, azimuth), model, np.random.default_rng(seed))
         return pair.clean, pair.keypoints
 
     return make
@@ -80,7 +81,13 @@ class TestDetector:
         assert not np.allclose(a, c, equal_nan=True)
 
     def test_the_parts_of_the_error_have_their_sizes(self, front, person, seen):
-        quiet = {"difficulty": 0.0, "dropout_share": 0.0, "swap_share": 0.0, "hidden_face_share": 0.0}
+        quiet = {
+            "difficulty": 0.0,
+            "dropout_share": 0.0,
+            "swap_share": 0.0,
+            "hidden_face_share": 0.0,
+            "hidden_limb_share": 0.0,
+        }
         names = ["left_shoulder", "right_shoulder"]
         index = [COCO_17.index(name) for name in names]
         for strength in (0.5, 1.0):
