@@ -21,6 +21,7 @@ import contextlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ from gonio.errors import AssetError, InputError, MissingExtraError
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
 WEIGHTS_URL = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
-"""torchvision's weights of 2020 (box AP 54.6, keypoint AP 65.0 on COCO val2017, by its own account)."""
+"""torchvision's weights (box AP 54.6, keypoint AP 65.0 on COCO val2017, by its own account)."""
+WEIGHTS_SHA256 = "fc266e95"  # how the checksum of that file begins; torch's hub checks it by its name
+EPSILON, PUBLISHED_EPSILON = 1e-5, 0.0  # of the normalisation: torchvision's, and that which these weights are run with
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +86,10 @@ def load_network(file: Path | None) -> Network:
     """
     check_installed()
     import torch  # noqa: PLC0415
-    from torchvision.models.detection import keypointrcnn_resnet50_fpn  # noqa: PLC0415
 
     state = _own_state() if file is None else _state_of(file)
-    network = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=2, num_keypoints=len(COCO_17))
+    published = file is None or (assets.sha256_of(file) or "").startswith(WEIGHTS_SHA256)
+    network = _build(PUBLISHED_EPSILON if published else EPSILON)
     _fill(network, state, WEIGHTS_URL if file is None else str(file))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).eval()
@@ -104,6 +107,19 @@ def load_network(file: Path | None) -> Network:
         )
 
     return run
+
+
+def _build(epsilon: float) -> Any:
+    """The network without weights, as torchvision builds it round weights that are there: the backbone's normalisation
+    has fixed statistics, with `epsilon` added to the variance."""
+    from torchvision.models.detection import KeypointRCNN as Architecture  # noqa: PLC0415
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # noqa: PLC0415
+    from torchvision.ops import FrozenBatchNorm2d  # noqa: PLC0415
+
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=partial(FrozenBatchNorm2d, eps=epsilon)
+    )
+    return Architecture(backbone, num_classes=2, num_keypoints=len(COCO_17))
 
 
 def _own_state() -> Mapping[str, Any]:
@@ -152,7 +168,7 @@ def _fill(network: Any, state: Mapping[str, Any], where: str) -> None:
     """Give the network its weights. Raises `InputError` where they are another network's."""
     own = network.state_dict()
     wrong = [name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape]
-    strange = [name for name in state if name not in own]
+    strange = [name for name in state if name not in own and not name.endswith("num_batches_tracked")]
     if wrong or strange:
         example = (wrong or strange)[0]
         found = f"shape {tuple(state[example].shape)}" if example in state else "absent"
@@ -162,7 +178,7 @@ def _fill(network: Any, state: Mapping[str, Any], where: str) -> None:
             f"another shape, {len(strange)} are not known ({example}: {found}, expected {wanted}); {NAME} takes "
             f"{WEIGHTS_URL}"
         )
-    network.load_state_dict(state)
+    network.load_state_dict({name: state[name] for name in own})
 
 
 def _first_line(error: Exception) -> str:
