@@ -69,8 +69,8 @@ def compare(
         baseline: Distance between two parallel cameras, metres.
         focal: Focal length of two parallel cameras, or of one camera alone, pixels.
         principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
-        detector: blazepose-heavy (default), blazepose-full, blazepose-lite, or openpose, with weights that you have
-            imported (gonio assets import); its options stand in a trial file.
+        detector: blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, or openpose, with weights
+            that you have imported (gonio assets import); their options stand in a trial file.
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
@@ -113,6 +113,7 @@ def detect(
     click: tuple[float, float] | None = None,
     click_time: float | None = None,
     weights: Path | None = None,
+    min_score: float | None = None,
     layout: str | None = None,
     net_resolution: str | None = None,
     scale_number: int = 1,
@@ -128,15 +129,18 @@ def detect(
     Args:
         video: The video.
         output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
-        detector: blazepose-heavy, blazepose-full, blazepose-lite; or openpose, as in "gonio detect video.mp4 --detector
-            openpose -o video_json", with weights that you have imported (gonio assets import) or name.
-        people: Most people to follow and write, the one who is chosen first. Where it is not given, OpenPose's answer
-            is written as it is, everybody in each frame, and of the others one person.
+        detector: blazepose-heavy, blazepose-full, blazepose-lite; openpose, as in "gonio detect video.mp4 --detector
+            openpose -o video_json", with weights that you have imported (gonio assets import) or name; or
+            keypoint-rcnn, whose .npz VideoPose3D's prepare script takes too.
+        people: Most people to follow and write, the one who is chosen first. Where not given, 1; all that are seen, as
+            they are seen, by openpose and keypoint-rcnn without --click.
         choose: Who comes first where there are more people: the largest, or the nearest to the picture's centre.
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
         click: x y, pixels: the person who is there comes first.
         click_time: When, seconds; at the first frame where not given.
-        weights: OpenPose: another network of its family (.onnx).
+        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth);
+            torchvision's own where not given.
+        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
         layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
         net_resolution: OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where
             not given.
@@ -150,16 +154,18 @@ def detect(
     """
     options = dict(locals())
     from gonio.config import DetectorConfig
+    from gonio.detection.detector import SEE_EVERYBODY
     from gonio.pipeline import detect_video
     from gonio.results import check_detection_outputs, draw_detections, write_provenance
     from gonio.sources import formats
 
-    several = detector == "openpose" if people is None else people > 1
+    everybody = people is None and click is None and detector in SEE_EVERYBODY
     settings = DetectorConfig(
         name=detector,
         people=1 if people is None else people,
         choose=choose,
         weights=weights,
+        min_score=min_score,
         layout=layout,
         net_resolution=net_resolution,
         scale_number=scale_number,
@@ -167,7 +173,7 @@ def detect(
         flip=flip,
         pixels=pixels,
     )
-    formats.check_target(output, 2, several=several)
+    formats.check_target(output, 2, several=everybody or settings.people > 1)
     check_detection_outputs(video, output, overlay, images)
     if click is None and click_time is not None:
         raise ConfigError("--click-time is the time of --click, which is not given")
@@ -181,9 +187,10 @@ def detect(
         blur_faces=blur_faces,
         progress=_bar,
     )
-    as_seen = people is None and detector == "openpose"
-    lost = formats.write(found.everybody if as_seen else found.people if several else found.patient, output)
-    write_provenance(output, "detect", options, *(found.everybody if as_seen else found.patient).history)
+    several = found.everybody if everybody else found.people
+    one = not everybody and people in (None, 1) and not formats.for_videopose3d(several, output)
+    lost = formats.write(found.patient if one else several, output)
+    write_provenance(output, "detect", options, *found.patient.history)
     _say_lost(output, lost)
 
 

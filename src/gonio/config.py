@@ -104,14 +104,16 @@ class RigConfig:
 class DetectorConfig:
     """Which detector finds the joints in videos, and whom it follows.
 
-    The last seven belong to "openpose", which finds everybody, however many `people` are to be followed.
+    weights and what comes after it belong to "openpose" and "keypoint-rcnn", which find everybody, however many
+    `people` are to be followed.
     """
 
     name: str = "blazepose-heavy"
     people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
     choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
-    weights: Path | None = None  # a network of OpenPose's family (.onnx); the user's imported one where not given
-    layout: str | None = None  # its joints: body-25 where not given, or coco-18
+    weights: Path | None = None  # of OpenPose's family (.onnx), the imported ones where not given; or torchvision's
+    min_score: float | None = None  # keypoint-rcnn: people whose box scores less are left out; 0.5 where not given
+    layout: str | None = None  # openpose, as all that follow: body-25 where not given, or coco-18
     net_resolution: str | None = None  # size of its input, px: "-1x368" where not given; -1 by the picture's aspect
     scale_number: int = 1  # sizes at which a picture is looked at; the answers are averaged
     scale_gap: float | None = None  # how much smaller each is than the one before; 0.25 where not given

@@ -279,7 +279,7 @@ def detect_video(
     click_s: float | None = None,
     progress: Progress = silent,
 ) -> Detected:
-    """The people in one video: the one who is chosen, by the rule or by a click, and up to `settings.people` in all."""
+    """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
     camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
     trial = Trial((camera,), detector=settings)
     _check_files(trial)
@@ -485,6 +485,13 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
     return -camera.offset_s
 
 
+def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
+    """Where somebody clicked on the patient, on the clock of the detections."""
+    assert camera.click_px is not None
+    time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
+    return Click(*camera.click_px, time_s)
+
+
 def detector_of(
     settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
 ) -> detectors.Detector:
@@ -493,20 +500,14 @@ def detector_of(
     return detectors.create(**options, region_px=region_px)
 
 
-def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
-    """Where somebody clicked on the patient, on the clock of the detections."""
-    assert camera.click_px is not None
-    time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
-    return Click(*camera.click_px, time_s)
-
-
 def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side, one thread each."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
-    people = max(trial.detector.people, CLICKABLE if any(c.click_px is not None for c in trial.cameras) else 1)
-    settings = replace(trial.detector, people=people)
+    settings = trial.detector
+    if any(camera.click_px is not None for camera in trial.cameras):
+        settings = replace(settings, people=max(settings.people, CLICKABLE))
     workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)

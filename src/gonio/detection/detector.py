@@ -14,8 +14,10 @@ from gonio.errors import ConfigError
 
 Choice = Literal["largest", "center"]
 
-DETECTORS: tuple[str, ...] = ("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose")
+DETECTORS: tuple[str, ...] = ("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose", "keypoint-rcnn")
 """Names that `create` knows; "blazepose" alone is the first."""
+SEE_EVERYBODY = ("openpose", "keypoint-rcnn")
+"""Those that find all people of each picture by itself and follow nobody."""
 
 
 class Detector(Protocol):
@@ -63,6 +65,7 @@ def create(
     choose: Choice = "largest",
     region_px: tuple[float, float, float, float] | None = None,
     weights: Path | None = None,
+    min_score: float | None = None,
     layout: str | None = None,
     net_resolution: str | None = None,
     scale_number: int = 1,
@@ -72,9 +75,13 @@ def create(
 ) -> Detector:
     """A detector by name.
 
-    people     the most people followed at once; OpenPose finds everybody and follows nobody
+    people     the most people followed at once; OpenPose and Keypoint R-CNN find everybody and follow nobody
     choose     who is taken first where there are more: the largest, or the one nearest to the centre of the picture
     region_px  x1, y1, x2, y2: only people whose mid-hip lies inside
+
+    Keypoint R-CNN alone has:
+    weights    a torchvision state dict; torchvision's own where not given
+    min_score  people whose box scores less are left out; `keypoint_rcnn.MIN_SCORE` where not given
 
     OpenPose alone has:
     weights         a network of its family as an .onnx file; the user's imported one where not given
@@ -84,7 +91,8 @@ def create(
     flip            the mirrored picture is looked at too
     pixels          the values that the network takes, where its file does not tell
 
-    Raises `ConfigError` for an unknown name or an impossible option. Weights are fetched when `detect` is called.
+    Raises `ConfigError` for an unknown name or an impossible option, `MissingExtraError` where Keypoint R-CNN's
+    packages are not installed. Weights are fetched when `detect` is called.
     """
     known = DETECTORS[0] if name == "blazepose" else name
     if known not in DETECTORS:
@@ -97,10 +105,12 @@ def create(
         raise ConfigError(f"choose = {choose!r}: people are chosen by 'largest' or 'center'")
     if region_px is not None and not (region_px[0] < region_px[2] and region_px[1] < region_px[3]):
         raise ConfigError(f"region_px = {region_px}: must be x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+    if min_score is not None and known != "keypoint-rcnn":
+        raise ConfigError(f"min_score belongs to the detector keypoint-rcnn; {known} does not have it")
     if known == "openpose":
         return _openpose(weights, layout, net_resolution, scale_number, scale_gap, flip, pixels, region_px)
     given = {
-        "weights": weights is not None,
+        "weights": weights is not None and known != "keypoint-rcnn",
         "layout": layout is not None,
         "net_resolution": net_resolution is not None,
         "scale_number": scale_number != 1,
@@ -111,6 +121,8 @@ def create(
     strange = [option for option, there in given.items() if there]
     if strange:
         raise ConfigError(f"{strange[0]} belongs to the detector openpose; {known} does not have it")
+    if known == "keypoint-rcnn":
+        return _keypoint_rcnn(weights, min_score, region_px)
     from gonio.detection.blazepose import BlazePose  # noqa: PLC0415
 
     return BlazePose(known, people=people, choose=choose, region_px=region_px)
@@ -144,3 +156,14 @@ def _openpose(
         pixels,
         region_px,
     )
+
+
+def _keypoint_rcnn(
+    weights: Path | None, min_score: float | None, region_px: tuple[float, float, float, float] | None
+) -> Detector:
+    from gonio.detection.keypoint_rcnn import MIN_SCORE, KeypointRCNN, check_installed  # noqa: PLC0415
+
+    if min_score is not None and not 0 <= min_score <= 1:
+        raise ConfigError(f"min_score = {min_score:g} must lie in 0..1")
+    check_installed()
+    return KeypointRCNN(weights, MIN_SCORE if min_score is None else min_score, region_px)
