@@ -1,8 +1,9 @@
 """Where the parts are: the local maxima of the enlarged heatmaps, refined to a fraction of a pixel.
 
-A pixel is a peak where it exceeds the threshold and its eight neighbours; of equal neighbours the first, row by row,
-counts. The outermost pixels are none: their maximum may lie outside the picture. The part's place is the mean place of
-the 7 x 7 pixels around the peak, weighted with their values.
+A pixel is a peak where it exceeds the threshold and its eight neighbours. Of neighbours that are equal (to 1e-6, which
+is more than they are rounded by) the first counts, row by row, so that a plateau has one peak or none. The outermost
+pixels are none: their maximum may lie outside the picture. The part's place is the mean place of the 7 x 7 pixels around
+the peak, weighted with their values.
 
 Only blocks of one cell in which some pixel can exceed the threshold are enlarged at all; no peak is lost by that.
 """
@@ -19,6 +20,7 @@ from gonio.detection.openpose.enlarging import Block, Float32Array, IndexArray, 
 
 CENTROID_PX = 3
 """Pixels on each side of a peak that its place is the mean of."""
+EQUAL = 1e-6
 _BEFORE = ((-1, -1), (-1, 0), (-1, 1))  # down, right: the neighbours in the row above
 _AFTER = ((1, -1), (1, 0), (1, 1))
 
@@ -45,14 +47,16 @@ def find_peaks(heatmaps: Float32Array, stride: int, threshold: float) -> Peaks:
     _, rows, columns = heatmaps.shape
     cells = np.nonzero(_can_exceed(heatmaps, block(stride, 0), threshold))
     pixels = _enlarged(heatmaps, stride, 1, cells)
-    inner = pixels[:, 1:-1, 1:-1]
-    high = (inner > threshold) & (inner > pixels[:, 1:-1, :-2]) & (inner >= pixels[:, 1:-1, 2:])
+    lower = pixels - np.float32(EQUAL)
+    inner, lower_inner = pixels[:, 1:-1, 1:-1], lower[:, 1:-1, 1:-1]
+    high = (inner > threshold) & (lower_inner > pixels[:, 1:-1, :-2]) & (inner >= lower[:, 1:-1, 2:])
     number, y, x = np.unravel_index(np.flatnonzero(high), high.shape)
-    value = inner[number, y, x]
+    value, lower_value = inner[number, y, x], lower_inner[number, y, x]
     peak = np.ones(len(value), dtype=bool)
-    for neighbours, compare in ((_BEFORE, np.greater), (_AFTER, np.greater_equal)):
-        for down, right in neighbours:
-            peak &= compare(value, pixels[number, y + 1 + down, x + 1 + right])
+    for down, right in _BEFORE:
+        peak &= lower_value > pixels[number, y + 1 + down, x + 1 + right]
+    for down, right in _AFTER:
+        peak &= value >= lower[number, y + 1 + down, x + 1 + right]
     part, row, column = (of_cell[number] for of_cell in cells)
     x_px, y_px = column * stride + x, row * stride + y
     peak &= (x_px > 0) & (x_px < columns * stride - 1) & (y_px > 0) & (y_px < rows * stride - 1)
