@@ -32,6 +32,7 @@ from gonio.errors import InputError
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
 _PROBES = (0.5, 0.25, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
+_PAIRS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,12 @@ def associate(
         raise InputError(f"stride is {stride}; a cell of the maps stands for at least 1 pixel")
     peaks = find_peaks(parts, stride, thresholds.peak)
     vectors = np.ascontiguousarray(np.moveaxis(fields[np.array(layout.paf_channels)], 1, -1))
-    pairs = _score_pairs(peaks, vectors, stride, layout, thresholds)
-    return _people(peaks, list(_accepted(pairs)), layout, thresholds)
+    limbs = [
+        limb
+        for pairs in _all_pairs(peaks, layout)
+        for limb in _accepted(_scored(pairs, peaks, vectors, stride, thresholds))
+    ]
+    return _people(peaks, limbs, layout, thresholds)
 
 
 def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> Float32Array:
@@ -138,23 +143,30 @@ class _Limb(NamedTuple):
     score: float
 
 
-def _all_pairs(peaks: Peaks, layout: PartLayout) -> _Pairs:
-    """Every candidate of a limb's first part with every one of its second, for all limbs."""
+def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
+    """Every candidate of a limb's first part with every one of its second: of all limbs at once, or of some where noise
+    makes very many."""
     first = np.searchsorted(peaks.part, np.arange(layout.n_parts + 1))
     of_part = [np.arange(begin, end) for begin, end in pairwise(first)]
-    start = [np.repeat(of_part[a], len(of_part[b])) for a, b in layout.limbs]
-    end = [np.tile(of_part[b], len(of_part[a])) for a, b in layout.limbs]
-    limb = np.repeat(np.arange(len(layout.limbs)), [len(pairs) for pairs in start])
-    return _Pairs(limb, np.concatenate(start), np.concatenate(end), np.zeros(len(limb)))
+    limbs, starts, ends = [], [], []
+    gathered = 0
+    for limb, (a, b) in enumerate(layout.limbs):
+        starts.append(np.repeat(of_part[a], len(of_part[b])))
+        ends.append(np.tile(of_part[b], len(of_part[a])))
+        limbs.append(np.full(len(ends[-1]), limb))
+        gathered += len(ends[-1])
+        if gathered > _PAIRS_AT_ONCE or limb == len(layout.limbs) - 1:
+            yield _Pairs(np.concatenate(limbs), np.concatenate(starts), np.concatenate(ends), np.zeros(gathered))
+            limbs, starts, ends = [], [], []
+            gathered = 0
 
 
-def _score_pairs(peaks: Peaks, fields: Float32Array, stride: int, layout: PartLayout, limits: Thresholds) -> _Pairs:
+def _scored(pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limits: Thresholds) -> _Pairs:
     """The pairs enough of whose samples count, with their scores. `fields` are (limb, row, column, 2).
 
     A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of so many equal pieces, so
     that none lies on the limb's very end, where a field of whole cells begins to fade.
     """
-    pairs = _all_pairs(peaks, layout)
     line = peaks.xy_px[pairs.end] - peaks.xy_px[pairs.start]
     longer = np.abs(line).max(axis=1)
     pairs, line, longer = pairs.where(longer > 0), line[longer > 0], longer[longer > 0]

@@ -39,9 +39,9 @@ def sampled(fields: Float32Array, stride: int, field: IndexArray, x_px: IndexArr
     row, row_weight = _taps(rows, stride)
     column, column_weight = _taps(columns, stride)
     cell = (field[..., None] * rows + row[y_px])[..., None] * columns + column[x_px][..., None, :]
-    values = fields.reshape(-1, 2)[cell]
-    in_row = np.einsum("...ijc,...j->...ic", values, column_weight[x_px])
-    return np.asarray(np.einsum("...ic,...i->...c", in_row, row_weight[y_px]))
+    weight = row_weight[y_px][..., None] * column_weight[x_px][..., None, :]
+    values = np.take(fields.reshape(-1, 2), cell.reshape(*field.shape, 16), axis=0)
+    return np.asarray((weight.reshape(*field.shape, 1, 16) @ values)[..., 0, :])
 
 
 @cache

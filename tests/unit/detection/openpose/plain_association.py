@@ -39,9 +39,9 @@ def peaks(heatmap):
             value = row[x]
             if value <= 0.05:
                 continue
-            if value <= row[x - 1] or value <= above[x - 1] or value <= above[x] or value <= above[x + 1]:
-                continue
-            if value < row[x + 1] or value < below[x - 1] or value < below[x] or value < below[x + 1]:
+            before = max(row[x - 1], above[x - 1], above[x], above[x + 1])
+            after = max(row[x + 1], below[x - 1], below[x], below[x + 1])
+            if value <= before + 1e-6 or value < after - 1e-6:
                 continue
             found.append((*centroid(rows, x, y), value))
     return found

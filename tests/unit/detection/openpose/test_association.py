@@ -86,12 +86,13 @@ def test_one_person(layout, bodies):
 
 
 @LAYOUTS
-@pytest.mark.parametrize(("n_people", "noise"), [(1, 0.0), (5, 0.0), (10, 0.0), (20, 0.0), (10, 0.05), (10, 0.15)])
+@pytest.mark.parametrize(("n_people", "noise"), [(1, 0.0), (5, 0.0), (20, 0.0), (10, 0.1)])
 def test_the_same_people_as_the_plain_way(layout, n_people, noise, bodies):
+    """The noise is that of the fields; a fifth of it that of the heatmaps, where each bump of it is a candidate."""
     scene = scenes.scene(layout, bodies, n_people, 1)
     maps = scenes.draw(scene)
     rng = np.random.default_rng(n_people)
-    heatmaps, pafs = (m + (noise * rng.standard_normal(m.shape)).astype(np.float32) for m in maps)
+    heatmaps, pafs = (m + sd * rng.standard_normal(m.shape) for m, sd in zip(maps, (noise / 5, noise), strict=True))
     people = associate(heatmaps, pafs, layout)
     assert len(people) >= max(n_people // 2, 1)
     same_people(people, plain_association.associate(heatmaps, pafs, layout), layout)
@@ -108,8 +109,8 @@ def test_the_same_people_with_another_stride(bodies):
 def test_the_same_people_of_random_maps(layout):
     """Nothing in them is a person; ties, crossings and contradictions abound."""
     rng = np.random.default_rng(9)
-    heatmaps = rng.uniform(0, 1, (layout.n_heatmaps, 8, 9)).astype(np.float32)
-    pafs = rng.uniform(-0.3, 1, (layout.n_pafs, 8, 9)).astype(np.float32)
+    heatmaps = rng.uniform(0, 1, (layout.n_heatmaps, 5, 6)).astype(np.float32)
+    pafs = rng.uniform(-0.3, 1, (layout.n_pafs, 5, 6)).astype(np.float32)
     people = associate(heatmaps, pafs, layout)
     assert len(people) > 5
     same_people(people, plain_association.associate(heatmaps, pafs, layout), layout)
@@ -144,6 +145,14 @@ def test_the_same_people_of_a_real_network(shared_data):
         found.append(len(people))
     assert len(found) == 4
     assert sum(found) >= 3
+
+
+def test_noise_is_scored_piece_by_piece(monkeypatch, bodies):
+    layout = COCO_18_PARTS
+    heatmaps, pafs = scenes.draw(scenes.scene(layout, bodies, 5, 0))
+    at_once = associate(heatmaps, pafs, layout)
+    monkeypatch.setattr("gonio.detection.openpose.association._PAIRS_AT_ONCE", 1)
+    np.testing.assert_array_equal(associate(heatmaps, pafs, layout).keypoints, at_once.keypoints)
 
 
 # Who is a person

@@ -17,7 +17,7 @@ def bumps(places_px, shape=(20, 30), stride=8, sigma_px=7.0):
 
 
 def test_a_bump_is_found_within_a_pixel():
-    """Of 200 places, the one found is as the middle of 7 x 7 pixels of a Gaussian must be: it still errs by a fraction."""
+    """Between cells the enlarged Gaussian is not quite one, so that single places err by a fraction of a pixel."""
     rng = np.random.default_rng(3)
     errors = []
     for place in rng.uniform((30, 30), (200, 120), (200, 2)):
@@ -77,5 +77,4 @@ def test_the_threshold_must_be_exceeded():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (2, 2)])
 def test_maps_of_a_cell_or_two(shape):
-    peaks = find_peaks(np.full((3, *shape), 0.7, np.float32), 8, 0.05)
-    assert np.isfinite(peaks.xy_px).all()
+    assert len(find_peaks(np.full((3, *shape), 0.7, np.float32), 8, THRESHOLD)) == 0
