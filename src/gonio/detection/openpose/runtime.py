@@ -1,7 +1,8 @@
 """Networks of OpenPose's family as ONNX files, run by onnxruntime.
 
 What a file takes and gives is read from it, and from its answer to an empty picture: pictures as (1, height, width, 3)
-or (1, 3, height, width), maps with the channels first or last. Colours are in the order blue, green, red. Values are
+or (1, 3, height, width), maps with the channels first or last, heatmaps and fields as one
+output or as two. Colours are in the order blue, green, red. Values are
 0..255, or x / 256 - 0.5, which the files that gonio makes say of themselves; another file says nothing, so it must be
 told where it is not 0..255.
 """
@@ -47,10 +48,11 @@ def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -
     not take pictures, or gives another number of channels than the layout has.
     """
     session = _session(path)
-    (entry, *others) = session.get_inputs()
-    if others or entry.type != "tensor(float)" or len(entry.shape) != 4 or 3 not in (entry.shape[1], entry.shape[3]):
-        inputs = ", ".join(f"{each.name} {each.shape} {each.type}" for each in (entry, *others))
-        raise InputError(f"{path}: takes {inputs}; a network of OpenPose takes one picture of three colours")
+    entries = session.get_inputs()
+    if len(entries) != 1 or not _takes_pictures(entries[0]):
+        told = ", ".join(f"{each.name} {each.shape} {each.type}" for each in entries) or "nothing"
+        raise InputError(f"{path}: takes {told}; a network of OpenPose takes one picture of three colours")
+    entry = entries[0]
     channels_last = entry.shape[3] == 3
     sides = entry.shape[1:3] if channels_last else entry.shape[2:]
     fixed = all(isinstance(side, int) and side > 0 for side in sides)
@@ -73,14 +75,20 @@ def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -
 
     width, height = size_px or (_PROBE_PX, _PROBE_PX)
     found = answers(np.zeros((height, width, 3), np.uint8))
-    chosen, axis = _chosen_output(path, [each.shape for each in found], layout)
-    rows = found[chosen].shape[2 if axis == 1 else 1]
+    places = _places(path, [each.shape for each in found], layout)
+    first, first_axis = places[0]
+    rows = found[first].shape[2 if first_axis == 1 else 1]
 
     def run(picture: NDArray[np.uint8]) -> Maps:
-        maps = answers(picture)[chosen][0]
-        return np.asarray(maps if axis == 1 else maps.transpose(2, 0, 1), dtype=np.float32)
+        values = answers(picture)
+        maps = [values[output][0] if axis == 1 else values[output][0].transpose(2, 0, 1) for output, axis in places]
+        return np.concatenate(maps).astype(np.float32, copy=False)
 
     return Network(max(height // rows, 1), size_px, run)
+
+
+def _takes_pictures(entry: Any) -> bool:
+    return entry.type == "tensor(float)" and len(entry.shape) == 4 and 3 in (entry.shape[1], entry.shape[3])
 
 
 def _session(path: Path) -> Any:
@@ -108,12 +116,14 @@ def _said(path: Path, value: str) -> Pixels:
     raise InputError(f"{path}: says that it takes values {value!r}; known are {' and '.join(get_args(Pixels))}")
 
 
-def _chosen_output(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout) -> tuple[int, Literal[1, 3]]:
-    """Which output is the maps, the last where several could be; and the axis of its channels."""
-    for index in reversed(range(len(shapes))):
-        shape = shapes[index]
-        if len(shape) == 4 and shape[0] == 1 and layout.n_channels in (shape[1], shape[3]):
-            return index, 1 if shape[1] == layout.n_channels else 3
+def _places(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout) -> list[tuple[int, Literal[1, 3]]]:
+    """Which output holds the maps, and the axis of its channels; or which hold the heatmaps and which the fields. The
+    last ones where several could: they are those of the last stage.
+    """
+    for wanted in ((layout.n_channels,), (layout.n_heatmaps, layout.n_pafs)):
+        places = [place for channels in wanted if (place := _last_with(channels, shapes)) is not None]
+        if len(places) == len(wanted):
+            return places
     told = " and ".join("x".join(map(str, shape)) for shape in shapes)
     fitting = [
         name
@@ -126,6 +136,14 @@ def _chosen_output(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout
         f"{path}: gives {told}, and {layout.skeleton.name} needs {layout.n_channels} channels "
         f"({layout.n_heatmaps} heatmaps, {layout.n_pafs} of part affinity fields); {hint}"
     )
+
+
+def _last_with(channels: int, shapes: list[tuple[int, ...]]) -> tuple[int, Literal[1, 3]] | None:
+    for index in reversed(range(len(shapes))):
+        shape = shapes[index]
+        if len(shape) == 4 and shape[0] == 1 and channels in (shape[1], shape[3]):
+            return index, 1 if shape[1] == channels else 3
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -32,6 +32,16 @@ def test_channels_first_and_last(tmp_path: Path, channels_last: bool, layout: An
     np.testing.assert_array_equal(maps[3:6], maps[:3])
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_heatmaps_and_fields_as_two_outputs(tmp_path: Path, channels_last: bool) -> None:
+    whole = load_network(write_network(tmp_path / "whole.onnx", 57, channels_last=channels_last), COCO_18_PARTS)
+    path = write_network(tmp_path / "split.onnx", 57, channels_last=channels_last, split=19)
+    np.testing.assert_array_equal(load_network(path, COCO_18_PARTS).run(PICTURE), whole.run(PICTURE))
+    odd = write_network(tmp_path / "odd.onnx", 57, split=20)
+    with pytest.raises(InputError, match="gives 1x37x8x8 and 1x20x8x8, and coco-18 needs 57 channels"):
+        load_network(odd, COCO_18_PARTS)
+
+
 def test_the_values_that_a_network_takes(tmp_path: Path) -> None:
     silent = write_network(tmp_path / "silent.onnx", 57)
     own = write_network(tmp_path / "own.onnx", 57, pixels="-0.5..0.5")
