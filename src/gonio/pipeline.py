@@ -153,7 +153,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
     clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
     times_s = common_times(list(clocks.values()))
-    people = {name: follow(everybody) for name, everybody in detections.items()}
+    people = _followed(detections, trial.detector.people)
     clicks = {c.name: _click(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None}
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, people, clicks, times_s)
@@ -285,7 +285,7 @@ def detect_video(
     _check_files(trial)
     (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     everybody = replace(everybody, frame_name=path.stem)
-    followed = follow(everybody)
+    followed = _followed({"": everybody}, settings.people)[""]
     click = None if click_px is None else _click(camera, everybody, 0.0)
     chosen, words = in_view(followed, settings.choose, click)
     people = first_people(followed, settings.people, chosen, settings.choose)
@@ -483,6 +483,13 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
             raise ConfigError(f"camera {camera.name!r}: one frame has no rate; give offset_s in place of offset_frames")
         return -camera.offset_frames / median_rate_hz(detections.times_s)
     return -camera.offset_s
+
+
+def _followed(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
+    """People followed over time in each view; left as they are where nobody saw, or asked for, more than one."""
+    if wanted <= 1 and all(everybody.positions.shape[1] <= 1 for everybody in detections.values()):
+        return detections
+    return {name: follow(everybody) for name, everybody in detections.items()}
 
 
 def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
