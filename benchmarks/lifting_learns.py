@@ -32,38 +32,24 @@ import torch
 
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.lifting.architecture import Architecture
+from gonio.lifting.clips import unlabelled_screen_clip
 from gonio.lifting.lifter import lift
-from gonio.lifting.prediction import normalise_screen
-from gonio.lifting.training import Task, TrainingOptions, train
+from gonio.lifting.training import Task, train
+from gonio.lifting.training_options import TrainingOptions
 from gonio.lifting.windows import Clip
 from gonio.lifting_data import LabelledPair, ui_prmd_pairs
-from gonio.lifting_evaluation import TestSet, evaluate, protocol_l1
+from gonio.lifting_evaluation import EvaluationSet, evaluate, protocol_l1
 
 SEEDS = (0, 1, 2)
 
 
 def clip_of(pair: LabelledPair) -> Clip:
     """A pair in screen coordinates and metres; a missing keypoint is bridged as `gonio lift` does it."""
-    camera, size = pair.camera, pair.keypoints.image_size_px
-    assert camera is not None and size is not None
-    pixels = np.array(pair.keypoints.positions)
-    frames = np.arange(len(pixels), dtype=float)
-    for joint in range(pixels.shape[1]):
-        there = ~np.isnan(pixels[:, joint, 0])
-        for axis in range(2):
-            pixels[:, joint, axis] = np.interp(frames, frames[there], pixels[there, joint, axis])
-    screen = normalise_screen(pixels, *size).astype(np.float32)
-    (cx, cy), half = normalise_screen(camera.matrix[:2, 2], *size), size[0] / 2
-    nine = np.array([camera.matrix[0, 0] / half, camera.matrix[1, 1] / half, cx, cy, 0, 0, 0, 0, 0], np.float32)
-    target = pair.target.to_skeleton(H36M_17)
-    return Clip(
-        inputs=screen,
-        targets=np.nan_to_num(target.positions).astype(np.float32),
-        mask=np.asarray(target.valid),
-        root=pair.root_m.astype(np.float32),
-        camera=np.repeat(nine[None], len(screen), axis=0),
-        seen=np.ones(screen.shape[:2], bool),
-    )
+    assert pair.camera is not None
+    mask = np.asarray(pair.target.valid)
+    targets = np.where(mask[..., None], pair.target.positions, 0.0).astype(np.float32)
+    clip = unlabelled_screen_clip(pair.keypoints, pair.camera)
+    return replace(clip, targets=targets, mask=mask, root=pair.root_m.astype(np.float32))
 
 
 def with_flips(clips: list[Clip]) -> list[Clip]:
@@ -75,18 +61,13 @@ def labelled_tenth(clip: Clip, context: int, rng: np.random.Generator) -> Clip:
     n = len(clip)
     wanted = max(1, round(n / 10))
     start = int(rng.integers(0, n - wanted + 1))
-    first, last = max(0, start - context), min(n, start + wanted + context)
-    assert clip.mask is not None
-    mask = np.zeros_like(clip.mask)
-    mask[start : start + wanted] = clip.mask[start : start + wanted]
-    part = {
-        name: None if array is None else array[first:last]
-        for name, array in ((f, getattr(clip, f)) for f in ("inputs", "targets", "root", "camera", "seen"))
-    }
-    labelled = mask[first:last].any(axis=1)
-    root = part["root"]
-    assert root is not None
-    return replace(clip, **(part | {"mask": mask[first:last], "root": np.where(labelled[:, None], root, np.nan)}))
+    labelled = np.zeros(n, bool)
+    labelled[start : start + wanted] = True
+    assert clip.mask is not None and clip.root is not None
+    partly = replace(
+        clip, mask=clip.mask & labelled[:, None], root=np.where(labelled[:, None], clip.root, np.float32(np.nan))
+    )
+    return partly.at(slice(max(0, start - context), min(n, start + wanted + context)))
 
 
 @dataclass(frozen=True)
@@ -101,7 +82,9 @@ def measured(architecture, options, labelled, test, noisy, unlabelled=None) -> R
             Task(architecture), options, lambda _: labelled, Path(folder),
             unlabelled=None if unlabelled is None else lambda _: unlabelled,
         )  # fmt: skip
-    found = evaluate(TestSet(tuple(test), protocol_l1(noisy)), {"flip": lambda pair: lift(weights, pair.keypoints)})
+    found = evaluate(
+        EvaluationSet(tuple(test), protocol_l1(noisy)), {"flip": lambda pair: lift(weights, pair.keypoints)}
+    )
     errors = found.scores["flip"].all_frames
     return Result(errors.mpjpe_mm, errors.mpjve_mm_per_frame)
 
@@ -137,7 +120,7 @@ def semi_supervised(data: Path, channels: int, epochs: int) -> list[dict[str, ob
     whole = [clip_of(p) for p in ui_prmd_pairs(data, {"s01"}, noisy=False)]
     tenth = with_flips([labelled_tenth(clip, architecture.receptive_field // 2, rng) for clip in whole])
     others = [clip_of(p) for p in ui_prmd_pairs(data, {f"s0{i}" for i in range(2, 7)}, noisy=False)]
-    unlabelled = with_flips([replace(clip, targets=None, mask=None, root=None) for clip in others])
+    unlabelled = with_flips([clip.unlabelled() for clip in others])
     choosing, test = (ui_prmd_pairs(data, {subject}, noisy=False) for subject in ("s07", "s08"))
     base = TrainingOptions(epochs=epochs, passes=4, frames=40, batch=32, decay=0.01 ** (1 / epochs))
 

@@ -142,8 +142,8 @@ def detect(
             torchvision's own where not given.
         min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
         layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
-        net_resolution: OpenPose: size of the network's input, multiples of 16; -1 by the picture's aspect. -1x368 where
-            not given (--net-resolution=-1x368).
+        net_resolution: OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where
+            not given.
         scale_number: OpenPose: sizes at which a picture is looked at; the answers are averaged.
         scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
         flip: OpenPose: look at the mirrored picture too.

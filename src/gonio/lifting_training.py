@@ -465,7 +465,7 @@ def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Pro
         unlabelled = []
         if others:
             unlabelled = [c.at(every).unlabelled() for c in _screen_clips(pairs_of(others), "unlabelled", read)]
-    rate_hz = pairs[0].target.rate_hz / data.downsample
+    rate_hz = round(pairs[0].target.rate_hz / data.downsample, 6)
     for one in () if config.unlabelled is None else config.unlabelled.files:
         keypoints, camera, notes = _own_keypoints(one)
         with _naming(one.keypoints):

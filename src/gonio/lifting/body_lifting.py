@@ -21,8 +21,8 @@ from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.errors import ConfigError, InputError
 from gonio.lifting.normalisation import (
     SIZE_OVER_STATURE,
-    body_input,
     frame_lengths,
+    input_of_rays,
     looking_at,
     mid_hip,
     on_plane,
@@ -163,7 +163,7 @@ def body_task(
         raise InputError(f"the keypoints are of {w}x{h} px, the camera {camera.name!r} is for {cw}x{ch} px")
     coco, rays, seen = sighted(keypoints, camera, min_confidence)
     start = _first_answer(rays, seen) if causal else 0
-    found = body_input(coco.at(slice(start, None)), camera, min_confidence=min_confidence, causal=causal)
+    found = input_of_rays(rays[start:], seen[start:], coco.times_s[start:], causal=causal)
     both = mid_hip(rays, seen)[1]
     few = seen.sum(axis=1) < FEWEST_KEYPOINTS
     far = _seconds_from(both, coco.times_s, causal) > LONGEST_WITHOUT_HIPS_S + 1e-9

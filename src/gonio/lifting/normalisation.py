@@ -26,7 +26,7 @@ from scipy.ndimage import percentile_filter
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.camera import Camera
-from gonio.core.sequence import PoseSequence
+from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.errors import InputError
 from gonio.lifting.vectors import norm
@@ -71,12 +71,17 @@ def body_input(
     Raises `InputError` where the keypoints are 3D, where no frame shows both hips, or none a trunk, thigh or shank.
     """
     coco, rays, seen = sighted(keypoints, camera, min_confidence)
+    return input_of_rays(rays, seen, coco.times_s, causal=causal)
+
+
+def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, causal: bool) -> BodyInput:
+    """`body_input`, from what `sighted` answers. Raises `InputError` as that does."""
     hips, both = mid_hip(rays, seen)
     if not both.any():
         raise InputError("no frame shows both hips; lifting measures from the middle between them")
-    rotations = looking_at(_held(hips, both, coco.times_s, causal))
+    rotations = looking_at(_held(hips, both, times_s, causal))
     plane, ahead = on_plane(rays, seen, rotations)
-    lengths = _lengths(plane, coco.rate_hz, causal)
+    lengths = _lengths(plane, median_rate_hz(times_s), causal)
     return BodyInput(network_input(plane, ahead, lengths), rotations, lengths, ~both)
 
 
@@ -110,10 +115,12 @@ def mid_hip(rays: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
 
 def on_plane(rays: FloatArray, seen: BoolArray, rotations: FloatArray) -> tuple[FloatArray, BoolArray]:
     """(time, 17, 2) where the rays meet the plane at distance 1 before the turned camera, and which do (time, 17)."""
-    turned = np.einsum("tij,tkj->tki", rotations, rays)
-    ahead = seen & (np.nan_to_num(turned[..., 2]) > 0.05)  # a keypoint at a right angle to the mid-hip is none
-    plane = np.where(ahead[..., None], turned[..., :2] / np.where(ahead, turned[..., 2], 1.0)[..., None], np.nan)
-    return plane, ahead
+    ray = np.moveaxis(rays, 2, 0)
+    x, y, z = (sum(rotations[:, i, j, None] * ray[j] for j in range(3)) for i in range(3))
+    with np.errstate(invalid="ignore"):
+        ahead = np.asarray(seen & (z > 0.05))  # a keypoint at a right angle to the mid-hip is none
+    depth = np.where(ahead, z, np.nan)
+    return np.stack([x / depth, y / depth], axis=2), ahead
 
 
 def network_input(plane: FloatArray, ahead: BoolArray, lengths: FloatArray) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from gonio.errors import InputError
 from gonio.report.palette import FAINT, INK, METHODS, REFERENCE
 
 LOSSES = {
-    "position": "joints, labelled",
+    "position": "MPJPE, training",
     "velocity": "velocity, labelled",
     "trajectory": "root, labelled",
     "reprojection": "reprojection, unlabelled",
@@ -38,9 +38,9 @@ def learning_curves(log: Sequence[Mapping[str, float]], unit: str) -> Figure:
     heights = [1.6, 1.0] if parts else [1.0]
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     shown = LOSSES | ERRORS
-    colours = dict(zip(shown, (REFERENCE, *METHODS), strict=False))
     for ax, which in zip(panels, (["position", *ERRORS], parts), strict=False):
         _dress(ax)
+        colours = dict(zip(which, (REFERENCE, *METHODS) if ax is panels[0] else METHODS, strict=False))
         for name in (name for name in which if name in names):
             points = [(entry["epoch"], entry[name]) for entry in log if entry.get(name, 0) > 0]
             if points:

@@ -199,7 +199,7 @@ def test_what_cannot_be_lifted_is_refused(weights, weights_like, own_weights, pa
         lift(weights, keypoints, stature_m=175)
     with pytest.raises(ConfigError, match="must be positive"):
         assumed_camera((640, 480), -3.0)
-    with pytest.raises(InputError, match=r"17 joints with 2 numbers.*x, y, confidence"):
+    with pytest.raises(InputError, match=r"17 joints with 2 numbers.*x, y, seen"):
         lift(replace(weights_like(Architecture((3,), channels=8)), metadata={"normalisation": "body"}), keypoints)
     with pytest.raises(InputError, match="takes 'polar' coordinates"):
         lift(own_weights(normalisation="polar"), keypoints)

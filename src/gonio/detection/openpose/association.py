@@ -1,15 +1,15 @@
 """From heatmaps and part affinity fields to people: OpenPose's part association.
 
-Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", CVPR 2017;
-Z. Cao, G. Hidalgo, T. Simon, S.-E. Wei, Y. Sheikh, "OpenPose", IEEE TPAMI 43(1), 2021, "Multi-Person Parsing Using
-PAFs". In four steps:
+Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", CVPR
+2017; Z. Cao, G. Hidalgo, T. Simon, S.-E. Wei, Y. Sheikh, "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part
+Affinity Fields", IEEE TPAMI 43(1), 2021; there "Multi-Person Parsing Using PAFs". In four steps:
 
 1. Parts: the peaks of the enlarged heatmaps (`peaks`).
 2. Limbs: for every pair of candidates of a limb's two parts the field is sampled along the line between them. The score
    is the mean of its component along the line.
 3. For each limb on its own, pairs are accepted greedily, the best first, each candidate once.
-4. People: every candidate begins as a person of its own. The accepted pairs of all limbs, the best first, join the people
-   at their two ends, unless both have the same part: then the pair contradicts better ones, and is dropped.
+4. People: every candidate begins as a person of its own. The accepted pairs of all limbs, the best first, join the
+   people at their two ends, unless both have the same part: then the pair contradicts better ones, and is dropped.
 
 All pairs of all limbs are scored at once, and the maps are enlarged only where they are looked at.
 """
@@ -18,19 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import FloatArray, frozen
-from gonio.detection.openpose.enlarging import EnlargedMaps, Float32Array, IndexArray
+from gonio.detection.openpose.enlarging import Float32Array, IndexArray, sampled
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.peaks import Peaks, find_peaks
 from gonio.errors import InputError
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
-_PROBES = (0.25, 0.5, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
+_PROBES = (0.5, 0.25, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def associate(
     if stride < 1:
         raise InputError(f"stride is {stride}; a cell of the maps stands for at least 1 pixel")
     peaks = find_peaks(parts, stride, thresholds.peak)
-    pairs = _score_pairs(peaks, EnlargedMaps(fields, stride), layout, thresholds)
+    vectors = np.ascontiguousarray(np.moveaxis(fields[np.array(layout.paf_channels)], 1, -1))
+    pairs = _score_pairs(peaks, vectors, stride, layout, thresholds)
     return _people(peaks, list(_accepted(pairs)), layout, thresholds)
 
 
@@ -125,7 +127,7 @@ class _Pairs(NamedTuple):
     score: NDArray[np.float64]
 
     def where(self, kept: NDArray[np.bool_] | IndexArray) -> _Pairs:
-        return _Pairs(*(column[kept] for column in self))
+        return _Pairs(self.limb[kept], self.start[kept], self.end[kept], self.score[kept])
 
 
 class _Limb(NamedTuple):
@@ -139,51 +141,49 @@ class _Limb(NamedTuple):
 def _all_pairs(peaks: Peaks, layout: PartLayout) -> _Pairs:
     """Every candidate of a limb's first part with every one of its second, for all limbs."""
     first = np.searchsorted(peaks.part, np.arange(layout.n_parts + 1))
-    of_part = [np.arange(begin, end) for begin, end in zip(first[:-1], first[1:], strict=True)]
+    of_part = [np.arange(begin, end) for begin, end in pairwise(first)]
     start = [np.repeat(of_part[a], len(of_part[b])) for a, b in layout.limbs]
     end = [np.tile(of_part[b], len(of_part[a])) for a, b in layout.limbs]
     limb = np.repeat(np.arange(len(layout.limbs)), [len(pairs) for pairs in start])
     return _Pairs(limb, np.concatenate(start), np.concatenate(end), np.zeros(len(limb)))
 
 
-def _score_pairs(peaks: Peaks, fields: EnlargedMaps, layout: PartLayout, thresholds: Thresholds) -> _Pairs:
-    """The pairs enough of whose samples count, with their scores.
+def _score_pairs(peaks: Peaks, fields: Float32Array, stride: int, layout: PartLayout, limits: Thresholds) -> _Pairs:
+    """The pairs enough of whose samples count, with their scores. `fields` are (limb, row, column, 2).
 
     A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of so many equal pieces, so
     that none lies on the limb's very end, where a field of whole cells begins to fade.
     """
     pairs = _all_pairs(peaks, layout)
     line = peaks.xy_px[pairs.end] - peaks.xy_px[pairs.start]
-    longer = np.abs(line).max(axis=1, initial=0)
+    longer = np.abs(line).max(axis=1)
     pairs, line, longer = pairs.where(longer > 0), line[longer > 0], longer[longer > 0]
+    unit = line / np.linalg.norm(line, axis=1, keepdims=True)
     n_samples = np.rint(np.sqrt(5 * longer)).clip(FEWEST_SAMPLES, MOST_SAMPLES).astype(np.intp)
-    channels = np.array(layout.paf_channels)
+    last_px = np.array(fields.shape[2:0:-1]) * stride - 1
 
-    def along(chosen: IndexArray, sample: IndexArray) -> NDArray[np.float64]:
-        """(pair, sample) the field's component along the line, at the pixels of these samples of the chosen pairs."""
-        share = (sample + 0.5) / n_samples[chosen, None]
-        xy_px = peaks.xy_px[pairs.start[chosen], None] + share[..., None] * line[chosen, None]
-        pixel = np.floor(xy_px + 0.5).astype(np.intp)
-        x_px, y_px = pixel[..., 0].clip(0, fields.width_px - 1), pixel[..., 1].clip(0, fields.height_px - 1)
-        unit = line[chosen] / np.linalg.norm(line[chosen], axis=1, keepdims=True)
-        x_channel, y_channel = (np.broadcast_to(c[:, None], x_px.shape) for c in channels[pairs.limb[chosen]].T)
-        return np.asarray(
-            fields.at(x_channel, x_px, y_px) * unit[:, :1] + fields.at(y_channel, x_px, y_px) * unit[:, 1:]
-        )
+    def counting(pair: IndexArray, sample: IndexArray) -> NDArray[np.float64]:
+        """The field's component along the line at these samples of these pairs; 0 where it does not count."""
+        share = (sample + 0.5) / n_samples[pair]
+        place_px = peaks.xy_px[pairs.start[pair]] + share[:, None] * line[pair]
+        pixel = np.floor(place_px + 0.5).astype(np.intp).clip(0, last_px)
+        vectors = sampled(fields, stride, pairs.limb[pair], pixel[:, 0], pixel[:, 1])
+        component = (vectors * unit[pair]).sum(axis=1)
+        return np.where(component > limits.sample, component, 0.0)
 
-    everyone = np.arange(len(n_samples))
-    probes = (n_samples[:, None] * np.array(_PROBES)).astype(np.intp)
-    failed = (along(everyone, probes) <= thresholds.sample).sum(axis=1)
-    left = np.flatnonzero((n_samples - failed) / n_samples >= thresholds.share)  # what all others at best come to
+    left = np.arange(len(n_samples))
+    counted = n_samples.copy()  # at best
+    for probe in _PROBES:
+        counted[left] -= counting(left, (probe * n_samples[left]).astype(np.intp)) == 0
+        left = left[counted[left] / n_samples[left] >= limits.share]
 
-    sample = np.arange(MOST_SAMPLES)
-    inside = sample < n_samples[left, None]
-    values = along(left, np.where(inside, sample, 0))
-    counts = inside & (values > thresholds.sample)
-    count = counts.sum(axis=1)
-    enough = (count > 0) & (count / n_samples[left] >= thresholds.share)
-    score = np.where(counts, values, 0.0).sum(axis=1)[enough] / count[enough]
-    return pairs.where(left[enough])._replace(score=score)
+    pair = np.repeat(left, n_samples[left])
+    sample = np.concatenate([np.arange(n) for n in n_samples[left]]) if len(left) else left
+    component = counting(pair, sample)
+    counted = np.bincount(pair[component > 0], minlength=len(n_samples))
+    total = np.bincount(pair, component, minlength=len(n_samples))
+    enough = (counted > 0) & (counted / n_samples >= limits.share)
+    return pairs.where(enough)._replace(score=total[enough] / counted[enough])
 
 
 def _accepted(pairs: _Pairs) -> Iterator[_Limb]:

@@ -10,8 +10,8 @@ A cell's centre lies in the middle of its pixels: pixel X is at cell (X + 0.5) /
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,44 +20,28 @@ Float32Array = NDArray[np.float32]
 IndexArray = NDArray[np.intp]
 
 _A = -0.75
-OVERSHOOT = 2 * 1.1875 * 0.1875
-"""By how much of the maps' range in its neighbourhood an enlarged value can exceed the largest value there: the sum of
-the negative weights, which is largest in the middle between four cells."""
 
 
 def cubic_weight(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The weight of a cell at some distance, in cells (Keys 1981, equation 4, with his a)."""
+    """The weight of a cell at some distance, in cells (Keys 1981, section II, with his a)."""
     d = np.abs(distance)
     near = ((_A + 2) * d - (_A + 3)) * d * d + 1
     far = ((_A * d - 5 * _A) * d + 8 * _A) * d - 4 * _A
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-@dataclass(frozen=True, eq=False)
-class EnlargedMaps:
-    """Maps (channel, row, column), each cell of which stands for `stride` pixels in either direction."""
+def sampled(fields: Float32Array, stride: int, field: IndexArray, x_px: IndexArray, y_px: IndexArray) -> Float32Array:
+    """Vector fields (field, row, column, 2) at pixels: (..., 2), where `field`, `x_px` and `y_px` are (...).
 
-    cells: Float32Array
-    stride: int
-
-    @property
-    def height_px(self) -> int:
-        """Height of the enlarged maps."""
-        return self.cells.shape[1] * self.stride
-
-    @property
-    def width_px(self) -> int:
-        """Width of the enlarged maps."""
-        return self.cells.shape[2] * self.stride
-
-    def at(self, channel: IndexArray, x_px: IndexArray, y_px: IndexArray) -> Float32Array:
-        """The values of these channels at these pixels. All three of one shape, all pixels inside."""
-        _, rows, columns = self.cells.shape
-        row, row_weight = _taps(rows, self.stride)
-        column, column_weight = _taps(columns, self.stride)
-        index = (channel[..., None] * rows + row[y_px])[..., None] * columns + column[x_px][..., None, :]
-        values = np.take(self.cells, index)
-        return np.asarray(np.einsum("...ij,...i,...j->...", values, row_weight[y_px], column_weight[x_px]))
+    All pixels must lie inside: below rows * stride and columns * stride.
+    """
+    _, rows, columns, _ = fields.shape
+    row, row_weight = _taps(rows, stride)
+    column, column_weight = _taps(columns, stride)
+    cell = (field[..., None] * rows + row[y_px])[..., None] * columns + column[x_px][..., None, :]
+    values = fields.reshape(-1, 2)[cell]
+    in_row = np.einsum("...ijc,...j->...ic", values, column_weight[x_px])
+    return np.asarray(np.einsum("...ic,...i->...c", in_row, row_weight[y_px]))
 
 
 @cache
@@ -69,14 +53,23 @@ def _taps(cells: int, stride: int) -> tuple[IndexArray, Float32Array]:
     return four.clip(0, cells - 1).astype(np.intp), weights
 
 
-@cache
-def block_weights(stride: int, margin_px: int) -> tuple[int, Float32Array]:
-    """How the pixels of one cell, and `margin_px` more on each side, come from the cells around it.
+class Block(NamedTuple):
+    """The pixels of one cell and some more on each side, as they come from the cells around it.
 
-    Returns the reach r in cells, and the weights ((2r + 1)^2, (stride + 2 margin)^2): neighbouring cells, row by row,
-    times these are the pixels, row by row.
+    reach    so many cells on each side have a part in it
+    along    (2 reach + 1, pixels): the weights along one axis
+    weights  ((2 reach + 1)^2, pixels^2): the cells around, row by row, times these are the pixels, row by row
     """
+
+    reach: int
+    along: Float32Array
+    weights: Float32Array
+
+
+@cache
+def block(stride: int, margin_px: int) -> Block:
+    """The block of a cell of `stride` pixels with `margin_px` more on each side."""
     place = (np.arange(-margin_px, stride + margin_px) + 0.5) / stride - 0.5
     reach = int(np.floor(place[-1])) + 2
     along = cubic_weight(place[None, :] - np.arange(-reach, reach + 1)[:, None])
-    return reach, np.kron(along, along).astype(np.float32)
+    return Block(reach, along.astype(np.float32), np.kron(along, along).astype(np.float32))

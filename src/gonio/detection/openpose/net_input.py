@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gonio.detection.openpose.enlarging import cubic_weight
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.errors import ConfigError, InputError
 
@@ -128,16 +129,26 @@ def averaged(answers: Sequence[tuple[Maps, float]], stride: int) -> Maps:
              pixel stride * i + (stride - 1) / 2 of that scale's input.
     """
     first, first_scale = answers[0]
-    if len(answers) == 1:
-        return first
     total = first.astype(np.float64)
     half = (stride - 1) / 2
     for maps, scale in answers[1:]:
         ratio = scale / first_scale
         shift = (half * ratio - half) / stride
-        matrix = np.array([[ratio, 0.0, shift], [0.0, ratio, shift]])
-        size = (first.shape[2], first.shape[1])
-        how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        for channel, cells in enumerate(maps):
-            total[channel] += cv2.warpAffine(cells, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        rows, columns = (
+            _resampling(ratio * np.arange(wanted) + shift, there)
+            for wanted, there in zip(first.shape[1:], maps.shape[1:], strict=True)
+        )
+        total += rows @ maps @ columns.T
     return np.asarray(total / len(answers), dtype=np.float32)
+
+
+def _resampling(place: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """(place, cell) weights that give the values at places, counted in cells, by cubics; the outermost cells repeat."""
+    four = np.floor(place)[:, None] + np.arange(-1, 3)
+    weights = np.zeros((len(place), cells))
+    np.add.at(
+        weights,
+        (np.arange(len(place))[:, None], four.clip(0, cells - 1).astype(int)),
+        cubic_weight(place[:, None] - four),
+    )
+    return weights

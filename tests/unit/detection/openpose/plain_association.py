@@ -1,7 +1,7 @@
 """OpenPose's part association as one would read it out of the paper: everything enlarged, one loop after the other.
 
-Slow and plain on purpose; `gonio.detection.openpose.association` must find the same people. The settings are fixed: peaks
-above 0.05, samples above 0.05 of which 95 % must count, people of three parts and 0.4 per part.
+Slow and plain on purpose; `gonio.detection.openpose.association` must find the same people. The settings are fixed:
+peaks above 0.05, samples above 0.05 of which 95 % must count, people of three parts and 0.4 per part.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 to give.
 
 Bodies in metres are seen by a camera 1.1 m above the floor, f = 560 px, in pictures of 368 x 656 px; people stand 3 to
-9 m away, turned at random. A joint is erased where the picture ends, and where the body of somebody nearer hides it.
+9 m away, turned at random. A joint is erased outside the picture, and where the body of somebody nearer hides it.
 The maps have cells of 8 px: for each part Gaussians (sigma 7 px; the highest of all people), for each limb whose two
 joints are there unit vectors within 8 px of it (the mean of all people there). All of it is seeded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +35,25 @@ class Scene:
     """The joints of people in one picture, by parts of a layout.
 
     joints_px   (person, part, 2)  where it is; NaN where it cannot be seen
-    resolvable  (person, limb)     both joints are seen, and nobody else's of the same kind lies within 3 cells
+    alone       (person, part)     it is seen, and nobody else's of the same kind lies within 3 cells
+    enough      (person, limb)     the limb hangs together with others that have three seen joints at least, feet not
+                                   counted; of less OpenPose makes no person
     """
 
     layout: PartLayout
     joints_px: np.ndarray
-    resolvable: np.ndarray
+    alone: np.ndarray
+    enough: np.ndarray
+
+    @property
+    def resolvable(self) -> np.ndarray:
+        """(person, limb) both joints are seen, and alone."""
+        starts, ends = (list(parts) for parts in zip(*self.layout.limbs, strict=True))
+        return self.alone[:, starts] & self.alone[:, ends]
 
 
 def bodies_of(data: Path) -> list[np.ndarray]:
-    """(frame, joint of `BODY_22`, 3) m, z up, real motion: UI-PRMD and CMU's eight actions, ten frames a second or so."""
+    """(frame, joint of `BODY_22`, 3) m, z up, real motion of UI-PRMD and CMU, about ten frames a second."""
     files = sorted((data / "ui-prmd/Segmented Movements/Vicon/Positions").glob("m0[1-9]_s0[24]_e03_positions.txt.gz"))
     recordings = [joint_centres(ui_prmd.read_vicon(file)) for file in files]
     recordings += cmu_positions.read(data / "cmu-mocap/eight_actions_positions.npz").values()
@@ -104,9 +113,20 @@ def scene(layout: PartLayout, bodies: list[np.ndarray], n_people: int, seed: int
             joints_px[near + 1 :][distance < radius_px] = np.nan
     apart = np.linalg.norm(joints_px[:, None] - joints_px[None], axis=-1)
     apart[np.arange(n_people), np.arange(n_people)] = np.inf
-    alone = ~(apart <= CLOSE_PX).any(axis=1) & ~np.isnan(joints_px[..., 0])
-    resolvable = np.array([alone[:, a] & alone[:, b] for a, b in layout.limbs]).T
-    return Scene(layout, joints_px, resolvable.reshape(n_people, len(layout.limbs)))
+    seen = ~np.isnan(joints_px[..., 0])
+    alone = seen & ~(apart <= CLOSE_PX).any(axis=1)
+    return Scene(layout, joints_px, alone, np.array([_enough(layout, of_one) for of_one in seen]))
+
+
+def _enough(layout: PartLayout, seen: np.ndarray) -> list[bool]:
+    """For each limb whether the piece of the body that it belongs to has three joints that count."""
+    piece = [{part} for part in range(layout.n_parts)]
+    for a, b in layout.limbs:
+        if seen[a] and seen[b]:
+            piece[a] |= piece[b]
+            for part in piece[a]:
+                piece[part] = piece[a]
+    return [bool(seen[a] and seen[b] and len(piece[a] - set(layout.feet)) >= 3) for a, b in layout.limbs]
 
 
 def _in_front(body: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -132,17 +152,19 @@ def _seen(point_m: np.ndarray) -> np.ndarray:
 
 
 def _to_line(points, start, end):
-    """Distance of points (..., 2) to the piece of line from start to end, and to its ends' perpendiculars (below 0)."""
+    """Of points (..., 2): the distance to the line from start to end; how far inside the perpendiculars at its ends."""
     length = np.linalg.norm(end - start)
-    unit = (end - start) / max(length, 1e-9)
-    along = (points - start) @ unit
-    nearest = start + along.clip(0, length)[..., None] * unit
+    along = (points - start) @ (end - start) / max(length, 1e-9)
+    nearest = start + (along.clip(0, length) / max(length, 1e-9))[..., None] * (end - start)
     return np.linalg.norm(points - nearest, axis=-1), np.minimum(along, length - along)
 
 
-def draw(scene: Scene, beyond_px: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Heatmaps and part affinity fields, (channel, row, column), float32. `beyond_px`: how far a field goes on beyond the
-    limb's ends."""
+def draw(scene: Scene, capped: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Heatmaps and part affinity fields, (channel, row, column), float32.
+
+    A limb's field covers the cells whose centres lie within 8 px of it; `capped`: and between the perpendiculars
+    through its two ends, as the paper writes, where a limb shorter than a cell may cover none.
+    """
     rows, columns = HEIGHT_PX // STRIDE, WIDTH_PX // STRIDE
     grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1) * STRIDE + (STRIDE - 1) / 2
     heatmaps = np.zeros((scene.layout.n_heatmaps, rows, columns))
@@ -159,46 +181,52 @@ def draw(scene: Scene, beyond_px: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
             length = np.linalg.norm(end - start)
             if not length > 0:
                 continue
-            unit = (end - start) / length
-            along = (grid - start) @ unit
-            across = (grid - start) @ (-unit[1], unit[0])
-            on = (along >= -beyond_px) & (along <= length + beyond_px) & (np.abs(across) <= HALF_WIDTH_PX)
+            distance, inwards = _to_line(grid, start, end)
+            on = (distance <= HALF_WIDTH_PX) & (inwards >= 0 if capped else True)
             count += on
-            pafs[list(channels)] += on * unit[:, None, None]
+            pafs[list(channels)] += on * ((end - start) / length)[:, None, None]
         pafs[list(channels)] /= np.maximum(count, 1)
     return heatmaps.astype(np.float32), pafs.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What was found of a scene's limbs, and what was made up."""
+    """Limbs of scenes, and what was found.
 
-    resolvable: int
-    recovered: int
-    found: int
-    invented: int
+    resolvable  limbs that can be told apart, of pieces that are enough of a body
+    recovered   of these: one person found has both joints within 8 px of where they are
+    found       limbs of all people found
+    mixed       of these: nobody has both joints there
+    invented    of the mixed: a joint is nobody's, or both joints belong to people of whom they could be told apart
+    """
+
+    resolvable: int = 0
+    recovered: int = 0
+    found: int = 0
+    mixed: int = 0
+    invented: int = 0
 
     def __add__(self, other: Recovery) -> Recovery:
-        return Recovery(
-            self.resolvable + other.resolvable,
-            self.recovered + other.recovered,
-            self.found + other.found,
-            self.invented + other.invented,
-        )
+        return Recovery(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-def recovery(scene: Scene, keypoints: np.ndarray, within_px: float = STRIDE) -> Recovery:
-    """Limbs of a scene among those of the people found (person, part, 3).
-
-    A limb is recovered where one person found has both its joints within `within_px` of where they are. A limb that
-    somebody found has is invented where nobody in the scene has both joints there, the hidden ones included.
-    """
-    found = recovered = invented = 0
+def recovery(scene: Scene, keypoints: np.ndarray) -> Recovery:
+    """What became of a scene's limbs among the people found (person, part, 3)."""
+    near = np.linalg.norm(keypoints[:, None, :, :2] - scene.joints_px[None], axis=-1) <= STRIDE  # NaN is not near
+    somebodys, alones = near.any(axis=1), (near & scene.alone).any(axis=1)
+    counted = scene.resolvable & scene.enough
+    total = Recovery()
     for number, (a, b) in enumerate(scene.layout.limbs):
-        apart = np.linalg.norm(keypoints[:, None, [a, b], :2] - scene.joints_px[None, :, [a, b]], axis=-1).max(axis=-1)
+        whole = near[:, :, a] & near[:, :, b]
         there = ~np.isnan(keypoints[:, [a, b], 0]).any(axis=1)
-        near = apart <= within_px  # (found, true); NaN is not near
-        found += there.sum()
-        invented += (there & ~near.any(axis=1)).sum()
-        recovered += (scene.resolvable[:, number] & near.any(axis=0)).sum()
-    return Recovery(int(scene.resolvable.sum()), int(recovered), int(found), int(invented))
+        mixed = there & ~whole.any(axis=1)
+        of_nobody = ~somebodys[:, a] | ~somebodys[:, b]
+        numbers = (
+            counted[:, number],
+            counted[:, number] & whole.any(axis=0),
+            there,
+            mixed,
+            mixed & (of_nobody | (alones[:, a] & alones[:, b])),
+        )
+        total += Recovery(*(int(limbs.sum()) for limbs in numbers))
+    return total

@@ -51,10 +51,6 @@ def test_numbers_one_by_one_doubles_and_unknown_fields(tmp_path: Path) -> None:
 
 def test_a_file_cut_anywhere_is_one_clear_error(tmp_path: Path) -> None:
     whole = caffemodel(LAYERS)
-    ends, place = set(), 0
-    for layer in (message(1, b"a network"), message(100, message(1, b"data"))):
-        place += len(layer)
-        ends.add(place)
     for cut in [*range(1, 120), *RNG.integers(120, len(whole), 60).tolist()]:
         path = written(tmp_path, whole[:cut])
         try:
