@@ -499,6 +499,12 @@ def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Cli
     return Click(*camera.click_px, time_s)
 
 
+def people_followed(trial: Trial) -> int:
+    """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
+    clicked = any(camera.click_px is not None for camera in trial.cameras)
+    return max(trial.detector.people, CLICKABLE if clicked else 1)
+
+
 def detector_of(
     settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
 ) -> detectors.Detector:
@@ -512,9 +518,7 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
-    settings = trial.detector
-    if any(camera.click_px is not None for camera in trial.cameras):
-        settings = replace(settings, people=max(settings.people, CLICKABLE))
+    settings = replace(trial.detector, people=people_followed(trial))
     workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)
