@@ -118,8 +118,8 @@ def _landmarks(variant: str, sha256: str, size_bytes: int, wheel_folder: str = "
     )
 
 
-def _demo_file(path: str, sha256: str, size_bytes: int) -> AssetFile:
-    member = f"Pose2Sim/Demo_SinglePerson/{path}"
+def _demo_file(path: str, sha256: str, size_bytes: int, folder: str = "Demo_SinglePerson") -> AssetFile:
+    member = f"Pose2Sim/{folder}/{path}"
     url = f"https://raw.githubusercontent.com/perfanalytics/pose2sim/{_POSE2SIM_COMMIT}/{member}"
     return AssetFile(path.rpartition("/")[2], sha256, size_bytes, url, ((_WHEEL_POSE2SIM, member),))
 
@@ -172,6 +172,26 @@ CATALOGUE: dict[str, Asset] = {
                     "fd90e4bbae3278ef1dc0cdd42a34ee06bf88286f628a02c00a29407aa39e34c5",
                     4_843,
                 ),
+            ),
+        ),
+        Asset(
+            "two-people",
+            "Pose2Sim's trial of two people: four calibrated cameras, 100 frames at 60 Hz, one passes the other",
+            "BSD-3-Clause",
+            f"GitHub perfanalytics/pose2sim at {_POSE2SIM_COMMIT[:12]}, also in PyPI wheel {_WHEEL_POSE2SIM.spec}",
+            tuple(
+                _demo_file(path, sha256, size_bytes, "Demo_MultiPerson")
+                for path, sha256, size_bytes in (
+                    ("videos/cam01.mp4", "543cee6a4c2c2b52dc9eac9137ee63d14f1f84e706a9a7264769edcb11e5ea53", 764_061),
+                    ("videos/cam02.mp4", "8895092a7cf26359205a427b7ac2f4a935c2e0bd36d9b7a5140cb33faa468a6b", 610_385),
+                    ("videos/cam03.mp4", "d3daf48cdf9f5603868ddb99166ddaf9b12279e7ce968922926560d5fd3f0c99", 801_091),
+                    ("videos/cam04.mp4", "1490149dc40e7301fa5ceae23862b044ba5c398a8b2a40df21ed894702728c09", 877_130),
+                    (
+                        "calibration/Calib.qca.txt",
+                        "fd90e4bbae3278ef1dc0cdd42a34ee06bf88286f628a02c00a29407aa39e34c5",
+                        4_843,
+                    ),
+                )
             ),
         ),
     )

@@ -192,13 +192,17 @@ class TrainConfig:
             )
         if self.validation is not None and not own:
             raise ConfigError("[validation] is for networks of gonio's; with [videopose3d] name test_subjects")
-        if self.validation is not None:
-            both = sorted({s for group in self.ui_prmd for s in group.subjects} & set(self.validation.subjects))
-            if both or any(not group.subjects for group in self.ui_prmd):
-                raise ConfigError(
-                    f"validation.subjects {', '.join(both) or 'of UI-PRMD'} are trained on too; name other subjects in "
-                    f"[[motion_capture.groups]]"
-                )
+        trained = {subject for group in self.ui_prmd for subject in group.subjects}
+        everybody = any(not group.subjects for group in self.ui_prmd)
+        others = () if self.unlabelled is None or not own else self.unlabelled.subjects
+        measured = () if self.validation is None else self.validation.subjects
+        for key, subjects, taken in (
+            ("validation.subjects", measured, trained | set(others)),
+            ("unlabelled.subjects", others, trained),
+        ):
+            if subjects and (everybody or taken & set(subjects)):
+                both = ", ".join(sorted(taken & set(subjects))) or "of UI-PRMD"
+                raise ConfigError(f"{key} {both} are trained on too; name other subjects in [[motion_capture.groups]]")
         if self.unlabelled is not None and self.unlabelled.subjects and own and not self.ui_prmd:
             raise ConfigError("unlabelled.subjects are those of UI-PRMD: [[motion_capture.groups]] has none of it")
         if self.threads is not None and self.threads < 1:

@@ -18,7 +18,7 @@ import contextlib
 import importlib.util
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -32,11 +32,12 @@ from gonio.core.camera import Camera
 from gonio.core.clock import at_rate, resample
 from gonio.core.files import check_writable, replacing
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
+from gonio.core.skeleton import COCO_17, H36M_17, Skeleton, joint_map
 from gonio.errors import ConfigError, InputError, MissingExtraError
 from gonio.lifting import checkpoints
 from gonio.lifting.augmentation import RATE_HZ, Augmentation, Bodies, virtual_clips
 from gonio.lifting.background import Ahead
+from gonio.lifting.body_lifting import assumed_camera, phases_of
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.clips import SCREEN, body_clip, screen_clip, unlabelled_body_clip, unlabelled_screen_clip
 from gonio.lifting.normalisation import NORMALISATION, body_size_m
@@ -47,6 +48,7 @@ from gonio.lifting_config import (
     GroupConfig,
     KeypointsConfig,
     MotionCaptureConfig,
+    NetworkConfig,
     StereoConfig,
     TrainConfig,
     UnlabelledConfig,
@@ -69,8 +71,6 @@ from gonio.report import figures, learning_curves
 from gonio.sources import formats, rig_files, videopose3d_npz
 
 CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
-ASSUMED_FOCAL = 0.9  # of the image's longer side, where nothing is known: telephones have 0.7 to 0.8, webcams 0.9
-FASTEST_HZ = 75.0  # what networks of gonio's are trained with; a faster recording is split into slower ones
 
 Entry = dict[str, float]
 
@@ -130,11 +130,17 @@ def train(
     output = Path(output)
     rank, world = processes()
     _check_output(output, config)
-    init = None if config.init is None else checkpoints.read(weights_file(config.init))
+    init = None
+    if config.init is not None:
+        init = checkpoints.read(weights_file(config.init))
+        config = replace(config, network=_shape_of(init, config))
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     material = read_material(config, progress if rank == 0 else silent)
-    task = training.Task(_architecture(config, material, init), material.joints_in, material.joints_out)
+    if init is not None:
+        _check_fit(config, init, material)
+    architecture = config.network.architecture(len(material.joints_in), material.features, len(material.joints_out))
+    task = training.Task(architecture, material.joints_in, material.joints_out)
     if rank == 0:
         on_start(material)
     log: list[Entry] = []
@@ -203,21 +209,31 @@ def _check_output(output: Path, config: TrainConfig) -> None:
         raise InputError(f"{output}: is a file; the results of a training are a folder, choose another -o")
 
 
-def _architecture(config: TrainConfig, material: Material, init: Weights | None) -> Any:
-    network = config.network
+def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
+    """The network of given weights, with the configuration's dropout.
+
+    Raises `ConfigError` where the configuration asks for another one.
+    """
+    a = init.architecture
+    shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)
+    for item in fields(NetworkConfig):
+        asked, theirs = getattr(config.network, item.name), getattr(shape, item.name)
+        if asked not in (theirs, item.default):
+            raise ConfigError(f"{config.init}: has {item.name} = {theirs}; network.{item.name} = {asked}: leave it out")
+    return shape
+
+
+def _check_fit(config: TrainConfig, init: Weights, material: Material) -> None:
+    a = init.architecture
     joints = len(material.joints_in), material.features, len(material.joints_out)
-    if init is None:
-        return network.architecture(*joints)
-    theirs = init.architecture
-    if (theirs.in_joints, theirs.in_features, theirs.out_joints) != joints:
+    if (a.in_joints, a.in_features, a.out_joints) != joints:
         raise ConfigError(
-            f"{config.init}: takes {theirs.in_joints} joints with {theirs.in_features} numbers and gives "
-            f"{theirs.out_joints}; this data has {joints[0]}, {joints[1]} and {joints[2]}"
+            f"{config.init}: takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this "
+            f"data has {joints[0]}, {joints[1]} and {joints[2]}"
         )
     kind = init.metadata.get("normalisation", SCREEN)
     if kind != material.normalisation:
         raise ConfigError(f"{config.init}: takes {kind!r} coordinates; this data is for {material.normalisation!r}")
-    return type(theirs)(**(asdict(theirs) | {"dropout": network.dropout}))
 
 
 def _metadata(config: TrainConfig, material: Material) -> dict[str, Any]:
@@ -381,8 +397,6 @@ def _stereo_clips(config: StereoConfig, causal: bool, read: list[Read]) -> list[
     clips = [_stereo_clip(config, view, joints, camera, causal) for view in views]
     frames = sum(map(len, clips))
     bare = sum(int((~clip.mask.any(axis=1)).sum()) for clip in clips if clip.mask is not None)
-    if bare == frames:
-        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
     if bare:
         notes = (*notes, f"{config.keypoints.name}: {bare} of {frames} frames have no joints of their time")
     read.append(Read(f"stereo {config.joints.name}, {config.camera}", 1, frames, notes))
@@ -394,6 +408,12 @@ def _stereo_clip(
 ) -> Clip:
     """The keypoints' frames with the joints of the same moments; frames without joints count as not labelled."""
     body = resample(joints, keypoints.times_s - config.offset_s).to_skeleton(H36M_17)
+    kinds = np.array(joint_map(joints.skeleton, H36M_17).kinds)
+    same_place = body.positions.copy()
+    same_place[:, kinds == "counterpart"] = np.nan  # lies elsewhere by definition, which the network would learn
+    body = body.derive("joints of another definition left out", positions=same_place)
+    if not body.valid.any():
+        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
     in_camera = body.transformed(
         camera.rotation, camera.translation, frame="camera", frame_name=camera.name, up=None, step="into the camera"
     )
@@ -411,7 +431,6 @@ def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list
     causal = config.network.causal
     clips: list[Clip] = []
     if wanted.subjects:
-        _disjoint(wanted.subjects, (s for group in config.ui_prmd for s in group.subjects))
         pairs = ui_prmd_pairs(config.ui_prmd[0].path, wanted.subjects)
         clips += [body_clip(pair, causal=causal).unlabelled() for pair in pairs]
         read.append(_pairs_read("unlabelled", pairs))
@@ -425,8 +444,8 @@ def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list
 
 
 def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]]:
-    """A fast recording as several of at most `FASTEST_HZ`: every n-th frame, from each of the first n on."""
-    n = 1 if np.isnan(sequence.rate_hz) else max(1, int(np.ceil(sequence.rate_hz / FASTEST_HZ - 1e-6)))
+    """A fast recording as several slower ones, as in prediction: every n-th frame, from each of the first n on."""
+    n = phases_of(sequence.rate_hz)
     if n == 1 or len(sequence) < 2 * n:
         return [sequence], ()
     note = f"{sequence.rate_hz:.3g} frames per second: split into {n} recordings of every {n}. frame"
@@ -529,10 +548,9 @@ def _own_keypoints(config: KeypointsConfig) -> tuple[PoseSequence, Camera, tuple
     size = keypoints.image_size_px
     if size is None:
         raise InputError(f"{config.keypoints}: does not tell the size of its images; add image_size_px, or a rig")
-    focal = ASSUMED_FOCAL * max(size) if config.focal_px is None else config.focal_px
-    matrix = np.array([[focal, 0, (size[0] - 1) / 2], [0, focal, (size[1] - 1) / 2], [0, 0, 1.0]])
-    notes = (f"focal length assumed: {focal:.0f} px",) if config.focal_px is None else ()
-    return keypoints, Camera(keypoints.frame_name or "assumed", size, matrix), notes
+    camera = assumed_camera(size, config.focal_px, keypoints.frame_name)
+    notes = (f"focal length assumed: {camera.focal_px:.0f} px",) if config.focal_px is None else ()
+    return keypoints, camera, notes
 
 
 def _person(path: Path, layout: str | None, fps: float | None, size_px: tuple[int, int] | None) -> PoseSequence:
@@ -561,7 +579,7 @@ def _pairs_read(name: str, pairs: Loaded[LabelledPair]) -> Read:
     return Read(f"{name} {subjects}", len(pairs), sum(len(pair.keypoints) for pair in pairs), pairs.skipped)
 
 
-def _disjoint(subjects: Collection[str], others: Iterator[str] | Collection[str]) -> None:
+def _disjoint(subjects: Collection[str], others: Collection[str]) -> None:
     both = sorted(set(subjects) & set(others))
     if both:
         raise ConfigError(f"subjects {', '.join(both)} are named for two purposes; a person can have one alone")

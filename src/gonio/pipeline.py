@@ -153,7 +153,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
     clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
     times_s = common_times(list(clocks.values()))
-    people = {name: follow(everybody) for name, everybody in detections.items()}
+    people = _followed(detections, trial.detector.people)
     clicks = {c.name: _click(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None}
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, people, clicks, times_s)
@@ -285,7 +285,7 @@ def detect_video(
     _check_files(trial)
     (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     everybody = replace(everybody, frame_name=path.stem)
-    followed = follow(everybody)
+    followed = _followed({"": everybody}, settings.people)[""]
     click = None if click_px is None else _click(camera, everybody, 0.0)
     chosen, words = in_view(followed, settings.choose, click)
     people = first_people(followed, settings.people, chosen, settings.choose)
@@ -485,11 +485,24 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
     return -camera.offset_s
 
 
+def _followed(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
+    """People followed over time in each view; left as they are where nobody saw, or asked for, more than one."""
+    if wanted <= 1 and all(everybody.positions.shape[1] <= 1 for everybody in detections.values()):
+        return detections
+    return {name: follow(everybody) for name, everybody in detections.items()}
+
+
 def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
     """Where somebody clicked on the patient, on the clock of the detections."""
     assert camera.click_px is not None
     time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
     return Click(*camera.click_px, time_s)
+
+
+def people_followed(trial: Trial) -> int:
+    """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
+    clicked = any(camera.click_px is not None for camera in trial.cameras)
+    return max(trial.detector.people, CLICKABLE if clicked else 1)
 
 
 def detector_of(
@@ -505,9 +518,7 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
-    settings = trial.detector
-    if any(camera.click_px is not None for camera in trial.cameras):
-        settings = replace(settings, people=max(settings.people, CLICKABLE))
+    settings = replace(trial.detector, people=people_followed(trial))
     workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)

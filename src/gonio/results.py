@@ -30,8 +30,9 @@ from gonio.config import Trial, as_plain
 from gonio.core.files import check_writable, replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
+from gonio.detection.detector import SEE_EVERYBODY
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, read_person, silent, versions
+from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, people_followed, read_person, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
@@ -340,7 +341,10 @@ def face_warnings(trial: Trial) -> tuple[str, ...]:
     """What must be known of blurred videos before they are shown to anybody."""
     if not trial.report.blur_faces:
         return ()
-    followed = "one person" if trial.detector.people == 1 else f"at most {trial.detector.people} people"
+    if trial.detector.name in SEE_EVERYBODY:
+        return ("faces are blurred of those alone whom the detector saw: look at every video before you share it",)
+    people = people_followed(trial)
+    followed = "one person" if people == 1 else f"at most {people} people"
     return (
         f"faces are blurred of those alone who were followed ({followed} in each view, detector.people): look at every "
         f"video and picture before you share it",

@@ -9,6 +9,7 @@ import pytest
 import gonio
 from gonio import cli
 from gonio.config import parse_trial
+from gonio.lifting_config import parse_training
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -24,7 +25,10 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("toml"))
-def test_trial_files_parse(page, block):
+def test_toml_files_parse(page, block):
+    if page == "training.md":
+        assert parse_training(block, ROOT, page).files
+        return
     text = block if "[[cameras]]" in block else block + CAMERA
     assert parse_trial(text, ROOT, page).cameras
 
@@ -40,14 +44,15 @@ def test_python_names_exist():
 
 
 def commands() -> list[str]:
-    """Every command line of the README and the tutorial that works on files."""
+    """Every command line of the README, the tutorial, docs/training.md and docs/coming-from.md that works on files."""
     lines = [
         line.partition("#")[0].strip()
-        for page in ("README.md", "docs/tutorial.md")
+        for page in ("README.md", "docs/tutorial.md", "docs/training.md")
         for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
         if line.startswith("    gonio ")
     ]
-    return sorted(set(lines) - {"gonio demo", "gonio assets fetch"})
+    lines += re.findall(r"`(gonio [^`]+)`", (ROOT / "docs/coming-from.md").read_text(encoding="utf-8"))
+    return sorted({line for line in lines if "--help" not in line} - {"gonio demo", "gonio assets fetch"})
 
 
 def test_there_are_commands():

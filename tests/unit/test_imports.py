@@ -26,6 +26,13 @@ def test_nothing_heavy_is_loaded(program):
     assert done.stderr == ""
 
 
+def test_the_options_of_a_training_are_shown_without_torch():
+    code = f"{HELP.format(['gonio', 'train', '--help'])}\nprint('LOADED', 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "--training.epochs" in done.stdout
+    assert done.stdout.strip().endswith("LOADED False")
+
+
 def test_every_public_name_exists():
     import gonio
 

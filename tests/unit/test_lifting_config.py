@@ -128,6 +128,8 @@ def test_the_defaults_are_the_paper_s():
         (("focal_px = 900", 'rig = "Calib.toml"'), ["rig and camera go together"]),
         (("focal_px = 900", 'focal_px = 1\nrig = "a"\ncamera = "b"'), ["leave out focal_px"]),
         (('subjects = ["s07"]', 'subjects = ["s01"]'), ["validation.subjects s01 are trained on too"]),
+        (('subjects = ["s07"]', 'subjects = ["s02"]'), ["validation.subjects s02 are trained on too"]),
+        (('subjects = ["s02"]', 'subjects = ["s01"]'), ["unlabelled.subjects s01 are trained on too"]),
         (('subjects = ["s01"]', ""), ["validation.subjects of UI-PRMD are trained on too"]),
         (("threads = 2", "threads = 0"), ["threads = 0"]),
         (('camera = "left"', ""), ["stereo[0].camera is missing"]),

@@ -13,6 +13,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.errors import ConfigError, InputError, MissingExtraError
 from gonio.lifting import checkpoints
+from gonio.lifting.checkpoints import Weights
 from gonio.lifting.windows import Clip
 from gonio.lifting_config import parse_training
 from gonio.lifting_training import _slowed, _stretch, read_material, shared_clips, train
@@ -239,6 +240,12 @@ class TestRun:
         weights = train(config(tuned + SETS, tmp_path), tmp_path / "second")
         assert (weights.architecture.channels, weights.architecture.dropout) == (8, 0.5)
         assert weights.metadata["data"]["init"] == "weights.safetensors"
+        with pytest.raises(ConfigError, match=r"has channels = 8; network\.channels = 16: leave it out"):
+            train(config(tuned.replace("dropout", "channels = 16\ndropout") + SETS, tmp_path), tmp_path / "third")
+        other = Weights(weights.architecture, weights.arrays, metadata={"normalisation": "body"})
+        checkpoints.write(other, tmp_path / "weights.safetensors")
+        with pytest.raises(ConfigError, match="takes 'body' coordinates; this data is for 'screen'"):
+            train(config(tuned + SETS, tmp_path), tmp_path / "third")
         with pytest.raises(InputError, match="no weights of this name come with gonio"):
             train(config(tuned.replace("weights.safetensors", "lifter-of-mine") + SETS, tmp_path), tmp_path / "third")
 

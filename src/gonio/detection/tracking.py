@@ -88,9 +88,9 @@ def follow(found: Detections, *, max_gap_s: float = MAX_GAP_S, min_seen_s: float
     min_seen_s  who is seen for less in all is left out (in a recording of less than twice that: for less than half
                 of it), unless that is everybody
 
-    Detections of at most one person a frame are returned as they are.
+    A detector that gives one number to whoever it sees is corrected too: who is suddenly elsewhere is somebody else.
     """
-    if found.positions.shape[1] <= 1:
+    if not found.present.any():
         return found
     tracks = _track(found, max_gap_s)
     frames_seen = np.bincount(tracks[tracks >= 0], minlength=1)

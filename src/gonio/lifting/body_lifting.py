@@ -103,6 +103,7 @@ class BodyTask:
     silent     (time,) of these frames nothing is said
     inputs     (frames, 17, 3) float32 from frame `start` on
     rotations  (frames, 3, 3) from the camera's axes to the turned ones
+    lengths    (frames,) of the body on a plane at distance 1
     phases     every n-th frame is lifted by itself, n times
     size_m     trunk + thigh + shank
     steps      what was done, in words
@@ -114,6 +115,7 @@ class BodyTask:
     start: int
     inputs: NDArray[np.float32]
     rotations: FloatArray
+    lengths: FloatArray
     phases: int
     size_m: float
     steps: tuple[str, ...]
@@ -125,6 +127,10 @@ class BodyTask:
         vectors = np.concatenate([missing, turned_back])
         vectors[self.silent] = np.nan
         return vectors
+
+    def root_m(self, answer: FloatArray) -> FloatArray:
+        """(frames, 1, 3) of the second network, in the unit that `gonio.lifting.clips` explains, to (time, 3) m."""
+        return self.vectors_m(answer / self.lengths[:, None, None])[:, 0]
 
     def joints(self, answer: FloatArray) -> PoseSequence:
         """(frames, 17, 3) of the network to joints in the frame "root"."""
@@ -203,7 +209,9 @@ def body_task(
         )
     else:
         steps.append(f"size from the stature of {stature_m:.2f} m")
-    return BodyTask(coco, seen, silent, start, found.inputs, found.rotations, phases, size_m, tuple(steps))
+    return BodyTask(
+        coco, seen, silent, start, found.inputs, found.rotations, found.lengths, phases, size_m, tuple(steps)
+    )
 
 
 def _first_answer(rays: FloatArray, seen: BoolArray) -> int:

@@ -23,6 +23,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.errors import InputError
 from gonio.lifting.normalisation import BodyInput, body_input, body_target
 from gonio.lifting.prediction import normalise_screen
+from gonio.lifting.screen_lifting import filled
 from gonio.lifting.windows import Clip
 
 SCREEN = "screen"
@@ -91,16 +92,12 @@ def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
     never = [keypoints.skeleton.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
     if never:
         raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint")
-    positions = np.array(keypoints.positions)
     if camera.distortion_model == "opencv" and any(camera.distortion):
-        positions[seen] = camera.undistort_image_points(positions[seen])
+        straight = np.array(keypoints.positions)
+        straight[seen] = camera.undistort_image_points(straight[seen])
+        keypoints = keypoints.derive("lens distortion removed", positions=straight)
         camera = Camera(camera.name, camera.size_px, camera.matrix)
-    for joint in np.flatnonzero(~seen.all(axis=0)):
-        there = seen[:, joint]
-        for axis in range(2):
-            known = keypoints.times_s[there], positions[there, joint, axis]
-            positions[:, joint, axis] = np.interp(keypoints.times_s, *known)
-    inputs = _screen(keypoints, positions)
+    inputs = _screen(keypoints, filled(keypoints, seen))
     return Clip(inputs, camera=_screen_cameras(camera, len(inputs)), seen=seen)
 
 

@@ -117,7 +117,7 @@ def root_trajectories(
         raise InputError("these weights have no network of the trajectory; place the joints by geometry")
     tasks = _tasks(weights, keypoints, cameras or {}, min_confidence, stature_m)
     answers = _answers(weights.trajectory, tasks, ROOT if flip else None)
-    return {name: task.vectors_m(answers[name])[:, 0] for name, task in tasks.items()}
+    return {name: task.root_m(answers[name]) for name, task in tasks.items()}
 
 
 def _tasks(

@@ -38,9 +38,9 @@ class ScreenTask:
     min_confidence: float
     phases: int = 1
 
-    def vectors_m(self, answer: FloatArray) -> FloatArray:
-        """(time, joints, 3) of the network to metres in the camera's axes: the same."""
-        return answer
+    def root_m(self, answer: FloatArray) -> FloatArray:
+        """(time, 1, 3) of the second network to (time, 3) metres: the same."""
+        return answer[:, 0]
 
     def joints(self, answer: FloatArray) -> PoseSequence:
         """(time, 17, 3) of the network to joints in the frame "root"."""
@@ -76,17 +76,17 @@ def screen_task(keypoints: PoseSequence, *, min_confidence: float) -> ScreenTask
     never = [COCO_17.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
     if never:
         raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint of COCO's layout")
-    screen = normalise_screen(_filled(coco, seen), *keypoints.image_size_px)
+    screen = normalise_screen(filled(coco, seen), *keypoints.image_size_px)
     return ScreenTask(coco, seen, screen.astype(np.float32), min_confidence)
 
 
-def _filled(keypoints: PoseSequence, seen: BoolArray) -> FloatArray:
+def filled(keypoints: PoseSequence, seen: BoolArray) -> FloatArray:
     """(time, joint, 2) px without gaps: linear between the frames where a joint is seen, constant at the ends."""
-    filled = np.array(keypoints.positions)
+    positions = np.array(keypoints.positions)
     for joint in np.flatnonzero(~seen.all(axis=0)):
         there = seen[:, joint]
         for axis in range(2):
-            filled[:, joint, axis] = np.interp(
+            positions[:, joint, axis] = np.interp(
                 keypoints.times_s, keypoints.times_s[there], keypoints.positions[there, joint, axis]
             )
-    return filled
+    return positions

@@ -195,9 +195,17 @@ def test_the_same_detections_give_the_same_people() -> None:
     np.testing.assert_array_equal(follow(found).positions, follow(found).positions)
 
 
-def test_one_person_a_frame_or_nobody_is_left_as_it_is() -> None:
+def test_a_number_that_passes_from_one_person_to_another_is_corrected() -> None:
+    """A detector that sees one person at a time, and another one from the middle on."""
+    path = np.where(np.arange(150)[:, None] < 75, [400, 540], [900, 540])
+    followed = follow(film([walker(path)], always(1)))
+    assert followed.positions.shape[1] == 2
+    assert np.flatnonzero(followed.present[:, 1]).tolist() == list(range(75, 150))
+
+
+def test_one_person_is_one_person_and_nobody_is_nobody() -> None:
     found = film([walker(line((300, 540), (1600, 560)))], always(1))
-    assert follow(found) is found
+    np.testing.assert_array_equal(follow(found).positions, found.positions)
     nobody = replace(
         found, positions=found.positions[:, :0], confidence=found.confidence[:, :0], scores=None, status=None
     )

@@ -9,9 +9,10 @@ from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
-from gonio.lifting.body_lifting import ASSUMED_FOCAL, assumed_camera
+from gonio.lifting.body_lifting import ASSUMED_FOCAL, assumed_camera, body_task
+from gonio.lifting.clips import body_clip
 from gonio.lifting.lifter import lift, lift_all, root_trajectories
-from gonio.lifting.normalisation import body_input
+from gonio.lifting.normalisation import body_input, body_size_m
 from gonio.lifting.prediction import predict
 from gonio.lifting.virtual_cameras import training_pair
 
@@ -166,12 +167,18 @@ def test_the_trajectory_network_places_the_mid_hip(own_weights, pair):
     weights = own_weights(trajectory=True)
     found = body_input(pair.keypoints, pair.camera)
     answer = predict(weights.trajectory, found.inputs[None])[0, :, 0]
-    expected = np.einsum("tji,tj->ti", found.rotations, answer) * SIZE_M
+    expected = np.einsum("tji,tj->ti", found.rotations, answer) * SIZE_M / found.lengths[:, None]
     cameras = {"a": pair.camera}
     root_m = root_trajectories(weights, {"a": pair.keypoints}, cameras=cameras, flip=False)["a"]
     np.testing.assert_allclose(root_m, expected, atol=1e-5)
     with pytest.raises(InputError, match="no network of the trajectory"):
         root_trajectories(own_weights(), {"a": pair.keypoints}, cameras=cameras)
+
+
+def test_what_the_trajectory_network_is_taught_leads_back_to_the_place(pair):
+    task = body_task(pair.keypoints, pair.camera, min_confidence=0.0, causal=False, stature_m=None)
+    back = task.root_m(body_clip(pair).root[:, None]) * body_size_m(pair.target) / task.size_m
+    np.testing.assert_allclose(back, pair.root_m, atol=1e-5)
 
 
 def test_what_cannot_be_lifted_is_refused(weights, weights_like, own_weights, pair):
