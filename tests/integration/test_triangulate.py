@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gonio as api
+from gonio.trials import trial_from_files
 
 
 def test_the_truth_comes_back(recorded, scene, run):
@@ -52,6 +53,9 @@ def test_3d_joints_as_openpose_writes_them(recorded, scene, run):
     )
     back = api.read(output, layout="body-25", rate_hz=30.0)
     np.testing.assert_allclose(back.positions, scene.truth.positions, atol=1e-4)
+    trial = trial_from_files([*folders, output], calibration=recorded / "Calib.toml", layout="body-25", fps=30.0)
+    assert len(trial.cameras) == 4
+    assert [recording.name for recording in trial.recordings] == ["joints"]  # 3D joints are a recording, not a view
 
 
 @pytest.mark.parametrize("refine", ["reprojection", "none"])
