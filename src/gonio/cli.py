@@ -69,7 +69,8 @@ def compare(
         baseline: Distance between two parallel cameras, metres.
         focal: Focal length of two parallel cameras, or of one camera alone, pixels.
         principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
-        detector: blazepose-heavy (default), blazepose-full or blazepose-lite.
+        detector: blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, or openpose, with weights
+            that you have imported (gonio assets import); their options stand in a trial file.
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
@@ -106,9 +107,19 @@ def detect(
     video: Annotated[Positional[Path], arg(metavar="VIDEO")],
     output: Output,
     detector: str = "blazepose-heavy",
-    people: int = 1,
+    people: int | None = None,
     choose: Literal["largest", "center"] = "largest",
     region: tuple[float, float, float, float] | None = None,
+    click: tuple[float, float] | None = None,
+    click_time: float | None = None,
+    weights: Path | None = None,
+    min_score: float | None = None,
+    layout: str | None = None,
+    net_resolution: str | None = None,
+    scale_number: int = 1,
+    scale_gap: float | None = None,
+    flip: bool = False,
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None,
     overlay: Path | None = None,
     images: Path | None = None,
     blur_faces: bool = False,
@@ -118,25 +129,68 @@ def detect(
     Args:
         video: The video.
         output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
-        detector: blazepose-heavy, blazepose-full or blazepose-lite.
-        people: Most people to follow.
-        choose: Who comes first where there are more people.
+        detector: blazepose-heavy, blazepose-full, blazepose-lite; openpose, as in "gonio detect video.mp4 --detector
+            openpose -o video_json", with weights that you have imported (gonio assets import) or name; or
+            keypoint-rcnn, whose .npz VideoPose3D's prepare script takes too.
+        people: Most people to follow and write, the one who is chosen first. Where not given, 1; all that are seen, as
+            they are seen, by openpose and keypoint-rcnn without --click.
+        choose: Who comes first where there are more people: the largest, or the nearest to the picture's centre.
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
+        click: x y, pixels: the person who is there comes first.
+        click_time: When, seconds; at the first frame where not given.
+        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth);
+            torchvision's own where not given.
+        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
+        layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
+        net_resolution: OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where
+            not given.
+        scale_number: OpenPose: sizes at which a picture is looked at; the answers are averaged.
+        scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
+        flip: OpenPose: look at the mirrored picture too.
+        pixels: OpenPose: the values that another network takes, where its file does not tell; 0..255 where not given.
         overlay: Also write the video with the joints drawn in (.mp4).
         images: Also write every frame with the joints drawn in, as pictures in this folder.
         blur_faces: Blur the faces of those who are followed; look before you share.
     """
     options = dict(locals())
+    from gonio.config import DetectorConfig
+    from gonio.detection.detector import SEE_EVERYBODY
     from gonio.pipeline import detect_video
     from gonio.results import check_detection_outputs, draw_detections, write_provenance
     from gonio.sources import formats
 
-    formats.check_target(output, 2, several=people > 1)
+    everybody = people is None and click is None and detector in SEE_EVERYBODY
+    settings = DetectorConfig(
+        name=detector,
+        people=1 if people is None else people,
+        choose=choose,
+        weights=weights,
+        min_score=min_score,
+        layout=layout,
+        net_resolution=net_resolution,
+        scale_number=scale_number,
+        scale_gap=scale_gap,
+        flip=flip,
+        pixels=pixels,
+    )
+    formats.check_target(output, 2, several=everybody or settings.people > 1)
     check_detection_outputs(video, output, overlay, images)
-    found, chosen = detect_video(video, detector, people=people, choose=choose, region_px=region, progress=_bar)
-    draw_detections(video, found, chosen, overlay=overlay, images=images, blur_faces=blur_faces, progress=_bar)
-    lost = formats.write(chosen if people == 1 else found, output)
-    write_provenance(output, "detect", options, *chosen.history)
+    if click is None and click_time is not None:
+        raise ConfigError("--click-time is the time of --click, which is not given")
+    found = detect_video(video, settings, region_px=region, click_px=click, click_s=click_time, progress=_bar)
+    draw_detections(
+        video,
+        found.everybody,
+        found.patient,
+        overlay=overlay,
+        images=images,
+        blur_faces=blur_faces,
+        progress=_bar,
+    )
+    several = found.everybody if everybody else found.people
+    one = not everybody and people in (None, 1) and not formats.for_videopose3d(several, output)
+    lost = formats.write(found.patient if one else several, output)
+    write_provenance(output, "detect", options, *found.patient.history)
     _say_lost(output, lost)
 
 
@@ -434,20 +488,28 @@ def convert(
 
 @app.command
 def assets(
-    action: Annotated[Positional[Literal["list", "fetch"]], arg(metavar="list|fetch")] = "list",
+    action: Annotated[Positional[Literal["list", "fetch", "import"]], arg(metavar="list|fetch|import")] = "list",
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAMES")] = (),
 ) -> None:
-    """List or fetch model weights and the sample trial, for work without a network later.
+    """List or fetch model weights and the sample trial, for work without a network later; import OpenPose's weights.
 
     Args:
-        action: list them, or fetch them into the cache.
-        names: Which ones; all where none is named.
+        action: list them, fetch them into the cache, or import weights that you have, as in "gonio assets import
+            openpose pose_iter_584000.caffemodel".
+        names: Which ones; all where none is named. After import: openpose, and the files.
     """
     from gonio import assets as store
 
-    unknown = [name for name in names if name not in store.CATALOGUE]
+    if action == "import":
+        _import(names)
+        return
+    known = [*store.CATALOGUE, *store.IMPORTABLE]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ConfigError(f"no asset is called {unknown[0]!r}; there are {', '.join(store.CATALOGUE)}")
+        raise ConfigError(f"no asset is called {unknown[0]!r}; there are {', '.join(known)}")
+    if action == "fetch":
+        for name in set(names) & set(store.IMPORTABLE):
+            store.fetch(name)  # cannot be fetched: says how to import it
     for name, asset in store.CATALOGUE.items():
         if names and name not in names:
             continue
@@ -455,7 +517,13 @@ def assets(
             store.fetch(name)
         size = sum(file.size_bytes for file in asset.files) / 1e6
         state = "cached" if store.is_cached(name) else "damaged" if store.checksums(name) else "not fetched"
-        print(f"{name:20} {size:6.1f} MB  {state:12} {asset.licence:12} {asset.description}")
+        print(f"{name:20} {size:6.1f} MB  {state:12} {asset.licence:14} {asset.description}")
+    for name, network in store.IMPORTABLE.items():
+        state, size_bytes = store.import_state(name)
+        if action == "list" and (not names or name in names):
+            origin = ", ".join(store.checksums(name)) or f"your own {network.original}"
+            told = f"{network.description}, from {origin}"
+            print(f"{name:20} {size_bytes / 1e6:6.1f} MB  {state:12} {network.licence:14} {told}")
     print(f"cache: {store.cache_folder()}")
 
 
@@ -507,6 +575,23 @@ def _train(config: TrainConfig, output: Path) -> None:
     run(config, output, progress=_bar, on_start=start, on_epoch=told)
     if processes()[0] == 0:
         print(f"wrote {output / 'weights.safetensors'}" if trained else f"{output}: all {epochs} epochs were trained")
+
+
+def _import(names: tuple[str, ...]) -> None:
+    from gonio.detection.openpose.importing import import_weights
+
+    if not names or names[0] != "openpose":
+        found = f", not {names[0]}" if names else ""
+        raise ConfigError(
+            f"weights are imported of openpose{found}, as in gonio assets import openpose pose_iter_584000.caffemodel"
+        )
+    if len(names) < 2:
+        raise ConfigError("name the file too, as in gonio assets import openpose pose_iter_584000.caffemodel")
+    for file in map(Path, names[1:]):
+        done = import_weights(file)
+        option = "" if done.architecture.layout == "body-25" else f" --layout {done.architecture.layout}"
+        print(f"{file}: OpenPose's {done.architecture.name}, {done.parameters:,} weights")
+        print(f"wrote {done.file}; use it with --detector openpose{option}")
 
 
 def _compare(trial: Trial, output: Path) -> None:

@@ -39,6 +39,8 @@ class CameraConfig:
     calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
     crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
     region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
+    click_px: tuple[float, float] | None = None  # x, y: the patient is the person who is there ...
+    click_s: float | None = None  # ... at this time of its own clock; at its first frame where not given
 
     def __post_init__(self) -> None:
         if (self.video is None) == (self.keypoints is None):
@@ -59,6 +61,8 @@ class CameraConfig:
             self.region_px[0] < self.region_px[2] and self.region_px[1] < self.region_px[3]
         ):
             raise ConfigError(f"camera {self.name!r}: region_px is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if self.click_s is not None and self.click_px is None:
+            raise ConfigError(f"camera {self.name!r}: click_s is the time of click_px, which is not given")
 
     @property
     def file(self) -> Path:
@@ -98,11 +102,23 @@ class RigConfig:
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Which detector finds the joints in videos, and whom it follows."""
+    """Which detector finds the joints in videos, and whom it follows.
+
+    weights and what comes after it belong to "openpose" and "keypoint-rcnn", which find everybody, however many
+    `people` are to be followed.
+    """
 
     name: str = "blazepose-heavy"
-    people: int = 1  # most people followed in each view; with more than one the patient is whose rays meet
+    people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
     choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
+    weights: Path | None = None  # of OpenPose's family (.onnx), the imported ones where not given; or torchvision's
+    min_score: float | None = None  # keypoint-rcnn: people whose box scores less are left out; 0.5 where not given
+    layout: str | None = None  # openpose, as all that follow: body-25 where not given, or coco-18
+    net_resolution: str | None = None  # size of its input, px: "-1x368" where not given; -1 by the picture's aspect
+    scale_number: int = 1  # sizes at which a picture is looked at; the answers are averaged
+    scale_gap: float | None = None  # how much smaller each is than the one before; 0.25 where not given
+    flip: bool = False  # look at the mirrored picture too
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None  # what the network takes, where its file does not tell
 
     def __post_init__(self) -> None:
         if self.people < 1:

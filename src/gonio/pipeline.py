@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from itertools import permutations
 from pathlib import Path
@@ -39,6 +39,7 @@ from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
+from gonio.detection.tracking import follow
 from gonio.errors import ConfigError, InputError
 from gonio.lifting import shipped
 from gonio.lifting.body_lifting import assumed_camera
@@ -47,7 +48,7 @@ from gonio.lifting.placing import parse_segment
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
-from gonio.patient import choose_patient, followed, in_words, inside
+from gonio.patient import Click, choose_patient, first_people, in_view, inside
 from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
@@ -58,6 +59,7 @@ PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
+CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
 SINGLE = (WORLD, LIFTING)
@@ -76,7 +78,7 @@ def silent(_label: str, _total: int | None) -> Iterator[Tick]:
 class Measurement(Mapping[str, PoseSequence]):
     """What was measured: a mapping from method to 3D sequence, all on the same times.
 
-    detections      camera -> everybody seen, on the common clock
+    detections      camera -> everybody seen, before anybody is followed, on the common clock
     views           camera -> the patient's 2D joints, on the common clock
     offsets_s       camera -> seconds added to the camera's own clock to come to the common one
     rig             the cameras that are calibrated, under the trial's names; None where there is none
@@ -151,15 +153,18 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
     clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
     times_s = common_times(list(clocks.values()))
+    people = _followed(detections, trial.detector.people)
+    clicks = {c.name: _click(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None}
     if trial.rig is not None and rig is None:
-        rig = _parallel_rig(trial, detections, times_s)
+        rig = _parallel_rig(trial, people, clicks, times_s)
 
-    chosen, words, choice_notes, doubts = choose_patient(rig, detections, times_s, trial.detector.choose)
-    views = {name: d.person(chosen[name], words[name]) for name, d in detections.items()}
-    worlds = {n: d.person_world(chosen[n], words[n]) for n, d in detections.items() if d.world_m is not None}
+    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks)
+    chosen, words = patient.chosen, patient.words
+    views = {name: d.person(chosen[name], words[name]) for name, d in people.items()}
+    worlds = {n: d.person_world(chosen[n], words[n]) for n, d in people.items() if d.world_m is not None}
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
     triangulations: dict[str, Triangulation] = {}
-    warnings = list(doubts)
+    warnings = list(patient.doubts)
     for method, cameras in wanted.items():
         if not method.startswith(SINGLE):
             assert rig is not None
@@ -185,7 +190,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         offsets_s=offsets_s,
         rig=rig,
         triangulations=triangulations,
-        notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *choice_notes),
+        notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *patient.history),
         warnings=tuple(warnings),
         assumptions=assumptions(trial.lifting, lifted),
     )
@@ -251,22 +256,40 @@ def triangulate_files(
     return measure(replace(trial, stereo=settings, methods=("multiview",)))
 
 
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """What `detect_video` found.
+
+    everybody  all people that the detector saw, before anybody is followed
+    people     the patient as number 0, and who else is asked for, followed over time
+    patient    the patient's joints
+    """
+
+    everybody: Detections
+    people: Detections
+    patient: PoseSequence
+
+
 def detect_video(
     path: Path,
-    detector: str,
+    settings: DetectorConfig,
     *,
-    people: int = 1,
-    choose: Literal["largest", "center"] = "largest",
     region_px: tuple[float, float, float, float] | None = None,
+    click_px: tuple[float, float] | None = None,
+    click_s: float | None = None,
     progress: Progress = silent,
-) -> tuple[Detections, PoseSequence]:
-    """Everybody found in one video, and the one who is chosen by the rule."""
-    camera = CameraConfig("video", video=path, region_px=region_px)
-    trial = Trial((camera,), detector=DetectorConfig(name=detector, people=people, choose=choose))
+) -> Detected:
+    """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
+    camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
+    trial = Trial((camera,), detector=settings)
     _check_files(trial)
-    (found,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
-    found = replace(found, frame_name=path.stem)
-    return found, found.person(followed(found, choose), in_words(found, choose))
+    (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
+    everybody = replace(everybody, frame_name=path.stem)
+    followed = _followed({"": everybody}, settings.people)[""]
+    click = None if click_px is None else _click(camera, everybody, 0.0)
+    chosen, words = in_view(followed, settings.choose, click)
+    people = first_people(followed, settings.people, chosen, settings.choose)
+    return Detected(everybody, people, followed.person(chosen, words))
 
 
 def read_person(
@@ -275,7 +298,8 @@ def read_person(
     """One person's joints; where the file holds the people of each frame, those of the largest one, who is followed."""
     item = formats.read(path, layout=layout, rate_hz=fps, image_size_px=size_px)
     if isinstance(item, Detections) and item.positions.shape[1]:
-        item = item.person(followed(item, "largest"), in_words(item, "largest"))
+        people = follow(item)
+        item = people.person(*in_view(people, "largest"))
     if not isinstance(item, PoseSequence):
         raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
     return item
@@ -375,18 +399,22 @@ def _fitted(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int, int]]
     return replace(calibration, cameras=tuple(cameras))
 
 
-def _parallel_rig(trial: Trial, detections: Mapping[str, Detections], times_s: FloatArray) -> Rig:
+def _parallel_rig(
+    trial: Trial, people: Mapping[str, Detections], clicks: Mapping[str, Click], times_s: FloatArray
+) -> Rig:
     """Two parallel cameras; which is the left one is seen from the disparity: it sees everything further right."""
     config = trial.rig
     assert config is not None and config.baseline_m is not None and config.focal_px is not None
-    (first, a), (second, b) = detections.items()
+    (first, a), (second, b) = people.items()
     if a.image_size_px != b.image_size_px and config.principal_point_px is None:
         raise InputError(
             f"{first} is {a.image_size_px[0]}x{a.image_size_px[1]} px and {second} {b.image_size_px[0]}x"
             f"{b.image_size_px[1]}: parallel cameras need images of one size, or principal_point_px"
         )
     rule = trial.detector.choose
-    one, two = (resample(d.person(followed(d, rule), "largest"), times_s).positions[..., 0] for d in (a, b))
+    one, two = (
+        resample(d.person(*in_view(d, rule, clicks.get(name))), times_s).positions[..., 0] for name, d in people.items()
+    )
     difference = one - two
     swapped = bool(np.isfinite(difference).any() and np.nanmedian(difference) < 0)
     names = (second, first) if swapped else (first, second)
@@ -457,16 +485,41 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
     return -camera.offset_s
 
 
+def _followed(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
+    """People followed over time in each view; left as they are where nobody saw, or asked for, more than one."""
+    if wanted <= 1 and all(everybody.positions.shape[1] <= 1 for everybody in detections.values()):
+        return detections
+    return {name: follow(everybody) for name, everybody in detections.items()}
+
+
+def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
+    """Where somebody clicked on the patient, on the clock of the detections."""
+    assert camera.click_px is not None
+    time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
+    return Click(*camera.click_px, time_s)
+
+
+def people_followed(trial: Trial) -> int:
+    """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
+    clicked = any(camera.click_px is not None for camera in trial.cameras)
+    return max(trial.detector.people, CLICKABLE if clicked else 1)
+
+
+def detector_of(
+    settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
+) -> detectors.Detector:
+    """The detector that a trial asks for. Raises `ConfigError` as `detectors.create` does."""
+    options = {option.name: getattr(settings, option.name) for option in fields(settings)}
+    return detectors.create(**options, region_px=region_px)
+
+
 def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side, one thread each."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
-    settings = trial.detector
-    workers = {
-        c.name: detectors.create(settings.name, people=settings.people, choose=settings.choose, region_px=c.region_px)
-        for c in cameras
-    }
+    settings = replace(trial.detector, people=people_followed(trial))
+    workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         assets.fetch(asset)
     total = sum(video.probe(c.file).n_frames or 0 for c in cameras)

@@ -30,9 +30,9 @@ from gonio.config import Trial, as_plain
 from gonio.core.files import check_writable, replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
-from gonio.detection import detector as detectors
+from gonio.detection.detector import SEE_EVERYBODY
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, Progress, read_person, silent, versions
+from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, people_followed, read_person, silent, versions
 from gonio.report import figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
@@ -200,8 +200,7 @@ def _inputs(trial: Trial) -> Iterator[Path]:
     yield from (recording.file for recording in trial.recordings)
     if trial.rig is not None and trial.rig.calibration is not None:
         yield trial.rig.calibration
-    if trial.lifting.weights is not None:
-        yield trial.lifting.weights
+    yield from (file for file in (trial.detector.weights, trial.lifting.weights) if file is not None)
 
 
 def _write_all(folder: Path, measurement: Measurement, result: StudyResult, progress: Progress) -> None:
@@ -342,7 +341,10 @@ def face_warnings(trial: Trial) -> tuple[str, ...]:
     """What must be known of blurred videos before they are shown to anybody."""
     if not trial.report.blur_faces:
         return ()
-    followed = "one person" if trial.detector.people == 1 else f"at most {trial.detector.people} people"
+    if trial.detector.name in SEE_EVERYBODY:
+        return ("faces are blurred of those alone whom the detector saw: look at every video before you share it",)
+    people = people_followed(trial)
+    followed = "one person" if people == 1 else f"at most {people} people"
     return (
         f"faces are blurred of those alone who were followed ({followed} in each view, detector.people): look at every "
         f"video and picture before you share it",
@@ -396,8 +398,10 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
-        needed = detectors.create(trial.detector.name).weights
+        needed = detector_of(trial.detector).weights
         weights = {name: assets.checksums(name) for name in needed}
+        if trial.detector.weights is not None:
+            weights["detector"] = {trial.detector.weights.name: assets.sha256_of(trial.detector.weights) or ""}
     if any(name.startswith(LIFTING) for name in measurement.sequences):
         file = one_camera.weights_file(trial.lifting)
         weights["lifting"] = {file.name: one_camera.checksum(file)}

@@ -10,7 +10,7 @@ from typing import Literal
 from gonio.config import CameraConfig, LiftingConfig, RecordingConfig, ReportConfig, RigConfig, Trial
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.errors import ConfigError, InputError
-from gonio.sources import formats
+from gonio.sources import formats, openpose_json
 
 
 def trial_from_files(
@@ -76,7 +76,7 @@ def _role(
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir():
-        return "keypoints"
+        return "recording" if openpose_json.holds_3d_alone(path) else "keypoints"
     if path.suffix.lower() not in {suffix for form in formats.FORMATS for suffix in form.suffixes}:
         return "video"
     item = formats.read(path, layout=layout, rate_hz=fps)

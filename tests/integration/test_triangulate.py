@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gonio as api
+from gonio.trials import trial_from_files
 
 
 def test_the_truth_comes_back(recorded, scene, run):
@@ -34,6 +35,27 @@ def test_the_order_of_the_cameras_does_not_matter(recorded, scene, run):
     )
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(api.read(output).positions, scene.truth.positions, atol=1e-4)
+
+
+def test_3d_joints_as_openpose_writes_them(recorded, scene, run):
+    """`pose_keypoints_3d` in a folder of JSON files, for scripts that read them there."""
+    folders = [recorded / f"{name}_json" for name in scene.views]
+    output = recorded / "joints_json"
+    done = run(
+        "triangulate", "--rig", recorded / "Calib.toml", "--layout", "body-25", "--fps", 30, *folders, "-o", output
+    )
+    assert done.returncode == 0, done.stderr
+    files = sorted(output.iterdir())
+    assert len(files) == len(scene.truth)
+    (person,) = json.loads(files[7].read_text())["people"]
+    np.testing.assert_allclose(
+        np.reshape(person["pose_keypoints_3d"], (25, 4)), np.c_[scene.truth.positions[7], np.ones(25)], atol=1e-4
+    )
+    back = api.read(output, layout="body-25", rate_hz=30.0)
+    np.testing.assert_allclose(back.positions, scene.truth.positions, atol=1e-4)
+    trial = trial_from_files([*folders, output], calibration=recorded / "Calib.toml", layout="body-25", fps=30.0)
+    assert len(trial.cameras) == 4
+    assert [recording.name for recording in trial.recordings] == ["joints"]  # 3D joints are a recording, not a view
 
 
 @pytest.mark.parametrize("refine", ["reprojection", "none"])

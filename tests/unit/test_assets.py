@@ -84,6 +84,7 @@ def test_the_catalogue_names_licence_source_checksum_and_a_second_way_for_every_
         "blazepose-lite",
         "blazepose-detector",
         "demo-balancing",
+        "two-people",
     ]
     for name, asset in assets.CATALOGUE.items():
         assert asset.name == name

@@ -44,13 +44,14 @@ def test_python_names_exist():
 
 
 def commands() -> list[str]:
-    """Every command line of the README, the tutorial and the page on training that works on files."""
+    """Every command line of the README, the tutorial, docs/training.md and docs/coming-from.md that works on files."""
     lines = [
         line.partition("#")[0].strip()
         for page in ("README.md", "docs/tutorial.md", "docs/training.md")
         for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
         if line.startswith("    gonio ")
     ]
+    lines += re.findall(r"`(gonio [^`]+)`", (ROOT / "docs/coming-from.md").read_text(encoding="utf-8"))
     return sorted({line for line in lines if "--help" not in line} - {"gonio demo", "gonio assets fetch"})
 
 

@@ -447,6 +447,29 @@ class Detections:
         """(time,) how many people were seen."""
         return np.asarray(self.present.sum(axis=1), dtype=np.int64)
 
+    def arranged(self, numbers: ArrayLike, step: str | None = None) -> Detections:
+        """Other people, or the same in another order: `numbers` (time, place) is who stands at each place of each
+        frame, -1 where nobody; `step` is appended to the history."""
+        pick = np.asarray(numbers)
+        there, frames = pick >= 0, np.arange(len(self))[:, None]
+
+        def picked(values: NDArray[Any], absent: float) -> NDArray[Any]:
+            new = np.full((*pick.shape, *values.shape[2:]), absent, dtype=values.dtype)
+            if there.any():
+                new[there] = values[frames, pick][there]
+            return new
+
+        return replace(
+            self,
+            positions=picked(self.positions, np.nan),
+            confidence=picked(self.confidence, 0.0),
+            status=picked(self.status, Status.MISSING),
+            boxes_px=None if self.boxes_px is None else picked(self.boxes_px, np.nan),
+            scores=None if self.scores is None else picked(self.scores, 0.0),
+            world_m=None if self.world_m is None else picked(self.world_m, np.nan),
+            history=(*self.history, step) if step else self.history,
+        )
+
     def person(self, chosen: ArrayLike, step: str) -> PoseSequence:
         """The sequence of one person: `chosen` (time,) is the person's number in each frame, -1 where absent."""
         pick = np.asarray(chosen)

@@ -239,6 +239,16 @@ def square_round(x1: float, y1: float, x2: float, y2: float) -> Region:
     return Region(np.array([(x1 + x2) / 2, (y1 + y2) / 2]), float(max(x2 - x1, y2 - y1)))
 
 
+def closer_squares(width: int, height: int) -> list[Region]:
+    """Squares as wide as the picture's shorter side, that overlap by half or more along the longer one. People side by
+    side, whom the person network takes for one in the whole picture, are told apart in them."""
+    side, longer = min(width, height), max(width, height)
+    n = 1 if side == longer else int(np.ceil(2 * (longer - side) / side)) + 1
+    starts = np.linspace(0, longer - side, n) - 0.5
+    corners = [(start, -0.5) if width > height else (-0.5, start) for start in starts]
+    return [square_round(x, y, x + side, y + side) for x, y in corners]
+
+
 def find_people(image: Image, square: Region, networks: Networks) -> list[Region]:
     """The regions of all people that the person network sees in an upright square of the picture."""
     picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32) / 127.5 - 1.0
@@ -429,22 +439,23 @@ class BlazePose:
     def _search(self, image: Image, networks: Networks, seen: dict[int, Person]) -> None:
         """Fill `seen` up to the number wanted with the people that the person network finds, in order of choice."""
         height, width = image.shape[:2]
-        squares = [square_round(-0.5, -0.5, width - 0.5, height - 0.5)]
+        whole = [square_round(-0.5, -0.5, width - 0.5, height - 0.5)]
         if self.region_px is not None:  # looked at closely too: people small in the picture are found only so
-            squares.append(square_round(*self.region_px))
-        found = [region for square in squares for region in find_people(image, square, networks)]
-        center = squares[0].center_px
+            whole.append(square_round(*self.region_px))
+        center = whole[0].center_px
         order: dict[Choice, Callable[[Region], float]] = {
             "largest": lambda region: -region.side_px,
             "center": lambda region: float(np.hypot(*(region.center_px - center))),
         }
-        for region in sorted(found, key=order[self.choose]):
-            if len(seen) == self.people:
-                return
-            if any(same_person(region, other.next_region) for other in seen.values()):
-                continue
-            free = next(number for number in range(self.people) if number not in seen)
-            self._admit(find_landmarks(image, region, networks), seen, free)
+        for squares in (closer_squares(width, height), whole) if self.people > 1 else (whole,):
+            found = [region for square in squares for region in find_people(image, square, networks)]
+            for region in sorted(found, key=order[self.choose]):
+                if len(seen) == self.people:
+                    return
+                if any(same_person(region, other.next_region) for other in seen.values()):
+                    continue
+                free = next(number for number in range(self.people) if number not in seen)
+                self._admit(find_landmarks(image, region, networks), seen, free)
 
     def _account(self, seen_by_frame: Sequence[dict[int, Person]], searches: int, losses: int) -> str:
         """What was found and what was not, for the history."""

@@ -2,7 +2,9 @@
 
 A zip of numpy arrays. The first, `gonio_archive`, is the version of this format; `metadata` is a JSON text with what
 is not an array; `0/positions`, `0/times_s`, ... are the arrays of the first item. An archive holds one `PoseSequence`,
-several people (a dict of them), or `Detections`. Nothing is pickled and nothing in a file is executed.
+several people (a dict of them), or `Detections`. Nothing of gonio's is pickled and nothing in a file is executed.
+Another program's arrays may lie beside it under their own names; the text is then called `gonio_metadata`, and they are
+not read here.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from gonio.sources.reading import NUMPY_ERRORS, naming, reason
 
 VERSION = 1
 _FIRST_ENTRY = b"gonio_archive.npy"
+_TEXT, _SHARED = "metadata", "gonio_metadata"  # what is not an array; alone, and beside another program's arrays
 _ARRAYS = {
     PoseSequence: ("positions", "times_s", "confidence", "status", "covariance"),
     Detections: ("positions", "times_s", "confidence", "status", "boxes_px", "scores", "world_m"),
@@ -50,13 +53,15 @@ def read(path: Path) -> Item:
         raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
-            arrays = {name: npz[name] for name in npz.files}
+            text = _SHARED if _SHARED in npz.files else _TEXT
+            own = [name for name in npz.files if name in ("gonio_archive", text) or name.partition("/")[0].isdigit()]
+            arrays = {name: npz[name] for name in own}
         version = int(arrays["gonio_archive"])
         if version > VERSION:
             raise InputError(
                 f"{path}: archive version {version}; this gonio reads up to {VERSION}: install a newer one"
             )
-        metadata = json.loads(str(arrays["metadata"]))
+        metadata = json.loads(str(arrays[text]))
         with naming(path):
             items = [_item(description, arrays, i) for i, description in enumerate(metadata["items"])]
         names = metadata["people"]
@@ -69,8 +74,14 @@ def read(path: Path) -> Item:
         raise InputError(f"{path}: the archive is damaged or cut ({reason(error)}); write it again") from None
 
 
-def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+def write(
+    item: PoseSequence | Detections | Mapping[str, PoseSequence],
+    path: Path,
+    beside: Mapping[str, NDArray[Any]] | None = None,
+) -> tuple[str, ...]:
     """Writes everything; nothing is ever lost, so the returned tuple is empty.
+
+    beside  arrays of another program's, which finds them under these names; compressed as its own files are
 
     Raises `InputError` where there is nobody in the mapping.
     """
@@ -84,7 +95,7 @@ def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Pa
     }
     arrays: dict[str, NDArray[Any]] = {
         "gonio_archive": np.array(VERSION),
-        "metadata": np.array(json.dumps(metadata)),
+        _SHARED if beside else _TEXT: np.array(json.dumps(metadata)),
     }
     for i, each in enumerate(items):
         for name in _ARRAYS[type(each)]:
@@ -92,7 +103,10 @@ def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Pa
             if value is not None:
                 arrays[f"{i}/{name}"] = value
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        if beside:
+            np.savez_compressed(stream, allow_pickle=True, **arrays, **beside)
+        else:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
     return ()
 
 

@@ -54,9 +54,8 @@ FORMATS: tuple[Format, ...] = (
         "OpenPose JSON",
         (),
         "openpose_json",
-        "a folder with one .json file a frame: 2D keypoints, several people",
-        ("layout", "rate_hz", "image_size_px"),
-        holds=(2,),
+        "a folder with one .json file a frame: 2D keypoints of several people, or 3D joints of one",
+        ("layout", "rate_hz", "image_size_px", "unit"),
     ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
@@ -82,6 +81,8 @@ FORMATS: tuple[Format, ...] = (
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
+_VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
+_SEVERAL = ("archive", "openpose_json")  # these hold detections
 _ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 
 
@@ -162,7 +163,10 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     """
     form = _target(Path(path))
     if several and form.module not in ("archive", "openpose_json", "videopose3d_npz"):
-        raise InputError(f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON")
+        raise InputError(
+            f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON, "
+            f"or one alone with --people 1"
+        )
     if dimensions not in form.holds:
         fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
         folder = " or a folder for OpenPose's JSON" if dimensions in _OPENPOSE.holds else ""
@@ -172,15 +176,26 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
 def write(item: Item, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
-    A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive.
+    A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive;
+    that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too (`for_videopose3d`).
     Raises `InputError` where the ending is unknown or the format cannot hold the item.
     """
     path = Path(path)
     form = _target(path)
+    if for_videopose3d(item, path):
+        whole: tuple[str, ...] = _VIDEOPOSE3D.load().write_detections(item, path)
+        return whole
+    if isinstance(item, Detections) and item.positions.shape[1] == 1 and form.module not in _SEVERAL:
+        item = item.person(np.where(item.present[:, 0], 0, -1), "the only person of each frame")
     if isinstance(item, dict) and form.module not in ("archive", "videopose3d_npz"):
         raise InputError(f"{path}: a {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
     lost: tuple[str, ...] = form.load().write(item, path)
     return lost
+
+
+def for_videopose3d(item: Item, path: Path) -> bool:
+    """Whether what is written is gonio's archive and a file that VideoPose3D's prepare script takes, in one."""
+    return _target(Path(path)).module == "archive" and bool(_VIDEOPOSE3D.load().holds_everything(item))
 
 
 def _target(path: Path) -> Format:

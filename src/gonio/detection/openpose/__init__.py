@@ -1,0 +1,1 @@
+"""OpenPose: every person in a picture, from part heatmaps and part affinity fields."""

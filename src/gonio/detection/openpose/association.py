@@ -1,0 +1,247 @@
+"""From heatmaps and part affinity fields to people: OpenPose's part association.
+
+Z. Cao, T. Simon, S.-E. Wei, Y. Sheikh, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", CVPR
+2017; Z. Cao, G. Hidalgo, T. Simon, S.-E. Wei, Y. Sheikh, "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part
+Affinity Fields", IEEE TPAMI 43(1), 2021; there "Multi-Person Parsing Using PAFs". In four steps:
+
+1. Parts: the peaks of the enlarged heatmaps (`peaks`).
+2. Limbs: for every pair of candidates of a limb's two parts the field is sampled along the line between them. The score
+   is the mean of its component along the line.
+3. For each limb on its own, pairs are accepted greedily, the best first, each candidate once.
+4. People: every candidate begins as a person of its own. The accepted pairs of all limbs, the best first, join the
+   people at their two ends, unless both have the same part: then the pair contradicts better ones, and is dropped.
+
+All pairs of all limbs are scored at once, and the maps are enlarged only where they are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonio.core.arrays import FloatArray, frozen
+from gonio.detection.openpose.enlarging import Float32Array, IndexArray, sampled
+from gonio.detection.openpose.layouts import PartLayout
+from gonio.detection.openpose.peaks import Peaks, find_peaks
+from gonio.errors import InputError
+
+FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
+_PROBES = (0.5, 0.25, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
+_PAIRS_AT_ONCE = 200_000
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What counts; in brackets OpenPose's names. The values are those of its default, for a network of stride 8.
+
+    peak          lowest value of a heatmap at a part (nms_threshold)
+    sample        what the field's component along a limb must exceed for a sample to count (connect_inter_threshold)
+    share         of the samples of a limb, how many must count (connect_inter_min_above_threshold)
+    parts         fewest parts of a person (connect_min_subset_cnt)
+    person_score  lowest score of a person, divided by its parts (connect_min_subset_score)
+    """
+
+    peak: float = 0.05
+    sample: float = 0.05
+    share: float = 0.95
+    parts: int = 3
+    person_score: float = 0.4
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people of one picture, the one with the highest sum of scores first.
+
+    keypoints  (person, part, 3)  x, y in pixels of the network's input, (0, 0) being the centre of its top left pixel,
+                                  and the heatmap's value there; NaN, NaN, 0 where a part is missing
+    scores     (person,)          scores of its parts and limbs, divided by the number of its parts; feet do not count.
+                                  From 0.4 to about 2, because a person has about as many limbs as parts
+    """
+
+    keypoints: FloatArray
+    scores: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keypoints", frozen(self.keypoints))
+        object.__setattr__(self, "scores", frozen(self.scores))
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+
+def associate(
+    heatmaps: ArrayLike,
+    pafs: ArrayLike,
+    layout: PartLayout,
+    *,
+    stride: int = 8,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+) -> People:
+    """The people in one picture.
+
+    heatmaps  (layout.n_heatmaps, row, column), the last one the background
+    pafs      (layout.n_pafs, row, column)
+    stride    pixels of the network's input for each cell of the maps
+
+    Raises `InputError` where a map has another shape or holds a value that is not finite.
+    """
+    parts = _checked(heatmaps, "heatmaps", layout.n_heatmaps, layout)[:-1]
+    fields = _checked(pafs, "part affinity fields", layout.n_pafs, layout)
+    if parts.shape[1:] != fields.shape[1:]:
+        raise InputError(
+            f"heatmaps are {parts.shape[1:]} cells, part affinity fields {fields.shape[1:]}; must be equal"
+        )
+    if stride < 1:
+        raise InputError(f"stride is {stride}; a cell of the maps stands for at least 1 pixel")
+    peaks = find_peaks(parts, stride, thresholds.peak)
+    vectors = np.ascontiguousarray(np.moveaxis(fields[np.array(layout.paf_channels)], 1, -1))
+    limbs = [
+        limb
+        for pairs in _all_pairs(peaks, layout)
+        for limb in _accepted(_scored(pairs, peaks, vectors, stride, thresholds))
+    ]
+    return _people(peaks, limbs, layout, thresholds)
+
+
+def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> Float32Array:
+    array = np.ascontiguousarray(maps, dtype=np.float32)
+    if array.ndim != 3 or array.shape[0] != channels or 0 in array.shape:
+        raise InputError(
+            f"{name} have shape {array.shape}; {layout.skeleton.name} needs ({channels}, rows, columns): "
+            "is this the output of another network?"
+        )
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} hold values that are not finite: the network's weights or its input are damaged")
+    return array
+
+
+class _Pairs(NamedTuple):
+    """Candidates for limbs: which limb, from which peak to which, and its score. Each (pair,)."""
+
+    limb: IndexArray
+    start: IndexArray
+    end: IndexArray
+    score: NDArray[np.float64]
+
+    def where(self, kept: NDArray[np.bool_] | IndexArray) -> _Pairs:
+        return _Pairs(self.limb[kept], self.start[kept], self.end[kept], self.score[kept])
+
+
+class _Limb(NamedTuple):
+    """An accepted pair of peaks."""
+
+    start: int
+    end: int
+    score: float
+
+
+def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
+    """Every candidate of a limb's first part with every one of its second: of all limbs at once, or of some where noise
+    makes very many."""
+    first = np.searchsorted(peaks.part, np.arange(layout.n_parts + 1))
+    of_part = [np.arange(begin, end) for begin, end in pairwise(first)]
+    limbs, starts, ends = [], [], []
+    gathered = 0
+    for limb, (a, b) in enumerate(layout.limbs):
+        starts.append(np.repeat(of_part[a], len(of_part[b])))
+        ends.append(np.tile(of_part[b], len(of_part[a])))
+        limbs.append(np.full(len(ends[-1]), limb))
+        gathered += len(ends[-1])
+        if gathered > _PAIRS_AT_ONCE or limb == len(layout.limbs) - 1:
+            yield _Pairs(np.concatenate(limbs), np.concatenate(starts), np.concatenate(ends), np.zeros(gathered))
+            limbs, starts, ends = [], [], []
+            gathered = 0
+
+
+def _scored(pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limits: Thresholds) -> _Pairs:
+    """The pairs enough of whose samples count, with their scores. `fields` are (limb, row, column, 2).
+
+    A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of so many equal pieces, so
+    that none lies on the limb's very end, where a field of whole cells begins to fade.
+    """
+    line = peaks.xy_px[pairs.end] - peaks.xy_px[pairs.start]
+    longer = np.abs(line).max(axis=1)
+    pairs, line, longer = pairs.where(longer > 0), line[longer > 0], longer[longer > 0]
+    unit = line / np.linalg.norm(line, axis=1, keepdims=True)
+    n_samples = np.rint(np.sqrt(5 * longer)).clip(FEWEST_SAMPLES, MOST_SAMPLES).astype(np.intp)
+    last_px = np.array(fields.shape[2:0:-1]) * stride - 1
+
+    def counting(pair: IndexArray, sample: IndexArray) -> NDArray[np.float64]:
+        """The field's component along the line at these samples of these pairs; 0 where it does not count."""
+        share = (sample + 0.5) / n_samples[pair]
+        place_px = peaks.xy_px[pairs.start[pair]] + share[:, None] * line[pair]
+        pixel = np.floor(place_px + 0.5).astype(np.intp).clip(0, last_px)
+        vectors = sampled(fields, stride, pairs.limb[pair], pixel[:, 0], pixel[:, 1])
+        component = (vectors * unit[pair]).sum(axis=1)
+        return np.where(component > limits.sample, component, 0.0)
+
+    left = np.arange(len(n_samples))
+    counted = n_samples.copy()  # at best
+    for probe in _PROBES:
+        counted[left] -= counting(left, (probe * n_samples[left]).astype(np.intp)) == 0
+        left = left[counted[left] / n_samples[left] >= limits.share]
+
+    pair = np.repeat(left, n_samples[left])
+    sample = np.concatenate([np.arange(n) for n in n_samples[left]]) if len(left) else left
+    component = counting(pair, sample)
+    counted = np.bincount(pair[component > 0], minlength=len(n_samples))
+    total = np.bincount(pair, component, minlength=len(n_samples))
+    enough = (counted > 0) & (counted / n_samples >= limits.share)
+    return pairs.where(enough)._replace(score=total[enough] / counted[enough])
+
+
+def _accepted(pairs: _Pairs) -> Iterator[_Limb]:
+    """For each limb the best pair, then the best of the others, and so on, each peak once; equals in order of peaks."""
+    order = np.lexsort((pairs.end, pairs.start, -pairs.score, pairs.limb))
+    starts: set[tuple[int, int]] = set()
+    ends: set[tuple[int, int]] = set()
+    for limb, start, end, score in zip(*(column.tolist() for column in pairs.where(order)), strict=True):
+        if (limb, start) not in starts and (limb, end) not in ends:
+            starts.add((limb, start))
+            ends.add((limb, end))
+            yield _Limb(start, end, score)
+
+
+def _people(peaks: Peaks, limbs: list[_Limb], layout: PartLayout, thresholds: Thresholds) -> People:
+    """Peaks joined by limbs, the best limb first; then those who are complete and sure enough."""
+    part = peaks.part.tolist()
+    owner: list[dict[int, int]] = [{part[peak]: peak} for peak in range(len(peaks))]  # of each peak: part to peak
+    joined: list[_Limb] = []
+    for limb in sorted(limbs, key=lambda limb: -limb.score):
+        one, other = owner[limb.start], owner[limb.end]
+        if one is not other:
+            if one.keys() & other.keys():
+                continue
+            one.update(other)
+            for peak in other.values():
+                owner[peak] = one
+        joined.append(limb)
+
+    total = {id(person): 0.0 for person in owner}
+    for peak, person in enumerate(owner):
+        if part[peak] not in layout.feet:
+            total[id(person)] += float(peaks.score[peak])
+    for limb in joined:
+        if part[limb.start] not in layout.feet and part[limb.end] not in layout.feet:
+            total[id(owner[limb.start])] += limb.score
+
+    keypoints, scores = [], []
+    everyone = {id(person): person for person in owner}
+    for who, person in sorted(everyone.items(), key=lambda item: -total[item[0]]):
+        count = sum(p not in layout.feet for p in person)
+        if count < thresholds.parts or total[who] / count < thresholds.person_score:
+            continue
+        own = np.full((layout.n_parts, 3), [np.nan, np.nan, 0.0])
+        chosen = list(person.values())
+        own[list(person)] = np.column_stack([peaks.xy_px[chosen], peaks.score[chosen]])
+        keypoints.append(own)
+        scores.append(total[who] / count)
+    return People(np.array(keypoints).reshape(-1, layout.n_parts, 3), np.array(scores))

@@ -1,0 +1,194 @@
+"""The detector: every person in every frame, by a network of OpenPose's family and part association."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio import assets
+from gonio.core.arrays import FloatArray
+from gonio.core.images import VideoFrame
+from gonio.core.sequence import Detections, Source
+from gonio.core.skeleton import Skeleton
+from gonio.detection.openpose.association import associate
+from gonio.detection.openpose.layouts import PartLayout
+from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
+from gonio.detection.openpose.runtime import Network, Pixels, load_network
+from gonio.errors import InputError
+
+HIGHEST_SCORE = 2.0
+"""About the score of a person whose parts and limbs are all certain; scores are given as shares of it."""
+
+
+@dataclass(frozen=True)
+class OpenPose:
+    """The detector (see `gonio.detection.detector.create` for the options).
+
+    file    the network; None: the user's own weights of the layout, imported into the cache
+    size    of the network's input
+    shares  scales at which a picture is looked at, the first of them 1
+    flip    look at the mirrored picture too
+    load    gives a network; for tests
+    """
+
+    layout: PartLayout
+    file: Path | None = None
+    size: NetSize = DEFAULT_SIZE
+    shares: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    pixels: Pixels | None = None
+    region_px: tuple[float, float, float, float] | None = None
+    load: Callable[[Path, PartLayout, Pixels | None], Network] = field(default=load_network, repr=False, compare=False)
+    name: str = "openpose"
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints of the layout."""
+        return self.layout.skeleton
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The imported network; none where the user names a file."""
+        return (f"openpose-{self.skeleton.name}",) if self.file is None else ()
+
+    @property
+    def source(self) -> Source:
+        """The layout, and the checksum of the weights: of the file that was imported, or of the network itself."""
+        if self.file is not None:
+            known = {self.file.name: assets.sha256_of(self.file) or "unknown"}
+        else:
+            known = assets.checksums(self.weights[0])
+        version = ", ".join(f"{file} sha256 {sha256}" for file, sha256 in known.items()) or "no weights imported"
+        return Source(method="openpose", model=self.skeleton.name, version=version)
+
+    def detect(
+        self,
+        frames: Iterable[VideoFrame],
+        *,
+        camera: str,
+        image_size_px: tuple[int, int],
+        on_frame: Callable[[], None] | None = None,
+    ) -> Detections:
+        """Everybody in every frame, the surest first; nobody is followed from frame to frame.
+
+        A person's score is OpenPose's, the sum over parts and limbs for each part, as a share of 2, at most 1; the box
+        is that of their joints. Raises `InputError` where a frame has another size or the network cannot be run,
+        `AssetError` where the weights are not in the cache and `MissingExtraError` where onnxruntime is not installed.
+        """
+        network = self.load(self.file or assets.imported(self.weights[0]), self.layout, self.pixels)
+        sizes = self._sizes(image_size_px, network)
+        times_s: list[float] = []
+        found: list[tuple[FloatArray, FloatArray]] = []
+        outside = 0
+        for frame in frames:
+            height, width = frame.image.shape[:2]
+            if (width, height) != tuple(image_size_px):
+                raise InputError(
+                    f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
+                    f"{image_size_px[1]}; cut the video where its size changes"
+                )
+            people, scores = self._people(frame.image, network, sizes)
+            wanted = self._wanted(people)
+            outside += int((~wanted).sum())
+            found.append((people[wanted], scores[wanted]))
+            times_s.append(frame.time_s)
+            if on_frame is not None:
+                on_frame()
+        history = [self._account(found, sizes)]
+        if self.region_px is not None:
+            history.append(f"{outside} people outside the region {self.region_px} left out")
+        return _assemble(found, times_s, self.skeleton, image_size_px, camera, self.source, history)
+
+    def _sizes(self, image_size_px: tuple[int, int], network: Network) -> tuple[NetSize, ...]:
+        """The input's size at every scale. Raises `InputError` where the network takes one other size alone."""
+        size = self.size.for_image(image_size_px)
+        sizes = tuple(size if share == 1 else size.scaled(share) for share in self.shares)
+        for each in sizes:
+            if network.size_px is not None and (each.width_px, each.height_px) != network.size_px:
+                raise InputError(
+                    f"{self.file}: takes pictures of {network.size_px[0]}x{network.size_px[1]} px only, not {each}; "
+                    f"give --net-resolution {network.size_px[0]}x{network.size_px[1]} and one scale"
+                )
+        return sizes
+
+    def _people(
+        self, image: NDArray[np.uint8], network: Network, sizes: Sequence[NetSize]
+    ) -> tuple[FloatArray, FloatArray]:
+        """The people of one picture: (person, joint, 3) x, y px and confidence, and (person,) scores."""
+        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+        answers = [self._maps(picture, network, size) for size in sizes]
+        maps = averaged(answers, network.stride)
+        split = self.layout.n_heatmaps
+        people = associate(maps[:split], maps[split:], self.layout, stride=network.stride)
+        keypoints = people.keypoints.copy()
+        keypoints[..., :2] /= answers[0][1]
+        return keypoints, np.minimum(people.scores / HIGHEST_SCORE, 1.0)
+
+    def _maps(self, picture: NDArray[np.uint8], network: Network, size: NetSize) -> tuple[Maps, float]:
+        """The network's answer at one scale, and the scale."""
+        entry, scale = placed(picture, size)
+        maps = network.run(entry)
+        if self.flip:
+            maps = (maps + mirrored(network.run(np.ascontiguousarray(entry[:, ::-1])), self.layout)) / np.float32(2)
+        return maps, scale
+
+    def _wanted(self, people: FloatArray) -> NDArray[np.bool_]:
+        """(person,) whether the mid-hip lies in the region; a person without both hips is outside."""
+        if self.region_px is None:
+            return np.ones(len(people), dtype=bool)
+        hips = [self.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
+        middle = people[:, hips, :2].mean(axis=1)
+        x1, y1, x2, y2 = self.region_px
+        return np.asarray(((middle >= (x1, y1)) & (middle <= (x2, y2))).all(axis=1))
+
+    def _account(self, found: Sequence[tuple[FloatArray, FloatArray]], sizes: Sequence[NetSize]) -> str:
+        """What was found, for the history."""
+        counts = [len(people) for people, _ in found]
+        inputs = ", ".join(map(str, sizes)) + (", and mirrored" if self.flip else "")
+        empty = counts.count(0)
+        return (
+            f"openpose {self.skeleton.name}: {sum(counts)} people in {len(counts)} frames, at most "
+            f"{max(counts, default=0)} at once; {empty} frames without anybody; network input {inputs}"
+        )
+
+
+def _assemble(
+    found: Sequence[tuple[FloatArray, FloatArray]],
+    times_s: Sequence[float],
+    skeleton: Skeleton,
+    image_size_px: tuple[int, int],
+    camera: str,
+    source: Source,
+    history: list[str],
+) -> Detections:
+    """Arrays from the people of each frame: NaN, and score 0, where there are fewer than the most."""
+    shape = (len(found), max((len(people) for people, _ in found), default=0))
+    keypoints = np.full((*shape, len(skeleton), 3), [np.nan, np.nan, 0.0])
+    scores = np.zeros(shape)
+    for time, (people, sums) in enumerate(found):
+        keypoints[time, : len(people)] = people
+        scores[time, : len(people)] = sums
+    positions, confidence = keypoints[..., :2], keypoints[..., 2]
+    above = confidence > 1
+    if above.any():
+        history.append(f"{int(above.sum())} confidences above 1 (up to {confidence.max():.4g}) clipped to 1")
+    there = ~np.isnan(positions).all(axis=(2, 3))
+    boxes = np.full((*shape, 4), np.nan)
+    boxes[there] = np.concatenate([np.nanmin(positions[there], axis=1), np.nanmax(positions[there], axis=1)], axis=1)
+    return Detections(
+        positions=positions,
+        confidence=np.clip(confidence, 0.0, 1.0),
+        times_s=np.array(times_s, dtype=float),
+        skeleton=skeleton,
+        image_size_px=image_size_px,
+        frame_name=camera,
+        boxes_px=boxes,
+        scores=scores,
+        source=source,
+        history=tuple(history),
+    )

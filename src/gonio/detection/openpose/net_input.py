@@ -1,0 +1,154 @@
+"""The pictures that a network is given, and its answers to several of them made one.
+
+A picture is scaled, its aspect kept, until it fits the size of the network's input, lies in that input's upper left
+corner and is black beyond. Pixel (0, 0) is the centre of the upper left one on both sides, so a place in the input,
+divided by the scale, is the place in the picture. The size is given as OpenPose's --net_resolution: width x height,
+multiples of 16, where one may be -1: then it is the multiple that comes nearest to the picture's aspect. "-1x368" is
+656x368 for a picture of 16:9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.detection.openpose.enlarging import cubic_weight
+from gonio.detection.openpose.layouts import PartLayout
+from gonio.errors import ConfigError, InputError
+
+MULTIPLE_PX = 16
+LARGEST_INPUT_PX = 1 << 24
+"""More pixels than this are a picture of an impossible aspect, or a slip of the pen."""
+
+Maps = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NetSize:
+    """Width and height of the network's input, px; -1: by the picture's aspect."""
+
+    width_px: int
+    height_px: int
+
+    def __str__(self) -> str:
+        return f"{self.width_px}x{self.height_px}"
+
+    def for_image(self, image_size_px: tuple[int, int]) -> NetSize:
+        """The size for pictures of (width, height). Raises `InputError` where it would be absurdly large."""
+        width, height = self.width_px, self.height_px
+        if width < 0:
+            width = _nearest_multiple(height * image_size_px[0] / image_size_px[1])
+        elif height < 0:
+            height = _nearest_multiple(width * image_size_px[1] / image_size_px[0])
+        if width * height > LARGEST_INPUT_PX:
+            raise InputError(
+                f"a picture of {image_size_px[0]}x{image_size_px[1]} px makes a network input of {width}x{height} px, "
+                f"which is too large; give both sides with --net-resolution, e.g. 656x368"
+            )
+        return NetSize(width, height)
+
+    def scaled(self, share: float) -> NetSize:
+        """The size of a smaller scale: multiples of 16 again, rounded down."""
+        sides = (max(int(side * share) // MULTIPLE_PX * MULTIPLE_PX, MULTIPLE_PX) for side in self._sides)
+        return NetSize(*sides)
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        return self.width_px, self.height_px
+
+
+DEFAULT_SIZE = NetSize(-1, 368)
+
+
+def net_size(text: str) -> NetSize:
+    """A size as text, such as "-1x368" or "656x368". Raises `ConfigError`."""
+    found = re.fullmatch(r"(-1|\d{1,5})x(-1|\d{1,5})", text.strip())
+    sides = [int(side) for side in found.groups()] if found else []
+    if sides == [-1, -1] or not sides or any(side != -1 and (side < 1 or side % MULTIPLE_PX) for side in sides):
+        raise ConfigError(
+            f"net resolution {text!r}: must be width x height, multiples of {MULTIPLE_PX}, one of which may be -1, "
+            f"e.g. -1x368"
+        )
+    return NetSize(*sides)
+
+
+def _nearest_multiple(side: float) -> int:
+    return max(round(side / MULTIPLE_PX), 1) * MULTIPLE_PX
+
+
+def shares(number: int, gap: float) -> tuple[float, ...]:
+    """The scales 1, 1 - gap, 1 - 2 gap, ... Raises `ConfigError` where the last is not above 0."""
+    if number < 1:
+        raise ConfigError(f"scale_number = {number}: there is at least one scale")
+    if not 0 < gap < 1 or 1 - gap * (number - 1) <= 0:
+        raise ConfigError(
+            f"scale_gap = {gap:g}: with {number} scales the smallest would be {1 - gap * (number - 1):g}; the gap lies "
+            f"in 0..1, and all scales above 0"
+        )
+    return tuple(1 - gap * i for i in range(number))
+
+
+def placed(image: NDArray[np.uint8], size: NetSize) -> tuple[NDArray[np.uint8], float]:
+    """A picture (height, width, 3) in an input of this size, and its scale: input px for each of its own.
+
+    Interpolated linearly where it shrinks and with cubics where it grows, as the published system does.
+    """
+    height, width = image.shape[:2]
+    scale = min((size.width_px - 1) / max(width - 1, 1), (size.height_px - 1) / max(height - 1, 1))
+    matrix = np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
+    how = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.warpAffine(image, matrix, (size.width_px, size.height_px), flags=how)), scale
+
+
+def mirrored(maps: Maps, layout: PartLayout) -> Maps:
+    """The maps of a mirrored picture as those of the picture: turned round, left and right exchanged.
+
+    maps  (channel, row, column): heatmaps, background, PAF, whose x components change their sign.
+    """
+    order = layout.skeleton.mirrored_order
+    channels = [*order, layout.n_parts]
+    sign = np.ones(layout.n_channels, np.float32)
+    fields = [0] * layout.n_pafs
+    for (start, end), (x, y) in zip(layout.limbs, layout.paf_channels, strict=True):
+        other = layout.paf_channels[layout.limbs.index((order[start], order[end]))]
+        fields[x], fields[y] = other
+        sign[layout.n_heatmaps + x] = -1
+    channels += [layout.n_heatmaps + field for field in fields]
+    return np.ascontiguousarray(maps[channels, :, ::-1] * sign[:, None, None])
+
+
+def averaged(answers: Sequence[tuple[Maps, float]], stride: int) -> Maps:
+    """The mean of the maps of several scales, on the cells of the first.
+
+    answers  (channel, row, column), and the scale of the picture that they belong to. The middle of a cell i lies at
+             pixel stride * i + (stride - 1) / 2 of that scale's input.
+    """
+    first, first_scale = answers[0]
+    total = first.astype(np.float64)
+    half = (stride - 1) / 2
+    for maps, scale in answers[1:]:
+        ratio = scale / first_scale
+        shift = (half * ratio - half) / stride
+        rows, columns = (
+            _resampling(ratio * np.arange(wanted) + shift, there)
+            for wanted, there in zip(first.shape[1:], maps.shape[1:], strict=True)
+        )
+        total += rows @ maps @ columns.T
+    return np.asarray(total / len(answers), dtype=np.float32)
+
+
+def _resampling(place: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """(place, cell) weights that give the values at places, counted in cells, by cubics; the outermost cells repeat."""
+    four = np.floor(place)[:, None] + np.arange(-1, 3)
+    weights = np.zeros((len(place), cells))
+    np.add.at(
+        weights,
+        (np.arange(len(place))[:, None], four.clip(0, cells - 1).astype(int)),
+        cubic_weight(place[:, None] - four),
+    )
+    return weights

@@ -1,0 +1,150 @@
+"""Networks of OpenPose's family as ONNX files, run by onnxruntime.
+
+What a file takes and gives is read from it, and from its answer to an empty picture: pictures as (1, height, width, 3)
+or (1, 3, height, width), maps with the channels first or last, heatmaps and fields as one
+output or as two. Colours are in the order blue, green, red. Values are
+0..255, or x / 256 - 0.5, which the files that gonio makes say of themselves; another file says nothing, so it must be
+told where it is not 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
+from gonio.detection.openpose.net_input import Maps
+from gonio.detection.openpose.onnx_export import PIXELS_KEY
+from gonio.errors import InputError, MissingExtraError
+
+Pixels = Literal["0..255", "-0.5..0.5"]
+
+_PROBE_PX = 64
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is ready to run.
+
+    stride   pixels of the input for each cell of the maps
+    size_px  (width, height) of the only input that it takes, None where any is taken
+    run      picture (height, width, 3) uint8, blue, green, red -> maps (channel, row, column)
+    """
+
+    stride: int
+    size_px: tuple[int, int] | None
+    run: Callable[[NDArray[np.uint8]], Maps]
+
+
+def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -> Network:
+    """Load a file. `pixels`: the values that it takes; None: what the file says, else 0..255.
+
+    Raises `MissingExtraError` where onnxruntime is not installed, and `InputError` where the file cannot be run, does
+    not take pictures, or gives another number of channels than the layout has.
+    """
+    session = _session(path)
+    entries = session.get_inputs()
+    if len(entries) != 1 or not _takes_pictures(entries[0]):
+        told = ", ".join(f"{each.name} {each.shape} {each.type}" for each in entries) or "nothing"
+        raise InputError(f"{path}: takes {told}; a network of OpenPose takes one picture of three colours")
+    entry = entries[0]
+    channels_last = entry.shape[3] == 3
+    sides = entry.shape[1:3] if channels_last else entry.shape[2:]
+    fixed = all(isinstance(side, int) and side > 0 for side in sides)
+    size_px = (int(sides[1]), int(sides[0])) if fixed else None
+    if pixels is None:
+        pixels = _said(path, session.get_modelmeta().custom_metadata_map.get(PIXELS_KEY, "0..255"))
+
+    def answers(picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        values = picture.astype(np.float32)
+        if pixels == "-0.5..0.5":
+            values = values / np.float32(256) - np.float32(0.5)
+        if not channels_last:
+            values = np.ascontiguousarray(values.transpose(2, 0, 1))
+        try:
+            return list(session.run(None, {entry.name: values[None]}))
+        except Exception as error:  # noqa: BLE001 - onnxruntime has no base class of its own to name without importing it
+            raise InputError(
+                f"{path}: cannot be run on a picture of {picture.shape[1]}x{picture.shape[0]} px ({_first_line(error)})"
+            ) from None
+
+    width, height = size_px or (_PROBE_PX, _PROBE_PX)
+    found = answers(np.zeros((height, width, 3), np.uint8))
+    places = _places(path, [each.shape for each in found], layout)
+    first, first_axis = places[0]
+    rows = found[first].shape[2 if first_axis == 1 else 1]
+
+    def run(picture: NDArray[np.uint8]) -> Maps:
+        values = answers(picture)
+        maps = [values[output][0] if axis == 1 else values[output][0].transpose(2, 0, 1) for output, axis in places]
+        return np.concatenate(maps).astype(np.float32, copy=False)
+
+    return Network(max(height // rows, 1), size_px, run)
+
+
+def _takes_pictures(entry: Any) -> bool:
+    return entry.type == "tensor(float)" and len(entry.shape) == 4 and 3 in (entry.shape[1], entry.shape[3])
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("--detector openpose needs onnxruntime: pip install 'gonio[onnx]'") from None
+    if path.suffix.lower() == ".caffemodel":
+        raise InputError(f"{path}: is Caffe's; import it once: gonio assets import openpose {path.name}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the network as an .onnx file")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001
+        raise InputError(f"{path}: onnxruntime cannot load it ({_first_line(error)}); is it an .onnx file?") from None
+
+
+def _said(path: Path, value: str) -> Pixels:
+    for known in get_args(Pixels):
+        if value == known:
+            return known  # type: ignore[no-any-return]
+    raise InputError(f"{path}: says that it takes values {value!r}; known are {' and '.join(get_args(Pixels))}")
+
+
+def _places(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout) -> list[tuple[int, Literal[1, 3]]]:
+    """Which output holds the maps, and the axis of its channels; or which hold the heatmaps and which the fields. The
+    last ones where several could: they are those of the last stage.
+    """
+    for wanted in ((layout.n_channels,), (layout.n_heatmaps, layout.n_pafs)):
+        places = [place for channels in wanted if (place := _last_with(channels, shapes)) is not None]
+        if len(places) == len(wanted):
+            return places
+    told = " and ".join("x".join(map(str, shape)) for shape in shapes)
+    fitting = [
+        name
+        for name, other in PART_LAYOUTS.items()
+        for shape in shapes
+        if other.n_channels in (*shape[1:2], *shape[3:4])
+    ]
+    hint = f"that is {fitting[0]}: declare --layout {fitting[0]}" if fitting else "it is another kind of network"
+    raise InputError(
+        f"{path}: gives {told}, and {layout.skeleton.name} needs {layout.n_channels} channels "
+        f"({layout.n_heatmaps} heatmaps, {layout.n_pafs} of part affinity fields); {hint}"
+    )
+
+
+def _last_with(channels: int, shapes: list[tuple[int, ...]]) -> tuple[int, Literal[1, 3]] | None:
+    for index in reversed(range(len(shapes))):
+        shape = shapes[index]
+        if len(shape) == 4 and shape[0] == 1 and channels in (shape[1], shape[3]):
+            return index, 1 if shape[1] == channels else 3
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,162 @@
+"""`gonio detect --detector openpose` with a network that sees one person in every picture; `gonio assets import`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import gonio as api
+from gonio.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
+from gonio.core.skeleton import BODY_25, COCO_18
+from gonio.detection.openpose.layouts import COCO_18_PARTS
+
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
+
+from painted import draw, standing
+
+SIZE = (160, 128)
+PERSON = standing(80.0, 66.0, 100.0)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    """walk.mp4: ten grey frames of 160 x 128 px, and seeing.onnx, which sees the person in every picture."""
+    folder = tmp_path_factory.mktemp("openpose")
+    with av.open(str(folder / "walk.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((128, 160, 3), 90, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    joints = PERSON[[BODY_25.index(joint) for joint in COCO_18.joints]]
+    maps = draw([joints], COCO_18_PARTS, SIZE)[None]
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("ReduceMean", ["cells"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["mean", "mean"], ["nothing"]),
+        helper.make_node("Add", ["maps", "nothing"], ["answer"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "seeing",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, SIZE[1], SIZE[0]])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 57, SIZE[1] // 8, SIZE[0] // 8])],
+        [onnx.numpy_helper.from_array(maps, "maps")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (folder / "seeing.onnx").write_bytes(model.SerializeToString())
+    return folder
+
+
+OPTIONS = ("--detector", "openpose", "--layout", "coco-18", "--net-resolution", "160x128")
+
+
+def test_detect_writes_what_scripts_for_openpose_read(film, tmp_path, run):
+    output = tmp_path / "walk_json"
+    done = run("detect", film / "walk.mp4", *OPTIONS, "--weights", film / "seeing.onnx", "-o", output)
+    assert done.returncode == 0, done.stderr
+    files = sorted(path.name for path in output.iterdir())
+    assert files == [f"walk_{frame:012d}_keypoints.json" for frame in range(10)]
+    content = json.loads((output / files[3]).read_text())
+    assert list(content) == ["version", "people"]
+    assert content["version"] == 1.3
+    (person,) = content["people"]
+    assert person["person_id"] == [-1]
+    assert all(value == [] for key, value in person.items() if key not in ("person_id", "pose_keypoints_2d"))
+    found = np.reshape(person["pose_keypoints_2d"], (18, 3))
+    wanted = PERSON[[BODY_25.index(joint) for joint in COCO_18.joints]]
+    assert np.abs(found[:, :2] - wanted).mean() < 1.0
+    assert (found[:, 2] > 0.5).all()
+    provenance = json.loads((tmp_path / "walk_json.provenance.json").read_text())
+    assert provenance["options"]["net_resolution"] == "160x128"
+    assert any(step.startswith("openpose coco-18: 10 people in 10 frames") for step in provenance["steps"])
+    back = api.read(output, rate_hz=10.0)
+    np.testing.assert_array_equal(back.positions[3], found[:, :2])
+
+
+def test_a_trial_with_openpose(film, shipped_weights, tmp_path):
+    from gonio.pipeline import evaluate, measure
+    from gonio.results import write_results
+
+    options = DetectorConfig(
+        "openpose", weights=film / "seeing.onnx", layout="coco-18", net_resolution="160x128", flip=False
+    )
+    camera = CameraConfig("cam", video=film / "walk.mp4")
+    trial = Trial((camera,), detector=options, methods=("lifting",), lifting=LiftingConfig(height_m=1.7))
+    measurement = measure(trial)
+    assert measurement.detections["cam"].skeleton is COCO_18
+    assert measurement.views["cam"].valid.all()
+    assert "lifting-cam" in measurement
+    write_results(tmp_path / "results", measurement, evaluate(measurement))
+    provenance = json.loads((tmp_path / "results" / "provenance.json").read_text())
+    assert provenance["configuration"]["detector"]["layout"] == "coco-18"
+    assert len(provenance["weights_sha256"]["detector"]["seeing.onnx"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--detector", "openpose"), "gonio assets import openpose pose_iter_584000.caffemodel"),
+        ((*OPTIONS[:2], "--weights", "seeing.onnx"), "that is coco-18: declare --layout coco-18"),
+        ((*OPTIONS[:4], "--weights", "seeing.onnx"), "takes pictures of 160x128 px only, not 464x368"),
+        ((*OPTIONS, "--weights", "walk.mp4"), "walk.mp4: onnxruntime cannot load it"),
+        (("--detector", "blazepose-lite", "--flip"), "flip belongs to the detector openpose"),
+    ],
+)
+def test_what_is_wrong_is_one_line(film, tmp_path, run, arguments, words):
+    done = run("detect", "walk.mp4", *arguments, "-o", tmp_path / "j", cwd=film, GONIO_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "j").exists()
+
+
+def test_weights_are_imported_listed_and_refused(tmp_path, run):
+    (tmp_path / "page.caffemodel").write_text("<html>not found</html>")
+    cache = {"GONIO_CACHE": str(tmp_path / "cache")}
+    done = run("assets", "import", "openpose", tmp_path / "page.caffemodel", **cache)
+    assert done.returncode == 2
+    assert "page.caffemodel: is text" in done.stderr
+    done = run("assets", "import", "blazepose", **cache)
+    assert (done.returncode, "weights are imported of openpose, not blazepose" in done.stderr) == (2, True)
+    done = run("assets", "import", "openpose", **cache)
+    assert (done.returncode, "name the file too" in done.stderr) == (2, True)
+    done = run("assets", "list", "openpose-body-25", **cache)
+    assert done.returncode == 0
+    assert "not imported" in done.stdout
+    assert "non-commercial" in done.stdout
+    assert len(done.stdout.splitlines()) == 2
+    done = run("assets", "fetch", "openpose-body-25", **cache)
+    assert (done.returncode, "import your own file" in done.stderr) == (2, True)
+
+
+def test_an_import_says_where_it_went(tmp_path, monkeypatch, capsys):
+    from caffe_files import caffemodel
+
+    from gonio import assets, cli
+    from gonio.detection.openpose import importing
+    from gonio.detection.openpose.architecture import Architecture, Concatenation, Convolution
+
+    layers = (Convolution("a", "image", 3, 4, 1), Convolution("b", "image", 3, 3, 1), Concatenation("c", ("a", "b")))
+    tiny = Architecture("BODY_25", "body-25", 4, 3, layers)
+    monkeypatch.setattr(importing, "ARCHITECTURES", {"body-25": tiny})
+    monkeypatch.setenv("GONIO_CACHE", str(tmp_path / "cache"))
+    arrays = {"a": [np.ones((4, 3, 1, 1)), np.ones(4)], "b": [np.ones((3, 3, 1, 1)), np.ones(3)]}
+    (tmp_path / "mine.caffemodel").write_bytes(caffemodel(arrays))
+    monkeypatch.setattr("sys.argv", ["gonio", "assets", "import", "openpose", str(tmp_path / "mine.caffemodel")])
+    cli.main()
+    said = capsys.readouterr().out
+    assert "OpenPose's BODY_25, 28 weights" in said
+    assert f"wrote {assets.imported('openpose-body-25')}; use it with --detector openpose\n" in said
+    monkeypatch.setattr("sys.argv", ["gonio", "assets", "list", "openpose-body-25"])
+    cli.main()
+    said = capsys.readouterr().out
+    assert "imported" in said
+    assert "from mine.caffemodel" in said

@@ -1,0 +1,167 @@
+"""Two people in view, in a new order in every frame: who is the patient, and by which file or option that is said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import gonio as api
+from gonio.config import CameraConfig, DetectorConfig, RigConfig, Trial
+from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.skeleton import BODY_25
+from gonio.detection import detector as detectors
+from gonio.errors import ConfigError, InputError
+from gonio.pipeline import detect_video
+from gonio.sources import archive, openpose_json, rig_files
+
+
+@pytest.fixture
+def two_people(tmp_path: Path, scene) -> tuple[Path, dict[str, PoseSequence]]:
+    """A folder with Calib.toml and cam01_json ...: the scene's person and another one, who walks past; both in 3D."""
+    rng = np.random.default_rng(11)
+    walk = np.linspace([-1.5, 0.9, 0.0], [1.5, 1.1, 0.0], len(scene.truth))
+    other = scene.truth.derive(positions=scene.truth.positions[::-1] * [1, 1, 0.95] + walk[:, None])
+    people = {"patient": scene.truth, "other": other}
+    rig_files.write(scene.rig, tmp_path / "Calib.toml")
+    for camera in scene.rig:
+        pixels = np.stack([camera.world_to_image(person.positions) for person in people.values()], axis=1)
+        order = np.argsort(rng.random(pixels.shape[:2]), axis=1)
+        pixels = np.take_along_axis(pixels, order[..., None, None], axis=1)
+        seen = Detections(pixels, np.full(pixels.shape[:3], 0.9), scene.truth.times_s, BODY_25, camera.size_px)
+        openpose_json.write(seen, tmp_path / f"{camera.name}_json")
+    return tmp_path, people
+
+
+def cameras(folder: Path, **clicks: tuple[float, float]) -> tuple[CameraConfig, ...]:
+    return tuple(
+        CameraConfig(
+            name, keypoints=folder / f"{name}_json", layout="body-25", fps=30.0, click_px=clicks.get(name), click_s=None
+        )
+        for name in ("cam01", "cam02", "cam03", "cam04")
+    )
+
+
+@pytest.mark.parametrize("who", ["patient", "other"])
+def test_a_click_says_who_is_measured(two_people, scene, who):
+    folder, people = two_people
+    hip = scene.rig["cam03"].world_to_image(people[who]["mid_hip"][30])
+    clicked = replace(cameras(folder)[2], click_px=tuple(hip), click_s=1.0)
+    trial = Trial((*cameras(folder)[:2], clicked, cameras(folder)[3]), rig=RigConfig(folder / "Calib.toml"))
+    measured = api.measure(replace(trial, methods=("multiview",)))
+    np.testing.assert_allclose(measured["multiview"].positions, people[who].positions, atol=1e-3)
+    assert any("clicked on (cam03 at" in step for step in measured.views["cam01"].history)
+    assert any(step.startswith("2 people followed over 60 frames") for step in measured.views["cam01"].history)
+    assert not any("right one was chosen" in warning for warning in measured.warnings)
+    assert measured.detections["cam01"].people_per_frame.tolist() == [2] * 60
+
+
+def test_a_trial_file_with_a_click_is_compared(two_people, scene, run):
+    """`gonio compare` with a second person in view and a click in the trial file."""
+    folder, people = two_people
+    hip = scene.rig["cam02"].world_to_image(people["other"]["mid_hip"][0])
+    lines = ['methods = ["multiview", "stereo-cam01-cam02"]', 'reference = "multiview"', "[rig]"]
+    lines += ['calibration = "Calib.toml"', "[report]", "videos = false"]
+    for name in scene.rig.camera_names:
+        lines += ["[[cameras]]", f'name = "{name}"', f'keypoints = "{name}_json"', 'layout = "body-25"', "fps = 30"]
+        lines += [f"click_px = [{hip[0]:.1f}, {hip[1]:.1f}]"] if name == "cam02" else []
+    (folder / "trial.toml").write_text("\n".join(lines))
+    done = run("compare", folder / "trial.toml", "-o", folder / "results")
+    assert done.returncode == 0, done.stderr
+    measured = api.read(folder / "results" / "sequences" / "multiview.npz")
+    np.testing.assert_allclose(measured.positions, people["other"].positions, atol=1e-3)
+    errors = json.loads((folder / "results" / "results.json").read_text())["methods"]["stereo-cam01-cam02"]
+    assert errors["mpjpe_mm"] < 1
+
+
+def test_a_click_on_nobody_is_one_line(two_people, run):
+    folder, _ = two_people
+    trial = Trial(cameras(folder, cam01=(3.0, 5.0)), rig=RigConfig(folder / "Calib.toml"))
+    with pytest.raises(InputError, match="cam01: nobody is where the click is, 3, 5 px at"):
+        api.measure(trial)
+
+
+def test_a_click_time_without_a_click_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="click_s is the time of click_px"):
+        CameraConfig("a", video=tmp_path / "a.mp4", click_s=1.0)
+
+
+def test_one_view_of_two_people_is_followed_in_a_folder_of_openpose(two_people, scene):
+    """Lifting takes the largest of a JSON folder, always the same one."""
+    from gonio.pipeline import read_person
+
+    folder, people = two_people
+    person = read_person(folder / "cam01_json", layout="body-25", fps=30.0)
+    truths = [scene.rig["cam01"].world_to_image(each.positions) for each in people.values()]
+    assert min(np.abs(person.positions - truth).max() for truth in truths) < 0.01
+
+
+class Crowd:
+    """A detector that sees two people in a new order in every frame, and somebody false now and then."""
+
+    name, weights = "crowd", ()
+
+    def __init__(self, scene, positions):
+        self.scene, self.positions = scene, positions
+
+    def detect(self, frames, *, camera, image_size_px, on_frame=None):
+        times = [frame.time_s for frame in frames]
+        rng = np.random.default_rng(0)
+        three = np.full((len(times), 3, 25, 2), np.nan)
+        three[:, :2] = self.positions[: len(times)]
+        three[10:12, 2] = self.positions[10:12, 0] * 0.3
+        order = np.argsort(rng.random(three.shape[:2]), axis=1)
+        three = np.take_along_axis(three, order[..., None, None], axis=1)
+        return Detections(three, np.full(three.shape[:3], 0.9), np.array(times), BODY_25, image_size_px)
+
+
+@pytest.fixture
+def film(tmp_path, scene, monkeypatch):
+    """A black video of 2 s whose detector sees the scene's person and a smaller one; the truth (time, 2, 25, 2) px."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 960, 1080, "yuv420p"
+        for _ in range(60):
+            frame = av.VideoFrame.from_ndarray(np.zeros((1080, 960, 3), np.uint8), format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    here = scene.views["cam01"].positions
+    both = np.stack([here, 0.6 * here[::-1] + [40, 300]], axis=1)
+    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Crowd(scene, both))
+    return path, both
+
+
+def test_detect_follows_the_largest_or_who_was_clicked_on(film):
+    path, both = film
+    np.testing.assert_allclose(detect_video(path, DetectorConfig("crowd")).patient.positions, both[:, 0])
+    x, y = both[45, 1, BODY_25.index("mid_hip")]
+    found = detect_video(path, DetectorConfig("crowd", people=2), click_px=(x, y), click_s=1.5)
+    np.testing.assert_allclose(found.patient.positions, both[:, 1])
+    np.testing.assert_allclose(found.people.positions, both[:, ::-1])
+    assert found.everybody.people_per_frame[10] == 3
+    assert any("1 others left out" in step for step in found.patient.history)
+
+
+def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
+    from gonio import cli
+
+    path, both = film
+    x, y = both[0, 1, BODY_25.index("mid_hip")]
+    output = path.with_name("joints.npz")
+    line = ["gonio", "detect", str(path), "--detector", "crowd", "--click", f"{x:.1f}", f"{y:.1f}", "-o", str(output)]
+    monkeypatch.setattr("sys.argv", line)
+    cli.main()
+    person = archive.read(output)
+    assert isinstance(person, PoseSequence)
+    np.testing.assert_allclose(person.positions, both[:, 1])
+    monkeypatch.setattr("sys.argv", [*line[:5], "--click-time", "1", "-o", str(output)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--click-time is the time of --click" in capsys.readouterr().err

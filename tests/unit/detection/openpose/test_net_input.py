@@ -1,0 +1,124 @@
+"""Sizes as OpenPose has them; places in the picture through every scale and the mirror."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
+from gonio.detection.openpose.net_input import NetSize, averaged, mirrored, net_size, placed, shares
+from gonio.errors import ConfigError, InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "wanted"),
+    [
+        ("-1x368", (1280, 720), "656x368"),
+        ("-1x368", (1920, 1080), "656x368"),
+        ("-1x368", (640, 480), "496x368"),
+        ("-1x368", (1080, 1920), "208x368"),
+        ("-1x368", (1, 1), "368x368"),
+        ("-1x368", (1, 1000), "16x368"),
+        ("656x-1", (1920, 1080), "656x368"),
+        ("656x368", (640, 480), "656x368"),
+        (" 320x176 ", (1, 1), "320x176"),
+    ],
+)
+def test_net_resolution(text: str, image: tuple[int, int], wanted: str) -> None:
+    assert str(net_size(text).for_image(image)) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "368", "-1x-1", "0x368", "-1x360", "-2x368", "656*368", "656x368x3", "x"])
+def test_net_resolutions_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="multiples of 16, one of which may be -1"):
+        net_size(text)
+
+
+def test_a_line_of_pixels_makes_no_endless_input() -> None:
+    with pytest.raises(InputError, match="a picture of 20000x2 px makes a network input of 3680000x368 px"):
+        net_size("-1x368").for_image((20000, 2))
+
+
+def test_scales() -> None:
+    assert shares(1, 0.25) == (1.0,)
+    assert shares(4, 0.25) == (1.0, 0.75, 0.5, 0.25)
+    assert str(NetSize(656, 368).scaled(0.75)) == "480x272"
+    assert str(NetSize(16, 16).scaled(0.25)) == "16x16"
+    for number, gap in ((0, 0.25), (5, 0.25), (2, 0.0), (2, 1.0), (2, float("nan"))):
+        with pytest.raises(ConfigError, match=r"scale"):
+            shares(number, gap)
+
+
+@pytest.mark.parametrize("image_size", [(64, 48), (1920, 1080), (500, 1000), (20, 10)])
+def test_a_place_in_the_input_divided_by_the_scale_is_the_place_in_the_picture(image_size: tuple[int, int]) -> None:
+    width, height = image_size
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    image = np.stack([x * 255 / width, y * 255 / height, np.full(x.shape, 200)], axis=2).astype(np.uint8)
+    entry, scale = placed(image, net_size("-1x160").for_image(image_size))
+    inside_x = np.arange(0, (width - 2) * scale, 7).astype(int)
+    row = entry[0, inside_x]
+    assert np.abs(row[:, 0] - inside_x / scale * 255 / width).max() < 3 + 10 / scale
+    ends = entry[..., 2].max(axis=0), entry[..., 2].max(axis=1)
+    assert entry.shape == (160, entry.shape[1], 3)
+    assert scale == pytest.approx(min((entry.shape[1] - 1) / (width - 1), 159 / (height - 1)))
+    for end, side in zip(ends, (width, height), strict=True):
+        covered = int((side - 1) * scale) + 1
+        assert (end[:covered] > 190).all()
+        assert (end[covered + 2 + 2 * int(scale) :] == 0).all()
+
+
+def test_a_picture_of_one_pixel() -> None:
+    entry, scale = placed(np.full((1, 1, 3), 255, np.uint8), NetSize(16, 16))
+    assert entry.shape == (16, 16, 3)
+    assert np.isfinite(scale)
+
+
+def blob_maps(layout: PartLayout, centre_px: tuple[float, float], size: tuple[int, int], width_px: float) -> np.ndarray:
+    """Maps (channel, row, column) with one bump, in pixels of the input, of another height in each channel."""
+    x, y = (np.arange(side // 8) * 8 + 3.5 for side in size)
+    bump = np.exp(-((x - centre_px[0]) ** 2 + (y[:, None] - centre_px[1]) ** 2) / (2 * width_px**2))
+    return (bump * np.linspace(0.5, 1, layout.n_channels)[:, None, None]).astype(np.float32)
+
+
+def test_scales_are_averaged_in_place() -> None:
+    """A bump of the picture stays where it is, whatever the scales."""
+    first = blob_maps(COCO_18_PARTS, (100.0, 60.0), (256, 128), 20.0)
+    second = blob_maps(COCO_18_PARTS, (75.0, 45.0), (192, 96), 15.0)
+    third = blob_maps(COCO_18_PARTS, (50.0, 30.0), (128, 64), 10.0)
+    mean = averaged([(first, 0.5), (second, 0.375), (third, 0.25)], 8)
+    assert mean.shape == first.shape
+    assert np.abs(mean - first).max() < 0.03
+    assert np.abs(averaged([(first, 0.5), (second, 0.375)], 8) - first).max() < 0.012
+    np.testing.assert_array_equal(averaged([(first, 0.5)], 8), first)
+
+
+@pytest.mark.parametrize("layout", [COCO_18_PARTS, BODY_25_PARTS], ids=["coco-18", "body-25"])
+def test_the_maps_of_a_mirrored_picture(layout: PartLayout) -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.standard_normal((layout.n_channels, 3, 5)).astype(np.float32)
+    seen = mirrored(maps, layout)
+    np.testing.assert_array_equal(mirrored(seen, layout), maps)
+    skeleton = layout.skeleton
+    left, right = skeleton.index("left_wrist"), skeleton.index("right_wrist")
+    np.testing.assert_array_equal(seen[left], maps[right, :, ::-1])
+    np.testing.assert_array_equal(seen[layout.n_parts], maps[layout.n_parts, :, ::-1])  # background
+    arms = {
+        side: layout.paf_channels[
+            layout.limbs.index((skeleton.index(f"{side}_elbow"), skeleton.index(f"{side}_wrist")))
+        ]
+        for side in ("left", "right")
+    }
+    for axis, sign in ((0, -1), (1, 1)):
+        one, other = (layout.n_heatmaps + arms[side][axis] for side in ("left", "right"))
+        np.testing.assert_array_equal(seen[one], sign * maps[other, :, ::-1])
+
+
+def test_enlarging_uses_cubics_and_shrinking_does_not_ring() -> None:
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, 20:] = 255
+    large, _ = placed(image, NetSize(160, 160))
+    small, _ = placed(image, NetSize(32, 32))
+    assert set(np.unique(cv2.resize(image, (40, 40)))) == {0, 255}
+    assert large[80].astype(int).max() == 255
+    assert (np.diff(small[10, :31, 0].astype(int)) >= 0).all()

@@ -1,0 +1,181 @@
+"""The detector: from the maps that a network gives to people in the picture's own pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from painted import draw, standing
+
+from gonio.core.images import VideoFrame
+from gonio.core.skeleton import BODY_25
+from gonio.detection import detector
+from gonio.detection.openpose.detector import OpenPose
+from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
+from gonio.detection.openpose.net_input import net_size
+from gonio.detection.openpose.runtime import Network
+from gonio.errors import AssetError, ConfigError, InputError
+
+SIZE = (320, 240)  # width, height
+
+
+@dataclass
+class Painter:
+    """In place of a network: knows where people are in each frame, and how the picture was placed in its input.
+
+    A frame's red value is ten times its index, and its left half is less green than its right one.
+    """
+
+    people: Sequence[Sequence[np.ndarray]]
+    layout: PartLayout = BODY_25_PARTS
+    size_px: tuple[int, int] | None = None
+    asked: list[tuple[int, int, bool]] = field(default_factory=list)
+
+    def load(self, path: Path, layout: PartLayout, pixels: str | None) -> Network:
+        assert layout is self.layout
+        return Network(8, self.size_px, self.run)
+
+    def run(self, picture: np.ndarray) -> np.ndarray:
+        height, width = picture.shape[:2]
+        scale = min((width - 1) / (SIZE[0] - 1), (height - 1) / (SIZE[1] - 1))
+        green = picture[height // 4, :, 1].astype(int)
+        mirrored = bool(green[width // 4] > green[-width // 4])
+        self.asked.append((width, height, mirrored))
+        people = [joints * scale for joints in self.people[round(picture[20, width // 4, 2] / 10) - 1]]
+        if mirrored:
+            order = list(self.layout.skeleton.mirrored_order)
+            people = [np.column_stack([width - 1 - joints[order, 0], joints[order, 1]]) for joints in people]
+        return draw(people, self.layout, (width, height))
+
+
+def frames(number: int, size: tuple[int, int] = SIZE) -> Iterator[VideoFrame]:
+    for index in range(number):
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        image[..., 0] = 10 * (index + 1)
+        image[:, : size[0] // 2, 1], image[:, size[0] // 2 :, 1] = 50, 200
+        yield VideoFrame(index, index / 30, image)
+
+
+ALICE, BOB = standing(90.0, 110.0, 190.0), standing(240.0, 125.0, 150.0)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "scales", "flip"),
+    [("-1x240", (1.0,), False), ("-1x480", (1.0,), False), ("480x480", (1.0,), True), ("-1x480", (1.0, 0.75), True)],
+)
+def test_people_come_back_in_the_pixels_of_the_picture(resolution: str, scales: tuple[float, ...], flip: bool) -> None:
+    painter = Painter([[ALICE, BOB], [], [BOB]])
+    made = OpenPose(BODY_25_PARTS, Path("x"), net_size(resolution), scales, flip, load=painter.load)
+    found = made.detect(frames(3), camera="cam", image_size_px=SIZE)
+    assert found.people_per_frame.tolist() == [2, 0, 1]
+    assert found.skeleton is BODY_25
+    assert (found.frame_name, found.image_size_px, found.source.method) == ("cam", SIZE, "openpose")
+    np.testing.assert_allclose(found.times_s, [0, 1 / 30, 2 / 30])
+    left_first = np.argsort(found.positions[0, :, 8, 0])
+    for person, wanted in zip(left_first, (ALICE, BOB), strict=True):
+        assert np.abs(found.positions[0, person] - wanted).max() < 1.0
+        assert np.abs(found.positions[0, person] - wanted).mean() < 0.4
+    np.testing.assert_allclose(found.positions[2, 0], BOB, atol=1.0)
+    assert found.boxes_px is not None
+    assert found.scores is not None
+    np.testing.assert_allclose(found.boxes_px[2, 0], [*BOB.min(axis=0), *BOB.max(axis=0)], atol=1.0)
+    assert np.isnan(found.boxes_px[1]).all()
+    assert (found.scores[1] == 0).all()
+    assert ((found.scores[0] > 0.5) & (found.scores[0] <= 1)).all()
+    assert (found.confidence[0] > 0.7).all()
+    assert len(painter.asked) == 3 * len(scales) * (1 + flip)
+    step = found.history[0]
+    assert step.startswith("openpose body-25: 3 people in 3 frames, at most 2 at once; 1 frames without anybody")
+    assert ("and mirrored" in step) == flip
+
+
+def test_a_mirror_does_not_exchange_left_and_right() -> None:
+    painter = Painter([[ALICE]])
+    made = OpenPose(BODY_25_PARTS, Path("x"), net_size("-1x480"), flip=True, load=painter.load)
+    found = made.detect(frames(1), camera="cam", image_size_px=SIZE)
+    assert [mirrored for _, _, mirrored in painter.asked] == [False, True]
+    wrist = found.positions[0, 0, BODY_25.index("left_wrist")]
+    np.testing.assert_allclose(wrist, ALICE[BODY_25.index("left_wrist")], atol=0.6)
+
+
+def test_only_people_inside_the_region() -> None:
+    painter = Painter([[ALICE, BOB]])
+    region = (200.0, 0.0, 319.0, 239.0)
+    made = OpenPose(BODY_25_PARTS, Path("x"), net_size("-1x480"), region_px=region, load=painter.load)
+    found = made.detect(frames(1), camera="cam", image_size_px=SIZE)
+    np.testing.assert_allclose(found.positions[0, 0], BOB, atol=1.0)
+    assert found.positions.shape[1] == 1
+    assert found.history[1] == f"1 people outside the region {region} left out"
+
+
+def test_coco_18() -> None:
+    people = [np.array([joints[BODY_25.index(name)] for name in COCO_18_PARTS.skeleton.joints]) for joints in (BOB,)]
+    made = OpenPose(COCO_18_PARTS, Path("x"), net_size("-1x480"), load=Painter([people], COCO_18_PARTS).load)
+    found = made.detect(frames(1), camera="cam", image_size_px=SIZE)
+    np.testing.assert_allclose(found.positions[0, 0], people[0], atol=1.0)
+
+
+def test_nobody_in_no_frame() -> None:
+    made = OpenPose(BODY_25_PARTS, Path("x"), load=Painter([[]]).load)
+    found = made.detect(frames(0), camera="cam", image_size_px=SIZE)
+    assert found.positions.shape == (0, 0, 25, 2)
+    found = made.detect(frames(1), camera="cam", image_size_px=SIZE)
+    assert found.positions.shape == (1, 0, 25, 2)
+    assert made.detect(frames(1, (1, 1)), camera="cam", image_size_px=(1, 1)).people_per_frame.tolist() == [0]
+
+
+def test_frames_that_change_size_and_networks_of_one_size_are_refused() -> None:
+    made = OpenPose(BODY_25_PARTS, Path("x"), load=Painter([[]]).load)
+    with pytest.raises(InputError, match="cam: frame 0 is 10x10 px, the video 320x240"):
+        made.detect(frames(1, (10, 10)), camera="cam", image_size_px=SIZE)
+    fixed = OpenPose(BODY_25_PARTS, Path("net.onnx"), load=Painter([[]], size_px=(656, 368)).load)
+    with pytest.raises(InputError, match=r"net\.onnx: takes pictures of 656x368 px only, not 496x368; give --net-res"):
+        fixed.detect(frames(1), camera="cam", image_size_px=SIZE)
+    wide = OpenPose(BODY_25_PARTS, Path("net.onnx"), net_size("656x368"), load=Painter([[]], size_px=(656, 368)).load)
+    assert len(wide.detect(frames(1), camera="cam", image_size_px=SIZE)) == 1
+
+
+def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GONIO_CACHE", str(tmp_path))
+    plain = detector.create("openpose")
+    assert plain == OpenPose(BODY_25_PARTS)
+    assert plain.weights == ("openpose-body-25",)
+    assert plain.source.version == "no weights imported"
+    with pytest.raises(AssetError, match="openpose-body-25: its weights are not in the cache"):
+        plain.detect(frames(1), camera="cam", image_size_px=SIZE)
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"network")
+    full = detector.create(
+        "openpose", weights=file, layout="COCO_18", net_resolution="-1x256", scale_number=3, flip=True, pixels="0..255"
+    )
+    assert full == OpenPose(COCO_18_PARTS, file, net_size("-1x256"), (1.0, 0.75, 0.5), True, "0..255")
+    assert full.weights == ()
+    assert full.source.version.startswith("net.onnx sha256 ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layout": "body-25b"}, "OpenPose's networks have body-25 or coco-18"),
+        ({"net_resolution": "368"}, "net resolution '368'"),
+        ({"scale_number": 5}, "scale_gap = 0.25: with 5 scales"),
+        ({"scale_number": 0}, "scale_number = 0"),
+        ({"scale_gap": 0.2}, "goes with a scale_number of 2 or more"),
+    ],
+)
+def test_impossible_options(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        detector.create("openpose", **options)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"layout": "body-25"}, {"flip": True}, {"scale_number": 2}, {"weights": Path("x")}, {"net_resolution": "-1x368"}],
+)
+def test_options_of_openpose_are_refused_for_others(option: dict[str, object]) -> None:
+    (name,) = option
+    with pytest.raises(ConfigError, match=f"{name} belongs to the detector openpose; blazepose-lite does not have it"):
+        detector.create("blazepose-lite", **option)

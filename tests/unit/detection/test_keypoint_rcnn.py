@@ -1,0 +1,174 @@
+"""Keypoint R-CNN without torchvision: what becomes of the network's answers, and what is said where it is absent.
+
+The network itself is tested in tests/detectron, in an environment that has torchvision.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gonio.core.images import VideoFrame
+from gonio.core.skeleton import COCO_17
+from gonio.detection import detector
+from gonio.detection.keypoint_rcnn import KeypointRCNN, Network, People, confidence_of, load_network
+from gonio.errors import ConfigError, InputError, MissingExtraError
+from gonio.sources import archive, formats
+
+SIZE = (640, 480)
+
+
+def people(n: int, seed: int) -> People:
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 300, (n, 2))
+    keypoints = corners[:, None] + rng.uniform(0, 150, (n, 17, 2))
+    boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
+    return People(keypoints, rng.normal(5, 6, (n, 17)), boxes, np.sort(rng.uniform(0.3, 1.0, n))[::-1])
+
+
+FOUND = [people(3, 1), people(0, 2), people(2, 3)]
+
+
+def network(_file: Path | None) -> Network:
+    return lambda image: FOUND[int(image[0, 0, 0])]
+
+
+def frames(n: int = 3, size: tuple[int, int] = SIZE) -> list[VideoFrame]:
+    return [VideoFrame(i, i / 25, np.full((size[1], size[0], 3), i, np.uint8)) for i in range(n)]
+
+
+def detect(**options):
+    found = KeypointRCNN(load=network, **options)
+    return found.detect(frames(), camera="cam01", image_size_px=SIZE)
+
+
+def test_boxes_scores_and_keypoints_are_kept() -> None:
+    found = detect(min_score=0.0)
+    assert found.skeleton is COCO_17
+    assert found.people_per_frame.tolist() == [3, 0, 2]
+    for t, seen in enumerate(FOUND):
+        np.testing.assert_array_equal(found.positions[t, : len(seen)], seen.keypoints_px)
+        np.testing.assert_array_equal(found.boxes_px[t, : len(seen)], seen.boxes_px)
+        np.testing.assert_array_equal(found.scores[t, : len(seen)], seen.scores)
+        np.testing.assert_allclose(found.confidence[t, : len(seen)], 1 / (1 + np.exp(-seen.logits)))
+    np.testing.assert_allclose(found.times_s, [0, 0.04, 0.08])
+    assert found.source.model == "keypoint-rcnn"
+    assert found.history == (
+        "keypoint-rcnn: 5 people in 3 frames, at most 3 at once; 1 frames without anybody; 0 people of a score below 0 "
+        "left out; confidence = logistic function of the logit",
+    )
+
+
+def test_people_below_the_score_or_outside_the_region_are_left_out_and_counted() -> None:
+    scores = np.concatenate([seen.scores for seen in FOUND])
+    found = detect(min_score=0.6)
+    assert found.people_per_frame.sum() == (scores >= 0.6).sum()
+    assert f"{(scores < 0.6).sum()} people of a score below 0.6 left out" in found.history[0]
+    middles = np.concatenate([seen.keypoints_px[:, [11, 12]].mean(axis=1) for seen in FOUND])
+    inside = ((middles >= (100, 0)) & (middles <= (400, 250))).all(axis=1)
+    assert 0 < inside.sum() < 5
+    found = detect(min_score=0.0, region_px=(100, 0, 400, 250))
+    assert found.people_per_frame.sum() == inside.sum()
+    assert found.history[1] == f"{(~inside).sum()} people outside the region (100, 0, 400, 250) left out"
+
+
+def test_confidence_is_the_logistic_function() -> None:
+    np.testing.assert_allclose(confidence_of([-1000, -2, 0, 2, 1000]), [0, 0.119203, 0.5, 0.880797, 1], atol=1e-6)
+
+
+def test_a_frame_of_another_size_is_refused() -> None:
+    with pytest.raises(InputError, match="cam01: frame 0 is 320x240 px, the video 640x480"):
+        KeypointRCNN(load=network).detect(frames(1, (320, 240)), camera="cam01", image_size_px=SIZE)
+
+
+def test_its_file_is_read_by_gonio_and_by_videopose3d(tmp_path: Path) -> None:
+    """One .npz: gonio's archive bit for bit, and the four arrays that `infer_video` writes."""
+    found = detect(min_score=0.0)
+    path = tmp_path / "video.npz"
+    assert formats.write(found, path) == ()
+    back = formats.read(path)
+    assert formats.recognise(path).module == "archive"
+    np.testing.assert_array_equal(back.positions, found.positions)
+    np.testing.assert_array_equal(back.confidence, found.confidence)
+    np.testing.assert_array_equal(back.scores, found.scores)
+    np.testing.assert_array_equal(back.times_s, found.times_s)
+    assert (back.source, back.history, back.image_size_px) == (found.source, found.history, SIZE)
+    with np.load(path, allow_pickle=True, encoding="latin1") as npz:  # as VideoPose3D's script does
+        boxes, keypoints, metadata = npz["boxes"], npz["keypoints"], npz["metadata"].item()
+        assert len(npz["segments"]) == 3
+    assert metadata == {"w": 640, "h": 480}
+    assert len(boxes) == len(keypoints) == 3
+    for t, seen in enumerate(FOUND):
+        assert boxes[t][1].shape == (len(seen), 5)
+        assert keypoints[t][1].shape == (len(seen), 4, 17)
+        np.testing.assert_allclose(boxes[t][1], np.column_stack([seen.boxes_px, seen.scores]), rtol=1e-6)
+        np.testing.assert_allclose(keypoints[t][1][:, :2].swapaxes(1, 2), seen.keypoints_px, rtol=1e-6)
+        np.testing.assert_allclose(keypoints[t][1][:, 2], seen.logits, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(keypoints[t][1][:, 3], confidence_of(seen.logits), rtol=1e-6)
+    best = keypoints[0][1][np.argmax(boxes[0][1][:, 4])]
+    np.testing.assert_allclose(best[:2].T, FOUND[0].keypoints_px[0], rtol=1e-6)
+
+
+def test_gonio_reads_the_four_arrays_without_its_own(tmp_path: Path) -> None:
+    """The same file as one by infer_video: what gonio reads of those is what was written."""
+    from gonio.sources import videopose3d_npz
+
+    found = detect(min_score=0.0)
+    formats.write(found, tmp_path / "video.npz")
+    back = videopose3d_npz.read_detections(tmp_path / "video.npz", rate_hz=25.0)
+    np.testing.assert_allclose(back.positions, found.positions, rtol=1e-6)
+    np.testing.assert_allclose(back.confidence, found.confidence, atol=1e-6)
+    np.testing.assert_allclose(back.scores[back.present], found.scores[found.present], rtol=1e-6)
+
+
+def test_one_person_of_the_file_becomes_a_table(tmp_path: Path) -> None:
+    one = detect(min_score=0.0).arranged(np.array([[0], [-1], [1]]), "one")
+    formats.write(one, tmp_path / "video.npz")
+    formats.write(formats.read(tmp_path / "video.npz"), tmp_path / "video.csv")
+    table = formats.read(tmp_path / "video.csv")
+    np.testing.assert_allclose(table.positions[2], FOUND[2].keypoints_px[1])
+    assert np.isnan(table.positions[1]).all()
+
+
+def test_detections_that_lack_something_are_an_archive_alone(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    found = detect(min_score=0.0)
+    gap = np.array(found.positions)
+    gap[0, 0, 3] = np.nan
+    for item in (replace(found, boxes_px=None), replace(found, positions=gap)):
+        formats.write(item, tmp_path / "x.npz")
+        assert "boxes" not in np.load(tmp_path / "x.npz", allow_pickle=False).files
+        archive.read(tmp_path / "x.npz")
+
+
+def test_options_are_its_own() -> None:
+    with pytest.raises(ConfigError, match="min_score belongs to the detector keypoint-rcnn"):
+        detector.create("blazepose-heavy", min_score=0.3)
+    with pytest.raises(ConfigError, match="layout belongs to the detector openpose; keypoint-rcnn does not have it"):
+        detector.create("keypoint-rcnn", layout="coco-17")
+    with pytest.raises(ConfigError, match=r"min_score = 2 must lie in 0\.\.1"):
+        detector.create("keypoint-rcnn", min_score=2.0)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="torchvision is installed here")
+def test_without_torchvision_it_says_which_extra_is_missing(tmp_path: Path, monkeypatch, capsys) -> None:
+    from gonio import cli
+
+    message = r"keypoint-rcnn needs torch(vision)?, which is not installed: pip install 'gonio\[detectron\]'"
+    with pytest.raises(MissingExtraError, match=message):
+        detector.create("keypoint-rcnn")
+    with pytest.raises(MissingExtraError, match=message):
+        load_network(None)
+    (tmp_path / "a.mp4").write_bytes(b"")
+    monkeypatch.setattr("gonio.sources.video.probe", lambda _path: type("Info", (), {"size_px": SIZE, "n_frames": 3}))
+    line = ["gonio", "detect", str(tmp_path / "a.mp4"), "--detector", "keypoint-rcnn", "-o", str(tmp_path / "a.npz")]
+    monkeypatch.setattr("sys.argv", line)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    assert "pip install 'gonio[detectron]'" in capsys.readouterr().err
+    assert not (tmp_path / "a.npz").exists()
