@@ -11,7 +11,7 @@ box make one person.
                 the softmax over the map beside the logit; torchvision does not.)
     boxes_px, scores  of the person, as the network gives them; people below `min_score` are left out
 
-Weights: torchvision's own (59,137,258 parameters trained on COCO; published with torchvision, which is BSD-3-Clause, and
+Weights: torchvision's own (59,137,258 parameters trained on COCO; published with torchvision, which is BSD-3-Clause and
 warns that the terms of the training data may bind too), from its hub's cache or its server, or a file with the same
 tensors. A file is read as tensors alone; nothing in it is executed.
 """
