@@ -17,6 +17,9 @@ from gonio.core.skeleton import Skeleton, joint_map
 from gonio.errors import InputError
 
 
+_LEAST_DEPTH = 1e-6  # in the unit of the positions
+
+
 def mpjpe(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean per-joint position error: the mean distance (protocol 1, section 5.1; the loss of section 3).
 
@@ -115,7 +118,9 @@ def project(positions: Tensor, camera: Tensor) -> Tensor:
         )
     camera = camera.reshape(*camera.shape[:-1], *(1,) * (positions.ndim - camera.ndim), 9)
     f, c, k, p = camera[..., :2], camera[..., 2:4], camera[..., 4:7], camera[..., 7:]
-    XX = (positions[..., :2] / positions[..., 2:]).clamp(-1, 1)
+    depth = positions[..., 2:]
+    # A depth of exactly 0, which half-precision sums do reach, would make the clamped gradient 0 times infinity.
+    XX = (positions[..., :2] / torch.where(depth.abs() < _LEAST_DEPTH, _LEAST_DEPTH, depth)).clamp(-1, 1)
     r2 = XX.square().sum(dim=-1, keepdim=True)
     radial = 1 + (k * torch.cat([r2, r2**2, r2**3], dim=-1)).sum(dim=-1, keepdim=True)
     tangential = (p * XX).sum(dim=-1, keepdim=True)

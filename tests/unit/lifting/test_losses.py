@@ -199,3 +199,11 @@ def test_wrong_shapes(pair):
         losses.project(pair[0], torch.zeros(4, 8))
     with pytest.raises(InputError, match="'body-12' has 12 joints"):
         losses.map_joints(pair[0], BODY_12, COCO_17)
+
+
+def test_a_joint_in_the_plane_of_the_camera_has_a_finite_gradient():
+    positions = torch.tensor([[[0.0, 0.0, 0.0], [0.3, -0.2, 0.0], [0.1, 0.1, 4.0]]], requires_grad=True)
+    camera = torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    losses.project(positions, camera).sum().backward()
+    assert torch.isfinite(positions.grad).all()
+    torch.testing.assert_close(positions.grad[0, 2], torch.tensor([0.25, 0.25, -0.0125]))
