@@ -16,7 +16,6 @@ from torch import Tensor
 from gonio.core.skeleton import Skeleton, joint_map
 from gonio.errors import InputError
 
-
 _LEAST_DEPTH = 1e-6  # in the unit of the positions
 
 
