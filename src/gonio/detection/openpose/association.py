@@ -39,8 +39,9 @@ _PAIRS_AT_ONCE = 200_000
 class Thresholds:
     """What counts; in brackets OpenPose's names. The values are those of its default, for a network of stride 8.
 
-    peak          lowest value of a heatmap at a part (nms_threshold)
-    sample        what the field's component along a limb must exceed for a sample to count (connect_inter_threshold)
+    peak          what a heatmap must exceed at a part (nms_threshold); not below 0
+    sample        what the field's component along a limb must exceed for a sample to count (connect_inter_threshold);
+                  not below 0
     share         of the samples of a limb, how many must count (connect_inter_min_above_threshold)
     parts         fewest parts of a person (connect_min_subset_cnt)
     person_score  lowest score of a person, divided by its parts (connect_min_subset_score)
@@ -106,13 +107,14 @@ def associate(
     limbs = [
         limb
         for pairs in _all_pairs(peaks, layout)
-        for limb in _accepted(_scored(pairs, peaks, vectors, stride, thresholds))
+        for limb in _accepted(*_scored(pairs, peaks, vectors, stride, thresholds))
     ]
     return _people(peaks, limbs, layout, thresholds)
 
 
 def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> Float32Array:
-    array = np.ascontiguousarray(maps, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(maps, dtype=np.float32)
     if array.ndim != 3 or array.shape[0] != channels or 0 in array.shape:
         raise InputError(
             f"{name} have shape {array.shape}; {layout.skeleton.name} needs ({channels}, rows, columns): "
@@ -124,15 +126,14 @@ def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> F
 
 
 class _Pairs(NamedTuple):
-    """Candidates for limbs: which limb, from which peak to which, and its score. Each (pair,)."""
+    """Candidates for limbs: which limb, from which peak to which. Each (pair,)."""
 
     limb: IndexArray
     start: IndexArray
     end: IndexArray
-    score: NDArray[np.float64]
 
     def where(self, kept: NDArray[np.bool_] | IndexArray) -> _Pairs:
-        return _Pairs(self.limb[kept], self.start[kept], self.end[kept], self.score[kept])
+        return _Pairs(self.limb[kept], self.start[kept], self.end[kept])
 
 
 class _Limb(NamedTuple):
@@ -141,6 +142,14 @@ class _Limb(NamedTuple):
     start: int
     end: int
     score: float
+
+
+@dataclass(eq=False)
+class _Person:
+    """Peaks that belong together, by their part, and the limbs that say so."""
+
+    parts: dict[int, int]
+    limbs: list[_Limb]
 
 
 def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
@@ -156,13 +165,15 @@ def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
         limbs.append(np.full(len(ends[-1]), limb))
         gathered += len(ends[-1])
         if gathered > _PAIRS_AT_ONCE or limb == len(layout.limbs) - 1:
-            yield _Pairs(np.concatenate(limbs), np.concatenate(starts), np.concatenate(ends), np.zeros(gathered))
+            yield _Pairs(np.concatenate(limbs), np.concatenate(starts), np.concatenate(ends))
             limbs, starts, ends = [], [], []
             gathered = 0
 
 
-def _scored(pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limits: Thresholds) -> _Pairs:
-    """The pairs enough of whose samples count, with their scores. `fields` are (limb, row, column, 2).
+def _scored(
+    pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limits: Thresholds
+) -> tuple[_Pairs, NDArray[np.float64]]:
+    """The pairs enough of whose samples count, and their scores. `fields` are (limb, row, column, 2).
 
     A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of so many equal pieces, so
     that none lies on the limb's very end, where a field of whole cells begins to fade.
@@ -195,53 +206,55 @@ def _scored(pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limi
     counted = np.bincount(pair[component > 0], minlength=len(n_samples))
     total = np.bincount(pair, component, minlength=len(n_samples))
     enough = (counted > 0) & (counted / n_samples >= limits.share)
-    return pairs.where(enough)._replace(score=total[enough] / counted[enough])
+    return pairs.where(enough), total[enough] / counted[enough]
 
 
-def _accepted(pairs: _Pairs) -> Iterator[_Limb]:
+def _accepted(pairs: _Pairs, score: NDArray[np.float64]) -> Iterator[_Limb]:
     """For each limb the best pair, then the best of the others, and so on, each peak once; equals in order of peaks."""
-    order = np.lexsort((pairs.end, pairs.start, -pairs.score, pairs.limb))
-    starts: set[tuple[int, int]] = set()
-    ends: set[tuple[int, int]] = set()
-    for limb, start, end, score in zip(*(column.tolist() for column in pairs.where(order)), strict=True):
-        if (limb, start) not in starts and (limb, end) not in ends:
-            starts.add((limb, start))
-            ends.add((limb, end))
-            yield _Limb(start, end, score)
+    order = np.lexsort((pairs.end, pairs.start, -score, pairs.limb))
+    taken: set[tuple[int, int]] = set()
+    columns = (column[order].tolist() for column in (*pairs, score))
+    for limb, start, end, of_limb in zip(*columns, strict=True):
+        if (limb, start) not in taken and (limb, end) not in taken:
+            taken |= {(limb, start), (limb, end)}
+            yield _Limb(start, end, of_limb)
 
 
-def _people(peaks: Peaks, limbs: list[_Limb], layout: PartLayout, thresholds: Thresholds) -> People:
-    """Peaks joined by limbs, the best limb first; then those who are complete and sure enough."""
-    part = peaks.part.tolist()
-    owner: list[dict[int, int]] = [{part[peak]: peak} for peak in range(len(peaks))]  # of each peak: part to peak
-    joined: list[_Limb] = []
+def _joined(part: list[int], limbs: list[_Limb]) -> list[_Person]:
+    """Peaks, whose parts are given, joined by limbs, the best limb first."""
+    owner = [_Person({of_peak: peak}, []) for peak, of_peak in enumerate(part)]
     for limb in sorted(limbs, key=lambda limb: -limb.score):
         one, other = owner[limb.start], owner[limb.end]
         if one is not other:
-            if one.keys() & other.keys():
+            if one.parts.keys() & other.parts.keys():
                 continue
-            one.update(other)
-            for peak in other.values():
+            one.parts |= other.parts
+            one.limbs += other.limbs
+            for peak in other.parts.values():
                 owner[peak] = one
-        joined.append(limb)
+        one.limbs.append(limb)
+    return list(dict.fromkeys(owner))
 
-    total = {id(person): 0.0 for person in owner}
-    for peak, person in enumerate(owner):
-        if part[peak] not in layout.feet:
-            total[id(person)] += float(peaks.score[peak])
-    for limb in joined:
-        if part[limb.start] not in layout.feet and part[limb.end] not in layout.feet:
-            total[id(owner[limb.start])] += limb.score
 
-    keypoints, scores = [], []
-    everyone = {id(person): person for person in owner}
-    for who, person in sorted(everyone.items(), key=lambda item: -total[item[0]]):
-        count = sum(p not in layout.feet for p in person)
-        if count < thresholds.parts or total[who] / count < thresholds.person_score:
+def _people(peaks: Peaks, limbs: list[_Limb], layout: PartLayout, thresholds: Thresholds) -> People:
+    """Those who have enough parts and are sure enough, the highest sum of scores first."""
+    part = peaks.part.tolist()
+    counts = [of_peak not in layout.feet for of_peak in part]
+    rows: list[tuple[float, FloatArray, float]] = []
+    for person in _joined(part, limbs):
+        chosen = list(person.parts.values())
+        n_counted = sum(counts[peak] for peak in chosen)
+        if n_counted < thresholds.parts:
             continue
-        own = np.full((layout.n_parts, 3), [np.nan, np.nan, 0.0])
-        chosen = list(person.values())
-        own[list(person)] = np.column_stack([peaks.xy_px[chosen], peaks.score[chosen]])
-        keypoints.append(own)
-        scores.append(total[who] / count)
-    return People(np.array(keypoints).reshape(-1, layout.n_parts, 3), np.array(scores))
+        total = sum(float(peaks.score[peak]) for peak in chosen if counts[peak])
+        total += sum(limb.score for limb in person.limbs if counts[limb.start] and counts[limb.end])
+        if total / n_counted < thresholds.person_score:
+            continue
+        keypoints = np.full((layout.n_parts, 3), [np.nan, np.nan, 0.0])
+        keypoints[list(person.parts)] = np.column_stack([peaks.xy_px[chosen], peaks.score[chosen]])
+        rows.append((total, keypoints, total / n_counted))
+    rows.sort(key=lambda row: -row[0])
+    return People(
+        np.array([keypoints for _, keypoints, _ in rows]).reshape(-1, layout.n_parts, 3),
+        np.array([score for _, _, score in rows]),
+    )

@@ -251,7 +251,7 @@ def test_input_that_cannot_be_used_is_answered_by_one_line():
         InputError, match=r"^heatmaps are \(5, 6\) cells, part affinity fields \(5, 7\); must be equal$"
     ):
         associate(heatmaps, np.zeros((38, 5, 7)), layout)
-    for value in (np.nan, np.inf):
+    for value in (np.nan, np.inf, 1e300):
         broken = pafs.copy()
         broken[7, 2, 2] = value
         with pytest.raises(InputError, match=r"^part affinity fields hold values that are not finite: .*$"):
