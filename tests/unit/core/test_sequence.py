@@ -495,6 +495,28 @@ class TestDetections:
         assert person.history == ("read", "chosen by hand")
         assert person.source.model == "openpose"
 
+    def test_arranged_takes_everything_along(self) -> None:
+        rng = np.random.default_rng(1)
+        seen = detections(
+            boxes_px=rng.random((3, 2, 4)),
+            scores=rng.random((3, 2)),
+            world_m=rng.random((3, 2, 2, 3)),
+            history=("read",),
+        )
+        other = seen.arranged([[1, 0, -1], [-1, -1, 1], [0, -1, -1]], "by hand")
+        for name, absent in (("positions", np.nan), ("boxes_px", np.nan), ("world_m", np.nan), ("scores", 0.0)):
+            values, moved = getattr(seen, name), getattr(other, name)
+            np.testing.assert_array_equal(moved[0, :2], values[0, ::-1])
+            np.testing.assert_array_equal(moved[1, 2], values[1, 1])
+            np.testing.assert_array_equal(moved[2, 0], values[2, 0])
+            np.testing.assert_array_equal(moved[1, 0], np.full_like(moved[1, 0], absent))
+        assert other.present.tolist() == [[True, True, False], [False, False, True], [True, False, False]]
+        assert (other.status[1, 0] == Status.MISSING).all()
+        assert other.history == ("read", "by hand")
+        nobody = detections(people=0).arranged(np.full((3, 2), -1))
+        assert nobody.positions.shape == (3, 2, 2, 2)
+        assert not nobody.present.any()
+
     def test_person_of_a_view_without_people_is_all_missing(self) -> None:
         person = detections(people=0).person([0, 0, 0], "chosen")
         assert not person.valid.any()
