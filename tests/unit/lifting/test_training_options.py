@@ -16,7 +16,7 @@ from gonio.lifting.training_options import TrainingOptions, processes
         ({"momentum": (0.1, 0.0)}, "training.momentum = 0 "),
         ({"bone_weight": -1.0}, "training.bone_weight = -1.0"),
         ({"seed": -1}, "training.seed = -1"),
-        ({"form": "single-frame"}, "training.frames = 64: the single-frame form"),
+        ({"form": "single-frame"}, "training.frames = 32: the single-frame form"),
     ],
 )
 def test_impossible_options_are_refused(change, words):
