@@ -1,0 +1,93 @@
+"""A small real network of OpenPose's family on the demo's videos: who is found, and what all but the network costs.
+
+    python benchmarks/openpose_small.py --weights mobilenet_v2_small_coco18.onnx [--long-side 656]
+
+The participant counts as found in a frame where somebody is detected with three or more of the twelve joints from
+shoulders to ankles (six: in brackets), whose median distance from BlazePose heavy's joints in the same frame is below
+a tenth of the participant's height in the picture. The time is that of the whole detection, decoding included, and the
+share of it that is not spent in the network; threads as onnxruntime takes them. Prints markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import gonio
+from gonio import assets
+from gonio.config import parse_trial
+from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence
+from gonio.detection.openpose.detector import OpenPose
+from gonio.detection.openpose.layouts import PART_LAYOUTS
+from gonio.detection.openpose.net_input import NetSize
+from gonio.detection.openpose.runtime import Network, load_network
+from gonio.sources import video
+
+
+def found(people: Detections, truth: PoseSequence, joints: int) -> np.ndarray:
+    """(time,) whether somebody with so many joints lies where the participant is."""
+    ours = [people.skeleton.index(joint) for joint in EVALUATION_JOINTS]
+    there = truth.select(EVALUATION_JOINTS).positions
+    height = np.nanmax(there[..., 1], axis=1) - np.nanmin(there[..., 1], axis=1)
+    apart = np.linalg.norm(people.positions[:, :, ours] - there[:, None], axis=3)  # (time, person, joint)
+    enough = (~np.isnan(apart)).sum(axis=2) >= joints
+    with np.errstate(invalid="ignore"):
+        near = np.nanmedian(np.where(enough[..., None], apart, np.inf), axis=2) < height[:, None] / 10
+    return near.any(axis=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--layout", default="coco-18")
+    parser.add_argument("--long-side", type=int, default=656)
+    options = parser.parse_args()
+    folder = assets.fetch("demo-balancing")
+    text = Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8")
+    measurement = gonio.measure(replace(parse_trial(text, folder, "demo"), methods=("multiview",)))
+    spent: list[float] = []
+
+    def timed(*about: object) -> Network:
+        network = load_network(*about)  # type: ignore[arg-type]
+
+        def run(picture: np.ndarray) -> np.ndarray:
+            began = time.perf_counter()
+            maps = network.run(picture)
+            spent.append(time.perf_counter() - began)
+            return maps
+
+        return replace(network, run=run)
+
+    load: Callable[..., Network] = timed
+    print("| camera | frames | participant found | frames/s | not the network |\n|---|---|---|---|---|")
+    hits, well_hits, frames, rest, whole = 0, 0, 0, 0.0, 0.0
+    for camera in measurement.trial.cameras:
+        path = camera.video
+        assert path is not None
+        size = video.probe(path).size_px
+        wide = size[0] > size[1]
+        net = NetSize(*((options.long_side, -1) if wide else (-1, options.long_side)))
+        detector = OpenPose(PART_LAYOUTS[options.layout], file=options.weights, size=net, load=load)
+        spent.clear()
+        began = time.perf_counter()
+        people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
+        seconds = time.perf_counter() - began
+        there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
+        share = 1 - sum(spent) / seconds
+        shares = f"{there.mean():.0%} ({well.mean():.0%})"
+        print(f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.0%} |", flush=True)
+        hits, well_hits, frames = hits + there.sum(), well_hits + well.sum(), frames + len(there)
+        rest, whole = rest + share * seconds, whole + seconds
+    shares = f"{hits / frames:.0%} ({well_hits / frames:.0%})"
+    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.0%} |")
+    print(f"\n{platform.machine()}, input's long side {options.long_side} px, {options.weights.name}")
+
+
+if __name__ == "__main__":
+    main()
