@@ -8,6 +8,8 @@ one run, each way in turn and several times over, the fastest time of each count
              the published network in torch (evaluation, no gradient), each from the keypoints to the joints
   training   frames per second of one optimiser step (Adam with amsgrad), 243 frames: the published single-frame form,
              gonio's single-frame form, and gonio's chunked form in single precision and in bfloat16
+  shipped    the network that comes with gonio, from keypoints with gaps to joints in metres (`lift`), 20 minutes at
+             50 Hz; the ratio is to real time
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ def main() -> None:
     for widths in ((3,) * 3, (3,) * 5):
         inference(model, widths, chosen)
     training(model, (3,) * 5, chosen)
+    shipped(chosen)
 
 
 def inference(model: ModuleType, widths: tuple[int, ...], chosen: argparse.Namespace) -> None:
@@ -105,6 +108,30 @@ def training(model: ModuleType, widths: tuple[int, ...], chosen: argparse.Namesp
     }
     done = {name: chosen.batch if "single" in name else chosen.batch // chosen.chunk * chosen.chunk for name in ways}
     table(f"training, {field} frames, chunks of {chosen.chunk}", fastest(ways, chosen.seconds), done)
+
+
+def shipped(chosen: argparse.Namespace) -> None:
+    import numpy as np  # noqa: PLC0415
+
+    from gonio.core.sequence import PoseSequence  # noqa: PLC0415
+    from gonio.core.skeleton import COCO_17  # noqa: PLC0415
+    from gonio.lifting import checkpoints  # noqa: PLC0415
+    from gonio.lifting.lifter import lift  # noqa: PLC0415
+    from gonio.lifting.shipped import weights_file  # noqa: PLC0415
+
+    rng, frames, rate_hz = np.random.default_rng(1), 60_000, 50.0
+    standing = rng.normal((960, 540), (60, 200), (1, 17, 2)) + rng.normal(0, 3, (frames, 17, 2))
+    standing[rng.random((frames, 17)) < 0.01] = np.nan
+    keypoints = PoseSequence(
+        standing, np.arange(frames) / rate_hz, COCO_17, "px", "image", "virtual", image_size_px=(1920, 1080)
+    )
+    weights = checkpoints.read(weights_file())
+    ways = {
+        "flip averaged (the default)": lambda: lift(weights, keypoints),
+        "plain": lambda: lift(weights, keypoints, flip=False),
+    }
+    for name, seconds in fastest(ways, chosen.seconds).items():
+        print(f"| shipped, keypoints to joints: {name} | {frames / seconds:,.0f} | {frames / seconds / rate_hz:,.0f} |")
 
 
 def fastest(ways: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:

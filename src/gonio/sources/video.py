@@ -22,6 +22,7 @@ from typing import Any
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -30,6 +31,7 @@ from numpy.typing import ArrayLike
 from gonio.core.images import VideoFrame
 from gonio.errors import InputError
 
+_CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
 THREADS = 4  # more gain little, and each holds a frame
 ATTACHED_PICTURE = 1024  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a music file
 REMEDY = "copy it again from the camera, or re-encode what is there (ffmpeg -i old.mp4 new.mp4)"
@@ -146,8 +148,10 @@ class FrameStream(Iterator[VideoFrame]):
                     continue
                 self._damaged += bool(frame.is_corrupt)
                 if index >= start:
-                    image = np.rot90(frame.to_ndarray(format="rgb24"), -turns)
-                    yield VideoFrame(index, float(time_s), np.ascontiguousarray(image, dtype=np.uint8))
+                    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+                    if turns in _CLOCKWISE:
+                        image = np.asarray(cv2.rotate(image, _CLOCKWISE[turns]), dtype=np.uint8)
+                    yield VideoFrame(index, float(time_s), np.ascontiguousarray(image))
                 index += 1
                 if index == stop:
                     return

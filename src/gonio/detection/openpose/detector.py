@@ -120,8 +120,7 @@ class OpenPose:
         self, image: NDArray[np.uint8], network: Network, sizes: Sequence[NetSize]
     ) -> tuple[FloatArray, FloatArray]:
         """The people of one picture: (person, joint, 3) x, y px and confidence, and (person,) scores."""
-        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), dtype=np.uint8)
-        answers = [self._maps(picture, network, size) for size in sizes]
+        answers = [self._maps(image, network, size) for size in sizes]
         maps = averaged(answers, network.stride)
         split = self.layout.n_heatmaps
         people = associate(maps[:split], maps[split:], self.layout, stride=network.stride)
@@ -131,7 +130,8 @@ class OpenPose:
 
     def _maps(self, picture: NDArray[np.uint8], network: Network, size: NetSize) -> tuple[Maps, float]:
         """The network's answer at one scale, and the scale."""
-        entry, scale = placed(picture, size)
+        small, scale = placed(picture, size)
+        entry = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), dtype=np.uint8)
         maps = network.run(entry)
         if self.flip:
             maps = (maps + mirrored(network.run(np.ascontiguousarray(entry[:, ::-1])), self.layout)) / np.float32(2)
