@@ -29,6 +29,7 @@ from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.net_input import NetSize
 from gonio.detection.openpose.runtime import Network, load_network
 from gonio.sources import video
+from gonio.sources.read_ahead import read_ahead
 
 
 def found(people: Detections, truth: PoseSequence, joints: int) -> np.ndarray:
@@ -81,7 +82,7 @@ def main() -> None:
         detector = OpenPose(PART_LAYOUTS[options.layout], file=options.weights, size=net, flip=options.flip, load=load)
         spent.clear()
         began = time.perf_counter()
-        people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
+        people = detector.detect(read_ahead(video.frames(path)), camera=camera.name, image_size_px=size)
         seconds = time.perf_counter() - began
         there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
         share = 1 - sum(spent) / seconds

@@ -50,6 +50,7 @@ from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
 from gonio.sources import formats, openpose_json, rig_files, video
+from gonio.sources.read_ahead import read_ahead
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
@@ -534,7 +535,10 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
 
         def run(camera: CameraConfig) -> Detections:
             stream, size = video.frames(camera.file), sizes[camera.name]
-            seen = workers[camera.name].detect(stream, camera=camera.name, image_size_px=size, on_frame=watched_tick)
+            with contextlib.closing(read_ahead(stream)) as frames:
+                seen = workers[camera.name].detect(
+                    frames, camera=camera.name, image_size_px=size, on_frame=watched_tick
+                )
             if not seen.present.any():
                 where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
                 raise InputError(
