@@ -87,11 +87,11 @@ def main() -> None:
         there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
         share = 1 - sum(spent) / seconds
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
-        print(f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.0%} |", flush=True)
+        print(f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.1%} |", flush=True)
         hits, well_hits, frames = hits + there.sum(), well_hits + well.sum(), frames + len(there)
         rest, whole = rest + share * seconds, whole + seconds
     shares = f"{hits / frames:.1%} ({well_hits / frames:.1%})"
-    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.0%} |")
+    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.1%} |")
     print(
         f"\n{platform.machine()}, input's long side {options.long_side} px, flip {options.flip}, {options.weights.name}"
     )
