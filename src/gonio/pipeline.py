@@ -60,6 +60,7 @@ PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
+MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell where the joint is
 CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
@@ -159,7 +160,8 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, people, clicks, times_s)
 
-    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks)
+    sure = min(MATCHED_CONFIDENCE, trial.stereo.min_confidence)
+    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks, sure)
     chosen, words = patient.chosen, patient.words
     views = {name: d.person(chosen[name], words[name]) for name, d in people.items()}
     worlds = {n: d.person_world(chosen[n], words[n]) for n, d in people.items() if d.world_m is not None}

@@ -14,9 +14,10 @@ rarely do.
    the best of those that remain is the next person.
 3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
    ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
-4. The patient is the track with the most support: seen by most cameras, for longest. Tracks that are never seen beside
-   it, and that it can have reached by walking, are joined to it. Of the tracks that remain the next person is made in
-   the same way. Another person who is followed nearly as well as the patient is named in the history.
+4. Tracks that are never seen at once, and of which one can be reached from the other by walking, are one person. The
+   patient is who is seen by most cameras for longest: in the largest number of pictures; of people who are seen nearly
+   as often, the one with the most support. A bystander whom two cameras see well all the time is not taken for the
+   patient whom four see less well. Another person who is seen nearly as often is named in the history.
 
 Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
 stays with its person, and the triangulation's errors show it. Limits: a person whom fewer than two views see in a
@@ -45,8 +46,9 @@ MIN_JOINTS = 4  # fewer joints say nothing about who it is
 MIN_SHARE = 0.5  # of the support that a group's compared joints could give
 REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
 MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
-RIVAL = 0.5  # another track with so much of the patient's support is worth a look
-PASSER_BY = 0.05  # whose tracks have less of it than that is nobody
+NEARLY = 0.9  # of people who are seen so nearly as often as the most seen one, the best supported comes first
+RIVAL = 0.5  # another track that is seen so often, compared with the patient, is worth a look
+PASSER_BY = 0.05  # whose tracks are seen less often than that, compared with the most seen one, is nobody
 HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
 
@@ -126,6 +128,11 @@ class _People:
     def found(self) -> BoolArray:
         """(time, place) somebody is there."""
         return np.asarray(self.support > 0)
+
+    @property
+    def sightings(self) -> IntArray:
+        """(time, place) how many views see the person there."""
+        return np.asarray((self.groups >= 0).sum(axis=2))
 
     @classmethod
     def empty(cls, n_times: int, n_places: int, n_views: int, n_joints: int) -> _People:
@@ -407,16 +414,26 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> list[tuple[IntArray, int]]:
-    """For each person, best supported first: their place among the people of each frame, (time,), -1 where absent; how
+    """For each person, the patient first: their place among the people of each frame, (time,), -1 where absent; how
     many tracks were joined."""
-    totals = _totals(people.support, tracks)
+    sightings = people.sightings
+    totals = _totals(sightings, tracks)
     left = np.argsort(-totals, kind="stable").tolist()
     found: list[tuple[IntArray, int]] = []
     while left and totals[left[0]] >= PASSER_BY * totals.max():
         places, joined = _person(rig, people, tracks, times_s, left)
         found.append((places, len(joined)))
         left = [track for track in left if track not in joined]
-    return found
+    seen = [_over_time(sightings, places) for places, _ in found]
+    support = [_over_time(people.support, places) for places, _ in found]
+    often = [NEARLY * max(seen) <= each for each in seen]
+    order = sorted(range(len(found)), key=lambda k: (not often[k], -support[k] if often[k] else -seen[k]))
+    return [found[k] for k in order]
+
+
+def _over_time(values: FloatArray | IntArray, places: IntArray) -> float:
+    """The sum of (time, place) values of one person, who has these places (time,)."""
+    return float(values[np.arange(len(places)), places][places >= 0].sum())
 
 
 def _person(
@@ -441,9 +458,9 @@ def _person(
     return person, joined
 
 
-def _totals(support: FloatArray, tracks: IntArray) -> FloatArray:
-    """(track,) the support of each track over all frames."""
-    return np.bincount(tracks[tracks >= 0], weights=support[tracks >= 0]).astype(float)
+def _totals(values: FloatArray | IntArray, tracks: IntArray) -> FloatArray:
+    """(track,) the sum of (time, place) values of each track over all frames."""
+    return np.bincount(tracks[tracks >= 0], weights=values[tracks >= 0]).astype(float)
 
 
 def _words(
@@ -476,16 +493,16 @@ def _words(
 
 
 def _doubts(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
-    """Whether another person was followed nearly as well as the patient."""
+    """Whether another person was seen nearly as often as the patient."""
     other = np.arange(people.support.shape[1]) != patient[:, None]
-    own = people.support[~other].sum()
-    rivals = _totals(people.support, np.where(other, tracks, -1))
+    own = people.sightings[~other].sum()
+    rivals = _totals(people.sightings, np.where(other, tracks, -1))
     if not len(rivals) or rivals.max() < RIVAL * own:
         return ()
     frames = int((other & (tracks == rivals.argmax())).sum())
     return (
-        f"another person was followed in {frames} frames with {rivals.max() / own:.0%} of the patient's support: "
-        f"check that the right one was chosen",
+        f"another person was followed in {frames} frames, seen {rivals.max() / own:.0%} as often as the patient "
+        f"over all cameras: check that the right one was chosen",
     )
 
 
