@@ -37,6 +37,7 @@ from gonio.config import (
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
+from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
@@ -50,7 +51,6 @@ from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
 from gonio.sources import formats, openpose_json, rig_files, video
-from gonio.sources.read_ahead import read_ahead
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files

@@ -14,7 +14,8 @@ rarely do.
    the best of those that remain is the next person.
 3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
    ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
-4. Tracks that are never seen at once, and of which one can be reached from the other by walking, are one person. The
+4. Tracks that are never seen at once, and of which one can be reached from the other by walking, are one person; so
+   are those that are seen at once, at one place, in a few frames: there a detector found the body in two pieces. The
    patient is who is seen by most cameras for longest: in the largest number of pictures; of people who are seen nearly
    as often, the one with the most support. A bystander whom two cameras see well all the time is not taken for the
    patient whom four see less well. Another person who is seen nearly as often is named in the history.
@@ -46,6 +47,9 @@ MIN_JOINTS = 4  # fewer joints say nothing about who it is
 MIN_SHARE = 0.5  # of the support that a group's compared joints could give
 REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
 MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
+IN_PIECES = (
+    0.1  # two tracks at one place that are seen at once in no more of their frames: one body, found in two pieces
+)
 NEARLY = 0.9  # of people who are seen so nearly as often as the most seen one, the best supported comes first
 RIVAL = 0.5  # another track that is seen so often, compared with the patient, is worth a look
 PASSER_BY = 0.05  # whose tracks are seen less often than that, compared with the most seen one, is nobody
@@ -444,18 +448,30 @@ def _person(
     for track in candidates:
         frames, places = np.nonzero(tracks == track)
         known = np.flatnonzero(person >= 0)
-        if (person[frames] >= 0).any():
-            continue  # seen beside the person: somebody else
+        beside = person[frames] >= 0
+        if beside.any():
+            if beside.mean() > IN_PIECES or _apart(people, frames[beside], places[beside], person[frames[beside]]):
+                continue  # somebody else
+            frames, places = frames[~beside], places[~beside]
         next_known = np.searchsorted(known, frames)
         before, after = next_known > 0, next_known < len(known)
         frame = np.concatenate([frames[before], frames[after]])
         place = np.concatenate([places[before], places[after]])
         other = known[np.concatenate([next_known[before] - 1, next_known[after]])]
         away_m = _distance_m(rig, people.points_m[other, person[other]], people.points_m[frame, place])
-        if (away_m <= REACH_M + SPEED_M_S * np.abs(times_s[frame] - times_s[other])).all():
+        walked_m = SPEED_M_S * np.abs(times_s[frame] - times_s[other])
+        reached = away_m <= REACH_M + walked_m
+        if reached.sum() >= (1 - IN_PIECES) * len(reached) and (away_m <= MAX_REACH_M + walked_m).all():
             person[frames] = places
             joined.append(track)
     return person, joined
+
+
+def _apart(people: _People, frames: IntArray, places: IntArray, others: IntArray) -> bool:
+    """Whether two people of the same frames are ever farther apart than the pieces of one body can be."""
+    one, other = people.points_m[frames, places], people.points_m[frames, others]
+    between_m = np.linalg.norm(one[:, :, None] - other[:, None], axis=-1).reshape(len(frames), -1)
+    return bool((np.nan_to_num(between_m, nan=np.inf).min(axis=1) > MAX_REACH_M).any())
 
 
 def _totals(values: FloatArray | IntArray, tracks: IntArray) -> FloatArray:
