@@ -1,0 +1,116 @@
+"""Recordings measured by the workers of a Dask cluster; the only module that knows Dask (the extra `cluster`).
+
+The workers read the inputs and send their results here, where they are written: inputs must lie under the same paths
+for all of them, and nothing else needs to be shared. When a worker is lost, its recordings go to others; one that was
+at work on more lost workers than Dask allows (`distributed.scheduler.allowed-failures`, 3) has failed.
+
+Only a few recordings more than can be measured at once are handed over at a time. So a lost worker takes little with
+it, and none is blamed that was merely waiting there.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import logging
+import socket
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonio.errors import InputError, MissingExtraError
+from gonio.study_processes import Failed, Outcome, attempt, reason
+from gonio.study_store import Task, Work
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT_S = 10.0  # to find the scheduler, and then its first worker
+
+
+def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tuple[Task, Outcome]]:
+    """Tasks with their outcomes, as they come.
+
+    Raises `MissingExtraError` without dask, and `InputError` where the scheduler does not answer, has no workers, or
+    goes away.
+    """
+    with _connected(scheduler) as client:
+        from distributed import as_completed  # noqa: PLC0415 - an extra
+
+        run, waiting, at_work = uuid.uuid4().hex, deque(tasks), dict[str, Task]()
+        finished = as_completed()
+        while waiting or at_work:
+            threads = sum(client.nthreads().values())
+            while waiting and len(at_work) < max(2, 2 * threads):
+                task = waiting.popleft()
+                inputs = [path for path in task.inputs if path.exists()]
+                key = f"gonio-{run}-{task.key}"
+                try:
+                    future = client.submit(_attempt_there, work, task.payload, inputs, key=key, pure=False)
+                except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
+                    yield task, Failed(reason(error))
+                    continue
+                at_work[key] = task
+                finished.add(future)
+            if at_work:
+                future = next(finished)
+                yield at_work.pop(future.key), _outcome(future, scheduler)
+
+
+def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path]) -> Outcome:
+    """`attempt`, on a worker: first see whether it finds what there is where the run was started."""
+    for path in inputs:
+        if not path.exists():
+            return Failed(
+                f"{path}: not found on the cluster's worker {socket.gethostname()}; recordings must lie where all "
+                "workers find them under the same path"
+            )
+    return attempt(work, payload)
+
+
+def _outcome(future: Future, scheduler: str) -> Outcome:
+    from distributed import KilledWorker  # noqa: PLC0415 - an extra
+
+    try:
+        outcome: Outcome = future.result()
+    except KilledWorker as error:
+        return Failed(f"the worker process died, {error.allowed_failures + 1} times, each time on another worker")
+    except concurrent.futures.CancelledError:
+        raise InputError(
+            f"--scheduler {scheduler}: went away during the run; what was finished is kept, so start the study again"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - as Dask brings it from the worker
+        return Failed(reason(error))
+    return outcome
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    """A client whose troubles are said here, in one line, rather than logged by Dask."""
+    try:
+        from distributed import Client  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtraError("--scheduler needs dask: pip install 'gonio[cluster]'") from None
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        try:
+            client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError):
+            raise InputError(
+                f"--scheduler {scheduler}: no Dask scheduler answers there; start one with 'dask scheduler', workers "
+                "with 'dask worker', and give the address that it prints (tcp://host:8786)"
+            ) from None
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=CONNECT_S)
+            except TimeoutError:
+                raise InputError(
+                    f"--scheduler {scheduler}: has no workers; start some with 'dask worker {scheduler}'"
+                ) from None
+            yield client
+    finally:
+        logger.setLevel(level)
