@@ -1,11 +1,11 @@
 """Recordings measured by the workers of a Dask cluster; the only module that knows Dask (the extra `cluster`).
 
 The workers read the inputs and send their results here, where they are written: inputs must lie under the same paths
-for all of them, and nothing else needs to be shared. When a worker is lost, its recordings go to others; one that was
-at work on more lost workers than Dask allows (`distributed.scheduler.allowed-failures`, 3) has failed.
-
-Only a few recordings more than can be measured at once are handed over at a time. So a lost worker takes little with
-it, and none is blamed that was merely waiting there.
+for all of them, and nothing else needs to be shared. When a worker is lost, its recordings go to others. One that was
+on more lost workers than Dask allows (`distributed.scheduler.allowed-failures`, 3) need not have killed them: it may
+have been there by chance. So it is measured again at the end, with no other beside it, and has failed if workers die
+then too. Only a few recordings more than can be measured at once are handed over at a time, so that few are there by
+chance.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from gonio.study_store import Task, Work
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+LOGGERS = ("distributed", "distributed.client")  # those to which Dask gives a level of their own
 CONNECT_S = 10.0  # to find the scheduler, and then its first worker
 
 
@@ -40,13 +41,17 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
         from distributed import as_completed  # noqa: PLC0415 - an extra
 
         run, waiting, at_work = uuid.uuid4().hex, deque(tasks), dict[str, Task]()
-        finished = as_completed()
-        while waiting or at_work:
-            threads = sum(client.nthreads().values())
+        suspects, alone = deque[Task](), set[str]()
+        finished = as_completed(loop=client.loop)
+        while waiting or at_work or suspects:
+            if not waiting and not at_work:
+                waiting.append(suspects.popleft())
+                alone.add(waiting[0].key)
+            threads = _threads(client, scheduler)
             while waiting and len(at_work) < max(2, 2 * threads):
                 task = waiting.popleft()
                 inputs = [path for path in task.inputs if path.exists()]
-                key = f"gonio-{run}-{task.key}"
+                key = f"gonio-{run}-{task.key}" + ("-alone" if task.key in alone else "")
                 try:
                     future = client.submit(_attempt_there, work, task.payload, inputs, key=key, pure=False)
                 except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
@@ -56,7 +61,13 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
                 finished.add(future)
             if at_work:
                 future = next(finished)
-                yield at_work.pop(future.key), _outcome(future, scheduler)
+                task, outcome = at_work.pop(future.key), _outcome(future, scheduler)
+                if outcome is not None:
+                    yield task, outcome
+                elif task.key in alone:
+                    yield task, Failed("the worker process died, each time that this recording was there alone")
+                else:
+                    suspects.append(task)
 
 
 def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path]) -> Outcome:
@@ -70,20 +81,32 @@ def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path]) -> Outcome:
     return attempt(work, payload)
 
 
-def _outcome(future: Future, scheduler: str) -> Outcome:
+def _outcome(future: Future, scheduler: str) -> Outcome | None:
+    """The outcome; None where more workers than Dask allows have died with the recording."""
     from distributed import KilledWorker  # noqa: PLC0415 - an extra
 
     try:
         outcome: Outcome = future.result()
-    except KilledWorker as error:
-        return Failed(f"the worker process died, {error.allowed_failures + 1} times, each time on another worker")
+    except KilledWorker:
+        return None
     except concurrent.futures.CancelledError:
-        raise InputError(
-            f"--scheduler {scheduler}: went away during the run; what was finished is kept, so start the study again"
-        ) from None
+        raise _gone(scheduler) from None
     except Exception as error:  # noqa: BLE001 - as Dask brings it from the worker
         return Failed(reason(error))
     return outcome
+
+
+def _threads(client: Client, scheduler: str) -> int:
+    try:
+        return sum(client.nthreads().values())
+    except OSError:  # after it has tried to connect again
+        raise _gone(scheduler) from None
+
+
+def _gone(scheduler: str) -> InputError:
+    return InputError(
+        f"--scheduler {scheduler}: went away during the run; what was finished is kept, so start the study again"
+    )
 
 
 @contextlib.contextmanager
@@ -93,9 +116,10 @@ def _connected(scheduler: str) -> Iterator[Client]:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError:
         raise MissingExtraError("--scheduler needs dask: pip install 'gonio[cluster]'") from None
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         try:
             client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
@@ -113,4 +137,5 @@ def _connected(scheduler: str) -> Iterator[Client]:
                 ) from None
             yield client
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -245,7 +245,10 @@ def _canonical(value: Any) -> Any:
         return [str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    raise TypeError(f"{type(value).__qualname__} in a payload or in settings: a result that hangs on it has no mark")
+    raise TypeError(
+        f"{type(value).__qualname__} in a payload, in settings or as work: not the same from one process to the next; "
+        "use dataclasses, mappings, sequences, paths, arrays, numbers, words and functions of modules"
+    )
 
 
 if sys.platform == "win32":
