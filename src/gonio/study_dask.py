@@ -6,6 +6,8 @@ on more lost workers than Dask allows (`distributed.scheduler.allowed-failures`,
 have been there by chance. So it is measured again at the end, with no other beside it, and has failed if workers die
 then too. Only a few recordings more than can be measured at once are handed over at a time, so that few are there by
 chance.
+
+Workers of one thread (`dask worker --nthreads 1 --nworkers auto`) compute as processes on one machine do.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import logging
 import socket
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gonio
 from gonio.errors import InputError, MissingExtraError
 from gonio.study_processes import Failed, Outcome, attempt, reason
 from gonio.study_store import Task, Work
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 LOGGERS = ("distributed", "distributed.client")  # those to which Dask gives a level of their own
 CONNECT_S = 10.0  # to find the scheduler, and then its first worker
+LOST_S = 60.0  # without any result, until somebody looks whether there are workers left
 
 
 def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tuple[Task, Outcome]]:
@@ -38,11 +42,9 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
     goes away.
     """
     with _connected(scheduler) as client:
-        from distributed import as_completed  # noqa: PLC0415 - an extra
-
-        run, waiting, at_work = uuid.uuid4().hex, deque(tasks), dict[str, Task]()
+        run, waiting = uuid.uuid4().hex, deque(tasks)
+        at_work: dict[Future, Task] = {}
         suspects, alone = deque[Task](), set[str]()
-        finished = as_completed(loop=client.loop)
         while waiting or at_work or suspects:
             if not waiting and not at_work:
                 waiting.append(suspects.popleft())
@@ -52,16 +54,13 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
                 task = waiting.popleft()
                 inputs = [path for path in task.inputs if path.exists()]
                 key = f"gonio-{run}-{task.key}" + ("-alone" if task.key in alone else "")
+                given = (work, task.payload, inputs, gonio.__version__)
                 try:
-                    future = client.submit(_attempt_there, work, task.payload, inputs, key=key, pure=False)
+                    at_work[client.submit(_attempt_there, *given, key=key, pure=False)] = task
                 except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
                     yield task, Failed(reason(error))
-                    continue
-                at_work[key] = task
-                finished.add(future)
-            if at_work:
-                future = next(finished)
-                task, outcome = at_work.pop(future.key), _outcome(future, scheduler)
+            for future in _finished(client, list(at_work), scheduler):
+                task, outcome = at_work.pop(future), _outcome(future, scheduler)
                 if outcome is not None:
                     yield task, outcome
                 elif task.key in alone:
@@ -70,8 +69,38 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
                     suspects.append(task)
 
 
-def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path]) -> Outcome:
-    """`attempt`, on a worker: first see whether it finds what there is where the run was started."""
+def _finished(client: Client, futures: Sequence[Future], scheduler: str) -> Iterable[Future]:
+    """Those that are done; waits for the first, as long as there are workers."""
+    from distributed import wait  # noqa: PLC0415 - an extra
+
+    while futures:
+        try:
+            with client.as_current():
+                done: Iterable[Future] = wait(futures, timeout=LOST_S, return_when="FIRST_COMPLETED").done
+            return done
+        except TimeoutError:
+            _wait_for_workers(client, f"--scheduler {scheduler}: has lost all its workers; what was finished is kept")
+        except concurrent.futures.CancelledError:
+            raise _gone(scheduler) from None
+    return ()
+
+
+def _wait_for_workers(client: Client, otherwise: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_S)
+    except TimeoutError:
+        raise InputError(
+            f"{otherwise}; start some with 'dask worker --nthreads 1 --nworkers auto {client.scheduler.address}'"
+        ) from None
+
+
+def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path], version: str) -> Outcome:
+    """`attempt`, on a worker: first see whether it has the gonio and finds the files of where the run was started."""
+    if gonio.__version__ != version:
+        return Failed(
+            f"the cluster's worker {socket.gethostname()} has gonio {gonio.__version__}, not {version}; install the "
+            "same version everywhere"
+        )
     for path in inputs:
         if not path.exists():
             return Failed(
@@ -129,12 +158,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
                 "with 'dask worker', and give the address that it prints (tcp://host:8786)"
             ) from None
         with client:
-            try:
-                client.wait_for_workers(1, timeout=CONNECT_S)
-            except TimeoutError:
-                raise InputError(
-                    f"--scheduler {scheduler}: has no workers; start some with 'dask worker {scheduler}'"
-                ) from None
+            _wait_for_workers(client, f"--scheduler {scheduler}: has no workers")
             yield client
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import gonio
 from gonio import study_dask
 from gonio.errors import InputError
 from gonio.study_run import StudyRun, Task, run
@@ -166,8 +167,26 @@ def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_told(
     monkeypatch.setattr(study_dask, "CONNECT_S", 0.5)
     with cluster(n_workers=0) as made, pytest.raises(InputError, match="has no workers; start some with 'dask worker"):
         run([Task("a", 1)], work.measure, tmp_path, settings={}, scheduler=made.scheduler_address)
-    outcome = study_dask._attempt_there(work.measure, {"seed": 1}, [tmp_path / "a.mp4"])
+    outcome = study_dask._attempt_there(work.measure, {"seed": 1}, [tmp_path / "a.mp4"], gonio.__version__)
     assert outcome.reason.startswith(f"{tmp_path / 'a.mp4'}: not found on the cluster's worker ")
+    outcome = study_dask._attempt_there(work.measure, {"seed": 1}, [], "0.0")
+    assert f"has gonio {gonio.__version__}, not 0.0; install the same version" in outcome.reason
+
+
+def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(study_dask, "CONNECT_S", 2.0)
+    monkeypatch.setattr(study_dask, "LOST_S", 0.5)
+    tasks = [Task(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6)]
+    with cluster(n_workers=1) as made:
+
+        @contextlib.contextmanager
+        def leaving(label, _total):
+            yield (lambda: made.scale(0)) if label == "measuring recordings" else lambda: None
+
+        with pytest.raises(InputError, match="has lost all its workers; what was finished is kept; start some with"):
+            run(tasks, work.measure, tmp_path, settings={}, scheduler=made.scheduler_address, progress=leaving)
+    assert 1 <= finished(tmp_path) < 6
 
 
 def test_a_scheduler_that_does_not_answer_is_told_in_one_line(work, tmp_path, monkeypatch):
