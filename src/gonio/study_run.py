@@ -4,10 +4,11 @@
     done.results["s01-m01-e01"]     (values, arrays)
     done.failures["s01-m01-e02"]    why, in one line
 
-`work(payload)` returns values (as JSON has them) and arrays. What it depends on stands in its payload, its inputs and
-the settings, and nowhere else. Results are kept in the folder as they come (`study_store`), so that a run that was
-stopped or killed goes on where it was. Their values do not hang on the number of processes, on who finished first, or
-on whether they were measured now or before: every result is read from the form in which it is stored.
+`work(payload)` returns values (as JSON has them: None for what is missing, no NaN) and arrays. What it depends on
+stands in its payload, its inputs and the settings, and nowhere else. Results are kept in the folder as they come
+(`study_store`), so that a run that was stopped or killed goes on where it was. Their values do not hang on the number
+of processes, on who finished first, or on whether they were measured now or before: every result is read from the form
+in which it is stored.
 """
 
 from __future__ import annotations
