@@ -1,57 +1,70 @@
 """A generalised interval for how two methods agree when each subject is measured several times.
 
-No exact interval exists for a ratio of sums of variances. The generalised (fiducial) one draws the unknown covariances
+No exact interval exists for a ratio of sums of variances. The generalised (fiducial) one draws the unknown variances
 given the mean squares seen, and takes the quantiles of the ratio over the draws (Weerahandi 1993, J Am Stat Assoc
-88:899-905; for intraclass correlations Burdick, Borror & Montgomery 2005, ISBN 978-0-898715-88-0, and Ionan et al. 2014,
-BMC Med Res Methodol 14:121). It uses the subjects as they are, few and each with many repetitions, and lets the methods
-have unequal variances. How often it covers the truth: benchmarks/interval_coverage.py.
+88:899-905; for intraclass correlations Ionan et al. 2014, BMC Med Res Methodol 14:121). It takes the subjects as they
+are, few and each with many repetitions, and lets the methods have unequal variances. How often it covers the truth:
+benchmarks/interval_coverage.py.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
 from gonio.comparison.intervals import Interval
 from gonio.comparison.subjects import OneWay
-from gonio.core.arrays import FloatArray
+from gonio.core.arrays import FloatArray, frozen
 
 N_DRAWS = 10_000
 SEED = 0
 
 
 def agreement_interval(analysis: OneWay, *, absolute: bool, level: float) -> Interval:
-    """The interval of 2 C12 / (C11 + C22 + b^2), and without b^2 unless `absolute`.
+    """The interval of 2 C12 / (C11 + C22 + b^2), and without b^2 unless `absolute`; the same at every call.
 
-    analysis    of (mean of the two methods, their difference), which are about independent; C12 and the others in
-                terms of them: C12 = V(mean) - V(difference) / 4, (C11 + C22) / 2 = V(mean) + V(difference) / 4
+    analysis    of columns (mean of the two methods, their difference), six subjects or more. With their variances
+                V over single values, C12 = V(mean) - V(difference) / 4, (C11 + C22) / 2 = V(mean) + V(difference) / 4
     """
-    generator = np.random.default_rng(SEED)
-    mean, difference = _covariance(analysis.between * analysis.df_between, analysis.df_between, generator)
+    between, within, normal = _pivots(analysis.df_between, analysis.df_within)
+    mean, difference = _variances(analysis.between, analysis.df_between, between)
     seen = float(analysis.between[1, 1])
     share = float(analysis.mean_variance[1, 1]) / seen if seen > 0 else 0.0
-    bias = analysis.mean[1] + generator.standard_normal(N_DRAWS) * np.sqrt(difference * share)
+    bias = analysis.mean[1] + normal * np.sqrt(difference * share)
     if analysis.df_within:
-        within = _covariance(analysis.within * analysis.df_within, analysis.df_within, generator)
         part = 1 / analysis.divisor
-        mean, difference = part * mean + (1 - part) * within[0], part * difference + (1 - part) * within[1]
-    apart = difference / 4 + (bias**2 / 2 if absolute else 0.0)
-    draws = (mean - difference / 4) / (mean + apart)
+        mean_within, difference_within = _variances(analysis.within, analysis.df_within, within)
+        mean = part * mean + (1 - part) * mean_within
+        difference = part * difference + (1 - part) * difference_within
+    draws = (mean - difference / 4) / (mean + difference / 4 + (bias**2 / 2 if absolute else 0.0))
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, f"generalised, by subject ({N_DRAWS} draws)")
 
 
-def _covariance(products: FloatArray, df: int, generator: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """(draws,) variances of both columns given their sums of products: chol(products) inverse(Bartlett's triangle).
+@lru_cache(maxsize=32)
+def _pivots(df_between: int, df_within: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bartlett's triangles (3, draws) of unit Wishart matrices between and within, and standard normal numbers."""
+    generator = np.random.default_rng(SEED)
 
-    The difference is drawn first, so that its own distribution is exact.
+    def triangle(df: int) -> FloatArray:
+        diagonal = [np.sqrt(generator.chisquare(d, N_DRAWS)) for d in (df, max(df - 1, 1))]
+        return frozen([*diagonal, generator.standard_normal(N_DRAWS)])
+
+    return triangle(df_between), triangle(max(df_within, 1)), frozen(generator.standard_normal(N_DRAWS))
+
+
+def _variances(squares: FloatArray, df: int, triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(draws,) variances of both columns given their mean squares and products.
+
+    Each is its sum of squares over a chi-square, as for one variance. The two chi-squares go together as the columns
+    do, so that a method that reads larger movements larger is allowed for; the squared correlation is the adjusted one
+    (Ezekiel 1930), because that of few subjects is too large by chance.
     """
-    (c, b), (_, a) = products
-    a, b, c = float(a), float(b), float(c)
-    first = np.sqrt(a)
-    shared = b / first if first > 0 else 0.0
-    own = np.sqrt(max(c - shared**2, 0.0))
-    t11, t22 = np.sqrt(generator.chisquare(df, N_DRAWS)), np.sqrt(generator.chisquare(df - 1, N_DRAWS))
-    t21 = generator.standard_normal(N_DRAWS)
-    difference = (first / t11) ** 2
-    mean = ((shared - own * t21 / t22) / t11) ** 2 + (own / t22) ** 2
-    return mean, difference
+    (mean_square, product), (_, difference_square) = squares
+    scale = mean_square * difference_square
+    r2 = min(product**2 / scale, 1.0) if scale > 0 else 0.0
+    r2 = max(1 - (1 - r2) * df / (df - 1), 0.0) if df > 1 else 0.0
+    first, second, cross = triangle
+    along = np.sqrt(r2) * first + np.sqrt(1 - r2) * cross
+    return df * mean_square / (along**2 + (1 - r2) * second**2), df * difference_square / first**2

@@ -1,4 +1,4 @@
-"""Intervals: what one is, when there is none, and the bootstrap by subject for statistics without a theory of their own.
+"""Intervals: what one is, when there is none, and the bootstrap by subject for what has no theory of its own.
 
 A subject's repetitions resemble each other: ten squats of eight people are not eighty people. Every interval here and
 in the modules beside it takes the subject as the unit, and below `TOO_FEW_SUBJECTS` none is given.
@@ -60,7 +60,9 @@ def cluster_bootstrap(
     owner, n_subjects = numbered(subjects, len(arrays[0]) if arrays else 0)
     for array in arrays:
         if len(array) != len(owner):
-            raise InputError(f"the bootstrap needs arrays of equal length; these have {len(array)} and {len(owner)} rows")
+            raise InputError(
+                f"the bootstrap needs arrays of equal length; these have {len(array)} and {len(owner)} rows"
+            )
     if n_subjects < TOO_FEW_SUBJECTS:
         return None
     rows = [np.flatnonzero(owner == subject) for subject in range(n_subjects)]
@@ -70,10 +72,17 @@ def cluster_bootstrap(
     for choice in generator.integers(0, n_subjects, (n, n_subjects)):
         index = np.concatenate([rows[subject] for subject in choice])
         drawn.append(float(statistic(*(array[index] for array in arrays))))
-    without = np.array([float(statistic(*(array[owner != subject] for array in arrays))) for subject in range(n_subjects)])
+    without = np.array(
+        [float(statistic(*(array[owner != subject] for array in arrays))) for subject in range(n_subjects)]
+    )
     replicates = np.array(drawn)
     replicates = replicates[np.isfinite(replicates)]
-    if not math.isfinite(value) or len(replicates) < 0.9 * n or np.ptp(replicates) == 0 or not np.isfinite(without).all():
+    if (
+        not math.isfinite(value)
+        or len(replicates) < 0.9 * n
+        or np.ptp(replicates) == 0
+        or not np.isfinite(without).all()
+    ):
         return None
     low, high = np.quantile(replicates, _bca_probabilities(value, replicates, without, level))
     return Interval(float(low), float(high), level, f"bootstrap of {n} draws by subject, BCa")

@@ -22,7 +22,7 @@ ACCEPTABLE_DEG = {
     2.0: "error of 2 degrees or less: likely to be considered acceptable",
     5.0: "error above 5 degrees: large enough to mislead the clinical reading; between 2 and 5 it needs thought",
 }
-"""The lines drawn at 2 and 5 degrees, by their origin `ACCEPTABLE_ORIGIN`: a review of gait, not a law of measurement."""
+"""The lines at 2 and 5 degrees. They come from a review of gait (`ACCEPTABLE_ORIGIN`) and are no law of measurement."""
 ACCEPTABLE_ORIGIN = "McGinley et al. 2009, Gait & Posture 29:360-369 (review of the reliability of 3D gait kinematics)"
 
 
@@ -65,7 +65,8 @@ def limits_of_agreement(
     with one pair of each subject (noncentral t; Carkeet 2015, Optom Vis Sci 92:e71-e80) and else MOVER (Zou 2013, Stat
     Methods Med Res 22:630-642).
 
-    With one subject the limits hold for that person alone. Raises `InputError` for unequal shapes or fewer than 2 pairs.
+    With one subject the limits hold for that person alone. Where the differences are constant the limits are the bias.
+    Raises `InputError` for unequal shapes or fewer than 2 pairs.
     """
     check_level(level)
     data = pairs(estimate, reference, subjects)
