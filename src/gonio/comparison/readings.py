@@ -40,8 +40,8 @@ def _(figure: Reliability, *, population: str, unit: str = "") -> str:
         return f"In {population}, the ICC({figure.kind}) does not exist: {figure.note}."
     what = "give the same values" if figure.kind == "2,1" else "give the same values, a constant bias apart,"
     return (
-        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:.2f}{_between(figure.interval, 2)}: "
-        f"{_strength(figure)} reliability to tell these people apart, less in people who differ less"
+        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:.2f}{_between(figure.interval, 2)}"
+        f": {_strength(figure)} reliability to tell these people apart, less in people who differ less"
         f"{_because(figure.note)}."
     )
 
@@ -63,7 +63,8 @@ def _(figure: Concordance, *, population: str, unit: str = "") -> str:
         return f"In {population}, the concordance does not exist: {figure.note}."
     return (
         f"In {population}, the method gives the reference's number with a concordance of {figure.value:.2f}"
-        f"{_between(figure.interval, 2)}, where 1 is always; it is less in people who differ less{_because(figure.note)}."
+        f"{_between(figure.interval, 2)}, where 1 is always; it is less in people who differ less"
+        f"{_because(figure.note)}."
     )
 
 
@@ -96,8 +97,8 @@ def cmc_reading(value: float, *, population: str) -> str:
             f"In {population}, the CMC does not exist: the curves differ by more than the joint moves, or are missing."
         )
     return (
-        f"In {population}, the curves are alike with a CMC of {value:.2f}, where 1 is identical; it is high wherever the "
-        "movement is large, so read it with the error in degrees."
+        f"In {population}, the curves are alike with a CMC of {value:.2f}, where 1 is identical; it is high wherever "
+        "the movement is large, so read it with the error in degrees."
     )
 
 
