@@ -284,23 +284,19 @@ def _both_ways(curve: FloatArray, turns: list[int]) -> tuple[list[Frames], int]:
         turns = turns[1:]  # the first is rest itself, from which the movement sets out
     if len(turns) > 2 and abs(away[turns[-1]]) < 0.5 * abs(away[turns[-3]]):
         turns = turns[:-1]
+    bounds = [0, *turns, len(curve) - 1]  # one more before than the turns
     frames = []
-    bounds = [0, *(int(i) for i in [*turns[1:-1]]), len(curve) - 1]
     for i in range(0, len(turns) - 1, 2):
         first, second = turns[i], turns[i + 1]
-        before, after = bounds[i], bounds[min(i + 2, len(bounds) - 1)]
-        frames.append((_crossing(away, first, before), _further(away, first, second), _crossing(away, second, after)))
+        start, end = _crossing(away, first, bounds[i]), _crossing(away, second, bounds[i + 3])
+        frames.append((start, first if abs(away[first]) >= abs(away[second]) else second, end))
     return frames, len(turns) % 2
-
-
-def _further(away: FloatArray, first: int, second: int) -> int:
-    return first if abs(away[first]) >= abs(away[second]) else second
 
 
 def _crossing(away: FloatArray, peak: int, until: int) -> int:
     """The frame between a peak and `until` where the curve is as near to rest as `EDGE` of the peak."""
     step = 1 if until > peak else -1
-    side = np.sign(away[peak]) * away[peak : until + step if until + step >= 0 else None : step]
+    side = np.sign(away[peak]) * away[np.arange(peak, until + step, step)]
     there = np.flatnonzero(side <= EDGE * side[0])
     return peak + step * int(there[0] if len(there) else np.argmin(side))
 
