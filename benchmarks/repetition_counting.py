@@ -41,7 +41,9 @@ from gonio.motion.markers import joint_centres
 from gonio.motion.repetitions import Repetitions, find_repetitions
 from gonio.sources import ui_prmd
 
-STILL = 0.05
+STILL = 0.1
+HALF = 0.5
+MOSTLY = 0.8
 PAUSE_S = (0.0, 2.0)
 SHORTEST_PAUSE_S = 0.3
 SWAY_M = 0.002
@@ -91,16 +93,39 @@ def segments(sensor: str, movement: int, subject: int) -> list[PoseSequence]:
     return found
 
 
-def true_movement(segment: PoseSequence) -> tuple[float, float]:
-    """Seconds from the segment's first frame to where the movement begins and ends."""
+def distances(segment: PoseSequence) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(time,) from the first pose and from the last, metres, and the seconds of these frames."""
     joints = [segment.skeleton.index(joint) for joint in EVALUATION_JOINTS]
     path = lowpass(segment, 6).positions[:, joints]
+    path = path[:, segment.valid[:, joints].mean(axis=0) > MOSTLY]
     seen = np.isfinite(path).all(axis=(1, 2))
-    path, times = path[seen], segment.times_s[seen]
+    path = path[seen]
     begin, end = (np.sqrt(((path - pose) ** 2).sum(axis=2).mean(axis=1)) for pose in (path[0], path[-1]))
+    return begin, end, segment.times_s[seen]
+
+
+def whole(segment: PoseSequence) -> bool:
+    """Whether the segment holds a whole repetition, seen well enough."""
+    joints = [segment.skeleton.index(joint) for joint in EVALUATION_JOINTS]
+    if (segment.valid[:, joints].mean(axis=0) <= MOSTLY).any():
+        return False
+    begin, _, _ = distances(segment)
+    return bool(begin[-1] < HALF * begin.max())
+
+
+def true_movement(segment: PoseSequence) -> tuple[float, float]:
+    """Seconds from the segment's first frame to where the movement begins and ends."""
+    begin, end, times = distances(segment)
     first = int(np.argmax(begin > STILL * begin.max()))
     last = len(end) - 1 - int(np.argmax(end[::-1] > STILL * end.max()))
     return float(times[first]), float(times[last])
+
+
+def held(segment: PoseSequence, end: bool) -> FloatArray:
+    """(joint, 3) the first pose or the last; a joint that is missing there is where it was seen next to it."""
+    frames = np.where(segment.valid, np.arange(len(segment))[:, None], -1 if end else len(segment))
+    frame = np.clip(frames.max(axis=0) if end else frames.min(axis=0), 0, len(segment) - 1)
+    return np.asarray(segment.positions[frame, np.arange(len(segment.skeleton))])
 
 
 def join(parts: list[PoseSequence], seed: list[int]) -> Joined:
@@ -108,39 +133,29 @@ def join(parts: list[PoseSequence], seed: list[int]) -> Joined:
     rng = np.random.default_rng(seed)
     parts = [parts[i] for i in rng.permutation(len(parts))]
     step_s = float(np.median(np.diff(parts[0].times_s)))
-    skeleton = parts[0].skeleton
-    pieces, truth, seams, now = [], [], [], 0
-
-    def pause(before: FloatArray, after: FloatArray) -> None:
-        nonlocal now
-        n = round(max(SHORTEST_PAUSE_S, rng.uniform(*PAUSE_S)) / step_s)
-        share = (np.arange(1, n + 1) / (n + 1))[:, None, None]
-        fade = (1 - np.cos(np.pi * share)) / 2
-        t = np.arange(n)[:, None, None, None] * step_s
-        hz, phase = rng.uniform(0.2, 0.7, (2, *before.shape, 3)) * [[[[1.0]]], [[[10.0]]]] if False else (
-            rng.uniform(0.2, 0.7, (*before.shape, 3)),
-            rng.uniform(0, 2 * np.pi, (*before.shape, 3)),
-        )
-        sway = SWAY_M * np.sqrt(2 / 3) * np.sin(2 * np.pi * hz * t + phase).sum(axis=-1) * np.sin(np.pi * share)
-        pieces.append((1 - fade) * before + fade * after + sway)
-        now += n
-
-    pause(parts[0].positions[0], parts[0].positions[0])
+    pieces = [pause(rng, step_s, held(parts[0], end=False), held(parts[0], end=False))]
+    frames = len(pieces[0])
+    truth, seams = [], []
     for i, part in enumerate(parts):
-        begin, end = true_movement(part)
-        truth.append((now * step_s + begin, now * step_s + end))
-        seams.append((now * step_s, (now + len(part) - 1) * step_s))
-        pieces.append(part.positions)
-        now += len(part)
-        following = parts[i + 1].positions[0] if i + 1 < len(parts) else part.positions[-1]
-        pause(part.positions[-1], following)
-    whole = replace(
-        parts[0],
-        positions=np.concatenate(pieces),
-        times_s=np.arange(now) * step_s,
-        skeleton=skeleton,
-        status=None,
-        confidence=None,
-        history=("repetitions joined",),
+        begin_s, end_s = true_movement(part)
+        truth.append((frames * step_s + begin_s, frames * step_s + end_s))
+        seams.append((frames * step_s, (frames + len(part) - 1) * step_s))
+        after = held(parts[i + 1], end=False) if i + 1 < len(parts) else held(part, end=True)
+        pieces += [part.positions, pause(rng, step_s, held(part, end=True), after)]
+        frames += len(part) + len(pieces[-1])
+    recording = PoseSequence(
+        np.concatenate(pieces), np.arange(frames) * step_s, parts[0].skeleton, "m", "root", up=parts[0].up
     )
-    return Joined(joint_angles(whole), np.array(truth), np.array(seams))
+    return Joined(joint_angles(recording), np.array(truth), np.array(seams))
+
+
+def pause(rng: np.random.Generator, step_s: float, before: FloatArray, after: FloatArray) -> FloatArray:
+    """(time, joint, 3) from one pose to the next, swaying."""
+    n = round(max(SHORTEST_PAUSE_S, rng.uniform(*PAUSE_S)) / step_s)
+    share = (np.arange(1, n + 1) / (n + 1))[:, None, None]
+    fade = (1 - np.cos(np.pi * share)) / 2
+    hz = rng.uniform(0.2, 0.7, (*before.shape, 3))
+    phase = rng.uniform(0, 2 * np.pi, hz.shape)
+    waves = np.sin(2 * np.pi * hz * np.arange(n)[:, None, None, None] * step_s + phase).sum(axis=-1)
+    sway = SWAY_M * np.sqrt(2 / 3) * waves * np.sin(np.pi * share)
+    return np.asarray((1 - fade) * before + fade * after + sway)

@@ -42,6 +42,9 @@ LONGEST_GAP_S = 1.0  # a repetition that misses more than this at a stretch is n
 JUMP_RAD_S = float(np.deg2rad(600))  # no exercise turns a joint faster
 SHORTEST_RECORDING_S = 1.0
 
+TURN_S = 0.2  # from the foot of a flank to the turn, where an unsigned angle passes its zero and folds
+FOLD_S = 0.6  # the longest movement beyond a fold
+FOLD_SPEED = 0.15  # of the flank's highest speed: what such a movement reaches, and a drift in a pause does not
 END_S = 0.2  # at either end of a recording, the level of rest
 
 Rest = Literal["low", "high", "middle"]
@@ -269,9 +272,14 @@ def _one_way(curve: FloatArray, turns: list[int], swing: float) -> tuple[list[Fr
     cut += int(not first_is_peak and not at_rest[0]) + int(not last_is_peak and not at_rest[-1])
     for before, after in pairwise(rests):
         peaks = [turn for turn in turns if before < turn < after and turn not in troughs]
-        start = _edge(curve, peaks[0], before)
-        end = _edge(curve, peaks[-1], after)
+        start = _edge(curve, peaks[0], before, max((turn for turn in turns if turn < before), default=0))
+        end = _edge(curve, peaks[-1], after, min((turn for turn in turns if turn > after), default=len(curve) - 1))
         frames.append((start, max(peaks, key=lambda peak: curve[peak]), end))
+    for i in range(len(frames) - 1):  # two movements that meet beyond a fold share the time between them
+        (start, peak, end), (following, next_peak, next_end) = frames[i : i + 2]
+        if following < end:
+            middle = (following + end) // 2
+            frames[i : i + 2] = [(start, peak, middle), (middle, next_peak, next_end)]
     return frames, cut
 
 
@@ -301,16 +309,39 @@ def _crossing(away: FloatArray, peak: int, until: int) -> int:
     return peak + step * int(there[0] if len(there) else np.argmin(side))
 
 
-def _edge(curve: FloatArray, peak: int, trough: int) -> int:
-    """The frame between a peak and the rest beside it where the repetition begins or ends."""
+def _edge(curve: FloatArray, peak: int, trough: int, limit: int) -> int:
+    """The frame between a peak and `limit`, the next peak, where the repetition begins or ends; rest is at `trough`."""
     step = 1 if trough > peak else -1
-    flank = curve[np.arange(peak, trough + step, step)]
-    falling = -np.diff(flank)
-    near = flank[1:] - flank[-1] <= RETURN * (flank[0] - flank[-1])
-    fastest = int(np.argmax(falling))
-    slow = (falling < SLOW * falling[fastest]) & near & (np.arange(len(falling)) > fastest)
-    foot = float(flank[1 + int(np.argmax(slow))] if slow.any() else flank[-1])
-    return peak + step * int(np.argmax(flank <= foot + EDGE * (flank[0] - foot)))
+    way = curve[np.arange(peak, limit + step, step)]
+    rest = abs(trough - peak)
+    falling = -np.diff(way)
+    fastest = int(np.argmax(falling[:rest]))
+    near = way[1 : rest + 1] - way[rest] <= RETURN * (way[0] - way[rest])
+    slow = near & (falling[:rest] < SLOW * falling[fastest]) & (np.arange(rest) > fastest)
+    foot = 1 + int(np.argmax(slow)) if slow.any() else rest
+    edge = int(np.argmax(way <= way[foot] + EDGE * (way[0] - way[foot])))
+    return peak + step * (_beyond_fold(way, foot, float(falling[fastest])) or edge)
+
+
+def _beyond_fold(way: FloatArray, foot: int, fastest: float) -> int:
+    """Where a movement ends that goes on beyond the foot, the other way: 0 where it does not.
+
+    An unsigned angle that passes its zero comes back up: a straightened knee reads 0, and 10 degrees at rest.
+    """
+    soon = int(TURN_S * RATE_HZ)
+    turn = foot + int(np.argmin(way[foot : foot + soon]))
+    rising = np.diff(way[turn : turn + int(FOLD_S * RATE_HZ)])
+    if not (rising > FOLD_SPEED * fastest).any():
+        return 0
+    quickest = int(np.argmax(rising))
+    over = rising[quickest:] < SLOW * fastest
+    if not over.any():
+        return 0
+    top = turn + quickest + int(np.argmax(over))
+    height, rise = way[0] - way[turn], way[top] - way[turn]
+    if not EDGE * height < rise < RETURN * height:
+        return 0
+    return turn + int(np.argmax(way[turn:] >= way[top] - EDGE * height))
 
 
 def _long_gaps(times_s: FloatArray, seen: BoolArray) -> list[tuple[float, float]]:
