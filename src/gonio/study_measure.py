@@ -11,8 +11,8 @@ The steps, for each of two sets of definitions:
 Two sets of definitions, measured side by side:
 
 "protocol"  that of the published figures of UI-PRMD: joint centres "protocol" (`motion.markers`); the trunk's line runs
-            from the middle of the hips to the base of the neck; each angle has a lag of its own, and the positions that
-            of the angle that moves most in the reference
+            from the middle of the hips to the base of the neck; each angle has a lag of its own, and positions, which the
+            rule for the lag does not name, are compared on the recordings' own clocks
 "gonio"     gonio's own: joint centres "gonio"; angles as `motion.angles` has them, with the trunk's line from the middle
             of the hips to the middle of the shoulders; one clock is one clock: one lag for all that a method shows
 
@@ -73,7 +73,7 @@ def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str,
 def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     """(values, arrays) of one recording.
 
-    values  as JSON has them: subject, movement, angles (`AngleValues`), positions (`PositionValues`), duration_s of
+    values  as JSON has them: subject, movement, reference, angles (`AngleValues`), positions (`PositionValues`), duration_s of
             each repetition, and words about what was found and left out
     arrays  "definitions/method/angle" -> (repetition, 101) float32 degrees over 0-100 % of each repetition, after the
             lag is taken away; the reference under its own name
@@ -105,6 +105,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, Fl
     values = {
         "subject": recording.subject,
         "movement": recording.movement,
+        "reference": study.reference,
         "angles": [asdict(value) for value in angles],
         "positions": [asdict(value) for value in positions],
         "duration_s": {span.name: span.end_s - span.start_s for span in spans},
@@ -164,8 +165,7 @@ class _Comparison:
             }
             return {**each, "": one}
         lags = {angle: best_lag(every[:, i], reference[:, i], max_lag=max_lag) for i, angle in enumerate(self._names)}
-        moving = max(self._names, key=lambda angle: float(np.nanmax(true[angle]) - np.nanmin(true[angle])))
-        return {**lags, "": lags[moving]}
+        return {**lags, "": Lag(0, np.array([np.nan]))}
 
     def angles(self, span: _Span) -> list[AngleValues]:
         """Every angle of every method in one repetition, where there are enough samples."""
