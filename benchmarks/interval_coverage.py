@@ -43,6 +43,7 @@ DESIGNS = {
     "the same, bias of 3": Design(10, 3, 3, 2, 1, bias=3),
     "the same, unbalanced": Design(10, 3, 3, 2, 1, bias=3, fewest=2),
     "repetitions differ as much as subjects": Design(5, 5, 5, 3, 3),
+    "repetitions as much, unbalanced": Design(5, 5, 5, 3, 3, fewest=2),
     "large bias, no error of a subject's own": Design(5, 2, 0, 2, 2, bias=5),
     "method reads 70 % of a movement": Design(10, 3, 3, 2, 1, bias=3, gain=0.7),
     "subjects alike, methods poor": Design(3, 3, 5, 5, 5),

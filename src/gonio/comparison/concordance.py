@@ -71,8 +71,8 @@ def lin_ccc(
         elif data.n_subjects < data.n:
             both = np.stack([(a + b) / 2, a - b], axis=1)
             interval = agreement_interval(one_way(both, data.subject), absolute=True, level=level)
-        elif is_constant(data.difference, float(np.abs([data.estimate, data.reference]).max())) or covariance == 0:
-            note = "no interval where the methods differ by a constant only or do not correlate at all"
+        elif covariance == 0 or 1 - abs(value) < CONSTANT:
+            note = "no interval where the methods are the same, opposite or unrelated"
         else:
             interval = _fisher(value, a, b, level)
     return Concordance(
