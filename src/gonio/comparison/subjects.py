@@ -79,9 +79,9 @@ class OneWay:
 
     @property
     def total_by_means(self) -> FloatArray:
-        """The same with every subject counting alike, however many values it has (Zou 2013); equal where all have as many.
+        """The same with every subject counting alike (Zou 2013); equal to `total` where all have as many values.
 
-        Its part between subjects is nearer to a chi-square where the numbers of values differ much.
+        Its part between subjects is nearer to a chi-square where they have not.
         """
         if self.df_between == 0:
             return self.within
