@@ -132,9 +132,9 @@ def icc_agreement(
 
         ICC(2,1) = 2 C12 / (C11 + C22 + b^2)      ICC(3,1) = 2 C12 / (C11 + C22)
 
-    where b^2 is lessened by the variance of the bias and every subject counts alike. The interval is `agreement_interval`'s, by subject. The value is
-    not that of a table of all pairs as if each were another person: such a table takes too little of the variance
-    between few subjects.
+    where b^2 is lessened by the variance of the bias and every subject counts alike. The interval is that of
+    `agreement_interval`, by subject. The value is not that of a table of all pairs as if each were another person: such
+    a table takes too little of the variance between few subjects.
 
     Raises `InputError` for unequal shapes or fewer than 2 pairs.
     """

@@ -19,8 +19,8 @@ PEOPLE = "12 patients, cardiac output"
 def test_limits() -> None:
     text = reading(limits_of_agreement(RV, IC, CARDIAC_SUBJECT), unit="l/min", population=PEOPLE)
     assert text == (
-        "In 12 patients, cardiac output, the method reads 0.6 l/min higher than the reference on average (95 % interval "
-        "0.0 to 1.2), and 95 % of single readings differ by -1.3 to +2.5 l/min."
+        "In 12 patients, cardiac output, the method reads 0.6 l/min higher than the reference on average (95 % "
+        "interval 0.0 to 1.2), and 95 % of single readings differ by -1.3 to +2.5 l/min."
     )
 
 
