@@ -21,7 +21,7 @@ from gonio.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Concordance:
-    """Lin's concordance, -1..1; NaN where nothing varies. `interval` is None where there is none; `note` says why."""
+    """Lin's concordance, -1..1; NaN where a side does not vary. `interval` is None where there is none; `note` says why."""
 
     value: float
     interval: Interval | None
@@ -61,7 +61,7 @@ def lin_ccc(
     data = pairs(estimate, reference, subjects, least=3)
     a, b = data.estimate - data.reference.mean(), data.reference - data.reference.mean()
     value, interval, note = float("nan"), None, ""
-    if is_constant(data.estimate) and is_constant(data.reference):
+    if is_constant(data.estimate) or is_constant(data.reference):
         note = NO_SPREAD_NOTE
     else:
         covariance = float(np.mean((a - a.mean()) * b))

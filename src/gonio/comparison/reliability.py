@@ -28,7 +28,7 @@ WITHIN_SESSION = "within-session"
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """An intraclass correlation, at most 1; NaN where nothing varies.
+    """An intraclass correlation, at most 1; NaN where nothing varies, or one of two methods.
 
     kind        "2,1" absolute agreement: a bias between raters counts; "3,1" consistency: it does not
     interval    None where there is none; `note` says why
@@ -145,7 +145,7 @@ def icc_agreement(
     both = np.stack([(data.estimate + data.reference) / 2 - centre, data.difference], axis=1)
     analysis = one_way(both, data.subject)
     value, interval, note = float("nan"), None, ""
-    if is_constant(data.estimate) and is_constant(data.reference):
+    if is_constant(data.estimate) or is_constant(data.reference):
         note = NO_SPREAD_NOTE
     else:
         (mean, _), (_, difference) = analysis.total_by_means

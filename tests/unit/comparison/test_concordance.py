@@ -98,8 +98,9 @@ def test_concordance_at_its_ends() -> None:
     assert lin_ccc(-WRIGHT, WRIGHT - 2 * WRIGHT.mean()).value == pytest.approx(-1)
     assert np.isnan(lin_ccc(np.ones(9), np.ones(9)).value)
     assert lin_ccc(np.ones(9), np.ones(9)).note == "the values do not vary"
-    flat = lin_ccc(np.ones(9), np.arange(9.0))
-    assert (flat.value, flat.interval) == (0, None)
+    assert np.isnan(lin_ccc(np.ones(9), np.arange(9.0)).value)
+    unrelated = lin_ccc(np.array([1.0, -1, 1, -1, 0, 0, 0]), np.array([1.0, 1, -1, -1, 0, 0, 0]))
+    assert (unrelated.value, unrelated.interval) == (0, None)
     assert lin_ccc(RV, IC, np.repeat([1, 2, 3], 20)).note == TOO_FEW_NOTE
 
 

@@ -149,7 +149,8 @@ def test_a_constant_bias_counts_against_absolute_agreement_only() -> None:
 
 
 def test_where_nothing_varies_there_is_no_icc() -> None:
-    for found in (icc(np.full((8, 2), 3.0)), icc_agreement(np.full(8, 3.0), np.full(8, 3.0))):
+    flat, other = np.full(8, 3.0), np.arange(8.0)
+    for found in (icc(np.full((8, 2), 3.0)), icc_agreement(flat, flat), icc_agreement(flat, other)):
         assert np.isnan(found.value)
         assert found.interval is None
         assert found.note == "the values do not vary"
