@@ -21,7 +21,7 @@ from gonio.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Concordance:
-    """Lin's concordance, -1..1; NaN where nothing varies. `interval` is None where there is none; `note` says why."""
+    """Lin's concordance, -1..1; NaN where a side does not vary. `interval` is None where there is none; `note` says why."""
 
     value: float
     interval: Interval | None
@@ -61,7 +61,7 @@ def lin_ccc(
     data = pairs(estimate, reference, subjects, least=3)
     a, b = data.estimate - data.reference.mean(), data.reference - data.reference.mean()
     value, interval, note = float("nan"), None, ""
-    if is_constant(data.estimate) and is_constant(data.reference):
+    if is_constant(data.estimate) or is_constant(data.reference):
         note = NO_SPREAD_NOTE
     else:
         covariance = float(np.mean((a - a.mean()) * b))
@@ -71,8 +71,8 @@ def lin_ccc(
         elif data.n_subjects < data.n:
             both = np.stack([(a + b) / 2, a - b], axis=1)
             interval = agreement_interval(one_way(both, data.subject), absolute=True, level=level)
-        elif is_constant(data.difference, float(np.abs([data.estimate, data.reference]).max())) or covariance == 0:
-            note = "no interval where the methods differ by a constant only or do not correlate at all"
+        elif covariance == 0 or 1 - abs(value) < CONSTANT:
+            note = "no interval where the methods are the same, opposite or unrelated"
         else:
             interval = _fisher(value, a, b, level)
     return Concordance(

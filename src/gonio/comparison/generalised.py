@@ -1,7 +1,7 @@
 """A generalised interval for how two methods agree when each subject is measured several times.
 
 No exact interval exists for a ratio of sums of variances. The generalised (fiducial) one draws the unknown variances
-given the mean squares seen, and takes the quantiles of the ratio over the draws (Weerahandi 1993, J Am Stat Assoc
+given the variances seen, and takes the quantiles of the ratio over the draws (Weerahandi 1993, J Am Stat Assoc
 88:899-905; for intraclass correlations Ionan et al. 2014, BMC Med Res Methodol 14:121). It takes the subjects as they
 are, few and each with many repetitions, and lets the methods have unequal variances. How often it covers the truth:
 benchmarks/interval_coverage.py.
@@ -27,16 +27,13 @@ def agreement_interval(analysis: OneWay, *, absolute: bool, level: float) -> Int
     analysis    of columns (mean of the two methods, their difference), six subjects or more. With their variances
                 V over single values, C12 = V(mean) - V(difference) / 4, (C11 + C22) / 2 = V(mean) + V(difference) / 4
     """
-    between, within, normal = _pivots(analysis.df_between, analysis.df_within)
-    mean, difference = _variances(analysis.between, analysis.df_between, between)
-    seen = float(analysis.between[1, 1])
-    share = float(analysis.mean_variance[1, 1]) / seen if seen > 0 else 0.0
-    bias = analysis.mean[1] + normal * np.sqrt(difference * share)
+    between, normal, within = _pivots(analysis.df_between, analysis.df_within)
+    mean, difference = _variances(analysis.of_means, analysis.df_between, between)
+    bias = analysis.mean_of_means[1] + normal * np.sqrt(difference / len(analysis.counts))
     if analysis.df_within:
-        part = 1 / analysis.divisor
         mean_within, difference_within = _variances(analysis.within, analysis.df_within, within)
-        mean = part * mean + (1 - part) * mean_within
-        difference = part * difference + (1 - part) * difference_within
+        part = 1 - 1 / analysis.harmonic
+        mean, difference = mean + part * mean_within, difference + part * difference_within
     draws = (mean - difference / 4) / (mean + difference / 4 + (bias**2 / 2 if absolute else 0.0))
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, f"generalised, by subject ({N_DRAWS} draws)")
@@ -44,18 +41,18 @@ def agreement_interval(analysis: OneWay, *, absolute: bool, level: float) -> Int
 
 @lru_cache(maxsize=32)
 def _pivots(df_between: int, df_within: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Bartlett's triangles (3, draws) of unit Wishart matrices between and within, and standard normal numbers."""
+    """Bartlett's triangle (3, draws) of a unit Wishart matrix between, normal numbers (draws,), the triangle within."""
     generator = np.random.default_rng(SEED)
 
     def triangle(df: int) -> FloatArray:
         diagonal = [np.sqrt(generator.chisquare(d, N_DRAWS)) for d in (df, max(df - 1, 1))]
         return frozen([*diagonal, generator.standard_normal(N_DRAWS)])
 
-    return triangle(df_between), triangle(max(df_within, 1)), frozen(generator.standard_normal(N_DRAWS))
+    return triangle(df_between), frozen(generator.standard_normal(N_DRAWS)), triangle(max(df_within, 1))
 
 
 def _variances(squares: FloatArray, df: int, triangle: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(draws,) variances of both columns given their mean squares and products.
+    """(draws,) variances of both columns given those seen, with `df` degrees of freedom.
 
     Each is its sum of squares over a chi-square, as for one variance. The two chi-squares go together as the columns
     do, so that a method that reads larger movements larger is allowed for; the squared correlation is the adjusted one

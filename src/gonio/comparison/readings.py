@@ -26,11 +26,11 @@ def reading(figure: object, *, population: str, unit: str = "") -> str:
 @reading.register
 def _(figure: Limits, *, population: str, unit: str = "") -> str:
     unit = _spaced(unit)
-    side = "higher" if figure.bias > 0 else "lower"
+    side = "higher" if figure.bias >= 0 else "lower"
     return (
         f"In {population}, the method reads {abs(figure.bias):.1f}{unit} {side} than the reference on average"
-        f"{_between(figure.bias_interval)}, and 95 % of single readings differ by {figure.low:+.1f} to "
-        f"{figure.high:+.1f}{unit}{_because(figure.note)}."
+        f"{_between(figure.bias_interval)}, and 95 % of single readings differ by {figure.low:+z.1f} to "
+        f"{figure.high:+z.1f}{unit}{_because(figure.note)}."
     )
 
 
@@ -40,7 +40,7 @@ def _(figure: Reliability, *, population: str, unit: str = "") -> str:
         return f"In {population}, the ICC({figure.kind}) does not exist: {figure.note}."
     what = "give the same values" if figure.kind == "2,1" else "give the same values, a constant bias apart,"
     return (
-        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:.2f}{_between(figure.interval, 2)}"
+        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:z.2f}{_between(figure.interval, 2)}"
         f": {_strength(figure)} reliability to tell these people apart, less in people who differ less"
         f"{_because(figure.note)}."
     )
@@ -62,7 +62,7 @@ def _(figure: Concordance, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.value):
         return f"In {population}, the concordance does not exist: {figure.note}."
     return (
-        f"In {population}, the method gives the reference's number with a concordance of {figure.value:.2f}"
+        f"In {population}, the method gives the reference's number with a concordance of {figure.value:z.2f}"
         f"{_between(figure.interval, 2)}, where 1 is always; it is less in people who differ less"
         f"{_because(figure.note)}."
     )
@@ -74,8 +74,8 @@ def _(figure: Deming, *, population: str, unit: str = "") -> str:
         return f"In {population}, there is no line between the methods: {figure.note}."
     unit = _spaced(unit)
     return (
-        f"In {population}, a change of 10{unit} by the reference reads as {10 * figure.slope:.1f}{unit} by the method "
-        f"(slope {figure.slope:.2f}; {_shown(figure.slope_interval, figure.note, 2)})."
+        f"In {population}, a change of 10{unit} by the reference reads as {10 * figure.slope:z.1f}{unit} by the method "
+        f"(slope {figure.slope:z.2f}; {_shown(figure.slope_interval, figure.note, 2)})."
     )
 
 
@@ -114,7 +114,7 @@ def _strength(figure: Reliability) -> str:
 def _between(interval: Interval | None, digits: int = 1) -> str:
     if interval is None:
         return ""
-    return f" ({100 * interval.level:g} % interval {interval.low:.{digits}f} to {interval.high:.{digits}f})"
+    return f" ({100 * interval.level:g} % interval {interval.low:z.{digits}f} to {interval.high:z.{digits}f})"
 
 
 def _shown(interval: Interval | None, note: str, digits: int = 1) -> str:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from gonio.comparison.generalised import agreement_interval
 from gonio.comparison.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
-from gonio.comparison.subjects import is_constant, numbered, one_way, pairs
+from gonio.comparison.subjects import CONSTANT, is_constant, numbered, one_way, pairs
 from gonio.core.arrays import FloatArray
 from gonio.errors import InputError
 
@@ -28,7 +28,7 @@ WITHIN_SESSION = "within-session"
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """An intraclass correlation, at most 1; NaN where nothing varies.
+    """An intraclass correlation, at most 1; NaN where nothing varies, or one of two methods.
 
     kind        "2,1" absolute agreement: a bias between raters counts; "3,1" consistency: it does not
     interval    None where there is none; `note` says why
@@ -104,7 +104,7 @@ def icc(ratings: FloatArray, *, kind: Kind = "2,1", level: float = 0.95) -> Reli
         value = (ms_targets - ms_error) / (ms_targets + (k - 1) * ms_error + excess)
         if n < TOO_FEW_SUBJECTS:
             note = TOO_FEW_NOTE
-        elif ms_error <= 0:
+        elif float(np.abs(rest).max()) <= CONSTANT * float(np.abs(table).max()):
             note = "the raters differ by a constant only"
         elif kind == "3,1":
             interval = _consistency_interval(ms_targets / ms_error, n, k, level)
@@ -132,9 +132,9 @@ def icc_agreement(
 
         ICC(2,1) = 2 C12 / (C11 + C22 + b^2)      ICC(3,1) = 2 C12 / (C11 + C22)
 
-    where b^2 is lessened by the variance of the bias. The interval is `agreement_interval`'s, by subject. The value is
-    not that of a table of all pairs as if each were another person: such a table takes too little of the variance
-    between few subjects.
+    where b^2 is lessened by the variance of the bias and every subject counts alike. The interval is that of
+    `agreement_interval`, by subject. The value is not that of a table of all pairs as if each were another person: such
+    a table takes too little of the variance between few subjects.
 
     Raises `InputError` for unequal shapes or fewer than 2 pairs.
     """
@@ -145,11 +145,13 @@ def icc_agreement(
     both = np.stack([(data.estimate + data.reference) / 2 - centre, data.difference], axis=1)
     analysis = one_way(both, data.subject)
     value, interval, note = float("nan"), None, ""
-    if is_constant(data.estimate) and is_constant(data.reference):
+    if is_constant(data.estimate) or is_constant(data.reference):
         note = NO_SPREAD_NOTE
     else:
-        (mean, _), (_, difference) = analysis.total
-        bias_squared = analysis.mean[1] ** 2 - analysis.mean_variance[1, 1] if kind == "2,1" else 0.0
+        (mean, _), (_, difference) = analysis.total_by_means
+        bias_squared = analysis.mean_of_means[1] ** 2 - analysis.of_means[1, 1] / data.n_subjects
+        if kind == "3,1":
+            bias_squared = 0.0
         value = float((mean - difference / 4) / (mean + difference / 4 + bias_squared / 2))
         if data.n_subjects < TOO_FEW_SUBJECTS:
             note = TOO_FEW_NOTE

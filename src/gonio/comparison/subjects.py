@@ -48,6 +48,10 @@ class OneWay:
     df_within         values - subjects
     divisor           what multiplies the variance between subjects in the expected `between`; the number of values of
                       each subject where all have as many (Bland & Altman 2007, J Biopharm Stat 17:571-582)
+    mean_variance     (p, p) of `mean`, from how far the subjects' sums scatter
+    mean_of_means     (p,) of the subjects' means, every subject counting alike
+    of_means          (p, p) variance of the subjects' means
+    harmonic          harmonic mean of `counts`
     """
 
     counts: IntArray
@@ -58,6 +62,9 @@ class OneWay:
     df_within: int
     divisor: float
     mean_variance: FloatArray
+    mean_of_means: FloatArray
+    of_means: FloatArray
+    harmonic: float
 
     @property
     def total(self) -> FloatArray:
@@ -69,6 +76,16 @@ class OneWay:
         if self.df_between == 0:
             return self.within
         return self.between / self.divisor + (1 - 1 / self.divisor) * self.within
+
+    @property
+    def total_by_means(self) -> FloatArray:
+        """The same with every subject counting alike (Zou 2013); equal to `total` where all have as many values.
+
+        Its part between subjects is nearer to a chi-square where they have not.
+        """
+        if self.df_between == 0:
+            return self.within
+        return self.of_means + (1 - 1 / self.harmonic) * self.within
 
 
 def numbered(subjects: object, n: int) -> tuple[IntArray, int]:
@@ -127,6 +144,9 @@ def one_way(values: FloatArray, subject: IntArray) -> OneWay:
         df_within=df_within,
         divisor=float(n - (counts**2).sum() / n) / df_between if df_between else 1.0,
         mean_variance=weighted.T @ weighted / n**2 * k / df_between if df_between else nothing,
+        mean_of_means=means.mean(axis=0),
+        of_means=np.atleast_2d(np.cov(means.T)) if df_between else nothing,
+        harmonic=k / float((1 / counts).sum()),
     )
 
 
