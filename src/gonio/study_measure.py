@@ -10,11 +10,11 @@ The steps, for each of two sets of definitions:
 
 Two sets of definitions, measured side by side:
 
-"protocol"  that of the published figures of UI-PRMD: joint centres "protocol" (`motion.markers`); the trunk's line runs
-            from the middle of the hips to the base of the neck; each angle has a lag of its own, and positions, which the
-            rule for the lag does not name, are compared on the recordings' own clocks
-"gonio"     gonio's own: joint centres "gonio"; angles as `motion.angles` has them, with the trunk's line from the middle
-            of the hips to the middle of the shoulders; one clock is one clock: one lag for all that a method shows
+"protocol"  that of the published figures of UI-PRMD: joint centres "protocol" (`motion.markers`); the trunk's line
+            runs from the middle of the hips to the base of the neck; each angle has a lag of its own, and positions,
+            which the rule for the lag does not name, are compared on the recordings' own clocks
+"gonio"     gonio's own: joint centres "gonio"; angles as `motion.angles` has them, with the trunk's line from the
+            middle of the hips to the middle of the shoulders; one clock is one clock: one lag for all of a method
 
 `measure_recording` is a function of a module, given one picklable value, so that other processes can run it.
 """
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gonio.comparison.alignment import aligned, procrustes_rigid
 from gonio.comparison.study_values import CLOCK_MOVED_S, AngleValues, PositionValues, angle_values, known
@@ -70,11 +71,11 @@ def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str,
     return tuple(RecordingWork(recording, settings) for recording in found), failures
 
 
-def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """(values, arrays) of one recording.
 
-    values  as JSON has them: subject, movement, reference, angles (`AngleValues`), positions (`PositionValues`), duration_s of
-            each repetition, and words about what was found and left out
+    values  as JSON has them: subject, movement, reference, angles (`AngleValues`), positions (`PositionValues`),
+            duration_s of each repetition, and words about what was found and left out
     arrays  "definitions/method/angle" -> (repetition, 101) float32 degrees over 0-100 % of each repetition, after the
             lag is taken away; the reference under its own name
 
@@ -89,7 +90,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, Fl
     words: list[str] = []
     angles: list[AngleValues] = []
     positions: list[PositionValues] = []
-    arrays: dict[str, FloatArray] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     spans: list[_Span] = []
     for definitions, methods in _prepared(raw, study.cleaning if recording.trial is None else None).items():
         grid = _on_one_grid(methods)
@@ -177,7 +178,7 @@ class _Comparison:
                 name: shifted(self._curves[name][angle], self._lags[name][angle].frames)[inside]
                 for name in self._others
             }
-            there = {name: np.isfinite(curve) for name, curve in mine.items()}
+            there = {name: np.asarray(np.isfinite(curve)) for name, curve in mine.items()}
             both = np.isfinite(true) & np.logical_and.reduce(list(there.values()))
             if both.sum() < LEAST_SAMPLES:
                 self.words.append(f"{span.name}: {angle} left out, {int(both.sum())} samples in common")
@@ -211,8 +212,8 @@ class _Comparison:
             return []
         true = self._bodies[self._reference][inside]
         mine = {name: shifted(self._bodies[name], self._lags[name][""].frames)[inside] for name in self._others}
-        there = {name: np.isfinite(body).all(axis=(1, 2)) for name, body in mine.items()}
-        whole = np.isfinite(true).all(axis=(1, 2))
+        there = {name: np.asarray(np.isfinite(body).all(axis=(1, 2))) for name, body in mine.items()}
+        whole = np.asarray(np.isfinite(true).all(axis=(1, 2)))
         both = whole & np.logical_and.reduce(list(there.values()))
         if not both.any():
             self.words.append(f"{span.name}: positions left out, no frame with all of {', '.join(self._joints)}")
@@ -242,9 +243,9 @@ class _Comparison:
                 )
         return found
 
-    def normalised(self, spans: list[_Span]) -> dict[str, FloatArray]:
+    def normalised(self, spans: list[_Span]) -> dict[str, NDArray[Any]]:
         """The curves over 0-100 % of each repetition, degrees."""
-        arrays = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for angle in self._names:
             for name in (self._reference, *self._others):
                 curve = self._curves[name][angle]
@@ -314,7 +315,7 @@ def _measured(trial: Path, study: StudyConfig) -> dict[str, PoseSequence]:
 def _prepared(
     raw: Mapping[str, PoseSequence], cleaning: CleaningConfig | None
 ) -> dict[Definitions, dict[str, PoseSequence]]:
-    """For each set of definitions every method's joints: joint centres in place of markers, and the study's cleaning."""
+    """For each set of definitions every method's joints: joint centres in place of markers, cleaned."""
     prepared: dict[Definitions, dict[str, PoseSequence]] = {definitions: {} for definitions in get_args(Definitions)}
     for name, sequence in raw.items():
         if all(marker in sequence.skeleton for marker in MARKERS):
@@ -394,10 +395,10 @@ def _repetitions(
         return [_Span(name, 0, len(times_s), float(times_s[0]), float(times_s[-1]))]
     found = find_repetitions(joint_angles(reference), angle=study.repetitions.angle)
     words.append(f"{len(found)} repetitions; {found.words}")
-    spans = [
-        _Span(str(i + 1), *(int(k) for k in np.searchsorted(times_s, (start, end))), float(start), float(end))
-        for i, (start, end) in enumerate(zip(found.starts_s, found.ends_s, strict=True))
-    ]
+    spans = []
+    for number, (start_s, end_s) in enumerate(zip(found.starts_s.tolist(), found.ends_s.tolist(), strict=True), 1):
+        start, stop = np.searchsorted(times_s, (start_s, end_s)).tolist()
+        spans.append(_Span(str(number), start, stop, start_s, end_s))
     if not spans:
         raise InputError(f"{recording.key}: {found.words}")
     return spans

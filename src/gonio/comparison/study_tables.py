@@ -2,13 +2,13 @@
 
 `AGREEMENT_COLUMNS` and docs/study.md say what each column is. In short, three kinds of rows:
 
-a curve      `knee_flexion`: rmse, bias, rmse_bias_free, r are those of the curves of one repetition, and the median over
-             repetitions is told. Limits of agreement, ICC, CCC, SEM and MDC95 need one value of each repetition: they
-             are those of the repetition's mean angle.
-one value    `knee_flexion_rom`, `_peak`, `_at_peak`, `_speed`: of each repetition one value by each method; everything in
-             the row is over these values, and bias, rmse, r are the ordinary ones over repetitions.
+a curve      `knee_flexion`: rmse, bias, rmse_bias_free, r are those of the curves of one repetition, and the median
+             over repetitions is told. Limits of agreement, ICC, CCC, SEM and MDC95 need one value of each repetition:
+             they are those of the repetition's mean angle.
+one value    `knee_flexion_rom`, `_peak`, `_at_peak`, `_speed`: of each repetition one value by each method; all in the
+             row is over these values, and bias, rmse, r are the ordinary ones over repetitions.
 a position   `position`: rmse is the mean distance of a repetition after rigid alignment, the median over repetitions;
-             `position_rms` the same of the root mean square.
+             `position_rms`, of the body alone, the same of the root mean square.
 
 Rows of the movement "all" take the repetitions of all movements; they have no statistics between people, because a
 range over ten movements is not that of a person.
@@ -21,6 +21,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from gonio.comparison.intervals import TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval
 from gonio.comparison.limits_of_agreement import limits_of_agreement
 from gonio.comparison.reliability import icc_agreement, within_session_error
 from gonio.comparison.study_values import AngleValues, PositionValues
-from gonio.core.arrays import FloatArray
+from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.files import replacing
 from gonio.errors import InputError
 
@@ -52,7 +53,7 @@ AGREEMENT_COLUMNS = (
     "rom_method",
     "rom_reference",
     "n_subjects",
-    *(name for name in _INTERVALS),
+    *_INTERVALS,
     "icc_consistency",
     "sem_reference",
     "cmc",
@@ -102,7 +103,7 @@ class _Of:
 
 
 def agreement_table(results: Iterable[Result], definitions: str) -> list[Row]:
-    """The rows of agreement.csv by one set of definitions: exactly one for each movement, method, quantity, side, joint.
+    """The rows of agreement.csv by one set of definitions: one for each movement, method, quantity, side and joint.
 
     results  (values, arrays) of every recording, as `study_measure.measure_recording` gives them; no arrays: no CMC
     """
@@ -152,20 +153,36 @@ def median_interval(values: FloatArray, subjects: Sequence[str], *, level: float
     """The percentile bootstrap interval of a median, whole subjects drawn with replacement.
 
     None with fewer than `TOO_FEW_SUBJECTS`. With so few subjects as a clinic has it is rather too short than too long.
-    A draw counts every value as often as its subject was drawn; its median is found in the sorted values.
+    A draw counts every value as often as its subject was drawn.
     """
     labels, owner = np.unique(np.asarray(subjects), return_inverse=True)
     if len(labels) < TOO_FEW_SUBJECTS:
         return None
     order = np.argsort(values)
-    drawn = np.random.default_rng(0).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=DRAWS)
-    below = np.cumsum(drawn[:, owner[order]], axis=1)  # (draw, value): how many of the draw are at or below
-    total = below[:, -1:]
-    lower, upper = (below * 2 < total).sum(axis=1), (below * 2 <= total).sum(axis=1)
-    last = len(values) - 1
-    medians = (values[order][np.minimum(lower, last)] + values[order][np.minimum(upper, last)]) / 2
-    low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
+    of_subject = np.zeros((len(values) + 1, len(labels)), dtype=np.int64)
+    of_subject[np.arange(1, len(values) + 1), owner[order]] = 1
+    below = of_subject.cumsum(axis=0)  # (k, subject): how many of the k smallest values are the subject's
+    drawn = _draws(len(labels))
+    total = drawn @ below[-1]
+    middles = [_kth(values[order], below, drawn, rank) for rank in ((total + 1) // 2, total // 2 + 1)]
+    low, high = np.quantile(np.mean(middles, axis=0), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, "percentile bootstrap by subject")
+
+
+@lru_cache
+def _draws(subjects: int) -> IntArray:
+    """(draw, subject) how often each is drawn."""
+    return np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), size=DRAWS)
+
+
+def _kth(ordered: FloatArray, below: IntArray, drawn: IntArray, rank: IntArray) -> FloatArray:
+    """(draw,) the value of a rank, from 1, in each draw: by bisection over the sorted values."""
+    low, high = np.ones(len(drawn), dtype=np.int64), np.full(len(drawn), len(ordered))
+    while (low < high).any():
+        middle = (low + high) // 2
+        reached = (drawn * below[middle]).sum(axis=1) >= rank
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    return np.asarray(ordered[low - 1])
 
 
 def _records(results: Iterable[Result], definitions: str) -> Iterator[_Of]:
@@ -233,7 +250,7 @@ def _position_rows(key: tuple[str, ...], group: list[_Of]) -> Iterator[Row]:
     movement, method, side, joint = key
     positions = [each.position for each in group if each.position is not None]
     subjects = [each.subject for each in group]
-    for quantity, figure in (("position", "mean"), ("position_rms", "rms")):
+    for quantity, figure in (("position", "mean"), ("position_rms", "rms")) if not joint else (("position", "mean"),):
         values = _floats(getattr(position, figure) for position in positions)
         yield {
             "movement": movement,
@@ -270,7 +287,7 @@ def _single_value(estimate: FloatArray, reference: FloatArray, subjects: list[st
 
 
 def _between_people(estimate: FloatArray, reference: FloatArray, subjects: list[str]) -> Row:
-    """Limits of agreement, ICC, CCC, and each method's own error, with their intervals; what is not defined is absent."""
+    """Limits of agreement, ICC, CCC and each method's own error, with intervals; what is not defined is absent."""
     row: Row = {}
     notes = []
     try:
@@ -345,7 +362,8 @@ def _values_of(values: Mapping[str, Any], definitions: str) -> Iterator[Row]:
             position = PositionValues(**record)
             place = {"side": position.side, "joint": position.joint}
             yield row(position.repetition, position.method, "position", position.mean, "mm", **place)
-            yield row(position.repetition, position.method, "position_rms", position.rms, "mm", **place)
+            if not position.joint:
+                yield row(position.repetition, position.method, "position_rms", position.rms, "mm", **place)
 
 
 def _pair(angles: Sequence[AngleValues], name: str) -> tuple[FloatArray, FloatArray]:
