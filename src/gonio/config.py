@@ -302,6 +302,8 @@ def as_plain(value: Any) -> Any:
         return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [as_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): as_plain(item) for name, item in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 
@@ -323,6 +325,10 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     if origin in (types.UnionType, typing.Union):
         (inner,) = [arg for arg in args if arg is not type(None)]
         return _convert(value, inner, where, folder)
+    if origin is Mapping:
+        if not isinstance(value, dict) or not value:
+            raise ConfigError(f"{where} must be tables with names of their own, [{where}.NAME]")
+        return {name: _convert(entry, args[1], f"{where}.{name}", folder) for name, entry in value.items()}
     if origin is Literal:
         if value in args:
             return value

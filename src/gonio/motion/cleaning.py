@@ -119,14 +119,17 @@ def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSeq
 
     positions = sequence.positions.copy()
     filtered = short = short_positions = 0
+    joints_of: dict[tuple[int, int], list[int]] = {}  # joints that are there over the same frames go through at once
     for joint in range(len(sequence.skeleton)):
-        for start, stop in _runs(sequence.valid[:, joint]):
-            if stop - start > padding:
-                run = positions[start:stop, joint]
-                positions[start:stop, joint] = sosfiltfilt(sections, run, axis=0, padlen=padding)
-                filtered += 1
-            else:
-                short, short_positions = short + 1, short_positions + int(stop - start)
+        for start, stop in _runs(sequence.valid[:, joint]).tolist():
+            joints_of.setdefault((start, stop), []).append(joint)
+    for (start, stop), joints in joints_of.items():
+        if stop - start > padding:
+            run = positions[start:stop, joints]
+            positions[start:stop, joints] = sosfiltfilt(sections, run, axis=0, padlen=padding)
+            filtered += len(joints)
+        else:
+            short, short_positions = short + len(joints), short_positions + len(joints) * (stop - start)
     step = (
         f"low-pass {cutoff_hz:g} Hz (zero-phase Butterworth, order {order}, at {rate_hz:.4g} Hz): "
         f"{_count(filtered, 'run')} filtered; {_count(short, 'run')} ({_count(short_positions, 'position')}) "

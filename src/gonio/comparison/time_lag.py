@@ -1,0 +1,79 @@
+"""How far one recording's clock is behind another's: the whole number of frames at which their curves fit best.
+
+Two systems that record one movement are started by hand, each at its own moment. The lag is found from the curves
+themselves, so that it is the one at which they agree best: an agreement measured afterwards is that of two systems in
+step, and no proof that they are. `errors` tells how much the figure hangs on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gonio.core.arrays import FloatArray
+from gonio.errors import InputError
+
+LEAST_OVERLAP = 0.5  # of the samples that overlap most: a lag at which less overlaps is not considered
+
+
+@dataclass(frozen=True, eq=False)
+class Lag:
+    """Where the estimate's frame i + frames shows what the reference's frame i shows.
+
+    frames  positive: the estimate shows it later
+    errors  (2 max_lag + 1,) bias-free RMSE at the lags -max_lag..max_lag; NaN where too little overlaps
+    """
+
+    frames: int
+    errors: FloatArray
+
+    def at(self, frames: int) -> float:
+        """The bias-free RMSE at another lag; NaN beyond those that were tried."""
+        index = frames + len(self.errors) // 2
+        return float(self.errors[index]) if 0 <= index < len(self.errors) else float("nan")
+
+
+def best_lag(estimate: FloatArray, reference: FloatArray, *, max_lag: int) -> Lag:
+    """The lag of -max_lag..max_lag frames that minimises the bias-free RMSE over the frames that overlap.
+
+    estimate, reference  (time,), or (time, curve): one lag for all curves, by the root of their mean squared
+                         bias-free error, each less its own bias; at the same evenly spaced times, NaN = missing
+
+    Of lags that fit equally well the shortest is taken. Raises `InputError` where the shapes differ or nothing overlaps
+    at any lag, and for a negative `max_lag`.
+    """
+    if estimate.shape != reference.shape or estimate.ndim not in (1, 2):
+        raise InputError(f"a lag needs curves at the same times; these are {estimate.shape} and {reference.shape}")
+    if max_lag < 0:
+        raise InputError(f"the longest lag is {max_lag} frames; it must be 0 or more")
+    difference = shifts(estimate, max_lag) - reference
+    if difference.ndim == 2:
+        difference = difference[..., None]
+    there = np.isfinite(difference)
+    count = there.sum(axis=1)  # (lag, curve)
+    total = np.where(there, difference, 0.0).sum(axis=1)
+    centred = np.where(there, difference - (total / np.maximum(count, 1))[:, None], 0.0)
+    squares, n = (centred**2).sum(axis=(1, 2)), count.sum(axis=1)
+    if not n.any():
+        raise InputError("there is no frame at which both recordings have the curve, at any lag")
+    errors = np.sqrt(squares / np.where((n > 0) & (n >= LEAST_OVERLAP * n.max()), n, np.nan))
+    lags = np.arange(-max_lag, max_lag + 1)
+    nearest_first = np.argsort(np.abs(lags), kind="stable")
+    best = nearest_first[np.nanargmin(errors[nearest_first])]
+    return Lag(int(lags[best]), errors)
+
+
+def shifts(values: FloatArray, max_lag: int) -> FloatArray:
+    """(2 max_lag + 1, time, ...) the values i + lag at frame i, for every lag; NaN beyond the recording."""
+    around = ((max_lag, max_lag), *((0, 0),) * (values.ndim - 1))
+    padded = np.pad(values.astype(float), around, constant_values=np.nan)
+    return np.stack([padded[start : start + len(values)] for start in range(2 * max_lag + 1)])
+
+
+def shifted(values: FloatArray, frames: int) -> FloatArray:
+    """(time, ...) the values i + frames at frame i; NaN beyond the recording."""
+    moved = np.full(values.shape, np.nan)
+    if abs(frames) < len(values):
+        moved[max(-frames, 0) : len(values) - max(frames, 0)] = values[max(frames, 0) : len(values) + min(frames, 0)]
+    return moved
