@@ -76,8 +76,10 @@ def _pivots(df_between: int, df_within: int) -> tuple[FloatArray, FloatArray, Fl
 
 
 def _squared(bias: float, variance: FloatArray, normal: FloatArray) -> FloatArray:
-    """(draws,) squared bias. The square of a drawn bias is too large by twice the variance of a bias on average, once for
-    the estimate's error and once for the draw's; without that the interval lies too high where the bias is near 0.
+    """(draws,) squared bias, without its excess.
+
+    The square of a drawn bias is too large by twice the variance of the bias on average, once for the error of the
+    estimate and once for that of the draw; with it the interval would lie on the side of a bias where there is none.
     """
     squared: FloatArray = np.maximum((bias + normal * np.sqrt(variance)) ** 2 - 2 * variance, 0.0)
     return squared
