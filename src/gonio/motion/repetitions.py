@@ -15,6 +15,9 @@ A repetition begins and ends in rest. `find_repetitions` takes one angle through
 5. From the peak outwards, the foot of a flank is where its speed has fallen to `SLOW` of its highest; the repetition
    begins (ends) where the curve is `EDGE` of its height above that foot. Each side has its own level of rest.
 
+6. An unsigned angle folds where it passes its zero: a knee that rests 10 degrees overstretched goes down to 0 and up
+   again before it bends. A quick short movement the other way, right beyond the foot, belongs to the repetition.
+
 The typical swing is a median, so repetitions may differ by a factor of two in size.
 """
 
@@ -132,6 +135,21 @@ def time_normalised(series: AngleSeries, start_s: float, end_s: float, points: i
     return np.asarray(np.where(inside[:, None], between, np.nan))
 
 
+def smoothed(values: FloatArray, times_s: FloatArray) -> FloatArray:
+    """(time,) one angle as it is smoothed here, at its own times; NaN where it is missing."""
+    seen = np.isfinite(values)
+    if seen.sum() < 2:
+        return np.where(seen, values, np.nan)
+    grid_s, raw = _on_grid(values[seen], times_s[seen])
+    return np.where(seen, np.interp(times_s, grid_s, _smooth(raw)), np.nan)
+
+
+def _on_grid(values: FloatArray, times_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Times at `RATE_HZ`, the last one at or after the last value's, and the values there."""
+    grid_s = times_s[0] + np.arange(int(np.ceil((times_s[-1] - times_s[0]) * RATE_HZ - 1e-6)) + 1) / RATE_HZ
+    return grid_s, np.interp(grid_s, times_s, values)
+
+
 @dataclass(frozen=True, eq=False)
 class _Search:
     """What was found in one angle: (repetition, 3) start, peak and end in seconds, and what was left out."""
@@ -171,8 +189,7 @@ def _search(angle: str, values: FloatArray, times_s: FloatArray) -> _Search:
     nothing = _Search(angle, np.empty((0, 3)), missing=missing)
     if seen.sum() < 3 or np.ptp(times_s[seen]) < SHORTEST_RECORDING_S:
         return nothing
-    grid_s = np.arange(times_s[seen][0], times_s[seen][-1] + 1e-9, 1 / RATE_HZ)
-    raw = np.interp(grid_s, times_s[seen], values[seen])
+    grid_s, raw = _on_grid(values[seen], times_s[seen])
     curve = _smooth(raw)
     swing = _typical_swing(curve)
     if swing < SMALLEST_RAD:
