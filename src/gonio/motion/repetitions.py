@@ -292,30 +292,42 @@ def _one_way(curve: FloatArray, turns: list[int], swing: float) -> tuple[list[Fr
         start = _edge(curve, peaks[0], before, max((turn for turn in turns if turn < before), default=0))
         end = _edge(curve, peaks[-1], after, min((turn for turn in turns if turn > after), default=len(curve) - 1))
         frames.append((start, max(peaks, key=lambda peak: curve[peak]), end))
-    for i in range(len(frames) - 1):  # two movements that meet beyond a fold share the time between them
-        (start, peak, end), (following, next_peak, next_end) = frames[i : i + 2]
-        if following < end:
-            middle = (following + end) // 2
-            frames[i : i + 2] = [(start, peak, middle), (middle, next_peak, next_end)]
-    return frames, cut
+    return _apart(frames), cut
 
 
 def _both_ways(curve: FloatArray, turns: list[int]) -> tuple[list[Frames], int]:
-    """Repetitions that go one way from rest, through rest to the other side, and back."""
+    """Repetitions that go one way from rest, through rest to the other side, and back: as `_one_way`."""
     edge = int(END_S * RATE_HZ)
     level = np.interp(np.arange(len(curve)), [0, len(curve) - 1], [np.median(curve[:edge]), np.median(curve[-edge:])])
     away = curve - level
-    if len(turns) > 2 and abs(away[turns[0]]) < 0.5 * abs(away[turns[2]]):
-        turns = turns[1:]  # the first is rest itself, from which the movement sets out
-    if len(turns) > 2 and abs(away[turns[-1]]) < 0.5 * abs(away[turns[-3]]):
-        turns = turns[:-1]
-    bounds = [0, *turns, len(curve) - 1]  # one more before than the turns
+    typical = float(np.median(np.abs(away[turns])))
+    sides: list[int] = []  # the furthest frame on each side of rest, in alternation
+    for turn in turns:
+        if abs(away[turn]) < SWING * typical:
+            continue
+        if sides and away[sides[-1]] * away[turn] > 0:
+            sides[-1] = max(sides[-1], turn, key=lambda frame: abs(away[frame]))
+        else:
+            sides.append(turn)
+    bounds = [0, *sides, len(curve) - 1]  # one more before than the sides
     frames = []
-    for i in range(0, len(turns) - 1, 2):
-        first, second = turns[i], turns[i + 1]
+    for i in range(0, len(sides) - 1, 2):
+        first, second = sides[i], sides[i + 1]
         start, end = _crossing(away, first, bounds[i]), _crossing(away, second, bounds[i + 3])
-        frames.append((start, first if abs(away[first]) >= abs(away[second]) else second, end))
-    return frames, len(turns) % 2
+        if start < first and end > second:
+            frames.append((start, first if abs(away[first]) >= abs(away[second]) else second, end))
+    return _apart(frames), (len(sides) + 1) // 2 - len(frames)
+
+
+def _apart(frames: list[Frames]) -> list[Frames]:
+    """The same; two repetitions that overlap (both go on beyond a fold) share the time between them."""
+    apart = list(frames)
+    for i in range(len(apart) - 1):
+        (start, peak, end), (following, next_peak, next_end) = apart[i : i + 2]
+        if following < end:
+            middle = (following + end) // 2
+            apart[i : i + 2] = [(start, peak, middle), (middle, next_peak, next_end)]
+    return apart
 
 
 def _crossing(away: FloatArray, peak: int, until: int) -> int:
