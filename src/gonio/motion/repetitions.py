@@ -88,8 +88,8 @@ def find_repetitions(angles: AngleSeries, *, angle: str | None = None) -> Repeti
     """Cuts a recording into repetitions; see the module for the method.
 
     `angle` names the angle to use. Without it each angle is tried, and the one that moves most is taken: that with the
-    largest typical swing, weighted with the share of its whole path that its repetitions make up (an angle that mostly
-    trembles or jumps does not count as moving).
+    largest typical swing, times the root of how often it does so (a change of posture is not an exercise), times the
+    share of its way that its swings make up and that no jump does (an angle that trembles or flips does not move).
 
     Where there is no repetition the answer is empty and its words say why. What was left out is counted: small
     movements, what the recording's ends cut, what is too quick, and what misses more than `LONGEST_GAP_S` at a stretch.
@@ -175,7 +175,7 @@ def _in_words(search: _Search, chosen: str) -> Repetitions:
         turn = {"low": "up from rest", "high": "down from rest", "middle": "both ways from rest"}[search.rest]
         words += f", typically {np.rad2deg(search.swing_rad):.0f} degrees, {turn}"
     if search.missing:
-        words += f"; {search.missing} missing values bridged"
+        words += f"; {search.missing} missing value{'' if search.missing == 1 else 's'} bridged"
     left_out = [f"{number} {why}" for number, why in search.left_out if number]
     if left_out:
         words += f"; left out: {', '.join(left_out)}"
@@ -211,9 +211,9 @@ def _search(angle: str, values: FloatArray, times_s: FloatArray) -> _Search:
         found,
         swing_rad=swing,
         rest=rest,
-        score=_score(raw, curve, turns, swing) if len(found) else 0.0,
+        score=_score(raw, curve, turns, swing) * len(found) ** 0.5,
         left_out=(
-            (small, "smaller movements"),
+            (small, "smaller movement" if small == 1 else "smaller movements"),
             (cut, "cut by the recording's ends"),
             (int(quick.sum()), f"quicker than {SHORTEST_S:g} s"),
             (int(holed.sum()), f"with a gap longer than {LONGEST_GAP_S:g} s"),
