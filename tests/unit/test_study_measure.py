@@ -1,0 +1,158 @@
+"""One recording of a study: bodies that are known, files with gaps and lags, and UI-PRMD's own."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gonio.comparison.study_tables import agreement_table
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import BODY_12
+from gonio.errors import InputError
+from gonio.sources import formats
+from gonio.study_config import ClockConfig, MethodConfig, RepetitionsConfig, StudyConfig, ui_prmd_study
+from gonio.study_measure import measure_recording, split_side, study_work
+
+RATE_HZ = 30.0
+
+
+def body(flexion_rad: np.ndarray, times_s: np.ndarray, tilt_rad: float = 0.0) -> PoseSequence:
+    """A standing person whose left knee bends by so much; `tilt_rad` turns the whole body."""
+    points = {
+        "shoulder": (0.0, 0.2, 1.4),
+        "elbow": (0.0, 0.25, 1.1),
+        "wrist": (0.05, 0.25, 0.85),
+        "hip": (0.0, 0.1, 0.95),
+        "knee": (0.0, 0.1, 0.5),
+        "ankle": (0.0, 0.1, 0.1),
+    }
+    positions = np.zeros((len(times_s), 12, 3))
+    for i, joint in enumerate(BODY_12.joints):
+        side, name = split_side(joint)
+        x, y, z = points[name]
+        positions[:, i] = (x, y if side == "left" else -y, z)
+    knee, ankle = BODY_12.index("left_knee"), BODY_12.index("left_ankle")
+    shank = np.stack([-np.sin(flexion_rad), 0 * flexion_rad, -np.cos(flexion_rad)], axis=1)
+    positions[:, ankle] = positions[:, knee] + 0.4 * shank
+    turn = np.array([[np.cos(tilt_rad), -np.sin(tilt_rad), 0], [np.sin(tilt_rad), np.cos(tilt_rad), 0], [0, 0, 1]])
+    return PoseSequence(positions @ turn.T + tilt_rad, times_s, BODY_12, "m", "world", up="+z")
+
+
+def bend(times_s: np.ndarray) -> np.ndarray:
+    return np.deg2rad(10 + 80 * np.sin(np.pi * np.clip(times_s / 3, 0, 1)) ** 2)
+
+
+def study(folder: Path, **changes: object) -> StudyConfig:
+    methods = {
+        name: MethodConfig(folder / f"{{subject}}_{{movement}}_{name}.csv", up="+z") for name in ("kinect", "vicon")
+    }
+    return StudyConfig("vicon", methods=methods, **changes)  # type: ignore[arg-type]
+
+
+def write(folder: Path, kinect: PoseSequence, vicon: PoseSequence) -> None:
+    formats.write(kinect, folder / "s1_squat_kinect.csv")
+    formats.write(vicon, folder / "s1_squat_vicon.csv")
+
+
+def test_a_known_bias_and_a_known_lag(tmp_path: Path) -> None:
+    fast, slow = np.arange(0, 3.5, 0.01), np.arange(0, 3.5, 1 / RATE_HZ)
+    write(tmp_path, body(bend(slow - 0.2) + np.deg2rad(4), slow, tilt_rad=0.7), body(bend(fast), fast))
+    (work,), failures = study_work(study(tmp_path))
+    assert not failures
+    values, arrays = measure_recording(pickle.loads(pickle.dumps(work)))  # noqa: S301 - our own
+    assert json.loads(json.dumps(values)) == values
+    assert (values["subject"], values["movement"], values["reference"]) == ("s1", "squat", "vicon")
+    for definitions in ("gonio", "protocol"):
+        (knee,) = [
+            angle
+            for angle in values["angles"]
+            if (angle["definitions"], angle["quantity"], angle["side"]) == (definitions, "knee_flexion", "left")
+        ]
+        assert knee["lag_s"] == pytest.approx(0.2)
+        assert knee["bias"] == pytest.approx(4, abs=0.05)
+        assert knee["rmse_bias_free"] == pytest.approx(0, abs=0.1)
+        assert knee["moved"] > 3
+        assert knee["r"] == pytest.approx(1, abs=1e-4)
+        assert knee["rom_method"] == pytest.approx(80, abs=0.5)
+        assert knee["peak_reference"] == pytest.approx(90, abs=0.5)
+        assert knee["missed_alone"] == 0
+        curve, true = (arrays[f"{definitions}/{name}/left_knee_flexion"] for name in ("kinect", "vicon"))
+        assert curve.shape == true.shape == (1, 101)
+        both = np.isfinite(curve) & np.isfinite(true)
+        assert both.sum() > 90
+        np.testing.assert_allclose((curve - true)[both], 4, atol=0.3)
+    (whole,) = [p for p in values["positions"] if p["definitions"] == "gonio" and p["joint"] == ""]
+    assert whole["mean"] < 6  # a knee 4 degrees off, and no trace of where the body stands and which way it faces
+    assert {p["joint"] for p in values["positions"]} == {"", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
+
+
+def test_frames_that_one_method_lacks_count_for_nobody_and_are_told(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    whole = body(bend(times_s), times_s)
+    positions = whole.positions.copy()
+    positions[40:50, BODY_12.index("left_ankle")] = np.nan
+    write(tmp_path, whole.derive(positions=positions), whole)
+    (work,), _ = study_work(study(tmp_path))
+    values, _ = measure_recording(work)
+    for angle in values["angles"]:
+        lost = (angle["quantity"], angle["side"]) == ("knee_flexion", "left")
+        assert (angle["n"], angle["missed_alone"]) == ((len(times_s) - 10, 10) if lost else (len(times_s), 0))
+    assert all(position["n"] == len(times_s) - 10 for position in values["positions"])
+
+
+def test_no_lag_is_looked_for_where_the_clocks_are_one(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    write(tmp_path, body(bend(times_s - 0.2), times_s), body(bend(times_s), times_s))
+    (work,), _ = study_work(study(tmp_path, clock=ClockConfig(max_lag_s=0)))
+    values, _ = measure_recording(work)
+    assert {angle["lag_s"] for angle in values["angles"]} == {0.0}
+
+
+def test_a_file_of_a_whole_exercise_is_cut(tmp_path: Path) -> None:
+    times_s = np.arange(0, 16, 1 / RATE_HZ)
+    flexion = bend((times_s - 0.5) % 4)  # four repetitions of 3 s, 1 s of rest between them
+    write(tmp_path, body(flexion + np.deg2rad(3), times_s), body(flexion, times_s))
+    (work,), _ = study_work(study(tmp_path, repetitions=RepetitionsConfig(cut=True)))
+    values, arrays = measure_recording(work)
+    assert list(values["duration_s"]) == ["1", "2", "3", "4"]
+    assert all(1.5 < seconds < 3.5 for seconds in values["duration_s"].values())
+    knees = [
+        angle
+        for angle in values["angles"]
+        if (angle["definitions"], angle["quantity"], angle["side"]) == ("gonio", "knee_flexion", "left")
+    ]
+    assert [knee["repetition"] for knee in knees] == ["1", "2", "3", "4"]
+    assert all(knee["bias"] == pytest.approx(3, abs=0.05) for knee in knees)
+    assert arrays["gonio/kinect/left_knee_flexion"].shape == (4, 101)
+    assert "4 repetitions" in " ".join(values["words"])
+
+
+def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    write(tmp_path, body(bend(times_s), times_s + 100), body(bend(times_s), times_s))
+    (work,), _ = study_work(study(tmp_path))
+    with pytest.raises(InputError, match="no angle in common"):
+        measure_recording(work)
+    (tmp_path / "s1_squat_kinect.csv").write_text("")
+    with pytest.raises(InputError, match=r"s1_squat_kinect\.csv: is empty"):
+        measure_recording(work)
+
+
+def test_ui_prmds_shoulder_abduction_reads_as_published(shared_data: Path) -> None:
+    """Four subjects of the eight: the medians lie near those of ten."""
+    work, _ = study_work(ui_prmd_study(shared_data / "ui-prmd/Segmented Movements"))
+    chosen = [w for w in work if w.recording.movement == "m07" and w.recording.subject in ("s01", "s03", "s05", "s08")]
+    assert len(chosen) == 40
+    results = [measure_recording(each) for each in chosen[::2]]
+    table = agreement_table(results, "protocol")
+    (row,) = [r for r in table if (r["movement"], r["quantity"], r["side"]) == ("m07", "shoulder_elevation", "right")]
+    assert row["rmse_bias_free"] == pytest.approx(6.2, abs=1.0)
+    assert row["rom_method"] == pytest.approx(143, abs=6)
+    assert row["rom_reference"] == pytest.approx(131, abs=6)
+    own = agreement_table(results, "gonio")
+    (whole,) = [r for r in own if (r["movement"], r["quantity"], r["joint"]) == ("all", "position", "")]
+    assert 30 < whole["rmse"] < 80
