@@ -67,7 +67,7 @@ from gonio.lifting_data import (
     videopose3d_pairs,
 )
 from gonio.pipeline import Progress, read_person, silent, versions
-from gonio.report import figures, learning_curves
+from gonio.report import canvas, learning_curves
 from gonio.sources import formats, rig_files, videopose3d_npz
 
 CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
@@ -272,7 +272,7 @@ def _draw(output: Path, log: Sequence[Entry], material: Material) -> None:
     if not log:
         return
     unit = "m" if material.normalisation == SCREEN else "body sizes"
-    figures.save(learning_curves.learning_curves(log, unit), output, CURVES)
+    canvas.save(learning_curves.learning_curves(log, unit), output, CURVES)
 
 
 # ---- gonio's own networks: bodies --------------------------------------------------------------------------------

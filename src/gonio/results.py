@@ -33,7 +33,7 @@ from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Sta
 from gonio.detection.detector import SEE_EVERYBODY
 from gonio.errors import InputError
 from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, people_followed, read_person, silent, versions
-from gonio.report import figures, html, rendering
+from gonio.report import canvas, figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
 
@@ -243,7 +243,7 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
     pictures: dict[str, tuple[Path, str]] = {}
     with progress("drawing figures", len(drawings)) as tick:
         for name, (draw, caption) in drawings.items():
-            pictures[name] = (figures.save(draw(), folder / "figures", name)[0], caption)
+            pictures[name] = (canvas.save(draw(), folder / "figures", name)[0], caption)
             tick()
     stills, drawn = _videos(folder, measurement, progress) if trial.report.videos else ({}, {})
     provenance = _provenance(measurement, result) | {"videos": {name: asdict(done) for name, done in drawn.items()}}

@@ -9,30 +9,26 @@ a gap in the curve; nothing is drawn across it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from gonio.comparison.study import StudyResult
 from gonio.comparison.study_result import Comparison
 from gonio.core.arrays import FloatArray
-from gonio.core.files import replacing
 from gonio.core.sequence import AngleSeries, Axis, PoseSequence
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
+from gonio.report.canvas import NORMAL, SMALL, curve, dress, foot, label, legend_of, named_legend, sheet, words_of
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, Style, method_styles, side_colour
 
 OWN_SIDES = "Left and right are the person's own."
 TRAJECTORY_JOINTS = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
 
 _ALIGNED = ("turned and scaled to fit, each frame (PA-MPJPE)", "pa_mpjpe_mm")
-_SMALL, _NORMAL = 7.5, 8.5  # text sizes in points
-_PNG_DPI = 160
 _FRONT_ANGLE_RAD = np.deg2rad(35.0)  # skeletons are seen from the front, turned by this much,
 _ELEVATION_RAD = np.deg2rad(12.0)  # and from a little above
 _TILE_M = 0.5
@@ -55,7 +51,7 @@ def trajectories(
     shown = [joint for joint in joints if any(joint in s.skeleton for s in sequences.values())]
     if not shown:
         raise InputError(f"no method has any of the joints {', '.join(joints)}; there is no trajectory to draw")
-    figure = _figure(9.0, 0.9 + 1.5 * len(shown))
+    figure = sheet(9.0, 0.9 + 1.5 * len(shown))
     grid = figure.subplots(len(shown), 3, sharex=True, squeeze=False)
     names = _axis_names(next(iter(sequences.values())).up)
     outside = 0
@@ -65,19 +61,19 @@ def trajectories(
         low, high = _common_scale(np.concatenate(list(values.values())))
         for axis in range(3):
             ax: Axes = grid[row][axis]
-            _dress(ax)
+            dress(ax)
             for name, sequence in having.items():
-                _curve(ax, sequence.times_s, values[name][:, axis], styles[name])
+                curve(ax, sequence.times_s, values[name][:, axis], styles[name])
                 outside += int(((values[name][:, axis] < low[axis]) | (values[name][:, axis] > high[axis])).sum())
             ax.set_ylim(low[axis], high[axis])
             if row == 0:
-                ax.set_title(names[axis], fontsize=_NORMAL, color=INK)
+                ax.set_title(names[axis], fontsize=NORMAL, color=INK)
             if row == len(shown) - 1:
-                ax.set_xlabel("time (s)", fontsize=_SMALL, color=INK)
-        grid[row][0].set_ylabel(f"{_words(joint)}\nfrom mid-hip (m)", fontsize=_SMALL, color=INK)
-    _legend(figure, styles, sequences, reference)
+                ax.set_xlabel("time (s)", fontsize=SMALL, color=INK)
+        grid[row][0].set_ylabel(f"{words_of(joint)}\nfrom mid-hip (m)", fontsize=SMALL, color=INK)
+    legend_of(figure, styles, sequences, reference)
     cut = f" {outside} extreme values lie outside the frames." if outside else ""
-    _foot(figure, f"{OWN_SIDES} One scale in each row.{cut}")
+    foot(figure, f"{OWN_SIDES} One scale in each row.{cut}")
     return figure
 
 
@@ -98,25 +94,25 @@ def angle_curves(
         raise InputError("no method holds a joint angle; there is no angle curve to draw")
     panels = _angle_panels(tuple(seen))
     n_rows = 1 + max(row for row, _ in panels.values())
-    figure = _figure(9.0, 0.9 + 1.55 * n_rows)
+    figure = sheet(9.0, 0.9 + 1.55 * n_rows)
     grid = figure.subplots(n_rows, 2, sharex=True, sharey="row", squeeze=False)
     for ax in grid.flat:
         ax.set_axis_off()
     for name, (row, column) in panels.items():
         ax = grid[row][column]
         ax.set_axis_on()
-        _dress(ax)
+        dress(ax)
         for method, series in angles.items():
             if name in series.names:
-                _curve(ax, series.times_s, np.rad2deg(series[name]), styles[method])
-        _label(ax.set_title(_words(name), fontsize=_NORMAL, color=INK, loc="left", pad=3), _words(name))
-        ax.set_ylabel("degrees", fontsize=_SMALL, color=INK)
+                curve(ax, series.times_s, np.rad2deg(series[name]), styles[method])
+        label(ax.set_title(words_of(name), fontsize=NORMAL, color=INK, loc="left", pad=3), words_of(name))
+        ax.set_ylabel("degrees", fontsize=SMALL, color=INK)
         ax.tick_params(labelleft=True)
         if (row + 1, column) not in panels.values():
-            ax.set_xlabel("time (s)", fontsize=_SMALL, color=INK)
+            ax.set_xlabel("time (s)", fontsize=SMALL, color=INK)
             ax.tick_params(labelbottom=True)
-    _legend(figure, styles, angles, reference)
-    _foot(figure, OWN_SIDES)
+    legend_of(figure, styles, angles, reference)
+    foot(figure, OWN_SIDES)
     return figure
 
 
@@ -140,29 +136,29 @@ def error_per_joint(result: StudyResult, *, styles: Mapping[str, Style] | None =
     panels = [panel for panel in panels if panel[1]]
     if not panels:
         raise InputError("the study holds no error of any joint; there is nothing to draw")
-    figure = _figure(9.0, 1.3 + 0.31 * len(joints))
+    figure = sheet(9.0, 1.3 + 0.31 * len(joints))
     grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
     rows = np.arange(len(joints))
     for ax, (title, shown, key) in zip(grid, panels, strict=True):
-        _dress(ax)
+        dress(ax)
         ax.grid(False, axis="y")
         ax.hlines(rows, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
         for name, method in shown.items():
             values = np.array([_number(_error(method, joint, key)) for joint in joints])
             style = styles[name]
             ax.plot(values, rows, ls="none", marker=style.marker, ms=6, mfc=style.colour, mec="white", mew=0.5)
-        ax.set_title(title, fontsize=_NORMAL, color=INK, loc="left")
-        ax.set_xlabel("error (mm)", fontsize=_SMALL, color=INK)
+        ax.set_title(title, fontsize=NORMAL, color=INK, loc="left")
+        ax.set_xlabel("error (mm)", fontsize=SMALL, color=INK)
     largest = max(_number(_error(m, j, key)) for _, shown, key in panels for m in shown.values() for j in m.per_joint)
     grid[0].set_xlim(0, 1.05 * largest)
-    grid[0].set_yticks(rows, [_words(joint) for joint in joints])
+    grid[0].set_yticks(rows, [words_of(joint) for joint in joints])
     grid[0].set_ylim(len(joints) - 0.5, -0.5)
     ordered = [name for name in estimates if any(name in shown for _, shown, _ in panels)]
     handles = [
         Line2D([], [], ls="none", marker=styles[n].marker, ms=6, mfc=styles[n].colour, mec="white") for n in ordered
     ]
-    _named_legend(figure, handles, ordered)
-    _foot(figure, f"{OWN_SIDES} Mean distance from the reference.")
+    named_legend(figure, handles, ordered)
+    foot(figure, f"{OWN_SIDES} Mean distance from the reference.")
     return figure
 
 
@@ -199,7 +195,7 @@ def skeletons_3d(
 
     width = max(9.0 / max(len(poses), 5), 1.25)
     height = width * (high[1] - low[1]) / (high[0] - low[0])
-    figure = _figure(0.6 + width * len(poses), 1.2 + height * len(moments))
+    figure = sheet(0.6 + width * len(poses), 1.2 + height * len(moments))
     grid = figure.subplots(len(moments), len(poses), squeeze=False)
     for column, (name, column_poses) in enumerate(poses.items()):
         for row, pose in enumerate(column_poses):
@@ -210,10 +206,10 @@ def skeletons_3d(
                 _ghost(ax, poses[reference][row] @ to_view.T, sequences[reference])
             _skeleton(ax, pose @ to_view.T, sequences[name])
             if column == 0:
-                ax.set_ylabel(f"{moments[row]:.2f} s", fontsize=_NORMAL, color=INK, rotation=0, ha="right", va="center")
+                ax.set_ylabel(f"{moments[row]:.2f} s", fontsize=NORMAL, color=INK, rotation=0, ha="right", va="center")
         head = grid[0][column]
         words = f"{name}\n(reference)" if name == reference else _two_lines(name)
-        _label(head.set_title("\n", fontsize=_SMALL, color=INK, pad=9), words)
+        label(head.set_title("\n", fontsize=SMALL, color=INK, pad=9), words)
         bar = {"transform": head.transAxes, "clip_on": False, "color": styles[name].colour, "lw": 3.0}
         head.plot([0.2, 0.8], [1.03, 1.03], ls=styles[name].dashes, **bar)
     handles = [
@@ -224,87 +220,13 @@ def skeletons_3d(
         handles.append(Line2D([], [], color=MIDLINE, lw=2.4, label="neither side"))
     if reference in poses:
         handles.append(Line2D([], [], color=REFERENCE, lw=0.9, alpha=0.55, label="reference, same moment"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=_SMALL)
-    _foot(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=SMALL)
+    foot(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
     return figure
-
-
-def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
-    paths = []
-    for suffix in (".png", ".svg"):
-        path = Path(folder) / f"{name}{suffix}"
-        with replacing(path) as temporary:
-            metadata = {"Date": None} if suffix == ".svg" else {"Software": "gonio"}
-            figure.savefig(temporary, dpi=_PNG_DPI, metadata=metadata, facecolor="white")
-        paths.append(path)
-    return paths[0], paths[1]
-
-
-# ---- what all figures share ------------------------------------------------------------------------------------------
 
 
 def _styles(names: Iterable[str], reference: str | None, given: Mapping[str, Style] | None) -> Mapping[str, Style]:
     return method_styles(names, reference) | dict(given or {})
-
-
-def _figure(width_in: float, height_in: float) -> Figure:
-    return Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
-
-
-def _dress(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FAINT)
-    ax.tick_params(labelsize=_SMALL, color=FAINT, labelcolor=INK)
-    ax.grid(True, color=FAINT, lw=0.5, alpha=0.6)
-    ax.set_axisbelow(True)
-    ax.margins(x=0.01)
-
-
-def _label(text: Text, words: str | None = None) -> None:
-    """Names are the user's own words: a "$" in one is a dollar, not the beginning of a formula."""
-    text.set_parse_math(False)
-    if words is not None:
-        text.set_text(words)
-
-
-def _words(name: str) -> str:
-    """left_knee_flexion -> left knee flexion"""
-    return name.replace("_", " ")
-
-
-def _foot(figure: Figure, words: str) -> None:
-    figure.supxlabel(words, fontsize=_SMALL, color="#5B626B", x=0.01, ha="left")
-
-
-def _curve(ax: Axes, times_s: FloatArray, values: FloatArray, style: Style) -> None:
-    """A line with gaps where values are missing; a lone sample between two gaps is a dot."""
-    order = 2 if style.is_reference else 3
-    ax.plot(times_s, values, color=style.colour, ls=style.dashes, lw=style.width, zorder=order, solid_capstyle="round")
-    there = np.concatenate([[False], np.isfinite(values), [False]])
-    alone = there[1:-1] & ~there[:-2] & ~there[2:]
-    if alone.any():
-        ax.plot(times_s[alone], values[alone], ".", color=style.colour, ms=3, zorder=order)
-
-
-def _legend(figure: Figure, styles: Mapping[str, Style], names: Iterable[str], reference: str | None) -> None:
-    ordered = sorted(names, key=lambda name: name != reference)
-    lines = [Line2D([], [], color=styles[n].colour, ls=styles[n].dashes, lw=styles[n].width + 0.4) for n in ordered]
-    _named_legend(figure, lines, [f"{name} (reference)" if name == reference else name for name in ordered])
-
-
-def _named_legend(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) -> None:
-    legend = figure.legend(
-        handles,
-        [" "] * len(handles),
-        loc="outside upper center",
-        ncols=min(4, len(handles)),
-        frameon=False,
-        fontsize=_SMALL,
-        handlelength=2.8,
-    )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        _label(text, name)
 
 
 def _error(item: Comparison, joint: str, key: str) -> float | None:
@@ -325,24 +247,24 @@ def _error_grid(result: StudyResult) -> Figure:
     values = np.array([[_number(_error(pair, joint, key)) for joint in joints] for pair in pairs])
     if not np.isfinite(values).any():
         raise InputError("the study holds no error of any joint; there is nothing to draw")
-    figure = _figure(9.0, 1.6 + 0.27 * len(pairs))
+    figure = sheet(9.0, 1.6 + 0.27 * len(pairs))
     ax: Axes = figure.subplots()
     ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
     middle = float(np.nanmax(values)) * 0.6
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
         colour = "white" if value > middle else INK
-        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=_SMALL, color=colour)
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=SMALL, color=colour)
     names = [f"{pair.a} / {pair.b}" for pair in pairs]
-    ax.set_yticks(range(len(pairs)), names, fontsize=_SMALL, color=INK, parse_math=False)
+    ax.set_yticks(range(len(pairs)), names, fontsize=SMALL, color=INK, parse_math=False)
     ax.set_xticks(
-        range(len(joints)), [_words(joint).replace(" ", "\n") for joint in joints], fontsize=_SMALL, color=INK
+        range(len(joints)), [words_of(joint).replace(" ", "\n") for joint in joints], fontsize=SMALL, color=INK
     )
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title(f"mm, {title}", fontsize=_NORMAL, color=INK, loc="left")
-    _foot(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
+    ax.set_title(f"mm, {title}", fontsize=NORMAL, color=INK, loc="left")
+    foot(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
     return figure
 
 

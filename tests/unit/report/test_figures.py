@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from gonio.comparison import study
 from gonio.core.sequence import AngleSeries, PoseSequence
 from gonio.errors import InputError
-from gonio.report import figures, palette
+from gonio.report import canvas, figures, palette
 
 Squats = Mapping[str, PoseSequence]
 Angles = Mapping[str, AngleSeries]
@@ -175,7 +175,7 @@ def test_names_are_drawn_as_they_are(squats: Squats, squat_angles: Angles) -> No
 
 
 def test_save_writes_both_files_and_nothing_else(tmp_path: Path, squats: Squats) -> None:
-    png, svg = figures.save(figures.trajectories(squats, ["left_knee"]), tmp_path / "figures", "trajectories")
+    png, svg = canvas.save(figures.trajectories(squats, ["left_knee"]), tmp_path / "figures", "trajectories")
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["trajectories.png", "trajectories.svg"]
     assert png.read_bytes().startswith(b"\x89PNG")
     assert svg.read_text(encoding="utf-8").lstrip().startswith("<?xml")
@@ -183,7 +183,7 @@ def test_save_writes_both_files_and_nothing_else(tmp_path: Path, squats: Squats)
 
 def test_figures_drawn_in_threads_are_those_drawn_alone(tmp_path: Path, squats: Squats) -> None:
     def draw(i: int) -> bytes:
-        return figures.save(figures.trajectories(squats, ["left_knee"]), tmp_path / str(i), "f")[0].read_bytes()
+        return canvas.save(figures.trajectories(squats, ["left_knee"]), tmp_path / str(i), "f")[0].read_bytes()
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(draw, range(2))
