@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.openpose_json import size_is_guessed
@@ -32,6 +33,7 @@ class Format:
     module    its module in `gonio.sources`
     options   what its files do not tell and `read` may be told
     holds     what it can be written from: 2 and 3 dimensions; nothing, where it is only read
+    layouts   the only layouts that can be declared for it; empty where any can
     prefix    how the names of its files begin when they are written, where the ending is another format's too
     """
 
@@ -41,11 +43,16 @@ class Format:
     description: str
     options: tuple[str, ...] = ()
     holds: tuple[int, ...] = (2, 3)
+    layouts: tuple[str, ...] = ()
     prefix: str = ""
 
     def load(self) -> Any:
         """The module, imported at first use."""
         return importlib.import_module(f"gonio.sources.{self.module}")
+
+    def takes_layout(self, layout: str | None) -> bool:
+        """Whether this layout can be declared for its files."""
+        return "layout" in self.options and (not self.layouts or layout in self.layouts)
 
 
 FORMATS: tuple[Format, ...] = (
@@ -66,6 +73,7 @@ FORMATS: tuple[Format, ...] = (
         "3D, 20 joints, a row a frame; y up",
         ("layout",),
         holds=(3,),
+        layouts=(KINECT_RECORDER_20.name, KINECT_V1_20.name),
     ),
     Format(
         "UI-PRMD",
@@ -81,6 +89,7 @@ FORMATS: tuple[Format, ...] = (
         "3D joints of a Kinect, a row a frame or a row a joint, named in a header or in a declared order",
         ("layout", "rate_hz", "unit"),
         holds=(),
+        layouts=(KINECT_V1_20.name, KINECT_RECORDER_20.name, KINECT_V2_25.name, AZURE_KINECT_32.name),
     ),
     Format(
         "VideoPose3D array",

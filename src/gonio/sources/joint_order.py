@@ -82,8 +82,9 @@ def _log_ratios(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
     for (one, other), usual in LENGTHS_M.items():
         if one in skeleton and other in skeleton:
             apart = np.linalg.norm(positions[:, skeleton.index(one)] - positions[:, skeleton.index(other)], axis=1)
-            if not np.isnan(apart).all():
-                ratios.append(float(np.log(max(float(np.nanmedian(apart)), 1e-9) / usual)))
+            length = float(np.nanmedian(apart)) if not np.isnan(apart).all() else 0.0
+            if length > 0:
+                ratios.append(float(np.log(length / usual)))
     return np.array(ratios) - (np.median(ratios) if ratios else 0.0)
 
 

@@ -7,7 +7,8 @@ Frame number, time in seconds, then x y z in metres of the 20 joints in the reco
 (`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
 sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
 A Kinect has 30 frames a second, more or less evenly; programs made for its recordings may count on that.
-Rows of the same form in the order of the SDK are read where that is declared; bones that cannot be a person's are refused.
+Rows of the same form in the order of the SDK are read where that is declared. Where no first line names the joints,
+bones that cannot be a person's are refused.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
     A joint other than the hip centre at exactly 0 0 0 is taken as missing, and so is a whole row of zeros. Where the
     hip centre is at the origin in every frame the recording is root-relative, and the frame is "root".
     Raises `InputError` where the file is absent, empty, cut, or no such text, where another order is declared than its
-    first line tells, and where the bones cannot be a person's (`joint_order.check_order`).
+    first line tells, and where that tells none and the bones cannot be a person's (`joint_order.check_order`).
     """
     path = Path(path)
     lines = read_lines(path)
     skeleton = layout_of(layout or KINECT_RECORDER_20.name)
     if skeleton.name not in _ORDERS:
         raise InputError(f"{path}: has 20 joints of a Kinect v1; there are the orders {' and '.join(_ORDERS)}")
-    if skeleton is not KINECT_RECORDER_20 and lines[0].lstrip("# ").split() == list(_COLUMNS):
+    named = lines[0].lstrip("# ").split() == list(_COLUMNS)
+    if skeleton is not KINECT_RECORDER_20 and named:
         raise InputError(f"{path}: names its joints, in the order of {_ORDERS[0]}; declared was {skeleton.name}")
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     numbers, rows = [number for number, _ in numbered], [row for _, row in numbered]
@@ -99,7 +101,8 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
             source=Source(method="kinect-recorder", file=str(path)),
             history=tuple(history),
         )
-        check_order(sequence, _ORDERS)
+        if not named:
+            check_order(sequence, _ORDERS)
         return sequence.derive(history=(*history, *mirror_warning(sequence)))
 
 
