@@ -123,7 +123,11 @@ def _header(rows: list[list[str]]) -> tuple[str, ...]:
     if not rows:
         return ()
     last = rows[-1]
-    if len(rows) == 1 or not all(letters(word) in FIELDS for word in last if word and letters(word) not in ("frame",)):
+    if (
+        len(rows) == 1
+        or sum(map(bool, rows[-2])) < 2
+        or not all(letters(word) in FIELDS for word in last if word and letters(word) not in ("frame",))
+    ):
         return tuple(last)
     above, names = "", []
     for i, word in enumerate(last):

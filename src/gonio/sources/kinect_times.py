@@ -87,11 +87,12 @@ def _from_stamps(
 
 def _unit_by_step(path: Path, values: Sequence[Decimal]) -> str:
     steps = np.diff([float(value - values[0]) for value in values])
+    steps = steps[steps > 0]  # the others are refused, once the unit is known
     if not len(steps):
         return "s"
     step = float(np.median(steps))
     for unit, seconds in _SECONDS.items():
-        if step > 0 and 1 / _FASTEST_HZ <= step * float(seconds) < 1 / _SLOWEST_HZ:
+        if 1 / _FASTEST_HZ <= step * float(seconds) < 1 / _SLOWEST_HZ:
             return unit
     raise InputError(
         f"{path}: the times step by {step:g}, which is no Kinect's rate in seconds, milliseconds, microseconds or "
