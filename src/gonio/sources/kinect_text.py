@@ -122,15 +122,12 @@ def _header(rows: list[list[str]]) -> tuple[str, ...]:
     """The last row of words; where it holds x, y, z alone, with the joints of the row above it before them."""
     if not rows:
         return ()
-    last = rows[-1]
-    if (
-        len(rows) == 1
-        or sum(map(bool, rows[-2])) < 2
-        or not all(letters(word) in FIELDS for word in last if word and letters(word) not in ("frame",))
-    ):
+    last, before = rows[-1], rows[-2] if len(rows) > 1 else []
+    fields = {letters(word) for word in last if word} - {"frame", "time"}
+    if sum(map(bool, before)) < 2 or not fields <= set(FIELDS):
         return tuple(last)
     above, names = "", []
     for i, word in enumerate(last):
-        above = rows[-2][i] if i < len(rows[-2]) and rows[-2][i] else above
+        above = before[i] if i < len(before) and before[i] else above
         names.append(f"{above} {word}".strip())
     return tuple(names)
