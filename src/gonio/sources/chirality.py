@@ -61,33 +61,30 @@ def chirality(sequence: PoseSequence) -> Chirality:
     feet   cosine between ankle (or heel) -> toes and forwards, seen from the shank
     trunk  cosine between back and front markers and forwards
     face   cosine between ears (or eyes, or head) -> nose and forwards
-    knees  share of the bent knees that lie before the line from hip to ankle, minus the share behind it
+    knees  1 where a bent knee lies before the line from hip to ankle, -1 where it lies behind it
 
-    A sign counts from 0.2 on. The knees decide only where none of the others does: a tracker that loses a leg bends it
-    backwards for a while (UI-PRMD's Kinect does so in 22 of 800 recordings), but does not turn the foot round.
+    A sign counts from 0.2 on. The knees decide only where none of the others does, and only where both legs bend, the
+    same way: a Kinect that loses a leg may show it bent backwards throughout (22 of UI-PRMD's 800 recordings, always
+    one leg alone), but does not turn the foot round.
     Raises `InputError` for 2D.
     """
     if sequence.dimensions != 3:
         raise InputError("whether a recording is mirrored can be told in 3D only; this one is 2D")
     place = {joint: sequence.positions[:, j] for j, joint in enumerate(sequence.skeleton.joints)}
     place |= {joint: place[marker] for marker, joint in _MARKERS.items() if marker in place}
-    found = {
-        name: sign
-        for name, values in (
-            ("feet point", _feet(place)),
-            ("trunk faces", _pairs(place, _TRUNK)),
-            ("face looks", _pairs(place, _FACE)),
-            ("knees bend", np.sign(_knees(place))),
-        )
-        if (sign := _sign(name, values)) is not None
-    }
-    if not found:
+    shapes = [
+        _sign("the feet point", _feet(place)),
+        _sign("the trunk faces", _pairs(place, _TRUNK)),
+        _sign("the face looks", _pairs(place, _FACE)),
+    ]
+    knees = [_sign(f"the {side} knee bends", _bent_knee(place, side)) for side in ("left", "right")]
+    evidence = tuple(sign.words for sign in (*shapes, *knees) if sign is not None)
+    if not evidence:
         missing = "no frames show feet, face or bent knees together with both hips or both shoulders"
         return Chirality("cannot tell", (missing,))
-    evidence = tuple(sign.words for sign in found.values())
-    votes = {sign.value > 0 for name, sign in found.items() if sign.sure and name != "knees bend"}
-    if not votes:
-        votes = {sign.value > 0 for sign in found.values() if sign.sure}
+    votes = {sign.value > 0 for sign in shapes if sign is not None and sign.sure}
+    if not votes and all(sign is not None and sign.sure for sign in knees):
+        votes = {sign.value > 0 for sign in knees if sign is not None}
     if len(votes) != 1:
         return Chirality("cannot tell", evidence)
     return Chirality("true" if votes.pop() else "mirrored", evidence)
@@ -103,14 +100,15 @@ class _Sign:
 
 
 def _sign(name: str, values: FloatArray) -> _Sign | None:
+    """The median of values between -1 and 1; None for fewer than five."""
     known = values[~np.isnan(values)]
     if len(known) < FEWEST_FRAMES:
         return None
-    value = float(np.mean(known) if name == "knees bend" else np.median(known))
+    value = float(np.median(known))
     sure = abs(value) >= _SURE
     way = "forwards" if value > 0 else "backwards"
     doubt = "" if sure else ", too little to tell"
-    return _Sign(value, sure, f"the {name} {way} ({value:+.2f} of 1 over {len(known)} values{doubt})")
+    return _Sign(value, sure, f"{name} {way} ({value:+.2f} of 1 over {len(known)} values{doubt})")
 
 
 def mirror_warning(sequence: PoseSequence) -> tuple[str, ...]:
@@ -169,20 +167,16 @@ def _feet(place: dict[str, FloatArray]) -> FloatArray:
     return np.concatenate(found) if found else np.empty(0)
 
 
-def _knees(place: dict[str, FloatArray]) -> FloatArray:
+def _bent_knee(place: dict[str, FloatArray], side: str) -> FloatArray:
     left = _to_the_left(place, "hip", "shoulder")
-    found: list[FloatArray] = []
-    for side in ("left", "right"):
-        joints = [place.get(f"{side}_{part}") for part in ("hip", "knee", "ankle")]
-        hip, knee, ankle = joints
-        if left is None or hip is None or knee is None or ankle is None:
-            continue
-        leg = hip - ankle
-        length = np.linalg.norm(leg, axis=1)
-        before = ((knee - ankle) * _unit(np.cross(left, leg))).sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            found.append(np.where(np.abs(before) > _BEND * length, before, np.nan))
-    return np.concatenate(found) if found else np.empty(0)
+    hip, knee, ankle = (place.get(f"{side}_{part}") for part in ("hip", "knee", "ankle"))
+    if left is None or hip is None or knee is None or ankle is None:
+        return np.empty(0)
+    leg = hip - ankle
+    before = ((knee - ankle) * _unit(np.cross(left, leg))).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        bent = np.abs(before) > _BEND * np.linalg.norm(leg, axis=1)
+    return np.where(bent, np.sign(before), np.nan)
 
 
 def _pairs(place: dict[str, FloatArray], pairs: tuple[tuple[str, str], ...]) -> FloatArray:
