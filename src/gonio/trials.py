@@ -10,7 +10,7 @@ from typing import Literal
 from gonio.config import CameraConfig, LiftingConfig, RecordingConfig, ReportConfig, RigConfig, Trial
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.errors import ConfigError, InputError
-from gonio.sources import formats, openpose_json
+from gonio.sources import formats, kinect, openpose_json
 
 
 def trial_from_files(
@@ -35,7 +35,8 @@ def trial_from_files(
         name = Path(path.name.removesuffix(".gz")).stem.removesuffix("_json")
         form = _joint_format(path)
         own_layout = layout if form is not None and form.takes_layout(layout) else None
-        own_fps = fps if form is not None and "rate_hz" in form.options else None
+        timed = form is not None and form.module == "kinect" and kinect.has_times(path)
+        own_fps = fps if form is not None and "rate_hz" in form.options and not timed else None
         role = "video" if form is None else _role(path, own_layout, own_fps)
         if role == "video":
             cameras.append(CameraConfig(name, video=path))

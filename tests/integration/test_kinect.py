@@ -116,3 +116,19 @@ def test_options_of_a_file_with_frame_numbers(tmp_path, squat) -> None:
     sequence = api.measure(Trial(recordings=(recording, other)))["kinect"]
     np.testing.assert_allclose(sequence.times_s, np.arange(len(whole)) / 30, atol=1e-9)
     np.testing.assert_allclose(sequence["left_knee"], whole["left_knee"], atol=1e-6)
+
+
+def test_the_rate_of_keypoints_is_not_the_recordings(tmp_path, squat, scene) -> None:
+    """`--fps` is for files without times; a Kinect's recording with times keeps them."""
+    api.write(scene.views["cam01"], tmp_path / "cam01_json")
+    whole = squat.select([j for j in KINECT_V1_20.joints if "hand" not in j])
+    names = [f"{joint}_{axis}" for joint in whole.skeleton.joints for axis in "xyz"]
+    places = whole.positions.reshape(len(whole), -1)
+    for name, first, column in (("timed", "time", whole.times_s), ("counted", "frame", np.arange(len(whole)))):
+        header = ",".join([first, *names])
+        np.savetxt(
+            tmp_path / f"{name}.csv", np.column_stack([column, places]), delimiter=",", header=header, comments=""
+        )
+    files = [tmp_path / name for name in ("cam01_json", "timed.csv", "counted.csv")]
+    trial = trial_from_files(files, layout="body-25", fps=60)
+    assert [recording.fps for recording in trial.recordings] == [None, 60]

@@ -135,8 +135,8 @@ def reflected(sequence: PoseSequence) -> PoseSequence:
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
         return np.asarray(np.where(length > 0, vectors / length, np.nan))
 
 

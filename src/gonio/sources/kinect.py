@@ -40,6 +40,7 @@ from gonio.sources.kinect_times import times_of
 from gonio.sources.reading import METRES, naming
 
 _FEWEST_JOINTS = 4  # named in a header, to take a file for a Kinect's
+_LARGEST = 1e9  # in any unit: beyond it a number is damaged
 _HALF_TURN = np.array([-1.0, -1.0, 1.0])  # x right, y down -> x left, y up
 
 
@@ -79,6 +80,19 @@ def recognise(path: Path) -> bool:
         plain = {names.letters(word) for word in table.header}
         return len({column[0] for column in columns if column}) >= _FEWEST_JOINTS or bool(plain & set(names.JOINTS))
     return len(table.rows[0]) in (3, 4) or bool(_orders(len(table.rows[0])))
+
+
+def has_times(path: Path) -> bool:
+    """Whether the file, or KIMORE's file beside it, tells when its frames were taken: no rate needs to be declared."""
+    path = Path(path)
+    table = read_start(path)
+    if table is None:
+        return False
+    if table.header:
+        return _column(table.header, names.TIMES) is not None
+    orders = _orders(len(table.rows[0]))
+    before = next(iter(orders.values()))[0] if orders else 0
+    return _leading(table, before)[1] is not None or _file_of_times(path) is not None
 
 
 def read(
@@ -235,7 +249,7 @@ def _number(path: Path, line: int, cell: str) -> float:
         value = float(cell)
     except ValueError:
         value = float("inf")
-    if np.isinf(value):
+    if abs(value) > _LARGEST:
         raise InputError(f"line {line}: {cell[:40]!r} is not a number; correct it or export the file again")
     return value
 
@@ -390,7 +404,7 @@ def _joint(line: int, cell: str, declared: Skeleton | None) -> str:
     found = names.joint_of(cell, names.KINECT)
     if found is not None:
         return found
-    if not cell.isdigit():
+    if not cell.isdecimal():
         raise InputError(f"line {line}: {cell[:40]!r} is no joint of a Kinect")
     if declared is None:
         raise InputError(f"line {line}: joints have numbers; declare their order with --layout ({', '.join(SENSORS)})")
@@ -487,14 +501,17 @@ def _ordered_joint_rows(path: Path, table: TextTable, declared: Skeleton | None,
 
 def _timestamps_beside(path: Path, n_frames: int) -> list[str] | None:
     """KIMORE's times: the first column of TimeStamp<number>.csv beside JointPosition<number>.csv; None without it."""
-    if not path.name.lower().startswith("jointposition"):
-        return None
-    beside = next(
-        (file for file in path.parent.iterdir() if file.name.lower() == f"timestamp{path.name[13:].lower()}"), None
-    )
+    beside = _file_of_times(path)
     if beside is None:
         return None
     stamps = [row[0] for row in read_table(beside).rows]
     if len(stamps) != n_frames:
         raise InputError(f"has {n_frames} frames, {beside.name} beside it {len(stamps)} times")
     return stamps
+
+
+def _file_of_times(path: Path) -> Path | None:
+    if not path.name.lower().startswith("jointposition"):
+        return None
+    name = f"timestamp{path.name[13:].lower()}"
+    return next((file for file in path.parent.iterdir() if file.name.lower() == name), None)
