@@ -12,7 +12,8 @@ Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm,
 are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is up; the
 subject stands at negative z and faces +z, the sensor; the left is +x. `KINECT_22` has gonio's names: a file's LUpperArm
 is where the upper arm begins, the left shoulder. In m03_s01 the two systems are mirror images of each other: the Kinect
-shows the other leg in front.
+shows the other leg in front. Either shows a body that is right in itself (`chirality`): which of them has both its
+positions reflected and its names exchanged cannot be told from the data.
 
 The incorrect repetitions lie in one .npz, Vicon only, 50 Hz: int16 quarter millimetres, differenced along time.
 """
