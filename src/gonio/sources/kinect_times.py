@@ -22,7 +22,7 @@ _SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "tick
 _SLOWEST_HZ, _FASTEST_HZ = 9.5, 95.0
 _SAME_RATE = 0.05
 _DAY_S = 86400.0
-_LARGEST = Decimal("1e20")  # in any unit, from any year
+_MOST_DIGITS = 20  # before the point, in any unit, from any year
 _GAP = 1.5
 
 
@@ -106,7 +106,7 @@ def _decimal(path: Path, line: int, cell: str) -> Decimal:
         value = Decimal(cell)
     except InvalidOperation:
         value = Decimal("nan")
-    if not value.is_finite() or abs(value) > _LARGEST:
+    if not value.is_finite() or value.adjusted() > _MOST_DIGITS:
         raise InputError(f"{path}: line {line}: {cell[:40]!r} is no time or frame number; export the file again")
     return value
 
