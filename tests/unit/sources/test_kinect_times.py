@@ -76,6 +76,7 @@ def test_frame_numbers() -> None:
     ("stamps", "words"),
     [
         (["0", "4", "8"], "step by 4, which is no Kinect's rate"),
+        (["0", "1e999999999", "2"], "line 3: '1e999999999' is no time"),
         (["0", "0.03", "0.02"], "line 4: the time 0.02 s does not come after 0.03 s"),
         (["0", "nan", "0.02"], "line 3: 'nan' is no time"),
         (["10:00:00", "x:00", "10:00:01"], "line 3: 'x:00' is no time of day"),
