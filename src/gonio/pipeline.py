@@ -48,9 +48,11 @@ from gonio.lifting.metric import Place, lift_in_metres
 from gonio.lifting.placing import parse_segment
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.motion.markers import joint_centres
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
-from gonio.sources import formats, openpose_json, rig_files, video
+from gonio.sources import formats, openpose_json, rig_files, ui_prmd, video
+from gonio.sources.chirality import mirror_warning
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
@@ -168,6 +170,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
     triangulations: dict[str, Triangulation] = {}
     warnings = list(patient.doubts)
+    warnings += [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
     for method, cameras in wanted.items():
         if not method.startswith(SINGLE):
             assert rig is not None
@@ -624,6 +627,8 @@ def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
         raise InputError(f"{config.file}: holds several people; give a file of the patient alone")
     if item.unit != "m":
         raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
+    if set(ui_prmd.MARKERS_39.joints) <= set(item.skeleton.joints):
+        item = joint_centres(item)
     if config.offset_s:
         item = item.shifted(-config.offset_s, "declared offset")
     if config.up is not None:
