@@ -25,7 +25,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from gonio.config import CleaningConfig, load_config
+from gonio.config import CleaningConfig, load_config, parse_config
 from gonio.core.sequence import Axis
 from gonio.errors import ConfigError, InputError
 
@@ -162,6 +162,11 @@ class StudyRecording:
 def load_study(path: Path) -> StudyConfig:
     """Read a study file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
     return load_config(StudyConfig, path, "study")
+
+
+def parse_study(text: str, folder: Path, where: str) -> StudyConfig:
+    """A study from TOML text; its patterns are relative to `folder`, and `where` names it in messages."""
+    return parse_config(StudyConfig, text, folder, where)
 
 
 def ui_prmd_study(folder: Path) -> StudyConfig:

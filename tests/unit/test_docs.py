@@ -10,6 +10,7 @@ import gonio
 from gonio import cli
 from gonio.config import parse_trial
 from gonio.lifting_config import parse_training
+from gonio.study_config import parse_study
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -28,6 +29,9 @@ def blocks(language: str) -> list[tuple[str, str]]:
 def test_toml_files_parse(page, block):
     if page == "training.md":
         assert parse_training(block, ROOT, page).files
+        return
+    if page == "study.md":
+        assert parse_study(block, ROOT, page).methods
         return
     text = block if "[[cameras]]" in block else block + CAMERA
     assert parse_trial(text, ROOT, page).cameras

@@ -41,6 +41,7 @@ from gonio.errors import InputError
 Result = tuple[Mapping[str, Any], Mapping[str, FloatArray]]
 Row = dict[str, Any]
 
+DEFINITIONS = ("gonio", "protocol")
 ALL_MOVEMENTS = "all"
 DRAWS = 2000  # of the bootstrap
 _KEY = ("movement", "method", "quantity", "side", "joint", "unit")
@@ -83,6 +84,7 @@ JOINT_OF = {
     "elbow_flexion": "elbow",
     "thigh_trunk_angle": "hip",
     "shoulder_elevation": "shoulder",
+    "forearm_trunk_angle": "forearm",
     "trunk_inclination": "trunk",
     "ankle_angle": "ankle",
     "ankle_angle_without_heel": "ankle",
@@ -136,6 +138,21 @@ def values_table(results: Iterable[Result], definitions: str) -> list[Row]:
 def failures_table(failures: Mapping[str, str]) -> list[Row]:
     """The rows of failures.csv."""
     return [{"recording": key, "reason": reason} for key, reason in failures.items()]
+
+
+def write_tables(folder: Path, results: Sequence[Result], failures: Mapping[str, str], definitions: str) -> None:
+    """All tables of a study, in its folder.
+
+    agreement.csv and values.csv follow one set of definitions; agreement_<other>.csv and values_<other>.csv the other.
+    failures.csv is there even where nothing failed.
+
+    Raises `InputError` where a file cannot be written.
+    """
+    for name in DEFINITIONS:
+        suffix = "" if name == definitions else f"_{name}"
+        write_table(Path(folder) / f"agreement{suffix}.csv", agreement_table(results, name), AGREEMENT_COLUMNS)
+        write_table(Path(folder) / f"values{suffix}.csv", values_table(results, name), VALUES_COLUMNS)
+    write_table(Path(folder) / "failures.csv", failures_table(failures), FAILURES_COLUMNS)
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ from gonio.comparison.study_tables import (
     median_interval,
     values_table,
     write_table,
+    write_tables,
 )
 from gonio.comparison.study_values import AngleValues, PositionValues
 
@@ -227,3 +228,15 @@ def test_the_interval_of_a_median_is_that_of_the_plain_bootstrap() -> None:
     assert found is not None
     np.testing.assert_allclose([found.low, found.high], np.quantile(medians, [0.025, 0.975]), atol=0.12)
     assert median_interval(values[:5], subjects[:5]) is None
+
+
+def test_a_studys_folder_holds_the_chosen_definitions_and_the_others_beside_them(tmp_path: Path) -> None:
+    write_tables(tmp_path, study(6), {}, "protocol")
+    written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert set(written) == {
+        *("agreement.csv", "agreement_gonio.csv", "values.csv", "values_gonio.csv", "failures.csv"),
+    }
+    assert written["failures.csv"] == ["recording,reason"]
+    for name, definitions in (("agreement.csv", "protocol"), ("agreement_gonio.csv", "gonio")):
+        with (tmp_path / name).open(newline="") as stream:
+            assert {row["definitions"] for row in csv.DictReader(stream)} == {definitions}
