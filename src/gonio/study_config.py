@@ -31,6 +31,18 @@ from gonio.errors import ConfigError, InputError
 
 FIELDS = ("subject", "movement", "repetition")
 Definitions = Literal["gonio", "protocol"]
+UI_PRMD_MOVEMENTS = {
+    "m01": "m01 deep squat",
+    "m02": "m02 hurdle step",
+    "m03": "m03 inline lunge",
+    "m04": "m04 side lunge",
+    "m05": "m05 sit to stand",
+    "m06": "m06 straight leg raise",
+    "m07": "m07 shoulder abduction",
+    "m08": "m08 shoulder extension",
+    "m09": "m09 shoulder rotation",
+    "m10": "m10 shoulder scaption",
+}
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,7 @@ class StudyConfig:
     definitions: Definitions = "gonio"
     methods: Mapping[str, MethodConfig] = field(default_factory=dict)
     trials: TrialsConfig | None = None
+    movements: Mapping[str, str] = field(default_factory=dict)  # as the files name it -> its words in the report
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
     repetitions: RepetitionsConfig = field(default_factory=RepetitionsConfig)
@@ -189,6 +202,7 @@ def ui_prmd_study(folder: Path) -> StudyConfig:
             "kinect": MethodConfig(folder / "Kinect/Positions" / name, source="ui-prmd-kinect"),
             "vicon": MethodConfig(folder / "Vicon/Positions" / name, source="ui-prmd-vicon"),
         },
+        movements=UI_PRMD_MOVEMENTS,
         cleaning=CleaningConfig(lowpass_hz=6.0),
     )
 

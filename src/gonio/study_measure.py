@@ -64,10 +64,10 @@ class RecordingWork:
 def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str, str]]:
     """The work of a study, and the recordings that cannot be measured, each with its reason.
 
-    The study's name and description, on which no number depends, are left out of it.
+    The study's name, description and words, on which no number depends, are left out of it.
     """
     found, failures = recordings(study)
-    settings = replace(study, name="", description="")
+    settings = replace(study, name="", description="", movements={})
     return tuple(RecordingWork(recording, settings) for recording in found), failures
 
 

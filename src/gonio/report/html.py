@@ -7,28 +7,21 @@ trial. A number that does not exist is a dash, and a note under the table says w
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from gonio.comparison import study
 from gonio.comparison.study import MethodResult, PairResult, StudyResult
 from gonio.core.files import replacing
-from gonio.errors import InputError
+from gonio.report.page import Cell, Table, figure_uri, photo_uri, write_page
 from gonio.report.palette import method_styles
 
-DISCLAIMER = "For research; not a medical device."
-
-_TEMPLATES = Path(__file__).parent / "templates"
 _POSITION_COLUMNS = (
     ("mpjpe_mm", "MPJPE", "mm", 1),
     ("root_mpjpe_mm", "root MPJPE", "mm", 1),
@@ -85,66 +78,30 @@ class ReportContent:
     assumptions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table: its text, and whether it is the smallest error of its column."""
-
-    text: str
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page.
-
-    header    (words, unit, method whose colour it has or None) of each column
-    rows      (row header, its method or None, cells)
-    notes     stand below in small print
-    of_words  its cells are words, not numbers
-    """
-
-    title: str
-    caption: str
-    header: tuple[tuple[str, str, str | None], ...]
-    rows: tuple[tuple[str, str | None, tuple[Cell, ...]], ...]
-    notes: tuple[str, ...] = ()
-    folded: bool = False
-    of_words: bool = False
-
-
 def write_report(path: Path, content: ReportContent) -> None:
     """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["words"] = lambda text: str(text).replace("_", " ")
-    environment.filters["url"] = lambda text: quote(str(text))
     result = content.result
     reference = result.protocol["reference"]
     styles = method_styles(result.methods, reference)
-    page = environment.get_template("report.html.jinja").render(
-        content=content,
-        disclaimer=DISCLAIMER,
-        reading=reading(result),
-        limits=(*content.assumptions, *limits(result, content.caveats)),
-        figures=[
-            (_FIGURE_TITLES.get(name, name.replace("_", " ")), _figure_uri(content.figures[name][0]), caption)
-            for name, caption in _ordered(content.figures)
-        ],
-        stills=[(camera, _photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
-        tables=page_tables(result),
-        protocol=_protocol_rows(result.protocol),
-        gonio_version=result.protocol.get("versions", {}).get("gonio"),
-        colours={name: style.colour for name, style in styles.items()},
-        reference=reference,
-        style=Markup(_TEMPLATES.joinpath("report.css").read_text(encoding="utf-8")),
+    write_page(
+        path,
+        "report.html.jinja",
+        {
+            "content": content,
+            "reading": reading(result),
+            "limits": (*content.assumptions, *limits(result, content.caveats)),
+            "figures": [
+                (_FIGURE_TITLES.get(name, name.replace("_", " ")), figure_uri(content.figures[name][0]), caption)
+                for name, caption in _ordered(content.figures)
+            ],
+            "stills": [(camera, photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
+            "tables": page_tables(result),
+            "protocol": _protocol_rows(result.protocol),
+            "gonio_version": result.protocol.get("versions", {}).get("gonio"),
+            "colours": {name: style.colour for name, style in styles.items()},
+            "reference": reference,
+        },
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def write_tables(folder: Path, result: StudyResult) -> list[Path]:
@@ -656,39 +613,3 @@ def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _ordered(figures: Mapping[str, tuple[Path, str]]) -> list[tuple[str, str]]:
     names = sorted(figures, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
     return [(name, figures[name][1]) for name in names]
-
-
-def _figure_uri(path: Path) -> str:
-    """The picture, or its .svg neighbour where that is smaller, as a data URI."""
-    path = Path(path)
-    vector = path.with_suffix(".svg")
-    data = _read(path)
-    if vector.is_file() and vector.stat().st_size < len(data):
-        path, data = vector, _read(vector)
-    return _uri(data, path.suffix)
-
-
-def _photo_uri(path: Path) -> str:
-    """A photograph as JPEG, which is a tenth of its PNG."""
-    import cv2  # noqa: PLC0415
-
-    data = _read(path)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise InputError(f"{path}: not a picture that can be read; render the videos again")
-    _, small = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return _uri(np.asarray(small).tobytes(), ".jpg")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the picture cannot be read ({error.strerror}); draw the figures again") from None
-
-
-def _uri(data: bytes, suffix: str) -> str:
-    kinds = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-    if suffix.lower() not in kinds:
-        raise InputError(f"a picture of the report is {suffix!r}; it shows {', '.join(kinds)}")
-    return f"data:{kinds[suffix.lower()]};base64,{base64.b64encode(data).decode('ascii')}"

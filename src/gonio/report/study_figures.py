@@ -163,7 +163,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
     return figure
 
 
-def joint_errors(rows: Sequence[Row], names: Mapping[str, str]) -> Figure:
+def joint_errors(rows: Sequence[Row]) -> Figure:
     """How far each joint lies from the reference's after rigid alignment: median and quartiles over all repetitions.
 
     rows  positions of the movement "all". Raises `InputError` where there is none.

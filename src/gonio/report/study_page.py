@@ -1,0 +1,278 @@
+"""The page of a study: the answer in words, the tables and figures of a results section, the protocol.
+
+What it says is computed from the rows of agreement.csv alone. A figure that does not exist is a dash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio.comparison.limits_of_agreement import ACCEPTABLE_DEG, ACCEPTABLE_ORIGIN
+from gonio.comparison.study_tables import ALL_MOVEMENTS
+from gonio.report.page import Cell, Table, figure_uri
+from gonio.report.page import write_page as write_template
+from gonio.report.palette import method_styles
+from gonio.report.study_figures import Row, angle_of, main_row
+
+_SINGLE = ("_rom", "_peak", "_at_peak", "_speed")
+_DASH = "–"
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What the page shows.
+
+    rows       of agreement.csv
+    movements  movement -> its words
+    figures    name -> (picture, caption)
+    """
+
+    title: str
+    description: str
+    reference: str
+    definitions: str
+    movements: Mapping[str, str]
+    rows: Sequence[Row]
+    recordings: int
+    failures: Mapping[str, str]
+    figures: Mapping[str, tuple[Path, str]]
+    protocol: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    def name(self, movement: str) -> str:
+        """Its words."""
+        return self.movements.get(movement, movement)
+
+
+def write_page(path: Path, content: Content) -> None:
+    """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
+    methods = list(dict.fromkeys(row["method"] for row in content.rows))
+    write_template(
+        path,
+        "study.html.jinja",
+        {
+            "content": content,
+            "reading": reading(content),
+            "limits": limits(content),
+            "main_tables": [main_table(content, method) for method in methods],
+            "tables": tuple(_all_tables(content, methods)),
+            "figures": [(figure_uri(picture), caption) for picture, caption in content.figures.values()],
+            "protocol": [(key, _told(value)) for key, value in content.protocol.items()],
+            "colours": {name: style.colour for name, style in method_styles(methods).items()},
+            "gonio_version": content.versions.get("gonio"),
+        },
+    )
+
+
+def is_curve(row: Row) -> bool:
+    """Whether a row is of an angle's curves, not of single values or positions."""
+    return row["unit"] == "deg" and not row["quantity"].endswith(_SINGLE)
+
+
+def reading(content: Content) -> tuple[str, ...]:
+    """What the study found, in sentences."""
+    words = []
+    for method in dict.fromkeys(row["method"] for row in content.rows):
+        mine = [row for row in content.rows if row["method"] == method]
+        mains = list(_mains(mine).items())
+        subjects = max((row["n_subjects"] for row in mine), default=0)
+        repetitions = sum(main["n"] for _, main in mains)
+        if mains:
+            errors = [main["rmse_bias_free"] for _, main in mains if main.get("rmse_bias_free") is not None]
+            low, high = ACCEPTABLE_DEG
+            best, worst = (pick(mains, key=lambda item: item[1].get("rmse_bias_free") or 0.0) for pick in (min, max))
+            words.append(
+                f"{method} against {content.reference}, {subjects} subjects, {len(mains)} movements, {repetitions} "
+                f"repetitions: the angle that moves most has a bias-free error of {np.median(errors):.1f}° (median of "
+                f"the movements), from {best[1]['rmse_bias_free']:.1f}° in {content.name(best[0])} to "
+                f"{worst[1]['rmse_bias_free']:.1f}° in {content.name(worst[0])}."
+            )
+            words.append(
+                f"It is at most {low:g}° in {sum(e <= low for e in errors)} and at most {high:g}° in "
+                f"{sum(e <= high for e in errors)} of {len(errors)} movements ({ACCEPTABLE_ORIGIN})."
+            )
+            words += _ranges_in_words(content, mine, mains, method)
+        body = next((r for r in mine if _is_body(r) and r["movement"] == ALL_MOVEMENTS), None)
+        if body is not None:
+            words.append(
+                f"After one rigid alignment of each frame its joints lie {body['rmse']:.0f} mm from "
+                f"{content.reference}'s (median of {body['n']} repetitions, quartiles {body['rmse_q25']:.0f} and "
+                f"{body['rmse_q75']:.0f} mm)."
+            )
+    return tuple(words)
+
+
+def _ranges_in_words(content: Content, rows: Sequence[Row], mains: list[tuple[str, Row]], method: str) -> list[str]:
+    """The range of motion of the movement in which it agrees least, and the least change that is none by chance."""
+    ranges = [(movement, _single(rows, main, "rom")) for movement, main in mains]
+    known = [(movement, row) for movement, row in ranges if row is not None and row.get("loa_low") is not None]
+    if not known:
+        return []
+    movement, widest = max(known, key=lambda item: item[1]["loa_high"] - item[1]["loa_low"])
+    words = [
+        f"Ranges of motion agree least in {content.name(movement)}: {method} reads {widest['bias']:+.1f}° on average, "
+        f"and 95 % of its differences from {content.reference} lie between {widest['loa_low']:+.1f}° and "
+        f"{widest['loa_high']:+.1f}°."
+    ]
+    changes = [row["mdc95"] for _, row in known if row.get("mdc95") is not None]
+    if changes:
+        words.append(
+            f"Within a session, a range of motion by {method} has to change by {min(changes):.0f}° to "
+            f"{max(changes):.0f}°, by movement, before the change is more than its own scatter from repetition to "
+            "repetition (MDC95)."
+        )
+    return words
+
+
+def limits(content: Content) -> tuple[str, ...]:
+    """What cannot be concluded."""
+    subjects = max((row["n_subjects"] for row in content.rows), default=0)
+    return (
+        f"The reference, {content.reference}, is a measurement too. Agreement with it is not truth: errors that both "
+        "share, skin that slides over the bone among them, cannot be seen.",
+        f"The population is these {subjects} subjects in these movements. Other people, patients, rooms and sensors "
+        "may differ.",
+        "SEM and MDC95 are within one session; from day to day a method varies more.",
+        "Where the clocks were brought together by the curves themselves, two systems agree as well as they can; "
+        "rmse_bias_free_clock_moved in agreement.csv tells how much hangs on it.",
+    )
+
+
+def main_table(content: Content, method: str) -> Table:
+    """One row a movement: its main angle's curve, and the range of motion."""
+    mine = [row for row in content.rows if row["method"] == method]
+    rows = []
+    for movement, main in _mains(mine).items():
+        rom = _single(mine, main, "rom") or {}
+        cells = (
+            angle_of(main).replace("_", " "),
+            str(main["n"]),
+            _number(main.get("rmse")),
+            _number(main.get("bias"), sign=True),
+            _with_interval(main, "rmse_bias_free"),
+            _number(main.get("r"), 2),
+            f"{_number(main.get('rom_method'), 0)} / {_number(main.get('rom_reference'), 0)}",
+            _number(rom.get("bias"), sign=True),
+            f"{_number(rom.get('loa_low'), sign=True)} to {_number(rom.get('loa_high'), sign=True)}",
+            _with_interval(rom, "icc", 2),
+            _number(rom.get("mdc95")),
+        )
+        rows.append((content.name(movement), None, tuple(Cell(text) for text in cells)))
+    header = (
+        ("angle", "", None),
+        ("repetitions", "", None),
+        ("RMSE", "°", None),
+        ("bias", "°", None),
+        ("bias-free RMSE, 95 % interval", "°", None),
+        ("r", "", None),
+        (f"ROM {method} / {content.reference}", "°", None),
+        ("ROM bias", "°", None),
+        ("ROM limits of agreement", "°", None),
+        ("ROM ICC(2,1), 95 % interval", "", None),
+        ("ROM MDC95", "°", None),
+    )
+    return Table(
+        title=f"{method} against {content.reference}",
+        caption="Curves: median over repetitions. Range of motion (ROM): one value a repetition, repeated measures.",
+        header=(("movement", "", None), *header),
+        rows=tuple(rows),
+        notes=(
+            "RMSE holds everything; the bias-free RMSE is what a constant correction leaves. r says whether the curves "
+            "have one shape, and nothing about size.",
+            "Limits of agreement: 95 % of the differences of single repetitions lie between them. ICC: how well these "
+            "people can be told apart, less in people who differ less. MDC95: the least change beyond the method's own "
+            "scatter within a session.",
+        ),
+    )
+
+
+def _all_tables(content: Content, methods: Sequence[str]) -> Iterator[Table]:
+    header = (
+        ("angle or joint", "", None),
+        ("repetitions", "", None),
+        ("RMSE or distance", "", None),
+        ("bias", "", None),
+        ("bias-free RMSE", "", None),
+        ("r", "", None),
+        ("limits of agreement", "", None),
+        ("ICC(2,1)", "", None),
+        ("CCC", "", None),
+        ("SEM", "", None),
+        ("MDC95", "", None),
+        ("CMC", "", None),
+    )
+    for method in methods:
+        for movement in dict.fromkeys(row["movement"] for row in content.rows):
+            mine = [row for row in content.rows if row["method"] == method and row["movement"] == movement]
+            if mine:
+                yield Table(
+                    title=f"{method}: {'all movements' if movement == ALL_MOVEMENTS else content.name(movement)}",
+                    caption="Degrees, degrees per second (speed) and millimetres (position); docs/study.md tells each.",
+                    header=header,
+                    rows=tuple((_words(row), None, _cells(row)) for row in mine),
+                )
+
+
+def _words(row: Row) -> str:
+    of = f"{row['side']} {row['joint']}".strip() if row["quantity"].startswith("position") else row["side"]
+    return f"{of} {row['quantity']}".strip().replace("_", " ")
+
+
+def _cells(row: Row) -> tuple[Cell, ...]:
+    between = f"{_number(row.get('loa_low'), sign=True)} to {_number(row.get('loa_high'), sign=True)}"
+    texts = (
+        str(row["n"]),
+        _number(row.get("rmse")),
+        _number(row.get("bias"), sign=True),
+        _number(row.get("rmse_bias_free")),
+        _number(row.get("r"), 2),
+        between if row.get("loa_low") is not None else _DASH,
+        _number(row.get("icc"), 2),
+        _number(row.get("ccc"), 2),
+        _number(row.get("sem")),
+        _number(row.get("mdc95")),
+        _number(row.get("cmc"), 2),
+    )
+    return tuple(Cell(text) for text in texts)
+
+
+def _mains(rows: Sequence[Row]) -> dict[str, Row]:
+    """Movement -> the curve of its main angle."""
+    curves = [row for row in rows if is_curve(row) and row["movement"] != ALL_MOVEMENTS]
+    found = {}
+    for movement in dict.fromkeys(row["movement"] for row in curves):
+        main = main_row([row for row in curves if row["movement"] == movement])
+        if main is not None:
+            found[movement] = main
+    return found
+
+
+def _single(rows: Sequence[Row], main: Row, value: str) -> Row | None:
+    wanted = (main["movement"], f"{main['quantity']}_{value}", main["side"])
+    return next((row for row in rows if (row["movement"], row["quantity"], row["side"]) == wanted), None)
+
+
+def _is_body(row: Row) -> bool:
+    return row["quantity"] == "position" and not row["joint"] and not row["side"]
+
+
+def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
+    if value is None or not np.isfinite(value):
+        return _DASH
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def _with_interval(row: Row, figure: str, digits: int = 1) -> str:
+    low, high = row.get(f"{figure}_low"), row.get(f"{figure}_high")
+    between = "" if low is None or high is None else f" ({_number(low, digits)} to {_number(high, digits)})"
+    return _number(row.get(figure), digits) + between
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,229 @@
+"""A study from its file to its folder, which other tools rely on.
+
+    report.html           the answer in words, tables and figures of a results section; one self-contained page
+    agreement.csv         one row for each movement, method, quantity, side and joint (docs/study.md tells the columns)
+    values.csv            one row for each value of each repetition
+    agreement_*, values_* the same by the other set of definitions
+    failures.csv          what could not be measured, and why
+    provenance.json       the study's file as it was understood, versions, counts, what was left out
+    figures/              .png and .svg
+    recordings/           each recording's values and curves: what a later run goes on from
+
+The tables are made anew from all recordings at the end of every run, each at once, the page last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio.comparison import study_tables
+from gonio.comparison.study_tables import ALL_MOVEMENTS, Result, Row
+from gonio.config import as_plain
+from gonio.core.arrays import FloatArray
+from gonio.core.files import check_writable, replacing
+from gonio.errors import InputError
+from gonio.pipeline import Progress, silent, versions
+from gonio.report import canvas, study_figures, study_page
+from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
+from gonio.study_config import StudyConfig
+from gonio.study_measure import measure_recording, study_work
+from gonio.study_run import StudyRun, Task, run
+
+FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
+MEASURED_AS = 1
+"""To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study found.
+
+    rows      of agreement.csv
+    reading   what they say, in sentences
+    failures  recording -> why it could not be measured
+    measured, reused, damaged   recordings that have values; of these, how many an earlier run had measured; how many
+              stored ones were broken and measured again
+    """
+
+    rows: tuple[Row, ...]
+    reading: tuple[str, ...]
+    failures: Mapping[str, str]
+    measured: int
+    reused: int
+    damaged: int
+
+
+def study(
+    config: StudyConfig,
+    output: Path,
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> Study:
+    """Measure all recordings, in parallel, and write the folder.
+
+    processes  None: as many as there are cores
+    scheduler  address of a Dask scheduler, whose workers measure instead
+
+    A recording that fails is listed, and tried again by the next run; those that are measured already are not measured
+    again. Raises `InputError` where no recording can be measured at all, and as `study_run.run` does.
+    """
+    output = Path(output)
+    work, missing = study_work(config)
+    tasks = [Task(each.recording.key, each, each.recording.inputs) for each in work]
+    inputs = [path for task in tasks for path in task.inputs if path.parent.resolve() == output.resolve()]
+    for name in FILES:
+        check_writable(output / name, inputs)
+    done = run(
+        tasks,
+        measure_recording,
+        output,
+        settings={"measured_as": MEASURED_AS},
+        processes=processes,
+        scheduler=scheduler,
+        progress=progress,
+    )
+    failures = {**missing, **done.failures}
+    study_tables.write_table(
+        output / "failures.csv", study_tables.failures_table(failures), study_tables.FAILURES_COLUMNS
+    )
+    if not done.results:
+        first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
+        raise InputError(f"no recording of the study could be measured; the first: {first}")
+    results = list(done.results.values())
+    rows = _write_tables(output, config, results)
+    with progress("drawing the report", None):
+        reading = _write_report(output, config, rows, results, failures)
+    _write_provenance(output, config, done, failures)
+    return Study(tuple(rows), reading, failures, len(results), done.reused, done.damaged)
+
+
+def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result]) -> list[Row]:
+    """Both sets of definitions; the rows of the study's own."""
+    rows: list[Row] = []
+    for definitions in study_tables.DEFINITIONS:
+        own = definitions == config.definitions
+        suffix = "" if own else f"_{definitions}"
+        table = study_tables.agreement_table(results, definitions)
+        study_tables.write_table(output / f"agreement{suffix}.csv", table, study_tables.AGREEMENT_COLUMNS)
+        values = study_tables.values_table(results, definitions)
+        study_tables.write_table(output / f"values{suffix}.csv", values, study_tables.VALUES_COLUMNS)
+        rows = table if own else rows
+    return rows
+
+
+def _write_report(
+    output: Path, config: StudyConfig, rows: Sequence[Row], results: Sequence[Result], failures: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The page and its figures; what it says in words."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    curves = [row for row in rows if study_page.is_curve(row) and row["movement"] != ALL_MOVEMENTS]
+    pictures: dict[str, tuple[Path, str]] = {}
+
+    def add(name: str, figure: Any, caption: str) -> None:
+        pictures[name] = (canvas.save(figure, output / "figures", name)[0], caption)
+
+    mains = {movement: main for movement in _movements(curves) if (main := main_row(_of(curves, movement))) is not None}
+    drawn = [_curves_of(results, config, movement, angle_of(main)) for movement, main in mains.items()]
+    if drawn:
+        add(
+            "curves",
+            study_figures.mean_curves(drawn, config.reference, config.movements),
+            "The angle that moves most in each movement, over its repetitions.",
+        )
+    for method in methods:
+        if any(row["method"] == method for row in curves):
+            add(
+                f"errors_{method}",
+                study_figures.error_matrix(curves, method, config.movements),
+                f"Bias-free RMSE of {method} against {config.reference}, median over repetitions, degrees.",
+            )
+            ranges = [_ranges_of(results, config, rows, method, movement, main) for movement, main in mains.items()]
+            add(
+                f"ranges_{method}",
+                study_figures.range_agreement(ranges, method, config.movements),
+                f"The range of motion of each repetition, {method} against {config.reference}.",
+            )
+    bodies = [row for row in rows if row["quantity"] == "position" and row["movement"] == ALL_MOVEMENTS]
+    if any(row["joint"] for row in bodies):
+        add("joints", study_figures.joint_errors(bodies), "Error of each joint over all movements.")
+    content = study_page.Content(
+        title=config.name,
+        description=config.description,
+        reference=config.reference,
+        definitions=config.definitions,
+        movements=config.movements,
+        rows=rows,
+        recordings=len(results),
+        failures=failures,
+        figures=pictures,
+        protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
+        versions=versions(),
+    )
+    study_page.write_page(output / "report.html", content)
+    return study_page.reading(content)
+
+
+def _movements(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["movement"] for row in rows))
+
+
+def _of(rows: Sequence[Row], movement: str) -> list[Row]:
+    return [row for row in rows if row["movement"] == movement]
+
+
+def _curves_of(results: Sequence[Result], config: StudyConfig, movement: str, angle: str) -> Curves:
+    """One angle's curves of all repetitions of a movement."""
+    of: dict[str, list[FloatArray]] = {}
+    for values, arrays in results:
+        if values["movement"] == movement:
+            for key, curves in arrays.items():
+                definitions, method, name = key.split("/")
+                if definitions == config.definitions and name == angle:
+                    of.setdefault(method, []).append(curves)
+    ordered = sorted(of, key=lambda method: method != config.reference)
+    return Curves(movement, angle, {method: np.concatenate(of[method]) for method in ordered})
+
+
+def _ranges_of(
+    results: Sequence[Result],
+    config: StudyConfig,
+    rows: Sequence[Row],
+    method: str,
+    movement: str,
+    main: Mapping[str, Any],
+) -> Ranges:
+    """The main angle's range of motion in all repetitions of a movement, and its row of agreement.csv."""
+    found = [
+        (record["rom_method"], record["rom_reference"], values["subject"])
+        for values, _ in results
+        if values["movement"] == movement
+        for record in values["angles"]
+        if (record["definitions"], record["method"], record["quantity"], record["side"])
+        == (config.definitions, method, main["quantity"], main["side"])
+    ]
+    wanted = (movement, method, f"{main['quantity']}_rom", main["side"])
+    row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == wanted), {})
+    estimate, reference, subjects = zip(*found, strict=True) if found else ((), (), ())
+    return Ranges(movement, angle_of(main), np.array(estimate), np.array(reference), subjects, row)
+
+
+def _write_provenance(output: Path, config: StudyConfig, done: StudyRun, failures: Mapping[str, str]) -> None:
+    said = Counter(word for values, _ in done.results.values() for word in values["words"])
+    content = {
+        "command": "study",
+        "configuration": as_plain(config),
+        "versions": versions(),
+        "recordings": {"measured": len(done.results), "failed": len(failures)},
+        "said_of_recordings": dict(said),
+    }
+    with replacing(output / "provenance.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
