@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gonio.comparison.generalised import rmse_interval
 from gonio.comparison.limits_of_agreement import AGREEMENT_Z, limits_of_agreement
 from gonio.comparison.reliability import icc_agreement
 from gonio.core.arrays import FloatArray, IntArray
 
 SUBJECTS = (8, 20, 50)
 REPETITIONS = 10
-FIGURES = ("bias", "lower limit", "upper limit", "ICC(2,1)", "ICC(3,1)")
+FIGURES = ("bias", "lower limit", "upper limit", "ICC(2,1)", "ICC(3,1)", "RMSE")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def coverage(design: Design, n: int, studies: int, seed: int = 0) -> FloatArray:
         limits = limits_of_agreement(estimate, reference, subjects)
         intervals = [limits.bias_interval, limits.low_interval, limits.high_interval]
         intervals += [icc_agreement(estimate, reference, subjects, kind=kind).interval for kind in ("2,1", "3,1")]
+        intervals.append(rmse_interval(estimate, reference, subjects))
         held += [i is not None and i.low <= value <= i.high for i, value in zip(intervals, truth, strict=True)]
     return held / studies
 
@@ -91,9 +93,11 @@ def study(design: Design, n: int, generator: np.random.Generator) -> tuple[Float
 def true_figures(design: Design) -> tuple[float, ...]:
     true = design.between**2 + design.repetition**2
     own = design.method_by_subject**2 + design.method_noise**2
-    half = AGREEMENT_Z * np.sqrt((design.gain - 1) ** 2 * true + own + design.reference_noise**2)
+    apart = (design.gain - 1) ** 2 * true + own + design.reference_noise**2
+    half = AGREEMENT_Z * np.sqrt(apart)
     shared, both = 2 * design.gain * true, (1 + design.gain**2) * true + own + design.reference_noise**2
-    return design.bias, design.bias - half, design.bias + half, shared / (both + design.bias**2), shared / both
+    icc, rmse = (shared / (both + design.bias**2), shared / both), np.sqrt(design.bias**2 + apart)
+    return design.bias, design.bias - half, design.bias + half, *icc, rmse
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from gonio.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Concordance:
-    """Lin's concordance, -1..1; NaN where a side does not vary. `interval` is None where there is none; `note` says why."""
+    """Lin's concordance, -1..1; NaN where a side does not vary. With no interval, `note` says why."""
 
     value: float
     interval: Interval | None

@@ -53,7 +53,8 @@ def cluster_bootstrap(
     seed, n     of the draws: the same seed gives the same interval
 
     None with fewer than `TOO_FEW_SUBJECTS`, or where the statistic does not vary or is not a number in a tenth of the
-    draws. With few subjects a bootstrap interval is too short; an exact or analytic one is better where it exists.
+    draws. With few subjects a bootstrap interval is too short: of 8 it holds an RMSE in 80 to 87 % of the studies where
+    it says 95. An exact or analytic one is better where it exists.
     Raises `InputError` where the lengths differ.
     """
     check_level(level)

@@ -40,9 +40,9 @@ def _(figure: Reliability, *, population: str, unit: str = "") -> str:
         return f"In {population}, the ICC({figure.kind}) does not exist: {figure.note}."
     what = "give the same values" if figure.kind == "2,1" else "give the same values, a constant bias apart,"
     return (
-        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:z.2f}{_between(figure.interval, 2)}"
-        f": {_strength(figure)} reliability to tell these people apart, less in people who differ less"
-        f"{_because(figure.note)}."
+        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:z.2f}"
+        f"{_between(figure.interval, 2)}: {_strength(figure)} reliability to tell these people apart, "
+        f"less in people who differ less{_because(figure.note)}."
     )
 
 
