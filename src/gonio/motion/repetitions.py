@@ -5,8 +5,8 @@ A repetition begins and ends in rest. `find_repetitions` takes one angle through
 1. The curve is put on an even grid of 50 Hz, linearly in real time and across what is missing, and smoothed (a median
    over 0.1 s against single flips, a Gaussian of 0.1 s).
 2. The turning points are those of the zigzag: a peak is one from which the curve falls by `SWING` of the typical swing
-   before it rises above it, and the reverse for a trough. Only the swing between neighbours counts, so a drift of
-   the level, however large over the recording, changes nothing, and a pause of any length is just a flat piece.
+   before it rises above it, and the reverse for a trough. Only the swing between neighbours counts, so a slow drift of
+   the level changes nothing, and a pause of any length is just a flat piece.
 3. Which end is rest: where the recording begins and ends. So a knee that is bent from the straight and one that is
    straightened from the bent are both one repetition. Where it begins and ends in the middle of its swing, the
    movement goes both ways from rest (internal and external rotation), and two turning points make one repetition.
@@ -14,6 +14,8 @@ A repetition begins and ends in rest. `find_repetitions` takes one angle through
    squat), not its end.
 5. From the peak outwards, the foot of a flank is where its speed has fallen to `SLOW` of its highest; the repetition
    begins (ends) where the curve is `EDGE` of its height above that foot. Each side has its own level of rest.
+6. An unsigned angle folds where it passes its zero: a knee that rests 10 degrees overstretched goes down to 0 and up
+   again before it bends. A quick short movement the other way, right beyond the foot, belongs to the repetition.
 
 The typical swing is a median, so repetitions may differ by a factor of two in size.
 """
@@ -41,7 +43,6 @@ SHORTEST_S = 0.4  # a quicker movement is a jump of the measurement
 LONGEST_GAP_S = 1.0  # a repetition that misses more than this at a stretch is not measured
 JUMP_RAD_S = float(np.deg2rad(600))  # no exercise turns a joint faster
 SHORTEST_RECORDING_S = 1.0
-
 TURN_S = 0.2  # from the foot of a flank to the turn, where an unsigned angle passes its zero and folds
 FOLD_S = 0.6  # the longest movement beyond a fold
 FOLD_SPEED = 0.15  # of the flank's highest speed: what such a movement reaches, and a drift in a pause does not
@@ -85,8 +86,8 @@ def find_repetitions(angles: AngleSeries, *, angle: str | None = None) -> Repeti
     """Cuts a recording into repetitions; see the module for the method.
 
     `angle` names the angle to use. Without it each angle is tried, and the one that moves most is taken: that with the
-    largest typical swing, weighted with the share of its whole path that its repetitions make up (an angle that mostly
-    trembles or jumps does not count as moving).
+    largest typical swing, times the root of how often it does so (a change of posture is not an exercise), times the
+    share of its way that its swings make up and that no jump does (an angle that trembles or flips does not move).
 
     Where there is no repetition the answer is empty and its words say why. What was left out is counted: small
     movements, what the recording's ends cut, what is too quick, and what misses more than `LONGEST_GAP_S` at a stretch.
@@ -132,6 +133,21 @@ def time_normalised(series: AngleSeries, start_s: float, end_s: float, points: i
     return np.asarray(np.where(inside[:, None], between, np.nan))
 
 
+def smoothed(values: FloatArray, times_s: FloatArray) -> FloatArray:
+    """(time,) one angle as it is smoothed here, at its own times; NaN where it is missing."""
+    seen = np.isfinite(values)
+    if seen.sum() < 2:
+        return np.where(seen, values, np.nan)
+    grid_s, raw = _on_grid(values[seen], times_s[seen])
+    return np.where(seen, np.interp(times_s, grid_s, _smooth(raw)), np.nan)
+
+
+def _on_grid(values: FloatArray, times_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Times at `RATE_HZ`, the last one at or after the last value's, and the values there."""
+    grid_s = times_s[0] + np.arange(int(np.ceil((times_s[-1] - times_s[0]) * RATE_HZ - 1e-6)) + 1) / RATE_HZ
+    return grid_s, np.interp(grid_s, times_s, values)
+
+
 @dataclass(frozen=True, eq=False)
 class _Search:
     """What was found in one angle: (repetition, 3) start, peak and end in seconds, and what was left out."""
@@ -157,7 +173,7 @@ def _in_words(search: _Search, chosen: str) -> Repetitions:
         turn = {"low": "up from rest", "high": "down from rest", "middle": "both ways from rest"}[search.rest]
         words += f", typically {np.rad2deg(search.swing_rad):.0f} degrees, {turn}"
     if search.missing:
-        words += f"; {search.missing} missing values bridged"
+        words += f"; {search.missing} missing value{'' if search.missing == 1 else 's'} bridged"
     left_out = [f"{number} {why}" for number, why in search.left_out if number]
     if left_out:
         words += f"; left out: {', '.join(left_out)}"
@@ -171,8 +187,7 @@ def _search(angle: str, values: FloatArray, times_s: FloatArray) -> _Search:
     nothing = _Search(angle, np.empty((0, 3)), missing=missing)
     if seen.sum() < 3 or np.ptp(times_s[seen]) < SHORTEST_RECORDING_S:
         return nothing
-    grid_s = np.arange(times_s[seen][0], times_s[seen][-1] + 1e-9, 1 / RATE_HZ)
-    raw = np.interp(grid_s, times_s[seen], values[seen])
+    grid_s, raw = _on_grid(values[seen], times_s[seen])
     curve = _smooth(raw)
     swing = _typical_swing(curve)
     if swing < SMALLEST_RAD:
@@ -194,9 +209,9 @@ def _search(angle: str, values: FloatArray, times_s: FloatArray) -> _Search:
         found,
         swing_rad=swing,
         rest=rest,
-        score=_score(raw, curve, turns, swing) if len(found) else 0.0,
+        score=_score(raw, curve, turns, swing) * len(found) ** 0.5,
         left_out=(
-            (small, "smaller movements"),
+            (small, "smaller movement" if small == 1 else "smaller movements"),
             (cut, "cut by the recording's ends"),
             (int(quick.sum()), f"quicker than {SHORTEST_S:g} s"),
             (int(holed.sum()), f"with a gap longer than {LONGEST_GAP_S:g} s"),
@@ -275,30 +290,42 @@ def _one_way(curve: FloatArray, turns: list[int], swing: float) -> tuple[list[Fr
         start = _edge(curve, peaks[0], before, max((turn for turn in turns if turn < before), default=0))
         end = _edge(curve, peaks[-1], after, min((turn for turn in turns if turn > after), default=len(curve) - 1))
         frames.append((start, max(peaks, key=lambda peak: curve[peak]), end))
-    for i in range(len(frames) - 1):  # two movements that meet beyond a fold share the time between them
-        (start, peak, end), (following, next_peak, next_end) = frames[i : i + 2]
-        if following < end:
-            middle = (following + end) // 2
-            frames[i : i + 2] = [(start, peak, middle), (middle, next_peak, next_end)]
-    return frames, cut
+    return _apart(frames), cut
 
 
 def _both_ways(curve: FloatArray, turns: list[int]) -> tuple[list[Frames], int]:
-    """Repetitions that go one way from rest, through rest to the other side, and back."""
+    """Repetitions that go one way from rest, through rest to the other side, and back: as `_one_way`."""
     edge = int(END_S * RATE_HZ)
     level = np.interp(np.arange(len(curve)), [0, len(curve) - 1], [np.median(curve[:edge]), np.median(curve[-edge:])])
     away = curve - level
-    if len(turns) > 2 and abs(away[turns[0]]) < 0.5 * abs(away[turns[2]]):
-        turns = turns[1:]  # the first is rest itself, from which the movement sets out
-    if len(turns) > 2 and abs(away[turns[-1]]) < 0.5 * abs(away[turns[-3]]):
-        turns = turns[:-1]
-    bounds = [0, *turns, len(curve) - 1]  # one more before than the turns
+    typical = float(np.median(np.abs(away[turns])))
+    sides: list[int] = []  # the furthest frame on each side of rest, in alternation
+    for turn in turns:
+        if abs(away[turn]) < SWING * typical:
+            continue
+        if sides and away[sides[-1]] * away[turn] > 0:
+            sides[-1] = max(sides[-1], turn, key=lambda frame: abs(away[frame]))
+        else:
+            sides.append(turn)
+    bounds = [0, *sides, len(curve) - 1]  # one more before than the sides
     frames = []
-    for i in range(0, len(turns) - 1, 2):
-        first, second = turns[i], turns[i + 1]
+    for i in range(0, len(sides) - 1, 2):
+        first, second = sides[i], sides[i + 1]
         start, end = _crossing(away, first, bounds[i]), _crossing(away, second, bounds[i + 3])
-        frames.append((start, first if abs(away[first]) >= abs(away[second]) else second, end))
-    return frames, len(turns) % 2
+        if start < first and end > second:
+            frames.append((start, first if abs(away[first]) >= abs(away[second]) else second, end))
+    return _apart(frames), (len(sides) + 1) // 2 - len(frames)
+
+
+def _apart(frames: list[Frames]) -> list[Frames]:
+    """The same; two repetitions that overlap (both go on beyond a fold) share the time between them."""
+    apart = list(frames)
+    for i in range(len(apart) - 1):
+        (start, peak, end), (following, next_peak, next_end) = apart[i : i + 2]
+        if following < end:
+            middle = (following + end) // 2
+            apart[i : i + 2] = [(start, peak, middle), (middle, next_peak, next_end)]
+    return apart
 
 
 def _crossing(away: FloatArray, peak: int, until: int) -> int:
