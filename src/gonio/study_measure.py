@@ -2,7 +2,8 @@
 
 The steps, for each of two sets of definitions:
 
-1. Read; markers become joint centres; the cleaning of the study for all alike.
+1. Read; a recording whose times are uneven is put on even ones, so that a frame that was dropped is a gap and no shift;
+   markers become joint centres; the cleaning of the study for all alike.
 2. All on the frames of the slowest recording, by linear interpolation, never across a gap.
 3. The lag of each method's clock, in whole frames, is found and taken away.
 4. Repetitions: the file is one, or they are cut where the reference moves.
@@ -34,11 +35,11 @@ from gonio.comparison.study_values import CLOCK_MOVED_S, AngleValues, PositionVa
 from gonio.comparison.time_lag import Lag, best_lag, shifted
 from gonio.config import CleaningConfig
 from gonio.core.arrays import BoolArray, FloatArray
-from gonio.core.clock import resample
+from gonio.core.clock import at_rate, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, PoseSequence
 from gonio.errors import GonioError, InputError
 from gonio.motion.angles import angle_between, joint_angles
-from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.motion.cleaning import JITTER, fill_gaps, gate_confidence, lowpass
 from gonio.motion.markers import joint_centres
 from gonio.motion.repetitions import find_repetitions, time_normalised
 from gonio.sources import formats, ui_prmd
@@ -88,6 +89,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     else:
         raw = {name: _read(study.methods[name], recording.files[name]) for name in study.methods}
     words: list[str] = []
+    raw = {name: _even(name, sequence, words) for name, sequence in raw.items()}
     angles: list[AngleValues] = []
     positions: list[PositionValues] = []
     arrays: dict[str, NDArray[Any]] = {}
@@ -275,8 +277,10 @@ def _errors_of(estimate: FloatArray, reference: FloatArray, max_lag: int) -> Flo
 
 
 def _shared(curves: Mapping[str, Curves], name: str) -> int:
-    """The fewest samples that any method has of an angle; 0 where one does not measure it."""
-    return min(int(np.isfinite(each[name]).sum()) if name in each else 0 for each in curves.values())
+    """The samples that all methods have of an angle; 0 where one does not measure it."""
+    if not all(name in each for each in curves.values()):
+        return 0
+    return int(np.logical_and.reduce([np.isfinite(each[name]) for each in curves.values()]).sum())
 
 
 def _read(method: MethodConfig, file: Path) -> PoseSequence:
@@ -342,11 +346,20 @@ def _cleaned(name: str, joints: PoseSequence, cleaning: CleaningConfig | None) -
         raise InputError(f"{joints.source.file or name}: {error}") from None
 
 
+def _even(name: str, sequence: PoseSequence, words: list[str]) -> PoseSequence:
+    """The sequence at even times, by its median interval; as it is where they are even."""
+    if len(sequence) < LEAST_SAMPLES:
+        raise InputError(f"{sequence.source.file or name}: {len(sequence)} frames are too few to compare")
+    intervals = np.diff(sequence.times_s)
+    if np.abs(intervals - intervals.mean()).max() < JITTER * intervals.mean():
+        return sequence
+    even = at_rate(sequence, sequence.rate_hz)
+    words.append(f"{name}: uneven times, {even.history[-1]}")
+    return even
+
+
 def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]:
     """All at the times of the recording with the fewest frames per second; missing where another has none."""
-    for name, sequence in methods.items():
-        if len(sequence) < LEAST_SAMPLES:
-            raise InputError(f"{sequence.source.file or name}: {len(sequence)} frames are too few to compare")
     slowest = min(methods, key=lambda name: methods[name].rate_hz)
     times_s = methods[slowest].times_s
     return {name: sequence if name == slowest else resample(sequence, times_s) for name, sequence in methods.items()}

@@ -104,6 +104,24 @@ def test_frames_that_one_method_lacks_count_for_nobody_and_are_told(tmp_path: Pa
     assert all(position["n"] == len(times_s) - 10 for position in values["positions"])
 
 
+def test_a_dropped_frame_is_a_gap_and_no_shift(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    kept = np.delete(np.arange(len(times_s)), [30, 31, 32, 60])
+    kinect = body(bend(times_s - 0.1), times_s).at(kept)
+    write(tmp_path, kinect, body(bend(times_s), times_s))
+    (work,), _ = study_work(study(tmp_path))
+    values, _ = measure_recording(work)
+    assert "kinect: uneven times" in values["words"][0]
+    (knee,) = [
+        angle
+        for angle in values["angles"]
+        if (angle["definitions"], angle["quantity"], angle["side"]) == ("gonio", "knee_flexion", "left")
+    ]
+    assert knee["lag_s"] == pytest.approx(0.1)
+    assert knee["rmse"] == pytest.approx(0, abs=0.05)
+    assert knee["missed_alone"] == 4
+
+
 def test_no_lag_is_looked_for_where_the_clocks_are_one(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     write(tmp_path, body(bend(times_s - 0.2), times_s), body(bend(times_s), times_s))

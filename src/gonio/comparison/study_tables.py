@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 DEFINITIONS = ("gonio", "protocol")
 ALL_MOVEMENTS = "all"
-DRAWS = 2000  # of the bootstrap
+DRAWS = 1000  # of the bootstrap
 _KEY = ("movement", "method", "quantity", "side", "joint", "unit")
 _FIGURES = ("rmse", "bias", "rmse_bias_free", "r", "loa_low", "loa_high", "icc", "ccc", "sem", "mdc95")
 _INTERVALS = tuple(f"{figure}_{end}" for figure in _FIGURES for end in ("low", "high"))
@@ -90,6 +90,12 @@ JOINT_OF = {
     "ankle_angle_without_heel": "ankle",
 }
 _VALUE_UNITS = {"rom": "deg", "peak": "deg", "at_peak": "deg", "speed": "deg/s"}
+_OWN = (*_VALUE_UNITS.items(), ("mean", "deg"))
+_AGAINST_REFERENCE = (
+    *((figure, figure, "deg") for figure in ("rmse", "bias", "rmse_bias_free")),
+    ("r", "r", "1"),
+    ("lag", "lag_s", "s"),
+)
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,7 @@ def values_table(results: Iterable[Result], definitions: str) -> list[Row]:
 
     The reference has rows of its own for what each method has by itself (range of motion, peak, mean, speed).
     """
-    rows: list[Row] = []
-    for values, _ in results:
-        rows += _values_of(values, definitions)
-    return rows
+    return [dict(zip(VALUES_COLUMNS, row, strict=True)) for row in _value_rows(results, definitions)]
 
 
 def failures_table(failures: Mapping[str, str]) -> list[Row]:
@@ -151,7 +154,7 @@ def write_tables(folder: Path, results: Sequence[Result], failures: Mapping[str,
     for name in DEFINITIONS:
         suffix = "" if name == definitions else f"_{name}"
         write_table(Path(folder) / f"agreement{suffix}.csv", agreement_table(results, name), AGREEMENT_COLUMNS)
-        write_table(Path(folder) / f"values{suffix}.csv", values_table(results, name), VALUES_COLUMNS)
+        _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, name))
     write_table(Path(folder) / "failures.csv", failures_table(failures), FAILURES_COLUMNS)
 
 
@@ -160,10 +163,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence
 
     Raises `InputError` where it cannot be written.
     """
-    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    _write(Path(path), columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def median_interval(values: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Interval | None:
@@ -331,56 +331,48 @@ def _between_people(estimate: FloatArray, reference: FloatArray, subjects: list[
     return row
 
 
-def _values_of(values: Mapping[str, Any], definitions: str) -> Iterator[Row]:
-    """All values of one recording."""
-    whose = {"subject": values["subject"], "movement": values["movement"], "definitions": definitions}
+def _value_rows(results: Iterable[Result], definitions: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of values.csv, in the order of its columns."""
+    for values, _ in results:
+        subject, movement, reference = values["subject"], values["movement"], values["reference"]
+        for repetition, method, quantity, value, unit, side, joint in _values_of(values, reference, definitions):
+            yield subject, movement, repetition, method, quantity, value, unit, side, joint, definitions
 
-    def row(repetition: str, method: str, quantity: str, value: float | None, unit: str, **more: str) -> Row:
-        return {
-            **whose,
-            "repetition": repetition,
-            "method": method,
-            "quantity": quantity,
-            "value": value,
-            "unit": unit,
-            **more,
-        }
 
+Value = tuple[str, str, str, float | None, str, str, str]
+
+
+def _values_of(values: Mapping[str, Any], reference: str, definitions: str) -> Iterator[Value]:
+    """(repetition, method, quantity, value, unit, side, joint) of one recording."""
     for repetition, seconds in values["duration_s"].items():
-        yield row(repetition, values["reference"], "duration", seconds, "s")
+        yield repetition, reference, "duration", seconds, "s", "", ""
     told: set[tuple[str, str, str]] = set()
     ranges: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
-    for record in values["angles"]:
-        if record["definitions"] != definitions:
+    for angle in values["angles"]:
+        if angle["definitions"] != definitions:
             continue
-        angle = AngleValues(**record)
-        place = {"side": angle.side, "joint": JOINT_OF.get(angle.quantity, "")}
-        key = (angle.repetition, angle.quantity, angle.side)
-        for figure, unit in (("rmse", "deg"), ("bias", "deg"), ("rmse_bias_free", "deg"), ("r", "1"), ("lag_s", "s")):
-            value = getattr(angle, figure)
-            yield row(
-                angle.repetition, angle.method, f"{angle.quantity}_{figure.removesuffix('_s')}", value, unit, **place
-            )
-        for who, name in (("method", angle.method), ("reference", values["reference"])):
-            if who == "reference" and key in told:
+        repetition, method, quantity, side = (angle[key] for key in ("repetition", "method", "quantity", "side"))
+        joint = JOINT_OF.get(quantity, "")
+        for figure, key, unit in _AGAINST_REFERENCE:
+            yield repetition, method, f"{quantity}_{figure}", angle[key], unit, side, joint
+        for who, name in (("method", method), ("reference", reference)):
+            if who == "reference" and (repetition, quantity, side) in told:
                 continue
-            for figure, unit in {**_VALUE_UNITS, "mean": "deg"}.items():
-                value = getattr(angle, f"{figure}_{who}")
-                yield row(angle.repetition, name, f"{angle.quantity}_{figure}", value, unit, **place)
-            if angle.side:
-                ranges[angle.repetition, name, angle.quantity][angle.side] = getattr(angle, f"rom_{who}")
-        told.add(key)
+            for figure, unit in _OWN:
+                yield repetition, name, f"{quantity}_{figure}", angle[f"{figure}_{who}"], unit, side, joint
+            if side:
+                ranges[repetition, name, quantity][side] = angle[f"rom_{who}"]
+        told.add((repetition, quantity, side))
     for (repetition, method, quantity), of in ranges.items():
         if len(of) == 2 and of["left"] + of["right"] > 0:
             index = 200 * (of["left"] - of["right"]) / (of["left"] + of["right"])
-            yield row(repetition, method, f"{quantity}_symmetry", index, "%", joint=JOINT_OF.get(quantity, ""))
-    for record in values["positions"]:
-        if record["definitions"] == definitions:
-            position = PositionValues(**record)
-            place = {"side": position.side, "joint": position.joint}
-            yield row(position.repetition, position.method, "position", position.mean, "mm", **place)
-            if not position.joint:
-                yield row(position.repetition, position.method, "position_rms", position.rms, "mm", **place)
+            yield repetition, method, f"{quantity}_symmetry", index, "%", "", JOINT_OF.get(quantity, "")
+    for place in values["positions"]:
+        if place["definitions"] == definitions:
+            repetition, method, side, joint = (place[key] for key in ("repetition", "method", "side", "joint"))
+            yield repetition, method, "position", place["mean"], "mm", side, joint
+            if not joint:
+                yield repetition, method, "position_rms", place["rms"], "mm", "", ""
 
 
 def _pair(angles: Sequence[AngleValues], name: str) -> tuple[FloatArray, FloatArray]:
@@ -423,7 +415,16 @@ def _order(row: Row) -> tuple[Any, ...]:
     return row["movement"] == ALL_MOVEMENTS, row["movement"], row["method"], row["quantity"], row["joint"], row["side"]
 
 
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
 def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return "" if value is None else str(value)
