@@ -28,7 +28,6 @@ from gonio.comparison.study import StudyResult
 from gonio.config import (
     CameraConfig,
     DetectorConfig,
-    RecordingConfig,
     StereoConfig,
     Trial,
     as_plain,
@@ -37,7 +36,7 @@ from gonio.config import (
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
-from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
+from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
 from gonio.errors import ConfigError, InputError
@@ -49,6 +48,7 @@ from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
+from gonio.recordings import clock_doubts, read_recordings
 from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.sources.read_ahead import read_ahead
 from gonio.stereo.rectified import from_disparity
@@ -147,7 +147,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
     sizes |= {name: found.image_size_px for name, found in keypoints.items()}
     rig = None if calibration is None else _fitted(trial, calibration, sizes)
-    recordings = _one_vertical({r.name: _recording(r, rig) for r in trial.recordings})
+    recordings = read_recordings(trial.recordings, rig, trial.reference)
 
     found = keypoints | _detect(trial, sizes, progress)
     offsets_s = {c.name: _offset_s(c, found[c.name]) for c in trial.cameras}
@@ -182,6 +182,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         elif method.startswith(WORLD):
             estimate = resample(worlds[cameras[0]], times_s)
             sequences[method] = estimate if rig is None else in_rig(estimate, rig)
+    warnings += clock_doubts(trial.recordings, sequences | recordings, trial.reference)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Measurement(
         trial=trial,
@@ -612,39 +613,6 @@ def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] 
         source=sequence.source,
         history=history,
     )
-
-
-def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
-    item = formats.read(config.file, layout=config.layout, rate_hz=config.fps, unit=config.unit)
-    if isinstance(item, dict) and len(item) == 1:
-        (item,) = item.values()
-    if not isinstance(item, PoseSequence):
-        raise InputError(f"{config.file}: holds several people; give a file of the patient alone")
-    if item.unit != "m":
-        raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
-    if config.offset_s:
-        item = item.shifted(-config.offset_s, "declared offset")
-    if config.up is not None:
-        item = item.derive(f"{config.up} declared as up", up=config.up)
-    if config.frame == "rig":
-        if rig is None or rig.up is None:
-            raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')
-        item = item.with_up(rig.up).derive(frame_name=rig.name)
-    else:  # two files of one name are not one world
-        item = item.derive(frame_name=config.frame or f"recording {config.name}")
-    return item
-
-
-def _one_vertical(recordings: dict[str, PoseSequence]) -> dict[str, PoseSequence]:
-    """Recordings that share a frame, all with the vertical of the first of them."""
-    verticals: dict[str, Axis] = {}
-    for sequence in recordings.values():
-        if sequence.up is not None:
-            verticals.setdefault(sequence.frame_name, sequence.up)
-    return {
-        name: sequence if sequence.up is None else sequence.with_up(verticals[sequence.frame_name])
-        for name, sequence in recordings.items()
-    }
 
 
 def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:
