@@ -1,4 +1,4 @@
-"""3D recordings made elsewhere, made comparable: markers become joint centres, clocks and verticals are brought together.
+"""3D recordings made elsewhere, made comparable: markers become joint centres; one clock, one vertical.
 
 A recording is what a file holds of one person: joints of a depth camera, markers of a motion capture system. Each keeps
 its own frame unless the trial says that frames are shared.

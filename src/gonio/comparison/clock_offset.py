@@ -154,9 +154,7 @@ def _doubts(scores: FloatArray, best: int, lags: FloatArray) -> str:
     if best in (0, len(scores) - 1):
         return f"they agree best at {lags[best]:+.2f} s, the last offset at which enough of them overlaps"
     inner = np.where(np.isfinite(scores), scores, -np.inf)
-    peaks = [
-        i for i in range(1, len(inner) - 1) if inner[i] >= inner[i - 1] and inner[i] > inner[i + 1] and i != best
-    ]
+    peaks = [i for i in range(1, len(inner) - 1) if inner[i] >= inner[i - 1] and inner[i] > inner[i + 1] and i != best]
     ends = [i for i in (0, len(inner) - 1) if inner[i] > inner[best] - UNIQUE]
     for rival in sorted([*peaks, *ends], key=lambda i: -inner[i]):
         between = inner[min(rival, best) : max(rival, best) + 1]

@@ -118,7 +118,9 @@ def plug_in_gait_names(markers: PoseSequence) -> PoseSequence | None:
     known = [_plain_name(name) for name in own]
     if not all(letter + name in known for letter in "LR" for name in _PELVIS_AND_LEGS):
         return None
-    names = tuple(new if new in _MARKERS and known.count(new) == 1 else name for name, new in zip(own, known, strict=True))
+    names = tuple(
+        new if new in _MARKERS and known.count(new) == 1 else name for name, new in zip(own, known, strict=True)
+    )
     renamed = sum(new != name for name, new in zip(own, names, strict=True))
     if not renamed:
         return markers

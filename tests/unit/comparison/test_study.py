@@ -90,7 +90,7 @@ def test_the_reference_has_its_range_of_motion_and_no_error() -> None:
     )
     truth = result.methods["truth"]
     assert truth.is_reference
-    assert [getattr(truth, key) for key in ERROR_KEYS] == [None] * 5
+    assert [getattr(truth, key) for key in ERROR_KEYS] == [None] * 6
     assert truth.per_joint["left_hip"].pa_mpjpe_mm is None
     knee = truth.angles["left_knee_flexion"]
     assert (knee.rmse_deg, knee.bias_deg, knee.r) == (None, None, None)
@@ -211,7 +211,7 @@ def test_without_a_reference_every_pair_is_compared() -> None:
     assert [pair.mpjpe_mm for pair in result.pairs] == pytest.approx([10, 20, np.hypot(10, 20)])
     assert result.pairs[0].angles["knee"].bias_deg == pytest.approx(-2)
     assert result.pairs[1].angles["knee"].bias_deg is None
-    assert [getattr(result.methods["a"], key) for key in ERROR_KEYS] == [None] * 5
+    assert [getattr(result.methods["a"], key) for key in ERROR_KEYS] == [None] * 6
     assert result.methods["a"].angles["knee"].rom_deg == pytest.approx(70)
     assert not any(method.is_reference for method in result.methods.values())
     assert study({"truth": pose(a), "b": pose(a)}).pairs == ()
