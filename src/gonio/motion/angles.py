@@ -134,6 +134,21 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
+        name="forearm_trunk_angle",
+        sided=True,
+        first=_TRUNK_DOWN,
+        second=("elbow", "wrist"),
+        definition="angle between the forearm (elbow to wrist) and the trunk's line continued downwards (mid-shoulder "
+        "to mid-hip); 0 = forearm hanging along the trunk, 180 = pointing up; with the upper arm held out to the side "
+        "and the elbow bent it shows the arm's rotation about its own length, which no other angle here sees; "
+        "shoulder elevation and elbow flexion are part of it",
+        source="segment angle of the forearm against the trunk, as in Winter (2009), Biomechanics and Motor Control of "
+        "Human Movement, taken in space",
+        differs_from_isb="Wu et al. (2005) report the humerus's axial rotation as the third of three angles; here "
+        "three rotations are one, and the sign is lost",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
         name="trunk_inclination",
         sided=False,
         first=_TRUNK_UP,

@@ -32,7 +32,7 @@ from gonio.motion.cleaning import lowpass
 
 CONVENTIONS = Path(__file__).resolve().parents[3] / "docs" / "conventions.md"
 
-SIDED = ("knee_flexion", "elbow_flexion", "thigh_trunk_angle", "shoulder_elevation")
+SIDED = ("knee_flexion", "elbow_flexion", "thigh_trunk_angle", "shoulder_elevation", "forearm_trunk_angle")
 BASIC = {f"{side}_{name}" for side in ("left", "right") for name in SIDED} | {"trunk_inclination"}
 
 
@@ -94,9 +94,12 @@ class TestSyntheticTruth:
     @pytest.mark.parametrize("name", ["knee", "elbow", "thigh", "arm"])
     def test_known_bend_on_the_left_and_half_of_it_on_the_right(self, name: str, bend: float) -> None:
         angles = degrees(joint_angles(pose(person(**{name: bend}, right=0.5))))
-        column = dict(zip(("knee", "elbow", "thigh", "arm"), SIDED, strict=True))[name]
+        column = dict(zip(("knee", "elbow", "thigh", "arm"), SIDED[:4], strict=True))[name]
         assert angles.pop(f"left_{column}") == pytest.approx(bend, abs=1e-9)
         assert angles.pop(f"right_{column}") == pytest.approx(bend / 2, abs=1e-9)
+        if name in ("elbow", "arm"):  # both lift the forearm
+            assert angles.pop("left_forearm_trunk_angle") == pytest.approx(bend, abs=1e-9)
+            assert angles.pop("right_forearm_trunk_angle") == pytest.approx(bend / 2, abs=1e-9)
         np.testing.assert_allclose(list(angles.values()), 0, atol=1e-6)
 
     @pytest.mark.parametrize("plane", [0.0, 30.0, 90.0])
@@ -104,6 +107,14 @@ class TestSyntheticTruth:
         angles = degrees(joint_angles(pose(person(arm=110, arm_plane=plane))))
         assert angles["left_shoulder_elevation"] == pytest.approx(110, abs=1e-9)
         assert angles["right_shoulder_elevation"] == pytest.approx(110, abs=1e-9)
+
+    @pytest.mark.parametrize("turn", [-60.0, 0.0, 45.0])
+    def test_the_forearm_shows_the_rotation_of_an_arm_held_out(self, turn: float) -> None:
+        joints = person(arm=90, arm_plane=-90)  # held out to the right, the forearm forwards and turned up or down
+        forearm = turned(np.array([1.0, 0, 0]), "y", -turn)
+        joints["right_wrist"] = joints["right_elbow"] + 0.25 * forearm
+        angles = degrees(joint_angles(pose(joints)))
+        assert angles["right_forearm_trunk_angle"] == pytest.approx(90 + turn, abs=1e-9)
 
     @pytest.mark.parametrize("toes_up", [-40.0, -5.0, 0.0, 20.0])
     def test_ankle_angle_has_a_sign(self, toes_up: float) -> None:
@@ -195,6 +206,7 @@ class TestParity:
                 "elbow_flexion": 180 - included_deg(shoulder, elbow, wrist),
                 "thigh_trunk_angle": 180 - included_deg(hip + trunk, hip, knee),
                 "shoulder_elevation": included_deg(shoulder - trunk, shoulder, elbow),
+                "forearm_trunk_angle": included_deg(elbow - trunk, elbow, wrist),
                 "ankle_angle": 90 - included_deg(knee, ankle, ankle + heel_to_toe),
             }
             for name, values in expected.items():
@@ -261,7 +273,7 @@ class TestMissing:
         series = joint_angles(sequence.derive(positions=positions))
         gone = {name for name, value in degrees(series).items() if np.isnan(value)}
         assert gone == BASIC - {"right_knee_flexion", "left_elbow_flexion", "right_elbow_flexion"}
-        assert "11 values, 6 missing, 0 from interpolated" in series.history[-1]
+        assert "13 values, 8 missing, 0 from interpolated" in series.history[-1]
 
     def test_a_segment_without_length_has_no_angle(self) -> None:
         joints = person(knee=10)
@@ -277,12 +289,12 @@ class TestMissing:
         status[0, BODY_25.index("right_wrist")] = Status.INTERPOLATED
         status[0, BODY_25.index("right_knee")] = Status.REPAIRED
         series = joint_angles(sequence.derive(status=status))
-        # elbow flexion; knee flexion, thigh-trunk angle, ankle angle
-        assert "0 missing, 4 from interpolated or repaired positions" in series.history[-1]
+        # elbow flexion, forearm-trunk angle; knee flexion, thigh-trunk angle, ankle angle
+        assert "0 missing, 5 from interpolated or repaired positions" in series.history[-1]
 
     def test_no_frames(self) -> None:
         empty = PoseSequence(np.empty((0, 12, 3)), np.empty(0), BODY_12, "m", "world")
-        assert joint_angles(empty).angles_rad.shape == (0, 8)
+        assert joint_angles(empty).angles_rad.shape == (0, 10)
 
 
 def test_range_of_motion_of_a_squat() -> None:
