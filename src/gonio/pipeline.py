@@ -46,6 +46,7 @@ from gonio.lifting.metric import Place, lift_in_metres
 from gonio.lifting.placing import parse_segment
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.motion.repetitions import find_repetitions
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
 from gonio.recordings import clock_doubts, read_recordings
@@ -210,9 +211,11 @@ def evaluate(measurement: Measurement) -> StudyResult:
     """Errors and angles of what was measured, with the protocol."""
     trial = measurement.trial
     low = trial.cleaning.lowpass_hz
+    angles = measurement.angles()
+    spans_s, repetitions = _repetitions(angles, trial.reference)
     return study.compare(
         measurement.sequences,
-        measurement.angles(),
+        angles,
         reference=trial.reference,
         filter_words="none" if low is None else f"zero-phase Butterworth, order 4, {low:g} Hz, every method",
         reprojection_px=measurement.reprojection_px_median(),
@@ -225,9 +228,25 @@ def evaluate(measurement: Measurement) -> StudyResult:
             "lifting": _lifting_protocol(measurement),
             "cleaning": as_plain(trial.cleaning),
             "reprojection_px_median_all": measurement.reprojection_px_median_all(),
+            "repetitions": repetitions,
             "warnings": list(measurement.warnings),
         },
+        repetitions_s=spans_s,
     )
+
+
+def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tuple[FloatArray | None, str]:
+    """(repetition, 2) s start and end of the repetitions in the angles of the reference, else of the first method; and
+    words on them. None where there is none.
+    """
+    name = next(iter(angles)) if reference is None else reference
+    try:
+        found = find_repetitions(angles[name])
+    except InputError as error:
+        return None, f"of {name}: {error}"
+    if not len(found):
+        return None, f"of {name}: {found.words}"
+    return np.column_stack([found.starts_s, found.ends_s]), f"of {name}: {found.words}"
 
 
 def versions() -> dict[str, str]:

@@ -11,16 +11,20 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray
 
+LEAST_DEG = 10.0  # an angle that the reference moves less in a repetition has no peak in it
+
 
 def peak_differences(
     estimate: FloatArray, reference: FloatArray, times_s: FloatArray, spans_s: FloatArray
 ) -> FloatArray:
-    """(n,) the estimate's peak minus the reference's in each repetition, in the unit of the curves.
+    """(n,) degrees: the estimate's peak minus the reference's in each repetition.
 
-    estimate, reference, times_s  (time,), NaN where missing; a peak is sought where both are there
-    spans_s                       (repetition, 2) start and end
+    estimate, reference  (time,) degrees, NaN where missing; a peak is sought where both are there
+    times_s              (time,)
+    spans_s              (repetition, 2) start and end
 
-    A repetition with fewer than three such samples, or in which the reference does not move, has no peak.
+    A repetition with fewer than three such samples, or in which the reference moves by less than `LEAST_DEG`, has no
+    peak.
     """
     found = []
     there = np.isfinite(estimate) & np.isfinite(reference)
@@ -31,7 +35,7 @@ def peak_differences(
         e, r = estimate[inside], reference[inside]
         rest = (r[0] + r[-1]) / 2
         above, below = r.max() - rest, rest - r.min()
-        if max(above, below) <= 0:
+        if max(above, below) < LEAST_DEG:
             continue
         found.append(e.max() - r.max() if above >= below else e.min() - r.min())
     return np.array(found)

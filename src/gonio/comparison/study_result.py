@@ -43,7 +43,7 @@ ANGLE_KEYS = (
 )
 OFFSET_KEYS = ("definition_offset_mm", "without_offset_mm")
 REPROJECTION = "reprojection_px_median_all"
-OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", REPROJECTION)
+OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", "repetitions", REPROJECTION)
 """Keys of the protocol that tell of one trial and may differ between results that are averaged."""
 
 _T = TypeVar("_T")
@@ -220,6 +220,9 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
     warnings = [warning for content in contents for warning in content["protocol"].get("warnings", [])]
     if warnings:
         protocol["warnings"] = warnings
+    repetitions = [content["protocol"].get("repetitions") for content in contents]
+    if any(repetitions):
+        protocol["repetitions"] = repetitions
     for content in contents:
         for method in content["methods"].values():
             method["history"] = [f"mean of {len(results)} results"]
@@ -234,7 +237,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
-    """The numbers as tables to be written as CSV: "methods", "per_joint", "angles", "time_shifts"; each a header row and rows.
+    """The numbers as tables to be written as CSV: "methods", "per_joint", "angles", "time_shifts"; each with a header.
 
     Every row names the method and what it is measured against; None is an empty cell.
     """
