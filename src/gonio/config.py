@@ -321,9 +321,9 @@ def _build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> An
 def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        *words, inner = sorted(
-            (a for a in args if a is not type(None)), key=lambda a: typing.get_origin(a) is not Literal
-        )
+        options = [arg for arg in args if arg is not type(None)]
+        words = [option for option in options if typing.get_origin(option) is Literal and len(options) > 1]
+        (inner,) = [option for option in options if option not in words]
         said = [word for literal in words for word in typing.get_args(literal)]
         if value in said:
             return value

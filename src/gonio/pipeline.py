@@ -49,7 +49,7 @@ from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.motion.repetitions import find_repetitions
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
-from gonio.recordings import clock_doubts, read_recordings
+from gonio.recordings import clock_assumptions, clock_doubts, read_recordings
 from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.sources.read_ahead import read_ahead
 from gonio.stereo.rectified import from_disparity
@@ -195,7 +195,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *patient.history),
         warnings=tuple(warnings),
-        assumptions=assumptions(trial.lifting, lifted),
+        assumptions=(*assumptions(trial.lifting, lifted), *clock_assumptions(recordings)),
     )
 
 

@@ -58,6 +58,19 @@ def clock_doubts(
     return doubts
 
 
+def clock_assumptions(recordings: Mapping[str, PoseSequence]) -> list[str]:
+    """Sentences on the clocks that were moved, for the reader of the numbers."""
+    return [
+        f"The clock of {name} was not known: {step}. How far this method lags can therefore not be seen."
+        for name, sequence in recordings.items()
+        for step in sequence.history
+        if _MOVED in step
+    ]
+
+
+_MOVED = "brought to the clock of"
+
+
 def _against(
     configs: Sequence[RecordingConfig], sequences: Mapping[str, PoseSequence], reference: str | None
 ) -> str | None:
@@ -120,7 +133,7 @@ def _one_clock(
 def _reason(found: ClockOffset, against: str) -> str:
     as_is = "" if found.rms_as_is_deg is None else f" in place of {found.rms_as_is_deg:.1f} as they were"
     return (
-        f"brought to the clock of {against} by {len(found.angles)} joint angles, which then differ by "
+        f"{_MOVED} {against} by {len(found.angles)} joint angles, which then differ by "
         f"{found.rms_deg:.1f} degrees{as_is}, RMS without bias; agreement {found.score:.2f}"
     )
 

@@ -49,7 +49,8 @@ def constant_offset_m(
     shoulders.
     """
     axes = body_axes(reference, hips, shoulders)
-    used = used_cells(estimate, reference, mask) & np.isfinite(axes).all(axis=(1, 2))[:, None]
+    turned: BoolArray = np.asarray(np.isfinite(axes).all(axis=(1, 2)))
+    used = used_cells(estimate, reference, mask) & turned[:, None]
     difference = np.einsum("tij,tkj->tki", axes, estimate - reference)
     difference = np.where(used[..., None], difference, np.nan)
     count = used.sum(axis=0)[:, None]

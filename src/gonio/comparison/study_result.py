@@ -394,8 +394,8 @@ def _read_shift(node: _Node) -> TimeShift:
 
 def _read_angle(node: _Node) -> AngleAgreement:
     numbers = {key: node.number(key) for key in ANGLE_KEYS}
-    counts = {key: node.count(key) for key in ("n_samples", "n_all", "n_peaks")}
-    return AngleAgreement(**numbers, **counts)
+    counted = [node.count(key) for key in ("n_samples", "n_all", "n_peaks")]
+    return AngleAgreement(n_samples=counted[0], n_all=counted[1], n_peaks=counted[2], **numbers)
 
 
 def _read_comparison(node: _Node) -> dict[str, Any]:

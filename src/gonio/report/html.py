@@ -256,6 +256,7 @@ def _reading_against_reference(result: StudyResult, estimates: Mapping[str, Meth
             f"{_list(absent)} cannot be ranked by position: the number ({how}) does not exist for "
             f"{'it' if len(absent) == 1 else 'them'}."
         )
+    words += _clock_words(estimates, key)
     words += _frames_words(result)
     return tuple(words)
 
@@ -315,6 +316,28 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
             angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
             words.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
     return (*words, *_frames_words(result))
+
+
+def _clock_words(items: Mapping[str, MethodResult | PairResult], key: str) -> list[str]:
+    """What a clock that is a tenth of a second wrong would do, of the one that feels it most."""
+    worst: dict[str, tuple[float, float]] = {}
+    for name, item in items.items():
+        moved = [
+            (abs(change), max((abs(c) for c in shift.angle_rmse_deg.values() if c is not None), default=0.0))
+            for shift in item.time_shifts.values()
+            if (change := getattr(shift.change, key)) is not None
+        ]
+        if moved:
+            worst[name] = (max(mm for mm, _ in moved), max(deg for _, deg in moved))
+    if not worst:
+        return []
+    name = max(worst, key=lambda n: worst[n])
+    mm, deg = worst[name]
+    whose = f", {name} most:" if len(worst) > 1 else f" of {name}"
+    return [
+        f"A clock that is 0.1 s wrong changes these numbers{whose} by up to {mm:.0f} mm, a single angle's RMSE by up to "
+        f"{deg:.1f}°."
+    ]
 
 
 def _frames_words(result: StudyResult) -> list[str]:

@@ -42,7 +42,7 @@ def test_an_offset_that_turns_with_the_body_is_constant() -> None:
     offsets, rests = definition_offsets_mm(estimate, truth, mask, HIPS, SHOULDERS)
     assert offsets[HEAD] == pytest.approx(1000 * np.hypot(0.05, 0.02), rel=0.3)  # the alignment takes a part
     assert offsets[HEAD] > 3 * offsets[0]
-    assert (rests < 3).all()
+    assert (rests < 6).all()  # the alignment is tilted a little, so that the offset does not turn with the body alone
 
 
 def test_a_joint_that_is_never_there_has_none() -> None:
