@@ -315,6 +315,7 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
             errors = _rmse(p)
             angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
             words.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
+    words += _clock_words({f"{p.a} and {p.b}": p for p in result.pairs}, key)
     return (*words, *_frames_words(result))
 
 
@@ -335,8 +336,8 @@ def _clock_words(items: Mapping[str, MethodResult | PairResult], key: str) -> li
     mm, deg = worst[name]
     whose = f", {name} most:" if len(worst) > 1 else f" of {name}"
     return [
-        f"A clock that is 0.1 s wrong changes these numbers{whose} by up to {mm:.0f} mm, a single angle's RMSE by up to "
-        f"{deg:.1f}°."
+        f"A clock that is 0.1 s wrong would change these numbers{whose} by up to {mm:.0f} mm, the RMSE of a single "
+        f"angle by up to {deg:.1f}°."
     ]
 
 

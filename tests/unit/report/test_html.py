@@ -440,3 +440,23 @@ def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path, opened) -
     console, requests, _ = opened(tmp_path, bad)
     assert any("told" in line for line in console)
     assert requests == ["http://127.0.0.1:9/x.png"]
+
+
+def test_a_wrong_clock_and_constant_offsets_have_tables(result: StudyResult) -> None:
+    tables = {table.title: table for table in page_tables(result)}
+    shifts = tables["What a wrong clock would do"]
+    estimates = [name for name, method in result.methods.items() if not method.is_reference]
+    assert [row[0] for row in shifts.rows] == [f"{name}, {sign}0.1 s" for name in estimates for sign in ("−", "+")]
+    moved = result.methods[estimates[0]].time_shifts["-0.1"].change.pa_mpjpe_mm
+    titles = [title for title, _, _ in shifts.header]
+    assert shifts.rows[0][2][titles.index("PA-MPJPE") - 1].text == f"{moved:+.1f}".replace("-", "−")
+    offsets = tables["Constant offset of each joint"]
+    assert len(offsets.rows) == len(estimates) * 12
+    own = result.methods[estimates[0]].per_joint["left_shoulder"]
+    assert offsets.rows[0][0] == f"{estimates[0]}: left shoulder"
+    assert [cell.text for cell in offsets.rows[0][2]] == [
+        f"{own.rigid_mpjpe_mm:.1f}",
+        f"{own.definition_offset_mm:.1f}",
+        f"{own.without_offset_mm:.1f}",
+    ]
+    assert any("A clock that is 0.1 s wrong" in sentence for sentence in reading(result))
