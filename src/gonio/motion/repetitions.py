@@ -5,8 +5,8 @@ A repetition begins and ends in rest. `find_repetitions` takes one angle through
 1. The curve is put on an even grid of 50 Hz, linearly in real time and across what is missing, and smoothed (a median
    over 0.1 s against single flips, a Gaussian of 0.1 s).
 2. The turning points are those of the zigzag: a peak is one from which the curve falls by `SWING` of the typical swing
-   before it rises above it, and the reverse for a trough. Only the swing between neighbours counts, so a drift of
-   the level, however large over the recording, changes nothing, and a pause of any length is just a flat piece.
+   before it rises above it, and the reverse for a trough. Only the swing between neighbours counts, so a slow drift of
+   the level changes nothing, and a pause of any length is just a flat piece.
 3. Which end is rest: where the recording begins and ends. So a knee that is bent from the straight and one that is
    straightened from the bent are both one repetition. Where it begins and ends in the middle of its swing, the
    movement goes both ways from rest (internal and external rotation), and two turning points make one repetition.
@@ -14,7 +14,6 @@ A repetition begins and ends in rest. `find_repetitions` takes one angle through
    squat), not its end.
 5. From the peak outwards, the foot of a flank is where its speed has fallen to `SLOW` of its highest; the repetition
    begins (ends) where the curve is `EDGE` of its height above that foot. Each side has its own level of rest.
-
 6. An unsigned angle folds where it passes its zero: a knee that rests 10 degrees overstretched goes down to 0 and up
    again before it bends. A quick short movement the other way, right beyond the foot, belongs to the repetition.
 
@@ -44,7 +43,6 @@ SHORTEST_S = 0.4  # a quicker movement is a jump of the measurement
 LONGEST_GAP_S = 1.0  # a repetition that misses more than this at a stretch is not measured
 JUMP_RAD_S = float(np.deg2rad(600))  # no exercise turns a joint faster
 SHORTEST_RECORDING_S = 1.0
-
 TURN_S = 0.2  # from the foot of a flank to the turn, where an unsigned angle passes its zero and folds
 FOLD_S = 0.6  # the longest movement beyond a fold
 FOLD_SPEED = 0.15  # of the flank's highest speed: what such a movement reaches, and a drift in a pause does not
@@ -88,8 +86,8 @@ def find_repetitions(angles: AngleSeries, *, angle: str | None = None) -> Repeti
     """Cuts a recording into repetitions; see the module for the method.
 
     `angle` names the angle to use. Without it each angle is tried, and the one that moves most is taken: that with the
-    largest typical swing, weighted with the share of its whole path that its repetitions make up (an angle that mostly
-    trembles or jumps does not count as moving).
+    largest typical swing, times the root of how often it does so (a change of posture is not an exercise), times the
+    share of its way that its swings make up and that no jump does (an angle that trembles or flips does not move).
 
     Where there is no repetition the answer is empty and its words say why. What was left out is counted: small
     movements, what the recording's ends cut, what is too quick, and what misses more than `LONGEST_GAP_S` at a stretch.
@@ -175,7 +173,7 @@ def _in_words(search: _Search, chosen: str) -> Repetitions:
         turn = {"low": "up from rest", "high": "down from rest", "middle": "both ways from rest"}[search.rest]
         words += f", typically {np.rad2deg(search.swing_rad):.0f} degrees, {turn}"
     if search.missing:
-        words += f"; {search.missing} missing values bridged"
+        words += f"; {search.missing} missing value{'' if search.missing == 1 else 's'} bridged"
     left_out = [f"{number} {why}" for number, why in search.left_out if number]
     if left_out:
         words += f"; left out: {', '.join(left_out)}"
@@ -211,9 +209,9 @@ def _search(angle: str, values: FloatArray, times_s: FloatArray) -> _Search:
         found,
         swing_rad=swing,
         rest=rest,
-        score=_score(raw, curve, turns, swing) if len(found) else 0.0,
+        score=_score(raw, curve, turns, swing) * len(found) ** 0.5,
         left_out=(
-            (small, "smaller movements"),
+            (small, "smaller movement" if small == 1 else "smaller movements"),
             (cut, "cut by the recording's ends"),
             (int(quick.sum()), f"quicker than {SHORTEST_S:g} s"),
             (int(holed.sum()), f"with a gap longer than {LONGEST_GAP_S:g} s"),
