@@ -48,12 +48,13 @@ def clock_doubts(
         found = clock_offset(joint_angles(sequences[config.name]), joint_angles(sequences[against]))
         if found.clearly_better and abs(found.offset_s) > NOTICED_S:
             total = config.offset_s + found.offset_s
-            as_is = "no" if found.rms_as_is_deg is None else f"{found.rms_as_is_deg:.1f}"
+            as_is = "no overlap" if found.rms_as_is_deg is None else f"{found.rms_as_is_deg:.1f}"
+            where = "ahead" if found.offset_s > 0 else "behind"
             doubts.append(
                 f"the joint angles of {config.name} and {against} agree better where the clock of {config.name} is "
-                f"taken as {found.offset_s:+.2f} s ahead: they then differ by {found.rms_deg:.1f} degrees in place of "
-                f"{as_is} (RMS without bias); nothing was moved: say offset_s = {total:.2f} for {config.name!r}, or "
-                f"--align-clocks auto"
+                f"taken to be {abs(found.offset_s):.2f} s {where}: they then differ by {found.rms_deg:.1f} degrees in "
+                f"place of {as_is} (RMS without bias); nothing was moved: say offset_s = {total:.2f} for "
+                f"{config.name!r} in a trial file, or --align-clocks auto"
             )
     return doubts
 

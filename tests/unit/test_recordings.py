@@ -60,7 +60,7 @@ def test_an_offset_that_is_wrong_is_warned_of(folder: Path) -> None:
     configs = [RecordingConfig("a", folder / "a.npz"), RecordingConfig("b", folder / "b.npz", offset_s=0.1)]
     read = read_recordings(configs, None, None)
     (doubt,) = clock_doubts(configs, read, None)
-    assert "say offset_s = 0.62 for 'b'" in doubt
+    assert "say offset_s = 0.62 for 'b' in a trial file" in doubt
     assert read["b"].times_s[0] == pytest.approx(0.52)
 
 
