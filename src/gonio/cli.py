@@ -462,6 +462,7 @@ def convert(
     fps: float | None = None,
     unit: Literal["m", "cm", "mm", "px"] | None = None,
     fps_out: float | None = None,
+    mirror: bool = False,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
 
@@ -473,6 +474,7 @@ def convert(
         unit: Unit, where the source does not tell it.
         fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
             given. Interpolated frames are counted.
+        mirror: Reflect the positions, names kept: for a 3D recording that is said to be mirrored.
     """
     options = dict(locals())
     from gonio.core.clock import at_rate
@@ -480,10 +482,16 @@ def convert(
     from gonio.core.sequence import PoseSequence
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
+    from gonio.sources.chirality import mirror_warning, reflected
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
+    if isinstance(item, PoseSequence) and item.dimensions == 3:
+        item = reflected(item) if mirror else item
+        _warn(tuple(f"{target if mirror else source}: {words}" for words in mirror_warning(item)))
+    elif mirror:
+        raise ConfigError(f"{source}: --mirror is for the 3D joints of one person")
     resampled: tuple[str, ...] = ()
     if fps_out is not None:
         if not isinstance(item, PoseSequence):

@@ -57,12 +57,14 @@ def choose_patient(
     times_s: FloatArray,
     rule: str,
     clicks: Mapping[str, Click] | None = None,
+    min_confidence: float = 0.3,
 ) -> Choice:
     """The patient among people who are followed in each view.
 
-    times_s  common times, at which people are matched across the cameras
-    rule     "largest" or "center": who it is where only one view can tell
-    clicks   camera -> where somebody clicked on the patient; on the common clock
+    times_s         common times, at which people are matched across the cameras
+    rule            "largest" or "center": who it is where only one view can tell
+    clicks          camera -> where somebody clicked on the patient; on the common clock
+    min_confidence  joints below it are not compared across the cameras
 
     Raises `InputError` where nobody is where somebody clicked, where the person there was matched in no other camera,
     and where clicks in two cameras show two people.
@@ -70,7 +72,7 @@ def choose_patient(
     clicks = clicks or {}
     crowded = any(found.positions.shape[1] > 1 for found in people.values())
     if crowded and rig is not None and len(people) > 1:
-        return _matched(rig, people, times_s, clicks)
+        return _matched(rig, people, times_s, clicks, min_confidence)
     found = {name: in_view(each, rule, clicks.get(name)) for name, each in people.items()}
     return Choice({name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()})
 
@@ -155,10 +157,17 @@ def nearest_frames(own_s: FloatArray, times_s: FloatArray) -> tuple[IntArray, Bo
     return index, np.abs(own_s[index] - times_s) <= 0.5 / median_rate_hz(own_s) + EXACT_S
 
 
-def _matched(rig: Rig, people: Mapping[str, Detections], times_s: FloatArray, clicks: Mapping[str, Click]) -> Choice:
+def _matched(
+    rig: Rig,
+    people: Mapping[str, Detections],
+    times_s: FloatArray,
+    clicks: Mapping[str, Click],
+    min_confidence: float,
+) -> Choice:
     """The patient among people seen by calibrated cameras."""
     packed = {name: _packed(_at(found, times_s)) for name, found in people.items()}
-    matches = match_people(rig, {name: found for name, (found, _) in packed.items()})
+    together = {name: found for name, (found, _) in packed.items()}
+    matches = match_people(rig, together, min_confidence=min_confidence)
     everybody = [
         {
             name: np.where(numbers >= 0, packed[name][1][np.arange(len(times_s)), numbers], -1)

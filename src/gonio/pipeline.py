@@ -36,6 +36,7 @@ from gonio.config import (
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
+from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
@@ -51,7 +52,7 @@ from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_we
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
 from gonio.recordings import clock_assumptions, clock_doubts, read_recordings
 from gonio.sources import formats, openpose_json, rig_files, video
-from gonio.sources.read_ahead import read_ahead
+from gonio.sources.chirality import mirror_warning
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
@@ -61,6 +62,7 @@ PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
+MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell where the joint is
 CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
@@ -160,13 +162,15 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, people, clicks, times_s)
 
-    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks)
+    sure = min(MATCHED_CONFIDENCE, trial.stereo.min_confidence)
+    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks, sure)
     chosen, words = patient.chosen, patient.words
     views = {name: d.person(chosen[name], words[name]) for name, d in people.items()}
     worlds = {n: d.person_world(chosen[n], words[n]) for n, d in people.items() if d.world_m is not None}
     on_clock = {name: resample(view, times_s) for name, view in views.items()}
     triangulations: dict[str, Triangulation] = {}
     warnings = list(patient.doubts)
+    warnings += [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
     for method, cameras in wanted.items():
         if not method.startswith(SINGLE):
             assert rig is not None

@@ -10,7 +10,7 @@ from typing import Literal
 from gonio.config import CameraConfig, LiftingConfig, RecordingConfig, ReportConfig, RigConfig, Trial
 from gonio.core.sequence import Detections, PoseSequence
 from gonio.errors import ConfigError, InputError
-from gonio.sources import formats, openpose_json
+from gonio.sources import formats, kinect, openpose_json
 
 
 def trial_from_files(
@@ -32,10 +32,12 @@ def trial_from_files(
     cameras: list[CameraConfig] = []
     recordings: list[RecordingConfig] = []
     for path in files:
-        name = path.stem.removesuffix("_json")
-        own_layout = layout if _must_be_told(path, "layout") else None
-        own_fps = fps if _must_be_told(path, "rate_hz") else None
-        role = _role(path, own_layout, own_fps)
+        name = Path(path.name.removesuffix(".gz")).stem.removesuffix("_json")
+        form = _joint_format(path)
+        own_layout = layout if form is not None and form.takes_layout(layout) else None
+        timed = form is not None and form.module == "kinect" and kinect.has_times(path)
+        own_fps = fps if form is not None and "rate_hz" in form.options and not timed else None
+        role = "video" if form is None else _role(path, own_layout, own_fps)
         if role == "video":
             cameras.append(CameraConfig(name, video=path))
         elif role == "keypoints":
@@ -61,24 +63,18 @@ def trial_from_files(
     return Trial(tuple(cameras), "trial", rig=rig, lifting=lifting, recordings=tuple(recordings))
 
 
-def _must_be_told(path: Path, option: str) -> bool:
-    """Whether a file's format does not tell its layout or its frame rate itself."""
-    return any(
-        option in form.options and (path.suffix.lower() in form.suffixes if form.suffixes else path.is_dir())
-        for form in formats.FORMATS
-    )
-
-
-def _role(
-    path: Path, layout: str | None = None, fps: float | None = None
-) -> Literal["video", "keypoints", "recording"]:
-    """What a file is by what it holds; one that no joint format claims by its ending is taken for a video."""
+def _joint_format(path: Path) -> formats.Format | None:
+    """The format of a file of joints; None for one that no joint format claims by its ending: a video."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    named = path.name.lower().endswith(tuple(suffix for form in formats.FORMATS for suffix in form.suffixes))
+    return formats.recognise(path) if path.is_dir() or named else None
+
+
+def _role(path: Path, layout: str | None, fps: float | None) -> Literal["keypoints", "recording"]:
+    """What a file of joints is by what it holds."""
     if path.is_dir():
         return "recording" if openpose_json.holds_3d_alone(path) else "keypoints"
-    if path.suffix.lower() not in {suffix for form in formats.FORMATS for suffix in form.suffixes}:
-        return "video"
     item = formats.read(path, layout=layout, rate_hz=fps)
     flat = isinstance(item, Detections) or (isinstance(item, PoseSequence) and item.unit == "px")
     return "keypoints" if flat else "recording"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ import gonio as api
 from gonio.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
 from gonio.core.skeleton import BODY_25, COCO_18
 from gonio.detection.openpose.layouts import COCO_18_PARTS
+from gonio.errors import GonioError
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
 
@@ -116,6 +118,37 @@ def test_what_is_wrong_is_one_line(film, tmp_path, run, arguments, words):
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "j").exists()
+
+
+@pytest.mark.network
+def test_the_participant_is_compared_from_a_small_real_network(shared_data):
+    """It sees the bystander well in two cameras, and the participant less well in all four."""
+    from gonio import assets
+    from gonio.config import parse_trial
+    from gonio.pipeline import evaluate, measure
+
+    network = shared_data / "openpose-small" / "mobilenet_v2_small_coco18.onnx"
+    if not network.is_file():
+        pytest.skip(f"{network} is absent")
+    try:
+        folder = assets.fetch("demo-balancing")
+    except GonioError as error:
+        pytest.skip(f"the demo's videos cannot be had: {error}")
+    text = Path(api.__file__).with_name("demo.toml").read_text(encoding="utf-8")
+    trial = replace(
+        parse_trial(text, folder, "demo"),
+        detector=DetectorConfig("openpose", weights=network, layout="coco-18", net_resolution="-1x656"),
+        methods=("multiview", "stereo-cam01-cam02", "stereo-cam03-cam04"),
+    )
+    trial = replace(trial, stereo=replace(trial.stereo, min_confidence=0.2))
+    measurement = measure(trial)
+    hip = measurement.views["cam01"]["left_hip"]
+    assert 400 < np.nanmedian(hip[:, 0]) < 600  # the bystander stands at 85 px
+    assert measurement.views["cam01"].valid.any(axis=1).mean() > 0.6
+    result = evaluate(measurement)
+    for pair in trial.methods[1:]:
+        assert result.methods[pair].root_mpjpe_mm < 50
+    assert any("another person was followed" in words for words in result.protocol["warnings"])
 
 
 def test_weights_are_imported_listed_and_refused(tmp_path, run):

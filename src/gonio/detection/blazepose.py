@@ -38,8 +38,8 @@ from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
-from gonio.detection.detector import Choice
-from gonio.errors import AssetError, InputError
+from gonio.detection.detector import Choice, of_one_size
+from gonio.errors import AssetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -401,13 +401,7 @@ class BlazePose:
         times_s: list[float] = []
         seen_by_frame: list[dict[int, Person]] = []
         searches = losses = 0
-        for frame in frames:
-            height, width = frame.image.shape[:2]
-            if (width, height) != tuple(image_size_px):
-                raise InputError(
-                    f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
-                    f"{image_size_px[1]}; cut the video where its size changes"
-                )
+        for frame in of_one_size(frames, camera, image_size_px):
             seen: dict[int, Person] = {}
             for number, region in regions.items():
                 self._admit(find_landmarks(frame.image, region, networks), seen, number)

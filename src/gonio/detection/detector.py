@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+
+from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import Skeleton
-from gonio.errors import ConfigError
+from gonio.errors import ConfigError, InputError
 
 Choice = Literal["largest", "center"]
 
@@ -56,6 +59,34 @@ class Detector(Protocol):
         Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
         """
         ...
+
+
+Region = tuple[float, float, float, float]
+"""x1, y1, x2, y2, px."""
+
+
+def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[int, int]) -> Iterator[VideoFrame]:
+    """The same frames. Raises `InputError` at one of another size than (width, height)."""
+    for frame in frames:
+        height, width = frame.image.shape[:2]
+        if (width, height) != tuple(image_size_px):
+            raise InputError(
+                f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
+                f"{image_size_px[1]}; cut the video where its size changes"
+            )
+        yield frame
+
+
+def mid_hip_inside(joints_px: FloatArray, skeleton: Skeleton, region_px: Region | None) -> BoolArray:
+    """(person,) whether the middle of the hips of (person, joint, 2) lies in the region; not where a hip is missing.
+
+    Everybody where there is no region.
+    """
+    if region_px is None:
+        return np.ones(len(joints_px), dtype=bool)
+    hips = [skeleton.index(joint) for joint in ("left_hip", "right_hip")]
+    middle = joints_px[:, hips].mean(axis=1)
+    return np.asarray(((middle >= region_px[:2]) & (middle <= region_px[2:])).all(axis=1))
 
 
 def create(

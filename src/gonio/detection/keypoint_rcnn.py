@@ -35,6 +35,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import COCO_17, Skeleton
+from gonio.detection.detector import mid_hip_inside, of_one_size
 from gonio.errors import AssetError, InputError, MissingExtraError
 
 NAME = "keypoint-rcnn"
@@ -239,16 +240,10 @@ class KeypointRCNN:
         times_s: list[float] = []
         found: list[People] = []
         unsure = outside = 0
-        for frame in frames:
-            height, width = frame.image.shape[:2]
-            if (width, height) != tuple(image_size_px):
-                raise InputError(
-                    f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
-                    f"{image_size_px[1]}; cut the video where its size changes"
-                )
+        for frame in of_one_size(frames, camera, image_size_px):
             seen = network(frame.image)
             sure = seen.only(seen.scores >= self.min_score)
-            wanted = self._wanted(sure)
+            wanted = mid_hip_inside(sure.keypoints_px, COCO_17, self.region_px)
             unsure += len(seen) - len(sure)
             outside += int((~wanted).sum())
             found.append(sure.only(wanted))
@@ -259,15 +254,6 @@ class KeypointRCNN:
         if self.region_px is not None:
             history.append(f"{outside} people outside the region {self.region_px} left out")
         return _assemble(found, times_s, image_size_px, camera, self.source, history)
-
-    def _wanted(self, people: People) -> NDArray[np.bool_]:
-        """(person,) whether the mid-hip lies in the region."""
-        if self.region_px is None:
-            return np.ones(len(people), dtype=bool)
-        hips = [COCO_17.index(joint) for joint in ("left_hip", "right_hip")]
-        middle = people.keypoints_px[:, hips].mean(axis=1)
-        x1, y1, x2, y2 = self.region_px
-        return np.asarray(((middle >= (x1, y1)) & (middle <= (x2, y2))).all(axis=1))
 
     def _account(self, found: Sequence[People], unsure: int) -> str:
         """What was found, for the history."""

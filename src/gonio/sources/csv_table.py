@@ -35,8 +35,9 @@ _FIELDS = ("x", "y", "z", "confidence", "status")
 
 
 def recognise(path: Path) -> bool:
-    """A file whose first line, comments left out, begins with the columns frame, time_s."""
-    return first_line(Path(path)).startswith(_START)
+    """A file whose first line, comments left out, begins with the columns frame, time_s and one of a joint's fields."""
+    line = first_line(Path(path))
+    return line.startswith(_START) and line.split(",")[2].strip().rpartition("_")[2] in _FIELDS
 
 
 def read(path: Path, *, unit: str | None = None) -> PoseSequence:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.openpose_json import size_is_guessed
@@ -32,6 +33,7 @@ class Format:
     module    its module in `gonio.sources`
     options   what its files do not tell and `read` may be told
     holds     what it can be written from: 2 and 3 dimensions; nothing, where it is only read
+    layouts   the only layouts that can be declared for it; empty where any can
     prefix    how the names of its files begin when they are written, where the ending is another format's too
     """
 
@@ -41,11 +43,16 @@ class Format:
     description: str
     options: tuple[str, ...] = ()
     holds: tuple[int, ...] = (2, 3)
+    layouts: tuple[str, ...] = ()
     prefix: str = ""
 
     def load(self) -> Any:
         """The module, imported at first use."""
         return importlib.import_module(f"gonio.sources.{self.module}")
+
+    def takes_layout(self, layout: str | None) -> bool:
+        """Whether this layout can be declared for its files."""
+        return "layout" in self.options and (not self.layouts or layout in self.layouts)
 
 
 FORMATS: tuple[Format, ...] = (
@@ -60,7 +67,31 @@ FORMATS: tuple[Format, ...] = (
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
     Format("C3D motion capture", (".c3d",), "c3d", "3D markers, binary", ("unit",), holds=(3,)),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
-    Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up", holds=(3,)),
+    Format(
+        "Kinect recorder text",
+        (".txt",),
+        "recorder_text",
+        "3D, 20 joints, a row a frame; y up",
+        ("layout",),
+        holds=(3,),
+        layouts=(KINECT_RECORDER_20.name, KINECT_V1_20.name),
+    ),
+    Format(
+        "UI-PRMD",
+        (".txt", ".txt.gz"),
+        "ui_prmd",
+        "positions of its Kinect, angles beside them, or of its markers",
+        holds=(),
+    ),
+    Format(
+        "Kinect text",
+        (".csv", ".tsv", ".txt"),
+        "kinect",
+        "3D joints of a Kinect, a row a frame or a row a joint, named in a header or in a declared order",
+        ("layout", "rate_hz", "unit"),
+        holds=(),
+        layouts=(KINECT_V1_20.name, KINECT_RECORDER_20.name, KINECT_V2_25.name, AZURE_KINECT_32.name),
+    ),
     Format(
         "VideoPose3D array",
         (".npy",),

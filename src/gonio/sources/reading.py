@@ -108,8 +108,9 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Puts the file's name before the message of an `InputError` that the nouns raise."""
+    """Puts the file's name before the message of an `InputError` that does not begin with it."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        message = str(error)
+        raise InputError(message if message.startswith(f"{path}: ") else f"{path}: {message}") from None

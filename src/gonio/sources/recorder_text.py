@@ -7,6 +7,8 @@ Frame number, time in seconds, then x y z in metres of the 20 joints in the reco
 (`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
 sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
 A Kinect has 30 frames a second, more or less evenly; programs made for its recordings may count on that.
+Rows of the same form in the order of the SDK are read where that is declared. Where no first line names the joints,
+bones that cannot be a person's are refused.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ import numpy as np
 
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
-from gonio.core.skeleton import KINECT_RECORDER_20
+from gonio.core.skeleton import KINECT_RECORDER_20, KINECT_V1_20
+from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
+from gonio.sources.chirality import mirror_warning
+from gonio.sources.joint_order import check_order
 from gonio.sources.lost import lost_fields, lost_joints
 from gonio.sources.reading import check_times, first_line, naming, not_a_number, read_lines
 
 _COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
+_ORDERS = (KINECT_RECORDER_20.name, KINECT_V1_20.name)
 _RATE_HZ, _RATE_TOLERANCE = 30.0, 0.05
 _CAMERA_TO_KINECT = np.diag([-1.0, -1.0, 1.0])  # x right, y down, z forward -> x left, y up, z forward
 
@@ -36,15 +42,24 @@ def recognise(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> PoseSequence:
+def read(path: Path, *, layout: str | None = None) -> PoseSequence:
     """The recorded person. frame "world", named for the file, y up.
+
+    layout  order of the joints: the recorder's where none is declared, or kinect-v1-20, that of the SDK
 
     A joint other than the hip centre at exactly 0 0 0 is taken as missing, and so is a whole row of zeros. Where the
     hip centre is at the origin in every frame the recording is root-relative, and the frame is "root".
-    Raises `InputError` where the file is absent, empty, cut, or no such text.
+    Raises `InputError` where the file is absent, empty, cut, or no such text, where another order is declared than its
+    first line tells, and where that tells none and the bones cannot be a person's (`joint_order.check_order`).
     """
     path = Path(path)
     lines = read_lines(path)
+    skeleton = layout_of(layout or KINECT_RECORDER_20.name)
+    if skeleton.name not in _ORDERS:
+        raise InputError(f"{path}: has 20 joints of a Kinect v1; there are the orders {' and '.join(_ORDERS)}")
+    named = lines[0].lstrip("# ").split() == list(_COLUMNS)
+    if skeleton is not KINECT_RECORDER_20 and named:
+        raise InputError(f"{path}: names its joints, in the order of {_ORDERS[0]}; declared was {skeleton.name}")
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     numbers, rows = [number for number, _ in numbered], [row for _, row in numbered]
     if not rows:
@@ -62,7 +77,7 @@ def read(path: Path) -> PoseSequence:
     check_times(path, table[:, 1].tolist(), numbers)
     positions = table[:, 2:].reshape(len(table), len(KINECT_RECORDER_20), 3)
     zero = (positions == 0).all(axis=2)
-    hip = KINECT_RECORDER_20.index("hip_center")
+    hip = skeleton.index("hip_center")
     nobody = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
     root_relative = bool(zero[~nobody, hip].all()) and not nobody.all()
     if root_relative:
@@ -75,10 +90,10 @@ def read(path: Path) -> PoseSequence:
     if root_relative:
         history.append("the hip centre is at the origin in every frame: the recording is root-relative")
     with naming(path):
-        return PoseSequence(
+        sequence = PoseSequence(
             positions=np.where(zero[..., None], np.nan, positions),
             times_s=table[:, 1],
-            skeleton=KINECT_RECORDER_20,
+            skeleton=skeleton,
             unit="m",
             frame="root" if root_relative else "world",
             frame_name=path.stem,
@@ -86,6 +101,9 @@ def read(path: Path) -> PoseSequence:
             source=Source(method="kinect-recorder", file=str(path)),
             history=tuple(history),
         )
+        if not named:
+            check_order(sequence, _ORDERS)
+        return sequence.derive(history=(*history, *mirror_warning(sequence)))
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm,
 are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is up; the
 subject stands at negative z and faces +z, the sensor; the left is +x. `KINECT_22` has gonio's names: a file's LUpperArm
 is where the upper arm begins, the left shoulder. In m03_s01 the two systems are mirror images of each other: the Kinect
-shows the other leg in front.
+shows the other leg in front. Either shows a body that is right in itself (`chirality`): which of them has both its
+positions reflected and its names exchanged cannot be told from the data.
 
 The incorrect repetitions lie in one .npz, Vicon only, 50 Hz: int16 quarter millimetres, differenced along time.
 """
@@ -35,6 +36,8 @@ from gonio.sources.kinematics import euler_rotations, joint_positions
 from gonio.sources.reading import NUMPY_ERRORS, naming, read_bytes, reason
 
 VICON_RATE_HZ = 100.0
+_GZIP = b"\x1f\x8b"
+_FIRST_BYTES = 65536
 KINECT_RATE_HZ = 30.0
 ARCHIVE_RATE_HZ = 50.0
 
@@ -74,6 +77,44 @@ KINECT_22 = Skeleton(
     _KINECT_JOINTS,
     tuple(-1 if parent is None else _KINECT_JOINTS.index(parent) for parent in _KINECT_TREE.values()),
 )
+
+
+def recognise(path: Path) -> bool:
+    """A file whose first row is 66 or 117 numbers and commas alone: the Kinect's positions or angles, or Vicon's."""
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(_FIRST_BYTES)
+        if content.startswith(_GZIP):
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, _FIRST_BYTES)
+        row = content.decode("ascii").splitlines()[0]
+        return len([float(cell) for cell in row.split(",")]) in (66, 117)
+    except (OSError, ValueError, IndexError, zlib.error):
+        return False
+
+
+def read(path: Path) -> PoseSequence:
+    """Vicon's markers of a file with 117 columns; the Kinect's joints of one with 66 and the angles that belong to it.
+
+    The angles of `m01_s01_e01_positions.txt` are those of `m01_s01_e01_angles.txt` in the same folder, or in a folder
+    Angles beside it, each with or without `.gz`. Raises `InputError` where there are none, and as `read_kinect` and
+    `read_vicon` do.
+    """
+    path = Path(path)
+    n_columns = _rows(path)[0].count(",") + 1
+    if n_columns == 117:
+        return read_vicon(path)
+    if "_positions" not in path.name:
+        raise InputError(f"{path}: a Kinect recording of UI-PRMD is opened by its positions: m01_s01_e01_positions.txt")
+    name = path.name.removesuffix(".gz").replace("_positions", "_angles")
+    folders = (path.parent, path.parent.with_name("Angles"))
+    places = [folder / file for folder in folders for file in (name, f"{name}.gz")]
+    angles = next((place for place in places if place.is_file()), None)
+    if angles is None:
+        raise InputError(
+            f"{path}: its positions are offsets and need their angles: put {name} beside it, or into a folder Angles "
+            f"beside its own"
+        )
+    return read_kinect(path, angles)
 
 
 def read_vicon(path: Path) -> PoseSequence:
@@ -156,15 +197,20 @@ def _markers(path: Path, name: str, millimetres: FloatArray, rate_hz: float) -> 
         )
 
 
-def _table(path: Path, columns: int, what: str) -> FloatArray:
-    """(time, columns) numbers of a plain or gzipped file."""
+def _rows(path: Path) -> list[str]:
+    """The lines of a plain or gzipped file that are not blank."""
     content = read_bytes(path)
-    if content.startswith(b"\x1f\x8b"):
+    if content.startswith(_GZIP):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: the gzip file is damaged or cut ({reason(error)}); download it again") from None
-    rows = [row for row in content.decode("latin-1").splitlines() if row.strip()]
+    return [row for row in content.decode("latin-1").splitlines() if row.strip()]
+
+
+def _table(path: Path, columns: int, what: str) -> FloatArray:
+    """(time, columns) numbers of a plain or gzipped file."""
+    rows = _rows(path)
     widths = {row.count(",") + 1 for row in rows}
     if widths != {columns}:
         found = " or ".join(str(width) for width in sorted(widths)) or "no"

@@ -14,9 +14,11 @@ rarely do.
    the best of those that remain is the next person.
 3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
    ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
-4. The patient is the track with the most support: seen by most cameras, for longest. Tracks that are never seen beside
-   it, and that it can have reached by walking, are joined to it. Of the tracks that remain the next person is made in
-   the same way. Another person who is followed nearly as well as the patient is named in the history.
+4. Tracks that are never seen at once, and of which one can be reached from the other by walking, are one person; so
+   are those that are seen at once, at one place, in a few frames: there a detector found the body in two pieces. The
+   patient is who is seen by most cameras for longest: in the largest number of pictures; of people who are seen nearly
+   as often, the one with the most support. A bystander whom two cameras see well all the time is not taken for the
+   patient whom four see less well. Another person who is seen nearly as often is named in the history.
 
 Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
 stays with its person, and the triangulation's errors show it. Limits: a person whom fewer than two views see in a
@@ -45,8 +47,12 @@ MIN_JOINTS = 4  # fewer joints say nothing about who it is
 MIN_SHARE = 0.5  # of the support that a group's compared joints could give
 REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
 MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
-RIVAL = 0.5  # another track with so much of the patient's support is worth a look
-PASSER_BY = 0.05  # whose tracks have less of it than that is nobody
+IN_PIECES = (
+    0.1  # two tracks at one place that are seen at once in no more of their frames: one body, found in two pieces
+)
+NEARLY = 0.9  # of people who are seen so nearly as often as the most seen one, the best supported comes first
+RIVAL = 0.5  # another track that is seen so often, compared with the patient, is worth a look
+PASSER_BY = 0.05  # whose tracks are seen less often than that, compared with the most seen one, is nobody
 HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
 
@@ -126,6 +132,11 @@ class _People:
     def found(self) -> BoolArray:
         """(time, place) somebody is there."""
         return np.asarray(self.support > 0)
+
+    @property
+    def sightings(self) -> IntArray:
+        """(time, place) how many views see the person there."""
+        return np.asarray((self.groups >= 0).sum(axis=2))
 
     @classmethod
     def empty(cls, n_times: int, n_places: int, n_views: int, n_joints: int) -> _People:
@@ -407,16 +418,26 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> list[tuple[IntArray, int]]:
-    """For each person, best supported first: their place among the people of each frame, (time,), -1 where absent; how
+    """For each person, the patient first: their place among the people of each frame, (time,), -1 where absent; how
     many tracks were joined."""
-    totals = _totals(people.support, tracks)
+    sightings = people.sightings
+    totals = _totals(sightings, tracks)
     left = np.argsort(-totals, kind="stable").tolist()
     found: list[tuple[IntArray, int]] = []
     while left and totals[left[0]] >= PASSER_BY * totals.max():
         places, joined = _person(rig, people, tracks, times_s, left)
         found.append((places, len(joined)))
         left = [track for track in left if track not in joined]
-    return found
+    seen = [_over_time(sightings, places) for places, _ in found]
+    support = [_over_time(people.support, places) for places, _ in found]
+    often = [NEARLY * max(seen) <= each for each in seen]
+    order = sorted(range(len(found)), key=lambda k: (not often[k], -support[k] if often[k] else -seen[k]))
+    return [found[k] for k in order]
+
+
+def _over_time(values: FloatArray | IntArray, places: IntArray) -> float:
+    """The sum of (time, place) values of one person, who has these places (time,)."""
+    return float(values[np.arange(len(places)), places][places >= 0].sum())
 
 
 def _person(
@@ -427,23 +448,35 @@ def _person(
     for track in candidates:
         frames, places = np.nonzero(tracks == track)
         known = np.flatnonzero(person >= 0)
-        if (person[frames] >= 0).any():
-            continue  # seen beside the person: somebody else
+        beside = person[frames] >= 0
+        if beside.any():
+            if beside.mean() > IN_PIECES or _apart(people, frames[beside], places[beside], person[frames[beside]]):
+                continue  # somebody else
+            frames, places = frames[~beside], places[~beside]
         next_known = np.searchsorted(known, frames)
         before, after = next_known > 0, next_known < len(known)
         frame = np.concatenate([frames[before], frames[after]])
         place = np.concatenate([places[before], places[after]])
         other = known[np.concatenate([next_known[before] - 1, next_known[after]])]
         away_m = _distance_m(rig, people.points_m[other, person[other]], people.points_m[frame, place])
-        if (away_m <= REACH_M + SPEED_M_S * np.abs(times_s[frame] - times_s[other])).all():
+        walked_m = SPEED_M_S * np.abs(times_s[frame] - times_s[other])
+        reached = away_m <= REACH_M + walked_m
+        if reached.sum() >= (1 - IN_PIECES) * len(reached) and (away_m <= MAX_REACH_M + walked_m).all():
             person[frames] = places
             joined.append(track)
     return person, joined
 
 
-def _totals(support: FloatArray, tracks: IntArray) -> FloatArray:
-    """(track,) the support of each track over all frames."""
-    return np.bincount(tracks[tracks >= 0], weights=support[tracks >= 0]).astype(float)
+def _apart(people: _People, frames: IntArray, places: IntArray, others: IntArray) -> bool:
+    """Whether two people of the same frames are ever farther apart than the pieces of one body can be."""
+    one, other = people.points_m[frames, places], people.points_m[frames, others]
+    between_m = np.linalg.norm(one[:, :, None] - other[:, None], axis=-1).reshape(len(frames), -1)
+    return bool((np.nan_to_num(between_m, nan=np.inf).min(axis=1) > MAX_REACH_M).any())
+
+
+def _totals(values: FloatArray | IntArray, tracks: IntArray) -> FloatArray:
+    """(track,) the sum of (time, place) values of each track over all frames."""
+    return np.bincount(tracks[tracks >= 0], weights=values[tracks >= 0]).astype(float)
 
 
 def _words(
@@ -476,16 +509,16 @@ def _words(
 
 
 def _doubts(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
-    """Whether another person was followed nearly as well as the patient."""
+    """Whether another person was seen nearly as often as the patient."""
     other = np.arange(people.support.shape[1]) != patient[:, None]
-    own = people.support[~other].sum()
-    rivals = _totals(people.support, np.where(other, tracks, -1))
+    own = people.sightings[~other].sum()
+    rivals = _totals(people.sightings, np.where(other, tracks, -1))
     if not len(rivals) or rivals.max() < RIVAL * own:
         return ()
     frames = int((other & (tracks == rivals.argmax())).sum())
     return (
-        f"another person was followed in {frames} frames with {rivals.max() / own:.0%} of the patient's support: "
-        f"check that the right one was chosen",
+        f"another person was followed in {frames} frames, seen {rivals.max() / own:.0%} as often as the patient "
+        f"over all cameras: check that the right one was chosen",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gonio.core.clock import at_rate
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import H36M_17, KINECT_RECORDER_20, KINECT_V1_20
+from gonio.core.skeleton import H36M_17, KINECT_RECORDER_20, KINECT_V1_20, Skeleton
 from gonio.errors import GonioError, InputError
 from gonio.sources import recorder_text
 
@@ -167,3 +168,35 @@ def test_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no frame"):
         recorder_text.write(sequence().at(slice(0, 0)), tmp_path / "x.txt")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("right", [KINECT_RECORDER_20, KINECT_V1_20], ids=lambda s: s.name)
+def test_rows_without_names_in_either_order(
+    tmp_path: Path, kinect_person: Callable[..., PoseSequence], right: Skeleton
+) -> None:
+    """The recorder's order unless the SDK's is declared; the other one than the file's is refused by the bones."""
+    person = kinect_person(right)
+    path = tmp_path / "x.txt"
+    np.savetxt(path, np.column_stack([np.arange(6), person.times_s, person.positions.reshape(6, 60)]))
+    back = recorder_text.read(path, layout=right.name)
+    assert back.skeleton is right
+    np.testing.assert_allclose(back.positions, person.positions)
+    if right is KINECT_V1_20:
+        with pytest.raises(InputError, match=r"x\.txt: with its joints .* declare --layout kinect-v1-20"):
+            recorder_text.read(path)
+    else:
+        np.testing.assert_allclose(recorder_text.read(path).positions, person.positions)
+        with pytest.raises(InputError, match="declare --layout kinect-recorder-20"):
+            recorder_text.read(path, layout="kinect-v1-20")
+    with pytest.raises(InputError, match="there are the orders kinect-recorder-20 and kinect-v1-20"):
+        recorder_text.read(path, layout="kinect-v2-25")
+
+
+def test_a_file_that_names_its_joints(tmp_path: Path, kinect_person: Callable[..., PoseSequence]) -> None:
+    person = kinect_person(KINECT_V1_20)
+    recorder_text.write(person, tmp_path / "x.txt")
+    with pytest.raises(InputError, match="names its joints, in the order of kinect-recorder-20"):
+        recorder_text.read(tmp_path / "x.txt", layout="kinect-v1-20")
+    recorder_text.write(person.derive(positions=person.positions * [-1, 1, 1]), tmp_path / "y.txt")
+    assert "mirrored" not in recorder_text.read(tmp_path / "x.txt").history[-1]
+    assert recorder_text.read(tmp_path / "y.txt").history[-1].startswith("the recording is mirrored: ")

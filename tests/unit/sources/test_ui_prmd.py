@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from gonio.core.sequence import PoseSequence
 from gonio.errors import InputError
-from gonio.sources import ui_prmd
+from gonio.sources import formats, ui_prmd
 
 REPETITION = "ui-prmd/Segmented Movements/{}/m01_s01_e01_{}.txt.gz"
 
@@ -107,3 +108,38 @@ def test_both_systems_see_the_same_person(shared_data: Path) -> None:
     depth = [np.ptp(vicon["LASI"][:, 2]), np.ptp(kinect["left_hip"][:, 1])]  # of the squat
     assert depth[0] == pytest.approx(depth[1], abs=0.1)
     assert depth[0] > 0.3
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+@pytest.mark.parametrize("folder", ["", "Angles"])
+def test_positions_find_their_angles(tmp_path: Path, suffix: str, folder: str) -> None:
+    rng = np.random.default_rng(3)
+    place = tmp_path / ("Positions" if folder else "")
+    (place / ".." / folder).resolve().mkdir(parents=True, exist_ok=True)
+    place.mkdir(exist_ok=True)
+    offsets_cm = rng.normal(0, 20, (5, 66))
+    positions = write_table(place / f"m01_s02_e03_positions{suffix}", offsets_cm)
+    with pytest.raises(InputError, match=r"need their angles: put m01_s02_e03_angles\.txt beside it, or into a folder"):
+        formats.read(positions)
+    angles = write_table((tmp_path / folder) / f"m01_s02_e03_angles{suffix}", rng.uniform(-90, 90, (5, 66)))
+    back = formats.read(positions)
+    assert isinstance(back, PoseSequence)
+    np.testing.assert_array_equal(back.positions, ui_prmd.read_kinect(positions, angles).positions)
+    assert back.skeleton is ui_prmd.KINECT_22
+    with pytest.raises(InputError, match="is opened by its positions"):
+        formats.read(angles)
+
+
+def test_markers_are_told_by_their_columns(tmp_path: Path) -> None:
+    millimetres = np.random.default_rng(0).uniform(100, 2000, (4, 117))
+    back = formats.read(write_table(tmp_path / "m01_s02_e03_positions.txt.gz", millimetres))
+    assert isinstance(back, PoseSequence)
+    assert back.skeleton is ui_prmd.MARKERS_39
+    for columns in (66, 117):
+        assert ui_prmd.recognise(write_table(tmp_path / "a.txt", np.ones((2, columns))))
+    assert not ui_prmd.recognise(write_table(tmp_path / "a.txt", np.ones((2, 62))))
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"1,2,3\n"))
+    (tmp_path / "c.txt.gz").write_bytes(b"\x1f\x8b no gzip")
+    (tmp_path / "d.txt").write_bytes(b"")
+    for name in ("b.txt.gz", "c.txt.gz", "d.txt", "absent.txt"):
+        assert not ui_prmd.recognise(tmp_path / name)

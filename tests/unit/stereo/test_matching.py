@@ -183,6 +183,28 @@ def test_patient_is_kept_when_somebody_walks_past() -> None:
     assert "ambiguous: another person was matched in as many cameras in 20 frames" in match.history
 
 
+def test_a_bystander_whom_two_cameras_see_well_is_not_the_patient() -> None:
+    """The patient is seen by all four, but in a third of the frames by nobody, and half of the joints are never found:
+    less support than the bystander has, in more pictures."""
+    rig = ring(4)
+    seen = everywhere(rig, 2)
+    seen[:, ::3, 0] = False
+    seen[2:, :, 1] = False
+    scene = film(rig, [walker((0, 0)), walker((1.6, 0), seed=1)], seen, seed=4)
+    unfound = {}
+    for name, found in scene.detections.items():
+        positions = found.positions.copy()
+        frames = np.flatnonzero(scene.truth[name][:, 0] >= 0)
+        people = scene.truth[name][frames, 0]
+        for joint in (0, 1, 2, 3, 4, 7, 8, 9, 10):
+            positions[frames, people, joint] = np.nan
+        unfound[name] = replace(found, positions=positions)
+    match, bystander = match_people(rig, unfound)
+    assert right_share(match, scene, 0) > 0.95
+    assert right_share(bystander, scene, 1) == 1.0
+    assert any("another person was followed in 40 frames, seen 7" in words for words in match.doubts)
+
+
 def test_rival_is_named() -> None:
     """Two people in all views for all of the time: either may be chosen, and the history says that it was close."""
     rig = ring(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from gonio import assets
 from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
+from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import Detections, Source
 from gonio.core.skeleton import Skeleton
+from gonio.detection.detector import Region, mid_hip_inside, of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
@@ -42,7 +45,7 @@ class OpenPose:
     shares: tuple[float, ...] = (1.0,)
     flip: bool = False
     pixels: Pixels | None = None
-    region_px: tuple[float, float, float, float] | None = None
+    region_px: Region | None = None
     load: Callable[[Path, PartLayout, Pixels | None], Network] = field(default=load_network, repr=False, compare=False)
     name: str = "openpose"
 
@@ -85,20 +88,19 @@ class OpenPose:
         times_s: list[float] = []
         found: list[tuple[FloatArray, FloatArray]] = []
         outside = 0
-        for frame in frames:
-            height, width = frame.image.shape[:2]
-            if (width, height) != tuple(image_size_px):
-                raise InputError(
-                    f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
-                    f"{image_size_px[1]}; cut the video where its size changes"
-                )
-            people, scores = self._people(frame.image, network, sizes)
-            wanted = self._wanted(people)
-            outside += int((~wanted).sum())
-            found.append((people[wanted], scores[wanted]))
-            times_s.append(frame.time_s)
-            if on_frame is not None:
-                on_frame()
+        looked_at = (
+            (frame.time_s, [self._maps(frame.image, network, size) for size in sizes])
+            for frame in of_one_size(frames, camera, image_size_px)
+        )
+        with contextlib.closing(read_ahead(looked_at, depth=1)) as answered:  # the network looks at the next picture
+            for time_s, answers in answered:
+                people, scores = self._people(answers, network.stride)
+                wanted = mid_hip_inside(people[..., :2], self.skeleton, self.region_px)
+                outside += int((~wanted).sum())
+                found.append((people[wanted], scores[wanted]))
+                times_s.append(time_s)
+                if on_frame is not None:
+                    on_frame()
         history = [self._account(found, sizes)]
         if self.region_px is not None:
             history.append(f"{outside} people outside the region {self.region_px} left out")
@@ -116,14 +118,12 @@ class OpenPose:
                 )
         return sizes
 
-    def _people(
-        self, image: NDArray[np.uint8], network: Network, sizes: Sequence[NetSize]
-    ) -> tuple[FloatArray, FloatArray]:
-        """The people of one picture: (person, joint, 3) x, y px and confidence, and (person,) scores."""
-        answers = [self._maps(image, network, size) for size in sizes]
-        maps = averaged(answers, network.stride)
+    def _people(self, answers: Sequence[tuple[Maps, float]], stride: int) -> tuple[FloatArray, FloatArray]:
+        """The people of one picture, of which there are maps at every scale: (person, joint, 3) x, y px and confidence,
+        and (person,) scores."""
+        maps = averaged(answers, stride)
         split = self.layout.n_heatmaps
-        people = associate(maps[:split], maps[split:], self.layout, stride=network.stride)
+        people = associate(maps[:split], maps[split:], self.layout, stride=stride)
         keypoints = people.keypoints.copy()
         keypoints[..., :2] /= answers[0][1]
         return keypoints, np.minimum(people.scores / HIGHEST_SCORE, 1.0)
@@ -136,15 +136,6 @@ class OpenPose:
         if self.flip:
             maps = (maps + mirrored(network.run(np.ascontiguousarray(entry[:, ::-1])), self.layout)) / np.float32(2)
         return maps, scale
-
-    def _wanted(self, people: FloatArray) -> NDArray[np.bool_]:
-        """(person,) whether the mid-hip lies in the region; a person without both hips is outside."""
-        if self.region_px is None:
-            return np.ones(len(people), dtype=bool)
-        hips = [self.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
-        middle = people[:, hips, :2].mean(axis=1)
-        x1, y1, x2, y2 = self.region_px
-        return np.asarray(((middle >= (x1, y1)) & (middle <= (x2, y2))).all(axis=1))
 
     def _account(self, found: Sequence[tuple[FloatArray, FloatArray]], sizes: Sequence[NetSize]) -> str:
         """What was found, for the history."""

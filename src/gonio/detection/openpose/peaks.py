@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 
 from gonio.detection.openpose.enlarging import Block, Float32Array, IndexArray, block
 
@@ -84,10 +85,7 @@ def _can_exceed(heatmaps: Float32Array, pixels: Block, threshold: float) -> NDAr
     bound = np.abs(heatmaps)
     largest = np.abs(pixels.along).max(axis=1)
     for axis in (1, 2):
-        padded = np.pad(bound, [(pixels.reach * (i == axis),) * 2 for i in range(3)], mode="edge")
-        bound = np.zeros_like(heatmaps)
-        for first, weight in enumerate(largest):
-            bound += weight * np.take(padded, range(first, first + heatmaps.shape[axis]), axis=axis)
+        bound = correlate1d(bound, largest, axis=axis, mode="nearest")
     return np.asarray(bound > threshold)
 
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from gonio.core.read_ahead import read_ahead
 from gonio.errors import InputError
-from gonio.sources.read_ahead import read_ahead
 
 
 def threads() -> int:
