@@ -56,6 +56,7 @@ def compare(
     layout: str | None = None,
     fps: float | None = None,
     height: float | None = None,
+    align_clocks: Literal["none", "auto"] = "none",
     blur_faces: bool = False,
     videos: bool = True,
 ) -> None:
@@ -75,6 +76,8 @@ def compare(
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
         height: The person's stature, metres, which gives the lifted joints their size; 1.70 is assumed without it.
+        align_clocks: auto: bring 3D recordings of one movement, as in "gonio compare kinect.csv vicon.trc", to the
+            clock of the reference (else of the first) by their joint angles. Nothing is moved where not given.
         blur_faces: Blur the faces of those who are followed in the overlay videos and pictures; look before you share.
         videos: Draw the overlay videos.
     """
@@ -98,7 +101,14 @@ def compare(
             fps=fps,
             height_m=height,
         )
-    trial = adjusted(trial, detector=detector, reference=reference, blur_faces=blur_faces, videos=videos)
+    trial = adjusted(
+        trial,
+        detector=detector,
+        reference=reference,
+        blur_faces=blur_faces,
+        videos=videos,
+        align_clocks=align_clocks,
+    )
     _compare(trial, output)
 
 

@@ -196,7 +196,7 @@ class RecordingConfig:
     layout: str | None = None
     fps: float | None = None
     unit: Literal["m", "cm", "mm"] | None = None
-    offset_s: float = 0.0  # how far its clock is ahead: common time = own time - offset
+    offset_s: float | Literal["auto"] = 0.0  # its clock is so far ahead: common time = own time - offset; "auto": found
     up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
     frame: str = ""  # "rig": it stands in the rig's frame; recordings of one other name share a frame; else its own
 
@@ -323,7 +323,14 @@ def _build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> An
 def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        (inner,) = [arg for arg in args if arg is not type(None)]
+        options = [arg for arg in args if arg is not type(None)]
+        words = [option for option in options if typing.get_origin(option) is Literal and len(options) > 1]
+        (inner,) = [option for option in options if option not in words]
+        said = [word for literal in words for word in typing.get_args(literal)]
+        if value in said:
+            return value
+        if said and isinstance(value, str):
+            raise ConfigError(f"{where} = {value!r}; it must be a {inner.__name__}, or {' or '.join(map(repr, said))}")
         return _convert(value, inner, where, folder)
     if origin is Mapping:
         if not isinstance(value, dict) or not value:

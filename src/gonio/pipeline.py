@@ -28,7 +28,6 @@ from gonio.comparison.study import StudyResult
 from gonio.config import (
     CameraConfig,
     DetectorConfig,
-    RecordingConfig,
     StereoConfig,
     Trial,
     as_plain,
@@ -38,7 +37,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
 from gonio.core.read_ahead import read_ahead
-from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Axis, Detections, PoseSequence, median_rate_hz
+from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
 from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
 from gonio.errors import ConfigError, InputError
@@ -48,10 +47,11 @@ from gonio.lifting.metric import Place, lift_in_metres
 from gonio.lifting.placing import parse_segment
 from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
-from gonio.motion.markers import joint_centres
+from gonio.motion.repetitions import find_repetitions
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
-from gonio.sources import formats, openpose_json, rig_files, ui_prmd, video
+from gonio.recordings import clock_assumptions, clock_doubts, read_recordings
+from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.sources.chirality import mirror_warning
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
@@ -150,7 +150,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
     sizes |= {name: found.image_size_px for name, found in keypoints.items()}
     rig = None if calibration is None else _fitted(trial, calibration, sizes)
-    recordings = _one_vertical({r.name: _recording(r, rig) for r in trial.recordings})
+    recordings = read_recordings(trial.recordings, rig, trial.reference)
 
     found = keypoints | _detect(trial, sizes, progress)
     offsets_s = {c.name: _offset_s(c, found[c.name]) for c in trial.cameras}
@@ -187,6 +187,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         elif method.startswith(WORLD):
             estimate = resample(worlds[cameras[0]], times_s)
             sequences[method] = estimate if rig is None else in_rig(estimate, rig)
+    warnings += clock_doubts(trial.recordings, sequences | recordings, trial.reference)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Measurement(
         trial=trial,
@@ -198,7 +199,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *patient.history),
         warnings=tuple(warnings),
-        assumptions=assumptions(trial.lifting, lifted),
+        assumptions=(*assumptions(trial.lifting, lifted), *clock_assumptions(recordings)),
     )
 
 
@@ -214,9 +215,11 @@ def evaluate(measurement: Measurement) -> StudyResult:
     """Errors and angles of what was measured, with the protocol."""
     trial = measurement.trial
     low = trial.cleaning.lowpass_hz
+    angles = measurement.angles()
+    spans_s, repetitions = _repetitions(angles, trial.reference)
     return study.compare(
         measurement.sequences,
-        measurement.angles(),
+        angles,
         reference=trial.reference,
         filter_words="none" if low is None else f"zero-phase Butterworth, order 4, {low:g} Hz, every method",
         reprojection_px=measurement.reprojection_px_median(),
@@ -229,9 +232,25 @@ def evaluate(measurement: Measurement) -> StudyResult:
             "lifting": _lifting_protocol(measurement),
             "cleaning": as_plain(trial.cleaning),
             "reprojection_px_median_all": measurement.reprojection_px_median_all(),
+            "repetitions": repetitions,
             "warnings": list(measurement.warnings),
         },
+        repetitions_s=spans_s,
     )
+
+
+def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tuple[FloatArray | None, str]:
+    """(repetition, 2) s start and end of the repetitions in the angles of the reference, else of the first method; and
+    words on them. None where there is none.
+    """
+    name = next(iter(angles)) if reference is None else reference
+    try:
+        found = find_repetitions(angles[name])
+    except InputError as error:
+        return None, f"of {name}: {error}"
+    if not len(found):
+        return None, f"of {name}: {found.words}"
+    return np.column_stack([found.starts_s, found.ends_s]), f"of {name}: {found.words}"
 
 
 def versions() -> dict[str, str]:
@@ -617,41 +636,6 @@ def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] 
         source=sequence.source,
         history=history,
     )
-
-
-def _recording(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
-    item = formats.read(config.file, layout=config.layout, rate_hz=config.fps, unit=config.unit)
-    if isinstance(item, dict) and len(item) == 1:
-        (item,) = item.values()
-    if not isinstance(item, PoseSequence):
-        raise InputError(f"{config.file}: holds several people; give a file of the patient alone")
-    if item.unit != "m":
-        raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
-    if set(ui_prmd.MARKERS_39.joints) <= set(item.skeleton.joints):
-        item = joint_centres(item)
-    if config.offset_s:
-        item = item.shifted(-config.offset_s, "declared offset")
-    if config.up is not None:
-        item = item.derive(f"{config.up} declared as up", up=config.up)
-    if config.frame == "rig":
-        if rig is None or rig.up is None:
-            raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')
-        item = item.with_up(rig.up).derive(frame_name=rig.name)
-    else:  # two files of one name are not one world
-        item = item.derive(frame_name=config.frame or f"recording {config.name}")
-    return item
-
-
-def _one_vertical(recordings: dict[str, PoseSequence]) -> dict[str, PoseSequence]:
-    """Recordings that share a frame, all with the vertical of the first of them."""
-    verticals: dict[str, Axis] = {}
-    for sequence in recordings.values():
-        if sequence.up is not None:
-            verticals.setdefault(sequence.frame_name, sequence.up)
-    return {
-        name: sequence if sequence.up is None else sequence.with_up(verticals[sequence.frame_name])
-        for name, sequence in recordings.items()
-    }
 
 
 def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:

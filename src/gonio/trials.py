@@ -80,11 +80,34 @@ def _role(path: Path, layout: str | None, fps: float | None) -> Literal["keypoin
     return "keypoints" if flat else "recording"
 
 
-def adjusted(trial: Trial, *, detector: str | None, reference: str | None, blur_faces: bool, videos: bool) -> Trial:
-    """The trial with what the command line says on top of it."""
+def adjusted(
+    trial: Trial,
+    *,
+    detector: str | None,
+    reference: str | None,
+    blur_faces: bool,
+    videos: bool,
+    align_clocks: Literal["none", "auto"] = "none",
+) -> Trial:
+    """The trial with what the command line says on top of it.
+
+    align_clocks  "auto": the clock of every recording but the reference, or else the first, is found from its movement
+    """
+    reference = trial.reference if reference is None else reference
+    recordings = trial.recordings
+    if align_clocks == "auto":
+        if len(recordings) < 2:
+            raise ConfigError(
+                f"--align-clocks auto brings 3D recordings to one clock; there {'is' if recordings else 'are'} "
+                f"{'one' if recordings else 'none'}; for cameras say offset_frames or offset_s in a trial file"
+            )
+        names = [recording.name for recording in recordings]
+        kept = reference if reference in names else names[0]
+        recordings = tuple(r if r.name == kept else replace(r, offset_s="auto") for r in recordings)
     return replace(
         trial,
+        recordings=recordings,
         detector=trial.detector if detector is None else replace(trial.detector, name=detector),
-        reference=trial.reference if reference is None else reference,
+        reference=reference,
         report=ReportConfig(trial.report.videos and videos, trial.report.blur_faces or blur_faces),
     )

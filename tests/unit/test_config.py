@@ -118,3 +118,13 @@ def test_a_missing_or_binary_trial_file_is_one_line(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.toml: not a text file"):
         load_trial(tmp_path / "binary.toml")
+
+
+def test_the_offset_of_a_recording_is_a_number_or_auto():
+    text = '[[recordings]]\nname = "kinect"\nfile = "kinect.csv"\noffset_s = '
+    assert parse_trial(text + '"auto"', Path(), "here").recordings[0].offset_s == "auto"
+    assert parse_trial(text + "1", Path(), "here").recordings[0].offset_s == 1.0
+    with pytest.raises(ConfigError, match=r"here: recordings\[0\]\.offset_s = 'later'; it must be a float, or 'auto'"):
+        parse_trial(text + '"later"', Path(), "here")
+    with pytest.raises(ConfigError, match="it must be a float"):
+        parse_trial(text + "true", Path(), "here")

@@ -23,12 +23,18 @@ import numpy as np
 
 from gonio.comparison import agreement, position_error
 from gonio.comparison.alignment import spans_a_plane
+from gonio.comparison.definitions import definition_offsets_mm, laid_over
+from gonio.comparison.peaks import peak_differences
+from gonio.comparison.sensitivity import SHIFT_S, shifted_curve, shifted_positions
 from gonio.comparison.study_result import (
+    ERROR_KEYS,
     AngleAgreement,
+    JointErrors,
     MethodResult,
     PairResult,
     PositionErrors,
     StudyResult,
+    TimeShift,
     average,
     plain,
     summary_table,
@@ -42,10 +48,12 @@ from gonio.errors import InputError
 __all__ = [
     "ALIGNMENT",
     "AngleAgreement",
+    "JointErrors",
     "MethodResult",
     "PairResult",
     "PositionErrors",
     "StudyResult",
+    "TimeShift",
     "average",
     "compare",
     "summary_table",
@@ -53,6 +61,7 @@ __all__ = [
 ]
 
 HIPS = ("left_hip", "right_hip")
+SHOULDERS = ("left_shoulder", "right_shoulder")
 
 CELLS = {
     "positions": "frames and joints that all methods and the reference have; frames with both hips, at least half of "
@@ -68,6 +77,7 @@ ALIGNMENT = {
     "pa_mpjpe_mm": "similarity Procrustes per frame (rotation, translation, scale), no reflection",
     "mpjve_mm_per_s": "both centred on their mid-hip; first differences of consecutive frames divided by their actual "
     "interval (at most 1.5 median intervals); null where axes differ",
+    "rigid_mpjpe_mm": "one rotation and one translation for the whole recording, no scale, no reflection",
 }
 
 
@@ -81,6 +91,7 @@ def compare(
     filter_words: str = "none",
     reprojection_px: Mapping[str, float] | None = None,
     protocol_extra: Mapping[str, Any] | None = None,
+    repetitions_s: FloatArray | None = None,
 ) -> StudyResult:
     """Compare 3D sequences that lie on the same times.
 
@@ -92,6 +103,7 @@ def compare(
     filter_words     what was done to every method alike, for the protocol
     reprojection_px  camera -> median reprojection error in px, where there are cameras
     protocol_extra   further entries of the protocol: versions, seeds, "trial"
+    repetitions_s    (repetition, 2) start and end of each repetition, for the errors at their peaks
 
     Raises `InputError` where a method is 2D or at other times, the reference is none of the methods, a hip or a joint
     is unknown, or no frame is left that all of them have; the message says which method lacks it.
@@ -128,13 +140,24 @@ def compare(
         raise InputError(f"the protocol's {taken[0]!r} is what compare() did and cannot be given by the caller")
 
     def errors(name: str, against: str | None) -> dict[str, Any]:
-        body, per_joint = _position_errors(methods, name, against, cells, times_s)
+        E, R = cells.positions[name], cells.positions[against or name]
+        same = _same_place(methods[name], methods[against or name]), _same_axes(methods[name], methods[against or name])
+        apart = against is not None and against != name
+        per_cell = _position_errors(E, R, cells.mask, cells.hips, times_s, *same) if apart else {}
+        body = {key: _mean(values) for key, values in per_cell.items()}
         return {
             "n_frames": int(cells.mask.any(axis=1).sum()),
             "n_cells": int(cells.mask.sum()),
             **body,
-            "per_joint": per_joint,
-            "angles": _angle_agreement(angles, name, against, samples),
+            "per_joint": _joint_errors(per_cell, E, R, cells),
+            "angles": _angle_agreement(angles, name, against, samples, repetitions_s),
+            "time_shifts": {
+                f"{shift_s:+g}": TimeShift(
+                    change=_position_changes(E, R, cells, times_s, same, shift_s),
+                    angle_rmse_deg=_angle_changes(angles, name, against, samples, shift_s),
+                )
+                for shift_s in ((-SHIFT_S, SHIFT_S) if apart else ())
+            },
         }
 
     return StudyResult(
@@ -276,25 +299,80 @@ def _nothing_in_common(
 
 
 def _position_errors(
-    methods: Mapping[str, PoseSequence], name: str, against: str | None, cells: _Cells, times_s: FloatArray
-) -> tuple[dict[str, float | None], dict[str, PositionErrors]]:
-    """The body's five errors by name, and each joint's; all None without something to measure against."""
+    E: FloatArray,
+    R: FloatArray,
+    mask: BoolArray,
+    hips: tuple[int, int],
+    times_s: FloatArray,
+    same_place: bool,
+    same_axes: bool,
+) -> dict[str, FloatArray]:
+    """The errors of each cell by name: those that exist."""
     per_cell: dict[str, FloatArray] = {}
-    if against is not None and against != name:
-        E, R, mask, hips = cells.positions[name], cells.positions[against], cells.mask, cells.hips
-        if _same_place(methods[name], methods[against]):
-            per_cell["mpjpe_mm"] = position_error.mpjpe_mm(E, R, mask)
-        if _same_axes(methods[name], methods[against]):
-            per_cell["root_mpjpe_mm"] = position_error.root_mpjpe_mm(E, R, mask, hips)
-            per_cell["n_mpjpe_mm"] = position_error.n_mpjpe_mm(E, R, mask, hips)
-            per_cell["mpjve_mm_per_s"] = position_error.mpjve_mm_per_s(E, R, mask, times_s, hips)
-        per_cell["pa_mpjpe_mm"] = position_error.pa_mpjpe_mm(E, R, mask)
-    body = {key: _mean(errors) for key, errors in per_cell.items()}
-    per_joint = {
-        joint: PositionErrors(**{key: _mean(errors[:, j]) for key, errors in per_cell.items()})
+    if same_place:
+        per_cell["mpjpe_mm"] = position_error.mpjpe_mm(E, R, mask)
+    if same_axes:
+        per_cell["root_mpjpe_mm"] = position_error.root_mpjpe_mm(E, R, mask, hips)
+        per_cell["n_mpjpe_mm"] = position_error.n_mpjpe_mm(E, R, mask, hips)
+        per_cell["mpjve_mm_per_s"] = position_error.mpjve_mm_per_s(E, R, mask, times_s, hips)
+    per_cell["pa_mpjpe_mm"] = position_error.pa_mpjpe_mm(E, R, mask)
+    per_cell["rigid_mpjpe_mm"] = position_error.mpjpe_mm(laid_over(E, R, mask), R, mask)
+    return per_cell
+
+
+def _joint_errors(
+    per_cell: Mapping[str, FloatArray], E: FloatArray, R: FloatArray, cells: _Cells
+) -> dict[str, JointErrors]:
+    offsets = rests = np.full(len(cells.joints), np.nan)
+    if per_cell and all(shoulder in cells.joints for shoulder in SHOULDERS):
+        left, right = (cells.joints.index(shoulder) for shoulder in SHOULDERS)
+        offsets, rests = definition_offsets_mm(E, R, cells.mask, cells.hips, (left, right))
+    return {
+        joint: JointErrors(
+            **{key: _mean(errors[:, j]) for key, errors in per_cell.items()},
+            definition_offset_mm=_finite(offsets[j]),
+            without_offset_mm=_finite(rests[j]),
+        )
         for j, joint in enumerate(cells.joints)
     }
-    return body, per_joint
+
+
+def _position_changes(
+    E: FloatArray, R: FloatArray, cells: _Cells, times_s: FloatArray, same: tuple[bool, bool], shift_s: float
+) -> PositionErrors:
+    """By how much each error is larger where the estimate is read `shift_s` later, over the cells that both have."""
+    moved = shifted_positions(E, cells.mask, times_s, shift_s)
+    mask = cells.mask & np.isfinite(moved).all(axis=2)
+    if not mask.any():
+        return PositionErrors()
+    changes: dict[str, float | None] = {}
+    as_is, later = (_position_errors(e, R, mask, cells.hips, times_s, *same) for e in (E, moved))
+    for key in (key for key in ERROR_KEYS if key in as_is):
+        before, after = _mean(as_is[key]), _mean(later[key])
+        changes[key] = None if before is None or after is None else after - before
+    return PositionErrors(**changes)
+
+
+def _angle_changes(
+    angles: Mapping[str, AngleSeries],
+    name: str,
+    against: str | None,
+    samples: Mapping[str, BoolArray],
+    shift_s: float,
+) -> dict[str, float | None]:
+    """As `_position_changes`, of each angle's RMSE."""
+    if name not in angles or against is None or against not in angles:
+        return {}
+    changes: dict[str, float | None] = {}
+    for angle in angles[name].names:
+        changes[angle] = None
+        if angle in samples and angle in angles[against].names:
+            counted = samples[angle]
+            own, other = (np.where(counted, np.rad2deg(angles[who][angle]), np.nan) for who in (name, against))
+            moved = shifted_curve(own, angles[name].times_s, shift_s)
+            before = agreement.rmse(np.where(np.isfinite(moved), own, np.nan), other)
+            changes[angle] = _finite(agreement.rmse(np.where(np.isfinite(own), moved, np.nan), other) - before)
+    return changes
 
 
 def _same_axes(estimate: PoseSequence, reference: PoseSequence) -> bool:
@@ -351,7 +429,11 @@ def _angle_definitions(angles: Mapping[str, AngleSeries], measured: Collection[s
 
 
 def _angle_agreement(
-    angles: Mapping[str, AngleSeries], name: str, against: str | None, samples: Mapping[str, BoolArray]
+    angles: Mapping[str, AngleSeries],
+    name: str,
+    against: str | None,
+    samples: Mapping[str, BoolArray],
+    repetitions_s: FloatArray | None,
 ) -> dict[str, AngleAgreement]:
     if name not in angles:
         return {}
@@ -365,6 +447,12 @@ def _angle_agreement(
             apart["rmse_deg"] = _finite(agreement.rmse(own, other))
             apart["bias_deg"] = _finite(agreement.bias(own, other))
             apart["r"] = _finite(agreement.pearson_r(own, other))
+        peaks = np.empty(0)
+        if own is not None and other is not None and name != against and repetitions_s is not None:
+            peaks = peak_differences(own, other, angles[name].times_s[samples[angle]], repetitions_s)
+        if len(peaks):
+            apart["peak_rmse_deg"] = float(np.sqrt(np.mean(peaks**2)))
+            apart["peak_bias_deg"] = float(peaks.mean())
         compared[angle] = AngleAgreement(
             **apart,
             rom_deg=None if own is None else float(np.ptp(own)),
@@ -372,6 +460,7 @@ def _angle_agreement(
             rom_all_deg=_finite(ranges[angle]),
             n_samples=0 if own is None else len(own),
             n_all=int(np.isfinite(angles[name][angle]).sum()),
+            n_peaks=len(peaks),
         )
     return compared
 

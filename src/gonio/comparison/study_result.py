@@ -6,9 +6,13 @@ results.json is the dataclasses below, field by field; a number that does not ex
                       angle_definitions and angle_intervals_deg by the angle's name without its side,
                       and of this trial: frames compared and left out, counts per method and joint, and where there
                       are cameras reprojection_px_median_all
-    methods.<name>    n_frames, n_cells, the five position errors, per_joint.<joint> with the same five,
+    methods.<name>    n_frames, n_cells, the six position errors, per_joint.<joint> with the same six and
+                      definition_offset_mm, without_offset_mm,
                       angles.<name> with rmse_deg, bias_deg, r, rom_deg, rom_reference_deg, n_samples over what all
-                      methods share, and rom_all_deg, n_all over all that the method itself has
+                      methods share, rom_all_deg, n_all over all that the method itself has, and peak_rmse_deg,
+                      peak_bias_deg, n_peaks at the peaks of repetitions,
+                      time_shifts."-0.1" and "+0.1" (seconds): by how much each position error (change) and each
+                      angle's RMSE (angle_rmse_deg) is larger where the estimate is read that much later
     pairs             where there is no reference: each method `a` against each method `b`
     cameras.<name>    reprojection_px_median
 """
@@ -26,10 +30,20 @@ from typing import Any, TypeVar
 from gonio.core.files import replacing
 from gonio.errors import InputError
 
-ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s")
-ANGLE_KEYS = ("rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg", "rom_all_deg")
+ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s", "rigid_mpjpe_mm")
+ANGLE_KEYS = (
+    "rmse_deg",
+    "bias_deg",
+    "r",
+    "rom_deg",
+    "rom_reference_deg",
+    "rom_all_deg",
+    "peak_rmse_deg",
+    "peak_bias_deg",
+)
+OFFSET_KEYS = ("definition_offset_mm", "without_offset_mm")
 REPROJECTION = "reprojection_px_median_all"
-OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", REPROJECTION)
+OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", "repetitions", REPROJECTION)
 """Keys of the protocol that tell of one trial and may differ between results that are averaged."""
 
 _T = TypeVar("_T")
@@ -37,13 +51,33 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class PositionErrors:
-    """The five errors of `position_error`, each a mean over the common cells; None where it does not exist."""
+    """The errors of `position_error`, and that after one rigid alignment of the whole recording (`definitions`).
+
+    Each is a mean over the common cells; None where it does not exist.
+    """
 
     mpjpe_mm: float | None = None
     root_mpjpe_mm: float | None = None
     n_mpjpe_mm: float | None = None
     pa_mpjpe_mm: float | None = None
     mpjve_mm_per_s: float | None = None
+    rigid_mpjpe_mm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointErrors(PositionErrors):
+    """One joint's errors; how far its definition seems to be from the reference's, and the rest of rigid_mpjpe_mm."""
+
+    definition_offset_mm: float | None = None
+    without_offset_mm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeShift:
+    """By how much each figure is larger where the estimate is read at another time, over the same cells."""
+
+    change: PositionErrors
+    angle_rmse_deg: dict[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +86,8 @@ class AngleAgreement:
 
     Bias is estimate minus reference. ROM is largest minus smallest value over those same times: what a method makes of
     the same movement. `rom_all_deg` is the method's own ROM over all the `n_all` times at which it has the angle: the
-    movement's range as far as the method saw it. It is never smaller, and one bad frame can enlarge it.
+    movement's range as far as the method saw it. It is never smaller, and one bad frame can enlarge it. `peak_rmse_deg`
+    and `peak_bias_deg` are of the `n_peaks` repetitions' peaks alone (`peaks`).
     """
 
     rmse_deg: float | None = None
@@ -61,8 +96,11 @@ class AngleAgreement:
     rom_deg: float | None = None
     rom_reference_deg: float | None = None
     rom_all_deg: float | None = None
+    peak_rmse_deg: float | None = None
+    peak_bias_deg: float | None = None
     n_samples: int = 0
     n_all: int = 0
+    n_peaks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +112,9 @@ class Comparison(PositionErrors):
 
     n_frames: int
     n_cells: int
-    per_joint: dict[str, PositionErrors]
+    per_joint: dict[str, JointErrors]
     angles: dict[str, AngleAgreement]
+    time_shifts: dict[str, TimeShift]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +220,9 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
     warnings = [warning for content in contents for warning in content["protocol"].get("warnings", [])]
     if warnings:
         protocol["warnings"] = warnings
+    repetitions = [content["protocol"].get("repetitions") for content in contents]
+    if any(repetitions):
+        protocol["repetitions"] = repetitions
     for content in contents:
         for method in content["methods"].values():
             method["history"] = [f"mean of {len(results)} results"]
@@ -195,7 +237,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
-    """The numbers as tables to be written as CSV: "methods", "per_joint", "angles"; each a header row and rows.
+    """The numbers as tables to be written as CSV: "methods", "per_joint", "angles", "time_shifts"; each with a header.
 
     Every row names the method and what it is measured against; None is an empty cell.
     """
@@ -207,23 +249,37 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
     counts = result.protocol["counts"]
     count_keys = list(next((c for joints in counts.values() for c in joints.values()), {}))
     methods: list[list[Any]] = [["method", "reference", "n_frames", "n_cells", *ERROR_KEYS]]
-    per_joint: list[list[Any]] = [["method", "reference", "joint", *ERROR_KEYS, *count_keys]]
-    angles: list[list[Any]] = [["method", "reference", "angle", "n_samples", *ANGLE_KEYS, "n_all"]]
+    per_joint: list[list[Any]] = [["method", "reference", "joint", *ERROR_KEYS, *OFFSET_KEYS, *count_keys]]
+    angles: list[list[Any]] = [["method", "reference", "angle", "n_samples", *ANGLE_KEYS, "n_all", "n_peaks"]]
+    shifts: list[list[Any]] = [["method", "reference", "shift_s", "figure", "change"]]
     for name, against, item in compared:
         methods.append([name, against, item.n_frames, item.n_cells, *(getattr(item, key) for key in ERROR_KEYS)])
         for joint, errors in item.per_joint.items():
             counted = counts.get(name, {}).get(joint, {})
-            numbers = [getattr(errors, key) for key in ERROR_KEYS]
+            numbers = [getattr(errors, key) for key in (*ERROR_KEYS, *OFFSET_KEYS)]
             per_joint.append([name, against, joint, *numbers, *(counted.get(key) for key in count_keys)])
         for angle, agreement in item.angles.items():
             numbers = [getattr(agreement, key) for key in ANGLE_KEYS]
-            angles.append([name, against, angle, agreement.n_samples, *numbers, agreement.n_all])
-    return {"methods": methods, "per_joint": per_joint, "angles": angles}
+            angles.append([name, against, angle, agreement.n_samples, *numbers, agreement.n_all, agreement.n_peaks])
+        for shift, moved in item.time_shifts.items():
+            shifts += [[name, against, shift, key, getattr(moved.change, key)] for key in ERROR_KEYS]
+            changes = moved.angle_rmse_deg.items()
+            shifts += [[name, against, shift, f"{angle} rmse_deg", change] for angle, change in changes]
+    return {"methods": methods, "per_joint": per_joint, "angles": angles, "time_shifts": shifts}
 
 
 def summary_table(result: StudyResult) -> list[tuple[str, ...]]:
     """The bodies' errors as text for a terminal: a header, the reference first, "-" where a number does not exist."""
-    header = ("method", "frames", "MPJPE mm", "root MPJPE mm", "N-MPJPE mm", "PA-MPJPE mm", "MPJVE mm/s")
+    header = (
+        "method",
+        "frames",
+        "MPJPE mm",
+        "root MPJPE mm",
+        "N-MPJPE mm",
+        "PA-MPJPE mm",
+        "MPJVE mm/s",
+        "rigid MPJPE mm",
+    )
     compared: list[tuple[str, Comparison]] = [(f"{pair.a} against {pair.b}", pair) for pair in result.pairs]
     if not compared:
         ordered = sorted(result.methods.items(), key=lambda item: not item[1].is_reference)
@@ -324,9 +380,22 @@ def _read_errors(node: _Node) -> PositionErrors:
     return PositionErrors(**{key: node.number(key) for key in ERROR_KEYS})
 
 
+def _read_joint(node: _Node) -> JointErrors:
+    return JointErrors(**{key: node.number(key) for key in (*ERROR_KEYS, *OFFSET_KEYS)})
+
+
+def _read_shift(node: _Node) -> TimeShift:
+    angles = node.mapping("angle_rmse_deg")
+    return TimeShift(
+        change=_read_errors(node.mapping("change")),
+        angle_rmse_deg={angle: angles.number(angle) for angle in angles.content},
+    )
+
+
 def _read_angle(node: _Node) -> AngleAgreement:
     numbers = {key: node.number(key) for key in ANGLE_KEYS}
-    return AngleAgreement(n_samples=node.count("n_samples"), n_all=node.count("n_all"), **numbers)
+    counted = [node.count(key) for key in ("n_samples", "n_all", "n_peaks")]
+    return AngleAgreement(n_samples=counted[0], n_all=counted[1], n_peaks=counted[2], **numbers)
 
 
 def _read_comparison(node: _Node) -> dict[str, Any]:
@@ -334,8 +403,9 @@ def _read_comparison(node: _Node) -> dict[str, Any]:
         **{key: node.number(key) for key in ERROR_KEYS},
         "n_frames": node.count("n_frames"),
         "n_cells": node.count("n_cells"),
-        "per_joint": node.mapping("per_joint").each(_read_errors),
+        "per_joint": node.mapping("per_joint").each(_read_joint),
         "angles": node.mapping("angles").each(_read_angle),
+        "time_shifts": node.mapping("time_shifts").each(_read_shift),
     }
 
 

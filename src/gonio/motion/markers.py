@@ -107,6 +107,47 @@ def joint_centres(markers: PoseSequence, *, definition: Definition = "gonio") ->
     )
 
 
+def plug_in_gait_names(markers: PoseSequence) -> PoseSequence | None:
+    """The sequence with Vicon's names for its markers; None where it does not hold a plug-in-gait set.
+
+    It does where both ASIS and PSIS, knees and ankles are there by name. A subject before the name ("Anna:LASI") is
+    left out, small letters count as capitals, and the spellings of `ALIASES` are known; what was renamed is counted in
+    the history. A name that would then stand twice stays as it is.
+    """
+    own = markers.skeleton.joints
+    known = [_plain_name(name) for name in own]
+    if not all(letter + name in known for letter in "LR" for name in _PELVIS_AND_LEGS):
+        return None
+    names = tuple(
+        new if new in _MARKERS and known.count(new) == 1 else name for name, new in zip(own, known, strict=True)
+    )
+    renamed = sum(new != name for name, new in zip(own, names, strict=True))
+    if not renamed:
+        return markers
+    skeleton = Skeleton("plug-in-gait", names, markers.skeleton.parents)
+    return markers.derive(f"{renamed} of {len(names)} markers renamed to plug-in-gait's", skeleton=skeleton)
+
+
+def _plain_name(name: str) -> str:
+    plain = name.rpartition(":")[2].strip().upper()
+    return ALIASES.get(plain, plain)
+
+
+ALIASES: dict[str, str] = {
+    f"{letter}{theirs}": f"{letter}{ours}"
+    for letter in "LR"
+    for theirs, ours in (
+        ("ASIS", "ASI"),
+        ("PSIS", "PSI"),
+        ("KNEE", "KNE"),
+        ("ANKLE", "ANK"),
+        ("HEEL", "HEE"),
+        ("ELBOW", "ELB"),
+    )
+} | {"CV7": "C7", "TV10": "T10", "CLAVICLE": "CLAV", "STERNUM": "STRN"}
+"""Other spellings of plug-in-gait's markers -> Vicon's."""
+
+_PELVIS_AND_LEGS = ("ASI", "PSI", "KNE", "ANK")
 _SIDED = ("ASI", "PSI", "KNE", "ANK", "HEE", "TOE", "SHO", "ELB", "WRA", "WRB", "FHD", "BHD")
 _MARKERS = ("C7", "T10", "CLAV", "STRN", *(letter + name for letter in "LR" for name in _SIDED))
 

@@ -28,6 +28,7 @@ _POSITION_COLUMNS = (
     ("n_mpjpe_mm", "N-MPJPE", "mm", 1),
     ("pa_mpjpe_mm", "PA-MPJPE", "mm", 1),
     ("mpjve_mm_per_s", "MPJVE", "mm/s", 0),
+    ("rigid_mpjpe_mm", "rigid MPJPE", "mm", 1),
 )
 _EXPLAINED = (
     ("MPJPE", "mean distance of the joints from the reference's, where each method says they are in the room"),
@@ -35,11 +36,26 @@ _EXPLAINED = (
     ("N-MPJPE", "the same after one scale per frame: errors of direction and shape"),
     ("PA-MPJPE", "the same after turning and scaling each frame to fit best: errors of shape alone"),
     ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
+    ("rigid MPJPE", "as MPJPE after one turn and one shift for the whole recording, no scale: what two worlds allow"),
 )
 _ANGLE_TABLES = (
     ("rmse_deg", "Joint angles: typical difference", "RMSE; the smallest of each row in bold.", "°", 1),
     ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
     ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
+    (
+        "peak_bias_deg",
+        "Joint angles at the peaks of repetitions: bias",
+        "Mean of the estimate's peak minus the reference's, of each repetition; above 0 reads too large.",
+        "°",
+        1,
+    ),
+    (
+        "peak_rmse_deg",
+        "Joint angles at the peaks of repetitions: typical difference",
+        "RMSE over the repetitions' peaks alone.",
+        "°",
+        1,
+    ),
 )
 _IN_TABLES = ("counts", "angle_definitions", "angle_intervals_deg", "reprojection_px_median_all")
 _WORTH_SAYING = 0.005  # a share of positions that one method alone lacks, above which the words name it
@@ -197,6 +213,7 @@ def _reading_against_reference(result: StudyResult, estimates: Mapping[str, Meth
             f"{_list(absent)} cannot be ranked by position: the number ({how}) does not exist for "
             f"{'it' if len(absent) == 1 else 'them'}."
         )
+    words += _clock_words(estimates, key)
     words += _frames_words(result)
     return tuple(words)
 
@@ -255,7 +272,30 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
             errors = _rmse(p)
             angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
             words.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
+    words += _clock_words({f"{p.a} and {p.b}": p for p in result.pairs}, key)
     return (*words, *_frames_words(result))
+
+
+def _clock_words(items: Mapping[str, MethodResult | PairResult], key: str) -> list[str]:
+    """What a clock that is a tenth of a second wrong would do, of the one that feels it most."""
+    worst: dict[str, tuple[float, float]] = {}
+    for name, item in items.items():
+        moved = [
+            (abs(change), max((abs(c) for c in shift.angle_rmse_deg.values() if c is not None), default=0.0))
+            for shift in item.time_shifts.values()
+            if (change := getattr(shift.change, key)) is not None
+        ]
+        if moved:
+            worst[name] = (max(mm for mm, _ in moved), max(deg for _, deg in moved))
+    if not worst:
+        return []
+    name = max(worst, key=lambda n: worst[n])
+    mm, deg = worst[name]
+    whose = f", {name} most:" if len(worst) > 1 else f" of {name}"
+    return [
+        f"A clock that is 0.1 s wrong would change these numbers{whose} by up to {mm:.0f} mm, the RMSE of a single "
+        f"angle by up to {deg:.1f}°."
+    ]
 
 
 def _frames_words(result: StudyResult) -> list[str]:
@@ -318,8 +358,9 @@ def _list(parts: Sequence[str]) -> str:
 
 def page_tables(result: StudyResult) -> list[Table]:
     """The tables of the page, in order."""
-    tables = [_position_table(result), _joint_table(result), _definition_table(result), *_motion_tables(result)]
-    tables += [*_angle_tables(result), _camera_table(result), _count_table(result)]
+    tables = [_position_table(result), _joint_table(result), _offset_table(result), _definition_table(result)]
+    tables += [*_motion_tables(result), *_angle_tables(result), _shift_table(result)]
+    tables += [_camera_table(result), _count_table(result)]
     return [table for table in tables if table is not None]
 
 
@@ -404,6 +445,10 @@ def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodResult |
     return Cell(str(max(item.angles[angle].n_samples for _, item in compared.values() if angle in item.angles)))
 
 
+def _peaks(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+    return Cell(str(max(item.angles[angle].n_peaks for _, item in compared.values() if angle in item.angles)))
+
+
 def _turned(table: Table, unit: str) -> Table:
     """Rows for columns: pairs are many and have long names."""
     header = (("pair", "", None), *((name, unit, None) for name, _, _ in table.rows))
@@ -428,11 +473,15 @@ def _angle_tables(result: StudyResult) -> list[Table]:
             values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
             known = [v for v in values if v is not None]
             best = min(known) if key == "rmse_deg" and len(known) > 1 else None
-            cells = [Cell(_number(v, digits, signed=key == "bias_deg"), v is not None and v == best) for v in values]
+            cells = [
+                Cell(_number(v, digits, signed=key.endswith("bias_deg")), v is not None and v == best) for v in values
+            ]
             if known:
-                rows.append((_words(angle), None, (_samples(angle, compared), *cells)))
+                count = _peaks(angle, compared) if key.startswith("peak") else _samples(angle, compared)
+                rows.append((_words(angle), None, (count, *cells)))
         if rows:
-            notes = [_protocol_in_short(result, _ANGLE_TIMES)]
+            over = f"repetitions {result.protocol.get('repetitions')}" if key.startswith("peak") else _ANGLE_TIMES
+            notes = [_protocol_in_short(result, over)]
             notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
             if key == "r":
                 notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
@@ -538,6 +587,59 @@ def _joint_table(result: StudyResult) -> Table | None:
         "Error of each joint", f"{title}: {how}.", _headers("joint", compared, unit), rows, notes, folded=True
     )
     return _turned(table, unit) if result.pairs else table
+
+
+def _offset_table(result: StudyResult) -> Table | None:
+    """Each joint's constant offset, and the rigid error as it is and without that."""
+    compared = _compared(result)
+    keys = (("rigid_mpjpe_mm", "as it is"), ("definition_offset_mm", "offset"), ("without_offset_mm", "without it"))
+    joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
+    rows = tuple(
+        (
+            f"{name}: {_words(joint)}",
+            method,
+            tuple(Cell(_number(getattr(item.per_joint[joint], key), 1)) for key, _ in keys),
+        )
+        for name, (method, item) in compared.items()
+        for joint in joints
+        if joint in item.per_joint and item.per_joint[joint].definition_offset_mm is not None
+    )
+    if not rows:
+        return None
+    notes = (
+        _protocol_in_short(result),
+        "What is left after one turn and one shift for the whole recording. The constant part, in the body's own axes, "
+        "is what two definitions of one joint would make, or a constant error of either: these numbers cannot tell "
+        "which. It is in every other error of this page.",
+    )
+    header = (("joint", "", None), *((words, "mm", None) for _, words in keys))
+    title = "Constant offset of each joint"
+    return Table(title, "rigid MPJPE with and without the constant part.", header, rows, notes, folded=True)
+
+
+def _shift_table(result: StudyResult) -> Table | None:
+    """By how much the figures grow where the estimate's clock is wrong by a tenth of a second, either way."""
+    compared = _compared(result)
+    rows = []
+    for name, (method, item) in compared.items():
+        for shift, moved in item.time_shifts.items():
+            cells = [Cell(_number(getattr(moved.change, key), digits, signed=True)) for key, _, _, digits in _SHIFTED]
+            changes = [change for change in moved.angle_rmse_deg.values() if change is not None]
+            cells.append(Cell(_number(float(np.mean(changes)) if changes else None, 1, signed=True)))
+            rows.append((f"{name}, {_number(float(shift), 1, signed=True)} s", method, tuple(cells)))
+    if not rows:
+        return None
+    notes = (
+        "The estimate read a tenth of a second later (+) or earlier (−) than it was compared, over the same positions. "
+        "A change below 0 says that the clocks fit better so. Each angle's change is in time_shifts.csv.",
+    )
+    titles = ((title, unit, None) for _, title, unit, _ in _SHIFTED)
+    header = (("clock", "", None), *titles, ("angles, RMSE", "°", None))
+    caption = "Change of each figure where the clock is moved by 0.1 s."
+    return Table("What a wrong clock would do", caption, header, tuple(rows), notes)
+
+
+_SHIFTED = tuple(column for column in _POSITION_COLUMNS if column[0] != "mpjve_mm_per_s")
 
 
 def _camera_table(result: StudyResult) -> Table | None:

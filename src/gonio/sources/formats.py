@@ -65,6 +65,7 @@ FORMATS: tuple[Format, ...] = (
         ("layout", "rate_hz", "image_size_px", "unit"),
     ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
+    Format("C3D motion capture", (".c3d",), "c3d", "3D markers, binary", ("unit",), holds=(3,)),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
     Format(
         "Kinect recorder text",

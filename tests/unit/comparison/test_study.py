@@ -90,7 +90,7 @@ def test_the_reference_has_its_range_of_motion_and_no_error() -> None:
     )
     truth = result.methods["truth"]
     assert truth.is_reference
-    assert [getattr(truth, key) for key in ERROR_KEYS] == [None] * 5
+    assert [getattr(truth, key) for key in ERROR_KEYS] == [None] * 6
     assert truth.per_joint["left_hip"].pa_mpjpe_mm is None
     knee = truth.angles["left_knee_flexion"]
     assert (knee.rmse_deg, knee.bias_deg, knee.r) == (None, None, None)
@@ -211,7 +211,7 @@ def test_without_a_reference_every_pair_is_compared() -> None:
     assert [pair.mpjpe_mm for pair in result.pairs] == pytest.approx([10, 20, np.hypot(10, 20)])
     assert result.pairs[0].angles["knee"].bias_deg == pytest.approx(-2)
     assert result.pairs[1].angles["knee"].bias_deg is None
-    assert [getattr(result.methods["a"], key) for key in ERROR_KEYS] == [None] * 5
+    assert [getattr(result.methods["a"], key) for key in ERROR_KEYS] == [None] * 6
     assert result.methods["a"].angles["knee"].rom_deg == pytest.approx(70)
     assert not any(method.is_reference for method in result.methods.values())
     assert study({"truth": pose(a), "b": pose(a)}).pairs == ()
@@ -409,3 +409,33 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         study(methods, **options)
+
+
+def test_what_a_wrong_clock_does_is_told_over_the_same_cells() -> None:
+    times = np.arange(100) / RATE_HZ
+    curve = 30 + 30 * np.sin(2 * times)
+    late = 30 + 30 * np.sin(2 * (times - 0.1))
+    truth = walk(100)
+    estimate = np.concatenate([np.repeat(truth[:1], 5, axis=0), truth[:-5]])
+    series = {"truth": angle_series({"knee": curve}), "late": angle_series({"knee": late})}
+    result = study({"truth": pose(truth), "late": pose(estimate)}, angles=series)
+    late_result, moved = result.methods["late"], result.methods["late"].time_shifts["+0.1"]
+    kept = slice(0, 95)
+    mean = np.linalg.norm(estimate - truth, axis=2)[kept].mean() * 1000
+    assert moved.change.mpjpe_mm == pytest.approx(-mean)
+    assert moved.angle_rmse_deg["knee"] == pytest.approx(-np.sqrt(np.mean((late - curve)[kept] ** 2)))
+    assert (late_result.time_shifts["-0.1"].angle_rmse_deg["knee"] or 0) > 0
+    assert result.methods["truth"].time_shifts == {}
+
+
+def test_errors_at_the_peaks_of_repetitions() -> None:
+    times = np.arange(100) / RATE_HZ
+    curve = 60 * np.sin(np.pi * times) ** 2
+    series = {"truth": angle_series({"knee": curve}), "small": angle_series({"knee": 0.9 * curve})}
+    spans = np.array([[0.0, 1.0], [1.0, 1.98]])
+    bodies = {"truth": pose(walk(100)), "small": pose(walk(100))}
+    knee = study(bodies, angles=series, repetitions_s=spans).methods["small"].angles["knee"]
+    assert (knee.n_peaks, knee.peak_bias_deg, knee.peak_rmse_deg) == (2, pytest.approx(-6), pytest.approx(6))
+    assert knee.bias_deg == pytest.approx(-0.1 * curve.mean())
+    without = study(bodies, angles=series).methods["small"].angles["knee"]
+    assert (without.n_peaks, without.peak_bias_deg) == (0, None)

@@ -44,10 +44,14 @@ def test_results_json_has_the_keys_that_tools_rely_on(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "results.json").read_text())
     assert set(content) == {"protocol", "methods", "pairs", "cameras"}
     method = content["methods"]["estimate"]
-    errors = {"mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s"}
-    assert {"n_frames", "per_joint", "angles"} | errors <= set(method)
-    assert set(method["per_joint"]["left_knee"]) == errors
+    errors = {"mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s", "rigid_mpjpe_mm"}
+    assert {"n_frames", "per_joint", "angles", "time_shifts"} | errors <= set(method)
+    assert set(method["per_joint"]["left_knee"]) == errors | {"definition_offset_mm", "without_offset_mm"}
     compared = {"rmse_deg", "bias_deg", "r", "rom_deg", "rom_reference_deg", "n_samples"}
+    compared |= {"peak_rmse_deg", "peak_bias_deg", "n_peaks"}
+    assert set(method["time_shifts"]) == {"-0.1", "+0.1"}
+    assert set(method["time_shifts"]["+0.1"]["change"]) == errors
+    assert set(method["time_shifts"]["+0.1"]["angle_rmse_deg"]) == {"knee"}
     assert compared | {"rom_all_deg", "n_all"} == set(method["angles"]["knee"])
     assert method["mpjpe_mm"] == pytest.approx(10)
     assert method["angles"]["knee"]["bias_deg"] == pytest.approx(5)
@@ -236,7 +240,7 @@ def test_averages_that_make_no_sense() -> None:
 def test_tables_hold_every_number_once() -> None:
     one = result()
     by_name = tables(one)
-    assert set(by_name) == {"methods", "per_joint", "angles"}
+    assert set(by_name) == {"methods", "per_joint", "angles", "time_shifts"}
     for table in by_name.values():
         assert {len(row) for row in table} == {len(table[0])}
     header, *rows = by_name["methods"]

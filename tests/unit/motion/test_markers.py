@@ -150,3 +150,22 @@ def test_people(shared_data: Path) -> None:
             assert 0 < np.nanmedian(joints[f"{side}_ankle"][:, 2]) < 0.15
             assert np.nanmedian(joints[f"{side}_big_toe"][:, 0] - joints[f"{side}_ankle"][:, 0]) > 0
         assert np.nanmedian(joints["head_top"][:, 2]) > 1.3
+
+
+def test_names_of_other_files_become_plug_in_gaits() -> None:
+    vicon = figure()
+    assert markers.plug_in_gait_names(vicon) is vicon
+    other = {f"Anna:{name.lower()}": point for name, point in POINTS.items()}
+    other["Anna:LASIS"] = other.pop("Anna:lasi")
+    named = markers.plug_in_gait_names(figure(other))
+    assert named is not None
+    assert set(named.skeleton.joints) == set(POINTS)
+    assert named.history[-1] == f"{len(POINTS)} of {len(POINTS)} markers renamed to plug-in-gait's"
+    np.testing.assert_allclose(joint_centres(named)["left_hip"], joint_centres(vicon)["left_hip"])
+
+
+def test_joints_are_no_markers() -> None:
+    positions = np.zeros((1, 17, 3))
+    assert markers.plug_in_gait_names(PoseSequence(positions, np.zeros(1), H36M_17, "m", "world")) is None
+    few = {name: point for name, point in POINTS.items() if name != "LPSI"}
+    assert markers.plug_in_gait_names(figure(few)) is None

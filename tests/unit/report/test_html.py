@@ -225,6 +225,7 @@ def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None
         "elbow flexion",
         "thigh trunk angle",
         "shoulder elevation",
+        "forearm trunk angle",
         "trunk inclination",
     ]
     knee, span, sign = rows["knee flexion"]
@@ -266,7 +267,7 @@ def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
 
 def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
     paths = write_tables(tmp_path / "tables", result)
-    assert [path.name for path in paths] == ["methods.csv", "per_joint.csv", "angles.csv"]
+    assert [path.name for path in paths] == ["methods.csv", "per_joint.csv", "angles.csv", "time_shifts.csv"]
     with paths[0].open(newline="", encoding="utf-8") as stream:
         rows = {row["method"]: row for row in csv.DictReader(stream)}
     assert float(rows["stereo-cam01-cam02"]["pa_mpjpe_mm"]) == result.methods["stereo-cam01-cam02"].pa_mpjpe_mm
@@ -289,11 +290,15 @@ def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
         {name: squat_angles[own] for name, own in names.items()},
         reference="=1+1",
     )
-    for path in write_tables(tmp_path, made):
+    paths = {path.stem: path for path in write_tables(tmp_path, made)}
+    for path in paths.values():
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        assert {row["method"] for row in rows} == {"'=1+1", "'@b", "'-c", "d=1"}
-        assert {row["reference"] for row in rows} == {"", "'=1+1"}
+        with_reference = path.stem != "time_shifts"  # in which the reference itself has no row
+        assert {row["method"] for row in rows} == {"'@b", "'-c", "d=1"} | ({"'=1+1"} if with_reference else set())
+        assert {row["reference"] for row in rows} == {"'=1+1"} | ({""} if with_reference else set())
+    with paths["angles"].open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
     biases = [a.bias_deg for m in made.methods.values() for a in m.angles.values()]
     assert [float(row["bias_deg"]) for row in rows if row["bias_deg"]] == [b for b in biases if b is not None]
     assert min(b for b in biases if b is not None) < 0  # a number keeps its minus
@@ -435,3 +440,23 @@ def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path, opened) -
     console, requests, _ = opened(tmp_path, bad)
     assert any("told" in line for line in console)
     assert requests == ["http://127.0.0.1:9/x.png"]
+
+
+def test_a_wrong_clock_and_constant_offsets_have_tables(result: StudyResult) -> None:
+    tables = {table.title: table for table in page_tables(result)}
+    shifts = tables["What a wrong clock would do"]
+    estimates = [name for name, method in result.methods.items() if not method.is_reference]
+    assert [row[0] for row in shifts.rows] == [f"{name}, {sign}0.1 s" for name in estimates for sign in ("−", "+")]
+    moved = result.methods[estimates[0]].time_shifts["-0.1"].change.pa_mpjpe_mm
+    titles = [title for title, _, _ in shifts.header]
+    assert shifts.rows[0][2][titles.index("PA-MPJPE") - 1].text == f"{moved:+.1f}".replace("-", "−")
+    offsets = tables["Constant offset of each joint"]
+    assert len(offsets.rows) == len(estimates) * 12
+    own = result.methods[estimates[0]].per_joint["left_shoulder"]
+    assert offsets.rows[0][0] == f"{estimates[0]}: left shoulder"
+    assert [cell.text for cell in offsets.rows[0][2]] == [
+        f"{own.rigid_mpjpe_mm:.1f}",
+        f"{own.definition_offset_mm:.1f}",
+        f"{own.without_offset_mm:.1f}",
+    ]
+    assert any("A clock that is 0.1 s wrong" in sentence for sentence in reading(result))
