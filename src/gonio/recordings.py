@@ -7,6 +7,7 @@ its own frame unless the trial says that frames are shared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from gonio.comparison.clock_offset import ClockOffset, clock_offset
 from gonio.config import RecordingConfig
@@ -82,24 +83,40 @@ def _against(
     return next((name for name in sequences if name not in recorded), next(iter(sequences), None))
 
 
-def _read(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
-    item = formats.read(config.file, layout=config.layout, rate_hz=config.fps, unit=config.unit)
+def read_joints(
+    file: Path, *, layout: str | None, fps: float | None, unit: str | None, offset_s: float, up: Axis | None
+) -> PoseSequence:
+    """One person's joints or markers in metres, as a file holds them, on the common clock.
+
+    The options are those of `RecordingConfig`. Raises `InputError` naming the file where it holds anything else.
+    """
+    item = formats.read(file, layout=layout, rate_hz=fps, unit=unit)
     if isinstance(item, dict) and len(item) == 1:
         (item,) = item.values()
     if not isinstance(item, PoseSequence):
-        raise InputError(f"{config.file}: holds several people; give a file of the patient alone")
+        raise InputError(f"{file}: holds several people; give a file of the patient alone")
     if item.unit != "m":
-        raise InputError(f"{config.file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
+        raise InputError(f"{file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
+    if offset_s:
+        item = item.shifted(-offset_s, "declared offset")
+    return item if up is None else item.derive(f"{up} declared as up", up=up)
+
+
+def _read(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
+    item = read_joints(
+        config.file,
+        layout=config.layout,
+        fps=config.fps,
+        unit=config.unit,
+        offset_s=0.0 if config.offset_s == "auto" else config.offset_s,
+        up=config.up,
+    )
     named = plug_in_gait_names(item)
     if named is not None:
         try:
             item = joint_centres(named)
         except InputError as error:
             raise InputError(f"{config.file}: {error}") from None
-    if config.offset_s != "auto" and config.offset_s:
-        item = item.shifted(-config.offset_s, "declared offset")
-    if config.up is not None:
-        item = item.derive(f"{config.up} declared as up", up=config.up)
     if config.frame == "rig":
         if rig is None or rig.up is None:
             raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')

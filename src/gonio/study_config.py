@@ -28,6 +28,7 @@ from typing import Literal
 from gonio.config import CleaningConfig, load_config, parse_config
 from gonio.core.sequence import Axis
 from gonio.errors import ConfigError, InputError
+from gonio.sources import ui_prmd
 
 FIELDS = ("subject", "movement", "repetition")
 Definitions = Literal["gonio", "protocol"]
@@ -50,7 +51,6 @@ class MethodConfig:
     """One method: where its files are and how they are read."""
 
     files: Path  # a pattern with {subject}, {movement} and, where a file is one repetition, {repetition}
-    source: Literal["file", "ui-prmd-kinect", "ui-prmd-vicon"] = "file"  # "file": any 3D file that gonio reads
     layout: str | None = None  # of the file, where it does not tell
     fps: float | None = None
     unit: Literal["m", "cm", "mm"] | None = None
@@ -169,7 +169,8 @@ class StudyRecording:
         """Every file that it is measured from; of a trial the trial file alone."""
         if self.trial is not None:
             return (self.trial,)
-        return tuple(path for file in self.files.values() for path in (file, *_beside(file)))
+        angles = [ui_prmd.angles_beside(file) for file in self.files.values()]
+        return (*self.files.values(), *(file for file in angles if file is not None))
 
 
 def load_study(path: Path) -> StudyConfig:
@@ -199,8 +200,8 @@ def ui_prmd_study(folder: Path) -> StudyConfig:
         reference="vicon",
         definitions="protocol",
         methods={
-            "kinect": MethodConfig(folder / "Kinect/Positions" / name, source="ui-prmd-kinect"),
-            "vicon": MethodConfig(folder / "Vicon/Positions" / name, source="ui-prmd-vicon"),
+            "kinect": MethodConfig(folder / "Kinect/Positions" / name),
+            "vicon": MethodConfig(folder / "Vicon/Positions" / name),
         },
         movements=UI_PRMD_MOVEMENTS,
         cleaning=CleaningConfig(lowpass_hz=6.0),
@@ -231,18 +232,6 @@ def recordings(study: StudyConfig) -> tuple[tuple[StudyRecording, ...], dict[str
 
 
 Key = tuple[str, str, str | None]
-
-
-def ui_prmd_angles(positions: Path) -> Path:
-    """The file of a Kinect recording's angles, by that of its positions."""
-    return positions.parent.parent / "Angles" / positions.name.replace("_positions", "_angles")
-
-
-def _beside(file: Path) -> tuple[Path, ...]:
-    """The second file of a UI-PRMD Kinect recording."""
-    if file.parent.name == "Positions" and (angles := ui_prmd_angles(file)) != file and angles.exists():
-        return (angles,)
-    return ()
 
 
 def _order(key: Key) -> tuple[tuple[str | int, ...], ...]:

@@ -40,14 +40,13 @@ from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, PoseSequence
 from gonio.errors import GonioError, InputError
 from gonio.motion.angles import angle_between, joint_angles
 from gonio.motion.cleaning import JITTER, fill_gaps, gate_confidence, lowpass
-from gonio.motion.markers import joint_centres
+from gonio.motion.markers import joint_centres, plug_in_gait_names
 from gonio.motion.repetitions import find_repetitions, time_normalised
-from gonio.sources import formats, ui_prmd
-from gonio.study_config import Definitions, MethodConfig, StudyConfig, StudyRecording, recordings, ui_prmd_angles
+from gonio.recordings import read_joints
+from gonio.study_config import Definitions, MethodConfig, StudyConfig, StudyRecording, recordings
 
 POSITION_JOINTS = (*EVALUATION_JOINTS, "head_top")
 NECK = ("neck_base", "thorax", "neck", "shoulder_center")  # the first that a method has is the upper end of its trunk
-MARKERS = ("LASI", "RASI", "LKNE", "RKNE")  # a method that has these is a set of plug-in-gait markers
 LEAST_SAMPLES = 10  # of an angle, fewer are not compared
 MM_PER_M = 1000.0
 
@@ -284,23 +283,11 @@ def _shared(curves: Mapping[str, Curves], name: str) -> int:
 
 
 def _read(method: MethodConfig, file: Path) -> PoseSequence:
-    """One method's 3D joints or markers."""
-    if method.source == "ui-prmd-kinect":
-        sequence = ui_prmd.read_kinect(file, ui_prmd_angles(file))
-    elif method.source == "ui-prmd-vicon":
-        sequence = ui_prmd.read_vicon(file)
-    else:
-        item = formats.read(file, layout=method.layout, rate_hz=method.fps, unit=method.unit)
-        if isinstance(item, dict) and len(item) == 1:
-            (item,) = item.values()
-        if not isinstance(item, PoseSequence):
-            raise InputError(f"{file}: holds several people; give a file of the patient alone")
-        sequence = item
-    if sequence.dimensions != 3:
-        raise InputError(f"{file}: 2D keypoints where 3D joints are needed; a study of videos has [trials]")
-    if method.offset_s:
-        sequence = sequence.shifted(-method.offset_s, "declared offset")
-    return sequence if method.up is None else sequence.derive(f"{method.up} declared as up", up=method.up)
+    """One method's joints, or markers by plug-in-gait's names."""
+    joints = read_joints(
+        file, layout=method.layout, fps=method.fps, unit=method.unit, offset_s=method.offset_s, up=method.up
+    )
+    return plug_in_gait_names(joints) or joints
 
 
 def _measured(trial: Path, study: StudyConfig) -> dict[str, PoseSequence]:
@@ -322,7 +309,7 @@ def _prepared(
     """For each set of definitions every method's joints: joint centres in place of markers, cleaned."""
     prepared: dict[Definitions, dict[str, PoseSequence]] = {definitions: {} for definitions in get_args(Definitions)}
     for name, sequence in raw.items():
-        if all(marker in sequence.skeleton for marker in MARKERS):
+        if plug_in_gait_names(sequence) is not None:
             of = {definitions: joint_centres(sequence, definition=definitions) for definitions in prepared}
         else:
             of = dict.fromkeys(prepared, sequence)

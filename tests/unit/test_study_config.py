@@ -133,7 +133,7 @@ def test_ui_prmd(shared_data: Path) -> None:
     assert len(found) == 790
     assert list(failures) == [f"m03_s03_e{i:02d}" for i in range(1, 11)]
     assert all(reason.startswith("no vicon file") for reason in failures.values())
-    assert [path.parent.name for path in found[0].inputs] == ["Positions", "Angles", "Positions"]
+    assert [path.parent.name for path in found[0].inputs] == ["Positions", "Positions", "Angles"]
 
 
 def test_a_folder_that_is_not_ui_prmd(tmp_path: Path) -> None:

@@ -197,9 +197,16 @@ def joint_errors(rows: Sequence[Row]) -> Figure:
 
 
 def main_row(rows: Sequence[Row]) -> Row | None:
-    """Of the curves of one movement and method the one whose angle moves most by the reference; None without one."""
+    """Of the curves of one movement and method the one whose angle moves most by the reference; None without one.
+
+    The forearm against the trunk takes the motion of two joints: it is one only where it moves twice as far.
+    """
     moving = [row for row in rows if row.get("rom_reference") is not None]
-    return max(moving, key=lambda row: row["rom_reference"], default=None)
+    return max(
+        moving,
+        key=lambda row: row["rom_reference"] / (2 if row["quantity"] == "forearm_trunk_angle" else 1),
+        default=None,
+    )
 
 
 def _grid(panels: int) -> tuple[Figure, list[Axes]]:

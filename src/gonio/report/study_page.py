@@ -95,7 +95,7 @@ def reading(content: Content) -> tuple[str, ...]:
             )
             words.append(
                 f"It is at most {low:g}° in {sum(e <= low for e in errors)} and at most {high:g}° in "
-                f"{sum(e <= high for e in errors)} of {len(errors)} movements ({ACCEPTABLE_ORIGIN})."
+                f"{sum(e <= high for e in errors)} of {len(errors)} movements. These lines are of {ACCEPTABLE_ORIGIN}."
             )
             words += _ranges_in_words(content, mine, mains, method)
         body = next((r for r in mine if _is_body(r) and r["movement"] == ALL_MOVEMENTS), None)
@@ -151,7 +151,6 @@ def main_table(content: Content, method: str) -> Table:
     for movement, main in _mains(mine).items():
         rom = _single(mine, main, "rom") or {}
         cells = (
-            angle_of(main).replace("_", " "),
             str(main["n"]),
             _number(main.get("rmse")),
             _number(main.get("bias"), sign=True),
@@ -163,9 +162,10 @@ def main_table(content: Content, method: str) -> Table:
             _with_interval(rom, "icc", 2),
             _number(rom.get("mdc95")),
         )
-        rows.append((content.name(movement), None, tuple(Cell(text) for text in cells)))
+        rows.append(
+            (f"{content.name(movement)}: {angle_of(main).replace('_', ' ')}", None, tuple(Cell(text) for text in cells))
+        )
     header = (
-        ("angle", "", None),
         ("repetitions", "", None),
         ("RMSE", "°", None),
         ("bias", "°", None),
@@ -180,7 +180,7 @@ def main_table(content: Content, method: str) -> Table:
     return Table(
         title=f"{method} against {content.reference}",
         caption="Curves: median over repetitions. Range of motion (ROM): one value a repetition, repeated measures.",
-        header=(("movement", "", None), *header),
+        header=(("movement and angle", "", None), *header),
         rows=tuple(rows),
         notes=(
             "RMSE holds everything; the bias-free RMSE is what a constant correction leaves. r says whether the curves "

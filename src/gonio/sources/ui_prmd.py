@@ -105,16 +105,27 @@ def read(path: Path) -> PoseSequence:
         return read_vicon(path)
     if "_positions" not in path.name:
         raise InputError(f"{path}: a Kinect recording of UI-PRMD is opened by its positions: m01_s01_e01_positions.txt")
-    name = path.name.removesuffix(".gz").replace("_positions", "_angles")
-    folders = (path.parent, path.parent.with_name("Angles"))
-    places = [folder / file for folder in folders for file in (name, f"{name}.gz")]
-    angles = next((place for place in places if place.is_file()), None)
+    angles = angles_beside(path)
     if angles is None:
+        name = _angles_name(path)
         raise InputError(
             f"{path}: its positions are offsets and need their angles: put {name} beside it, or into a folder Angles "
             f"beside its own"
         )
     return read_kinect(path, angles)
+
+
+def angles_beside(positions: Path) -> Path | None:
+    """The file of angles that belongs to a Kinect recording's positions; None where there is none, and of Vicon's."""
+    if "_positions" not in positions.name:
+        return None
+    name, folders = _angles_name(positions), (positions.parent, positions.parent.with_name("Angles"))
+    places = [folder / file for folder in folders for file in (name, f"{name}.gz")]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _angles_name(positions: Path) -> str:
+    return positions.name.removesuffix(".gz").replace("_positions", "_angles")
 
 
 def read_vicon(path: Path) -> PoseSequence:

@@ -16,7 +16,7 @@ from gonio.comparison.study import StudyResult
 from gonio.core.sequence import AngleSeries, PoseSequence
 from gonio.errors import InputError
 from gonio.motion.angles import joint_angles
-from gonio.report import figures
+from gonio.report import canvas, figures
 from gonio.report.html import ReportContent, limits, page_tables, reading, write_report, write_tables
 
 Squats = Mapping[str, PoseSequence]
@@ -423,7 +423,7 @@ def test_a_result_read_from_its_file_gives_the_same_page(tmp_path: Path, result:
 def test_chromium_opens_the_page_without_an_error_or_a_request(
     tmp_path: Path, result: StudyResult, squat_angles: Angles, opened
 ) -> None:
-    picture, _ = figures.save(figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
+    picture, _ = canvas.save(figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
     content = ReportContent("Squat", result, "Two squats.", {"angle_curves": (picture, "All methods.")})
     write_report(tmp_path / "report.html", content)
     console, requests, shown = opened(tmp_path, tmp_path / "report.html")
