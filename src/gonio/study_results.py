@@ -14,21 +14,30 @@ The tables are made anew from all recordings at the end of every run, each at on
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gonio.comparison import study_tables
+from gonio.comparison.concordance import deming, lin_ccc
+from gonio.comparison.curves import cmc_between_methods
+from gonio.comparison.limits_of_agreement import limits_of_agreement
+from gonio.comparison.readings import cmc_reading, reading
+from gonio.comparison.reliability import icc_agreement, within_session_error
+from gonio.comparison.spm import spm_paired
 from gonio.comparison.study_tables import ALL_MOVEMENTS, Result, Row
 from gonio.config import as_plain
 from gonio.core.arrays import FloatArray
 from gonio.core.files import check_writable, replacing
-from gonio.errors import InputError
+from gonio.errors import InputError, MissingExtraError
 from gonio.pipeline import Progress, silent, versions
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
@@ -37,6 +46,7 @@ from gonio.study_measure import measure_recording, study_work
 from gonio.study_run import StudyRun, Task, run
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
+MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
 MEASURED_AS = 1
 """To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
 
@@ -99,24 +109,23 @@ def study(
         first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
-    rows = _write_tables(output, config, results)
-    with progress("drawing the report", None):
-        reading = _write_report(output, config, rows, results, failures)
+    with progress("tables and report", None):
+        rows = _write_tables(output, config, results, beside=len(results) >= MANY and processes != 1)
+        said = _write_report(output, config, rows, results, failures)
     _write_provenance(output, config, done, failures)
-    return Study(tuple(rows), reading, failures, len(results), done.reused, done.damaged)
+    return Study(tuple(rows), said, failures, len(results), done.reused, done.damaged)
 
 
-def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result]) -> list[Row]:
-    """Both sets of definitions; the rows of the study's own."""
-    rows: list[Row] = []
-    for definitions in study_tables.DEFINITIONS:
-        own = definitions == config.definitions
-        suffix = "" if own else f"_{definitions}"
-        table = study_tables.agreement_table(results, definitions)
-        study_tables.write_table(output / f"agreement{suffix}.csv", table, study_tables.AGREEMENT_COLUMNS)
-        values = study_tables.values_table(results, definitions)
-        study_tables.write_table(output / f"values{suffix}.csv", values, study_tables.VALUES_COLUMNS)
-        rows = table if own else rows
+def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result], beside: bool) -> list[Row]:
+    """Both sets of definitions, one after the other or, in another process, beside it; the rows of the study's own."""
+    (other,) = (each for each in study_tables.DEFINITIONS if each != config.definitions)
+    if not beside:
+        study_tables.write_definitions(output, results, other, f"_{other}")
+        return study_tables.write_definitions(output, results, config.definitions)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        written = pool.submit(study_tables.write_definitions, output, results, other, f"_{other}")
+        rows = study_tables.write_definitions(output, results, config.definitions)
+        written.result()
     return rows
 
 
@@ -152,6 +161,13 @@ def _write_report(
                 study_figures.range_agreement(ranges, method, config.movements),
                 f"The range of motion of each repetition, {method} against {config.reference}.",
             )
+    readings = {
+        f"{method}: {config.movements.get(movement, movement)}, {angle_of(main).replace('_', ' ')}": tuple(
+            _readings(config, method, _ranges_of(results, config, rows, method, movement, main), curves)
+        )
+        for method in methods
+        for (movement, main), curves in zip(mains.items(), drawn, strict=True)
+    }
     bodies = [row for row in rows if row["quantity"] == "position" and row["movement"] == ALL_MOVEMENTS]
     if any(row["joint"] for row in bodies):
         add("joints", study_figures.joint_errors(bodies), "Error of each joint over all movements.")
@@ -165,6 +181,7 @@ def _write_report(
         recordings=len(results),
         failures=failures,
         figures=pictures,
+        readings=readings,
         protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
         versions=versions(),
     )
@@ -183,14 +200,17 @@ def _of(rows: Sequence[Row], movement: str) -> list[Row]:
 def _curves_of(results: Sequence[Result], config: StudyConfig, movement: str, angle: str) -> Curves:
     """One angle's curves of all repetitions of a movement."""
     of: dict[str, list[FloatArray]] = {}
+    subjects: list[str] = []
     for values, arrays in results:
         if values["movement"] == movement:
+            if f"{config.definitions}/{config.reference}/{angle}" in arrays:
+                subjects += [values["subject"]] * len(values["duration_s"])
             for key, curves in arrays.items():
                 definitions, method, name = key.split("/")
                 if definitions == config.definitions and name == angle:
                     of.setdefault(method, []).append(curves)
     ordered = sorted(of, key=lambda method: method != config.reference)
-    return Curves(movement, angle, {method: np.concatenate(of[method]) for method in ordered})
+    return Curves(movement, angle, {method: np.concatenate(of[method]) for method in ordered}, subjects)
 
 
 def _ranges_of(
@@ -214,6 +234,31 @@ def _ranges_of(
     row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == wanted), {})
     estimate, reference, subjects = zip(*found, strict=True) if found else ((), (), ())
     return Ranges(movement, angle_of(main), np.array(estimate), np.array(reference), subjects, row)
+
+
+def _readings(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) -> Iterator[str]:
+    """One line for the clinician on each figure of a movement's main angle: its range of motion, and its curve."""
+    movement = config.movements.get(ranges.movement, ranges.movement)
+    of = f"{len(set(ranges.subjects))} subjects, {movement}"
+    words = f"{of}, range of motion of the {ranges.angle.replace('_', ' ')}"
+    pair = ranges.estimate, ranges.reference, list(ranges.subjects)
+    figures: tuple[Callable[[], object], ...] = (
+        lambda: limits_of_agreement(*pair),
+        lambda: icc_agreement(*pair),
+        lambda: lin_ccc(*pair),
+        lambda: deming(ranges.estimate, ranges.reference, subjects=pair[2]),
+        lambda: within_session_error(ranges.estimate, pair[2]),
+    )
+    for figure in figures:
+        with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
+            yield reading(figure(), population=words, unit="deg")
+    estimate, reference = curves.by_method[method], curves.by_method[config.reference]
+    words = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
+    yield cmc_reading(cmc_between_methods(np.stack([estimate, reference])), population=words)
+    try:
+        yield reading(spm_paired(estimate, reference, curves.subjects), population=words)
+    except MissingExtraError:
+        yield "Where in the cycle the mean curves differ was not tested: pip install 'gonio[spm]'."
 
 
 def _write_provenance(output: Path, config: StudyConfig, done: StudyRun, failures: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """What a study has measured already: one recording, one file of values and one of arrays, each with its fingerprint.
 
     folder/recordings/<key>.json    values, the fingerprint and the checksum of both files; written last
-    folder/recordings/<key>.npz     arrays, where there are any
+    folder/recordings/<key>.npz     arrays, where there are any: those of one shape stacked, and an index of names
     folder/recordings/.lock         held while a run is at work
 
 A result is used again where its fingerprint is the one of now: same settings, same payload, same function, same
@@ -34,6 +34,7 @@ import gonio
 from gonio.core.files import replacing
 from gonio.errors import InputError
 
+INDEX = "index.json"  # in the .npz: the names of each stack's arrays
 HASHED_BYTES = 64 * 2**20  # larger inputs count by size and time of change
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -75,11 +76,15 @@ def encode(result: Result) -> Encoded:
     text = _as_text(json.loads(_as_text(values)))  # as it will be read: tuples are lists, keys are words
     if not arrays:
         return Encoded(text, None)
+    groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name, array in arrays.items():
+        groups.setdefault((np.asanyarray(array).dtype.str, np.shape(array)), []).append(name)
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:  # what np.savez writes, with any name for an array
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(INDEX), json.dumps(list(groups.values())))
+        for number, names in enumerate(groups.values()):
+            with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.stack([arrays[name] for name in names]), allow_pickle=False)
     return Encoded(text, stream.getvalue())
 
 
@@ -87,8 +92,10 @@ def decode(encoded: Encoded) -> Result:
     """The result of `encode`. Fresh and stored results both come from here, so that nobody can tell them apart."""
     arrays: dict[str, np.ndarray] = {}
     if encoded.arrays is not None:
-        with np.load(io.BytesIO(encoded.arrays), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(io.BytesIO(encoded.arrays)) as archive:
+            for number, names in enumerate(json.loads(archive.read(INDEX))):
+                stacked = np.lib.format.read_array(io.BytesIO(archive.read(f"{number}.npy")), allow_pickle=False)
+                arrays |= dict(zip(names, stacked, strict=True))
     return json.loads(encoded.values), arrays
 
 

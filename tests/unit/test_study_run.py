@@ -284,4 +284,6 @@ def test_stored_values_can_be_read_by_everybody(work, tmp_path):
     content = json.loads((tmp_path / "recordings" / "s00.json").read_text(encoding="utf-8"))
     assert set(content) == {"key", "fingerprint", "checksum", "arrays", "values"}
     with np.load(tmp_path / "recordings" / "s00.npz") as arrays:
-        assert float(arrays["product"].mean()) == content["values"]["mean"]
+        stacks = json.loads(arrays["index.json"])
+        (stack,) = (number for number, names in enumerate(stacks) if "product" in names)
+        assert float(arrays[str(stack)][stacks[stack].index("product")].mean()) == content["values"]["mean"]

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 from gonio.comparison import agreement
-from gonio.comparison.concordance import lin_ccc
+from gonio.comparison.concordance import deming, lin_ccc
 from gonio.comparison.curves import cmc_between_methods
+from gonio.comparison.generalised import rmse_interval
 from gonio.comparison.intervals import TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval
 from gonio.comparison.limits_of_agreement import limits_of_agreement
 from gonio.comparison.reliability import icc_agreement, within_session_error
@@ -57,6 +58,10 @@ AGREEMENT_COLUMNS = (
     *_INTERVALS,
     "icc_consistency",
     "sem_reference",
+    "deming_slope",
+    "deming_slope_low",
+    "deming_slope_high",
+    "deming_intercept",
     "cmc",
     "rmse_q25",
     "rmse_q75",
@@ -143,19 +148,15 @@ def failures_table(failures: Mapping[str, str]) -> list[Row]:
     return [{"recording": key, "reason": reason} for key, reason in failures.items()]
 
 
-def write_tables(folder: Path, results: Sequence[Result], failures: Mapping[str, str], definitions: str) -> None:
-    """All tables of a study, in its folder.
-
-    agreement.csv and values.csv follow one set of definitions; agreement_<other>.csv and values_<other>.csv the other.
-    failures.csv is there even where nothing failed.
+def write_definitions(folder: Path, results: Sequence[Result], definitions: str, suffix: str = "") -> list[Row]:
+    """agreement.csv and values.csv by one set of definitions, their names ending in `suffix`; agreement's rows.
 
     Raises `InputError` where a file cannot be written.
     """
-    for name in DEFINITIONS:
-        suffix = "" if name == definitions else f"_{name}"
-        write_table(Path(folder) / f"agreement{suffix}.csv", agreement_table(results, name), AGREEMENT_COLUMNS)
-        _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, name))
-    write_table(Path(folder) / "failures.csv", failures_table(failures), FAILURES_COLUMNS)
+    rows = agreement_table(results, definitions)
+    write_table(Path(folder) / f"agreement{suffix}.csv", rows, AGREEMENT_COLUMNS)
+    _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, definitions))
+    return rows
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -299,7 +300,23 @@ def _single_value(estimate: FloatArray, reference: FloatArray, subjects: list[st
         "r": agreement.pearson_r(estimate, reference),
         "n": len(d),
         "n_subjects": len({subject for subject, there in zip(subjects, both, strict=True) if there}),
+        **_line_and_interval(estimate, reference, subjects),
         **between,
+    }
+
+
+def _line_and_interval(estimate: FloatArray, reference: FloatArray, subjects: list[str]) -> Row:
+    """Deming's line through the values, and the interval of their RMSE; nothing with a single value."""
+    try:
+        line = deming(estimate, reference, subjects=subjects)
+        interval = rmse_interval(estimate, reference, subjects)
+    except InputError:
+        return {}
+    return {
+        "deming_slope": line.slope,
+        "deming_intercept": line.intercept,
+        **_ends("deming_slope", line.slope_interval),
+        **_ends("rmse", interval),
     }
 
 

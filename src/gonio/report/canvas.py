@@ -22,6 +22,10 @@ _PNG_DPI = 160
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Writes `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
+    engine = figure.get_layout_engine()
+    if engine is not None:  # laid out once, not for every file
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     paths = []
     for suffix in (".png", ".svg"):
         path = Path(folder) / f"{name}{suffix}"

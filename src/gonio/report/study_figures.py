@@ -32,15 +32,17 @@ ORIGIN = (
 )
 _BANDS = ("#DCEBF7", "#FBE8C8", "#F4C7B8")  # at most 2, at most 5, more
 _PER_ROW = 5
+LINES = "#7F9CB8"
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """One angle of one movement over 0-100 % of every repetition, (repetition, 101) degrees by method."""
+    """One angle of one movement over 0-100 % of each repetition, (repetition, 101) degrees by method; whose each is."""
 
     movement: str
     angle: str
     by_method: Mapping[str, FloatArray]
+    subjects: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,8 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
         for name in people:
             of = owners == name
             ax.plot(mean[of], difference[of], ls="none", marker=markers[name], ms=3, color=colours[name], alpha=0.75)
-        ax.axhline(0, color=FAINT, lw=0.8)
+        for line in (0.0, *(sign * each_deg for each_deg in ACCEPTABLE_DEG for sign in (-1, 1))):
+            ax.axhline(line, color=LINES, lw=0.8, ls="-" if line == 0 else ":")
         for figure_name, dashes in (("bias", "-"), ("loa_low", (0, (5, 2))), ("loa_high", (0, (5, 2)))):
             value = each.row.get(figure_name)
             if value is not None and math.isfinite(value):
@@ -158,7 +161,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
     foot(
         figure,
         f"{method}: difference of the range of motion from the reference's (degrees) over their mean (degrees). Solid: "
-        "bias; dashed: 95 % limits of agreement; bands: their intervals.",
+        f"bias; dashed: 95 % limits of agreement; bands: their intervals; dotted: {ORIGIN}.",
     )
     return figure
 

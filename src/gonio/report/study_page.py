@@ -31,6 +31,7 @@ class Content:
     rows       of agreement.csv
     movements  movement -> its words
     figures    name -> (picture, caption)
+    readings   method, movement and angle in words -> a line on each figure
     """
 
     title: str
@@ -42,6 +43,7 @@ class Content:
     recordings: int
     failures: Mapping[str, str]
     figures: Mapping[str, tuple[Path, str]]
+    readings: Mapping[str, tuple[str, ...]]
     protocol: Mapping[str, Any]
     versions: Mapping[str, str]
 

@@ -21,8 +21,8 @@ from gonio.comparison.study_tables import (
     failures_table,
     median_interval,
     values_table,
+    write_definitions,
     write_table,
-    write_tables,
 )
 from gonio.comparison.study_values import AngleValues, PositionValues
 
@@ -230,13 +230,12 @@ def test_the_interval_of_a_median_is_that_of_the_plain_bootstrap() -> None:
     assert median_interval(values[:5], subjects[:5]) is None
 
 
-def test_a_studys_folder_holds_the_chosen_definitions_and_the_others_beside_them(tmp_path: Path) -> None:
-    write_tables(tmp_path, study(6), {}, "protocol")
-    written = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
-    assert set(written) == {
-        *("agreement.csv", "agreement_gonio.csv", "values.csv", "values_gonio.csv", "failures.csv"),
-    }
-    assert written["failures.csv"] == ["recording,reason"]
-    for name, definitions in (("agreement.csv", "protocol"), ("agreement_gonio.csv", "gonio")):
-        with (tmp_path / name).open(newline="") as stream:
-            assert {row["definitions"] for row in csv.DictReader(stream)} == {definitions}
+def test_files_by_one_set_of_definitions(tmp_path: Path) -> None:
+    rows = write_definitions(tmp_path, study(6), "gonio", "_gonio")
+    assert {path.name for path in tmp_path.iterdir()} == {"agreement_gonio.csv", "values_gonio.csv"}
+    with (tmp_path / "agreement_gonio.csv").open(newline="") as stream:
+        written = list(csv.DictReader(stream))
+    assert len(written) == len(rows)
+    assert {row["definitions"] for row in written} == {"gonio"}
+    with (tmp_path / "values_gonio.csv").open(newline="") as stream:
+        assert {row["definitions"] for row in csv.DictReader(stream)} == {"gonio"}
