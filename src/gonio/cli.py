@@ -234,6 +234,9 @@ def study(
     print(f"{done.measured} recordings measured ({done.reused} of them before), {len(done.failures)} failed")
     if done.damaged:
         print(f"{done.damaged} results of an earlier run were damaged and measured again")
+    if done.warnings:
+        key, sentences = next(iter(done.warnings.items()))
+        print(f"warning: {len(done.warnings)} doubtful in the tables; the first, {key}: {sentences[0]}")
     for sentence in done.reading:
         print(sentence)
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")

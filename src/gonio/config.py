@@ -232,7 +232,7 @@ class Trial:
         for name in names:
             if folded.count(name.casefold()) > 1:
                 raise ConfigError(f"two cameras or recordings are called {name!r}; give each its own name")
-            if not _makes_a_file_name(name):
+            if not makes_a_file_name(name):
                 raise ConfigError(f"{name!r} cannot be the name of a camera or recording: files are named after it")
         if self.lifting.focal_px is not None and self.rig is not None:
             raise ConfigError("lifting.focal_px is for cameras without a [rig]; the rig has focal lengths of its own")
@@ -243,7 +243,7 @@ class Trial:
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 
 
-def _makes_a_file_name(name: str) -> bool:
+def makes_a_file_name(name: str) -> bool:
     """On every system: not empty, no separators or control characters, none of Windows' reserved names."""
     if not name or name[0] == "." or name[-1] in ". " or name.split(".", maxsplit=1)[0].casefold() in RESERVED:
         return False

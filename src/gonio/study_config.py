@@ -25,9 +25,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from gonio.config import CleaningConfig, load_config, parse_config
+from gonio.comparison.study_tables import ALL_MOVEMENTS
+from gonio.config import CleaningConfig, load_config, load_trial, makes_a_file_name, parse_config
 from gonio.core.sequence import Axis
-from gonio.errors import ConfigError, InputError
+from gonio.errors import ConfigError, GonioError, InputError
 from gonio.sources import ui_prmd
 
 FIELDS = ("subject", "movement", "repetition")
@@ -105,6 +106,10 @@ class RepetitionsConfig:
     cut: bool = False  # cut every file; else a file is one repetition
     angle: str | None = None  # the angle in which they are found, e.g. "right_knee_flexion"; that which moves most
 
+    def __post_init__(self) -> None:
+        if self.angle is not None and not self.cut:
+            raise ConfigError(f"repetitions.angle = {self.angle!r} is for files that are cut; add cut = true")
+
 
 @dataclass(frozen=True)
 class StudyConfig:
@@ -137,6 +142,9 @@ class StudyConfig:
             near = get_close_matches(self.reference, self.methods, 1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"the methods are {', '.join(self.methods)}"
             raise ConfigError(f"reference = {self.reference!r} is none of the methods; {hint}")
+        for name in self.methods:
+            if not makes_a_file_name(name):
+                raise ConfigError(f"{name!r} cannot be the name of a method: files are named after it")
         first, *others = self.methods
         for name in others:
             if self.methods[name].fields != self.methods[first].fields:
@@ -166,11 +174,22 @@ class StudyRecording:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every file that it is measured from; of a trial the trial file alone."""
-        if self.trial is not None:
-            return (self.trial,)
-        angles = [ui_prmd.angles_beside(file) for file in self.files.values()]
-        return (*self.files.values(), *(file for file in angles if file is not None))
+        """Every file and folder that it is measured from; of a trial the trial file, and what it names."""
+        named = tuple(self.files.values()) if self.trial is None else (self.trial, *_named_by(self.trial))
+        angles = [ui_prmd.angles_beside(file) for file in named]
+        return (*named, *(file for file in angles if file is not None))
+
+
+def _named_by(trial: Path) -> tuple[Path, ...]:
+    """The files that a trial names; nothing where it cannot be read, which is told when it is measured."""
+    try:
+        found = load_trial(trial)
+    except GonioError:
+        return ()
+    calibration = None if found.rig is None else found.rig.calibration
+    named = (calibration, found.detector.weights, found.lifting.weights)
+    files = [camera.file for camera in found.cameras] + [recording.file for recording in found.recordings]
+    return (*files, *(file for file in named if file is not None))
 
 
 def load_study(path: Path) -> StudyConfig:
@@ -267,6 +286,10 @@ def _matching(pattern: Path, where: str) -> dict[Key, Path]:
         if key in found:
             raise InputError(f"{where}.files: {found[key]} and {path} are both {' '.join(filter(None, key))}")
         found[key] = path
+    if any(movement == ALL_MOVEMENTS for _, movement, _ in found):
+        raise InputError(
+            f"{where}.files: a movement is called {ALL_MOVEMENTS!r}, as the rows of all movements together"
+        )
     if not found:
         raise InputError(f"{where}.files: no file is named like {pattern}; a pattern is relative to the study file")
     return found

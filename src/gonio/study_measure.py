@@ -31,8 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.comparison.alignment import aligned, procrustes_rigid
-from gonio.comparison.study_values import CLOCK_MOVED_S, AngleValues, PositionValues, angle_values, known
-from gonio.comparison.time_lag import Lag, best_lag, shifted
+from gonio.comparison.study_values import CLOCK_MOVED_S, AngleValues, PositionValues, angle_values
+from gonio.comparison.time_lag import best_lag, shifted
 from gonio.config import CleaningConfig
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.clock import at_rate, resample
@@ -43,6 +43,7 @@ from gonio.motion.cleaning import JITTER, fill_gaps, gate_confidence, lowpass
 from gonio.motion.markers import joint_centres, plug_in_gait_names
 from gonio.motion.repetitions import find_repetitions, time_normalised
 from gonio.recordings import read_joints
+from gonio.sources.chirality import mirror_warning
 from gonio.study_config import Definitions, MethodConfig, StudyConfig, StudyRecording, recordings
 
 POSITION_JOINTS = (*EVALUATION_JOINTS, "head_top")
@@ -75,18 +76,20 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     """(values, arrays) of one recording.
 
     values  as JSON has them: subject, movement, reference, angles (`AngleValues`), positions (`PositionValues`),
-            duration_s of each repetition, and words about what was found and left out
-    arrays  "definitions/method/angle" -> (repetition, 101) float32 degrees over 0-100 % of each repetition, after the
-            lag is taken away; the reference under its own name
+            duration_s of each repetition, words about what was found and left out, and warnings: what makes the
+            numbers doubtful
+    arrays  "definitions/method/angle" -> (repetition, 101) float32 degrees over 0-100 % of what the reference and all
+            methods have of each repetition, after the lag is taken away; the reference under its own name
 
     Raises `GonioError` where a file cannot be read, the methods have no angle or no sample in common, or no repetition
     is found.
     """
     recording, study = work.recording, work.study
     if recording.trial is not None:
-        raw = _measured(recording.trial, study)
+        raw, warnings = _measured(recording.trial, study)
     else:
         raw = {name: _read(study.methods[name], recording.files[name]) for name in study.methods}
+        warnings = [f"{name}: {words}" for name, sequence in raw.items() for words in mirror_warning(sequence)]
     words: list[str] = []
     raw = {name: _even(name, sequence, words) for name, sequence in raw.items()}
     angles: list[AngleValues] = []
@@ -112,6 +115,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
         "positions": [asdict(value) for value in positions],
         "duration_s": {span.name: span.end_s - span.start_s for span in spans},
         "words": words,
+        "warnings": warnings,
     }
     return values, arrays
 
@@ -154,20 +158,17 @@ class _Comparison:
         self._joints = joints
         self._bodies = {name: sequence.select(joints).positions for name, sequence in grid.items()}
 
-    def _found_lags(self, name: str, max_lag: int) -> dict[str, Lag]:
-        """Angle -> lag of one method; "" -> that of its positions."""
+    def _found_lags(self, name: str, max_lag: int) -> dict[str, int]:
+        """Angle -> lag of one method, frames; "" -> that of its positions."""
         mine, true = self._curves[name], self._curves[self._reference]
         every = np.stack([mine[angle] for angle in self._names], axis=1)
         reference = np.stack([true[angle] for angle in self._names], axis=1)
         if self._definitions == "gonio":
-            one = best_lag(every, reference, max_lag=max_lag)
-            each = {
-                angle: Lag(one.frames, _errors_of(every[:, i], reference[:, i], max_lag))
-                for i, angle in enumerate(self._names)
-            }
-            return {**each, "": one}
-        lags = {angle: best_lag(every[:, i], reference[:, i], max_lag=max_lag) for i, angle in enumerate(self._names)}
-        return {**lags, "": Lag(0, np.array([np.nan]))}
+            return dict.fromkeys((*self._names, ""), best_lag(every, reference, max_lag=max_lag).frames)
+        lags = {
+            angle: best_lag(every[:, i], reference[:, i], max_lag=max_lag).frames for i, angle in enumerate(self._names)
+        }
+        return {**lags, "": 0}
 
     def angles(self, span: _Span) -> list[AngleValues]:
         """Every angle of every method in one repetition, where there are enough samples."""
@@ -175,10 +176,7 @@ class _Comparison:
         inside = slice(span.start, span.stop)
         for angle in self._names:
             true = self._curves[self._reference][angle][inside]
-            mine = {
-                name: shifted(self._curves[name][angle], self._lags[name][angle].frames)[inside]
-                for name in self._others
-            }
+            mine = {name: self._in_step(name, angle)[inside] for name in self._others}
             there = {name: np.asarray(np.isfinite(curve)) for name, curve in mine.items()}
             both = np.isfinite(true) & np.logical_and.reduce(list(there.values()))
             if both.sum() < LEAST_SAMPLES:
@@ -187,7 +185,6 @@ class _Comparison:
             side, quantity = split_side(angle)
             for name, curve in mine.items():
                 lag = self._lags[name][angle]
-                moved = round(CLOCK_MOVED_S * self._rate_hz)
                 found.append(
                     angle_values(
                         curve,
@@ -199,9 +196,9 @@ class _Comparison:
                         method=name,
                         quantity=quantity,
                         side=side,
-                        missed_alone=self._missed_alone(np.isfinite(true), there, name, lag.frames, inside),
-                        lag_s=lag.frames / self._rate_hz,
-                        moved=known((lag.at(lag.frames - moved) + lag.at(lag.frames + moved)) / 2),
+                        missed_alone=self._missed_alone(np.isfinite(true), there, name, lag, inside),
+                        lag_s=lag / self._rate_hz,
+                        moved=self._clock_moved(name, angle, inside),
                     )
                 )
         return found
@@ -212,7 +209,7 @@ class _Comparison:
         if len(self._joints) < 3:
             return []
         true = self._bodies[self._reference][inside]
-        mine = {name: shifted(self._bodies[name], self._lags[name][""].frames)[inside] for name in self._others}
+        mine = {name: shifted(self._bodies[name], self._lags[name][""])[inside] for name in self._others}
         there = {name: np.asarray(np.isfinite(body).all(axis=(1, 2))) for name, body in mine.items()}
         whole = np.asarray(np.isfinite(true).all(axis=(1, 2)))
         both = whole & np.logical_and.reduce(list(there.values()))
@@ -221,7 +218,7 @@ class _Comparison:
             return []
         found = []
         for name, body in mine.items():
-            lag = self._lags[name][""].frames
+            lag = self._lags[name][""]
             every = np.ones((int(both.sum()), len(self._joints)), dtype=bool)
             rotation, translation = procrustes_rigid(body[both], true[both], every)
             distance = MM_PER_M * np.linalg.norm(aligned(body[both], rotation, translation) - true[both], axis=2)
@@ -245,17 +242,39 @@ class _Comparison:
         return found
 
     def normalised(self, spans: list[_Span]) -> dict[str, NDArray[Any]]:
-        """The curves over 0-100 % of each repetition, degrees."""
+        """The curves over 0-100 % of what the reference and all methods have of each repetition, degrees."""
         arrays: dict[str, NDArray[Any]] = {}
         for angle in self._names:
-            for name in (self._reference, *self._others):
-                curve = self._curves[name][angle]
-                if name != self._reference:
-                    curve = shifted(curve, self._lags[name][angle].frames)
+            curves = {name: self._in_step(name, angle) for name in (self._reference, *self._others)}
+            common = np.logical_and.reduce([np.isfinite(curve) for curve in curves.values()])
+            ends = [self._common_part(span, common) for span in spans]
+            for name, curve in curves.items():
                 series = AngleSeries(curve[:, None], self._times_s, (angle,), ("",), ((-np.inf, np.inf),))
-                each = [time_normalised(series, span.start_s, span.end_s)[:, 0] for span in spans]
+                each = [time_normalised(series, *part)[:, 0] for part in ends]
                 arrays[f"{self._definitions}/{name}/{angle}"] = np.asarray(each, dtype=np.float32)
         return arrays
+
+    def _common_part(self, span: _Span, common: BoolArray) -> tuple[float, float]:
+        """From when to when all have an angle, within a repetition; the whole of it where they never do."""
+        frames = np.arange(max(span.start - 1, 0), min(span.stop + 1, len(common)))
+        there = self._times_s[frames[common[frames]]]
+        start_s = max(span.start_s, float(there[0])) if len(there) else span.start_s
+        end_s = min(span.end_s, float(there[-1])) if len(there) else span.end_s
+        return (start_s, end_s) if end_s > start_s else (span.start_s, span.end_s)
+
+    def _in_step(self, name: str, angle: str, moved: int = 0) -> FloatArray:
+        """(time,) a method's angle at the reference's frames, its lag taken away, its clock then moved by frames."""
+        lag = 0 if name == self._reference else self._lags[name][angle]
+        return shifted(self._curves[name][angle], lag + moved)
+
+    def _clock_moved(self, name: str, angle: str, inside: slice) -> float | None:
+        """Bias-free RMSE of a repetition with the clock moved by `CLOCK_MOVED_S`, the mean of both ways."""
+        true = self._curves[self._reference][angle][inside]
+        step = round(CLOCK_MOVED_S * self._rate_hz)
+        both_ways = [self._in_step(name, angle, moved)[inside] - true for moved in (-step, step)]
+        if any(np.isfinite(difference).sum() < LEAST_SAMPLES for difference in both_ways):
+            return None
+        return float(np.mean([np.nanstd(difference) for difference in both_ways]))
 
     def _missed_alone(self, true: BoolArray, there: Mapping[str, BoolArray], name: str, lag: int, inside: slice) -> int:
         """Frames within the method's recording that all others and the reference have, and it has not."""
@@ -269,10 +288,6 @@ def split_side(name: str) -> tuple[str, str]:
     """("left", "knee") of "left_knee"; ("", name) of what has no side."""
     side, _, rest = name.partition("_")
     return (side, rest) if side in ("left", "right") else ("", name)
-
-
-def _errors_of(estimate: FloatArray, reference: FloatArray, max_lag: int) -> FloatArray:
-    return best_lag(estimate, reference, max_lag=max_lag).errors
 
 
 def _shared(curves: Mapping[str, Curves], name: str) -> int:
@@ -290,8 +305,8 @@ def _read(method: MethodConfig, file: Path) -> PoseSequence:
     return plug_in_gait_names(joints) or joints
 
 
-def _measured(trial: Path, study: StudyConfig) -> dict[str, PoseSequence]:
-    """The methods of a trial, on its one clock and cleaned as it says."""
+def _measured(trial: Path, study: StudyConfig) -> tuple[dict[str, PoseSequence], list[str]]:
+    """The methods of a trial, on its one clock and cleaned as it says, and what it warns of."""
     from gonio.pipeline import measure  # noqa: PLC0415 - videos and detectors, which few studies need
 
     measurement = measure(trial)
@@ -300,7 +315,7 @@ def _measured(trial: Path, study: StudyConfig) -> dict[str, PoseSequence]:
         raise InputError(f"{trial}: the reference {study.reference!r} is none of its methods: {', '.join(methods)}")
     if len(methods) < 2:
         raise InputError(f"{trial}: has one method, {study.reference}; there is nothing to compare it with")
-    return methods
+    return methods, list(measurement.warnings)
 
 
 def _prepared(
@@ -349,6 +364,9 @@ def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]
     """All at the times of the recording with the fewest frames per second; missing where another has none."""
     slowest = min(methods, key=lambda name: methods[name].rate_hz)
     times_s = methods[slowest].times_s
+    if max(s.times_s[0] for s in methods.values()) >= min(s.times_s[-1] for s in methods.values()):
+        spans = "; ".join(f"{name} {s.times_s[0]:.2f} to {s.times_s[-1]:.2f} s" for name, s in methods.items())
+        raise InputError(f"the recordings do not overlap in time ({spans}); say offset_s of a method, or set its clock")
     return {name: sequence if name == slowest else resample(sequence, times_s) for name, sequence in methods.items()}
 
 

@@ -47,7 +47,7 @@ from gonio.study_run import StudyRun, Task, run
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
 MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
-MEASURED_AS = 1
+MEASURED_AS = 2
 """To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
 
 
@@ -58,6 +58,7 @@ class Study:
     rows      of agreement.csv
     reading   what they say, in sentences
     failures  recording -> why it could not be measured
+    warnings  recording -> what makes its numbers doubtful, though they are in the tables
     measured, reused, damaged   recordings that have values; of these, how many an earlier run had measured; how many
               stored ones were broken and measured again
     """
@@ -65,6 +66,7 @@ class Study:
     rows: tuple[Row, ...]
     reading: tuple[str, ...]
     failures: Mapping[str, str]
+    warnings: Mapping[str, tuple[str, ...]]
     measured: int
     reused: int
     damaged: int
@@ -109,11 +111,12 @@ def study(
         first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
+    warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
     with progress("tables and report", None):
         rows = _write_tables(output, config, results, beside=len(results) >= MANY and processes != 1)
-        said = _write_report(output, config, rows, results, failures)
-    _write_provenance(output, config, done, failures)
-    return Study(tuple(rows), said, failures, len(results), done.reused, done.damaged)
+        said = _write_report(output, config, rows, results, failures, warnings)
+    _write_provenance(output, config, done, failures, warnings)
+    return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
 def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result], beside: bool) -> list[Row]:
@@ -130,7 +133,12 @@ def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result], 
 
 
 def _write_report(
-    output: Path, config: StudyConfig, rows: Sequence[Row], results: Sequence[Result], failures: Mapping[str, str]
+    output: Path,
+    config: StudyConfig,
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    failures: Mapping[str, str],
+    warnings: Mapping[str, tuple[str, ...]],
 ) -> tuple[str, ...]:
     """The page and its figures; what it says in words."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
@@ -180,6 +188,7 @@ def _write_report(
         rows=rows,
         recordings=len(results),
         failures=failures,
+        warnings=warnings,
         figures=pictures,
         readings=readings,
         protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
@@ -261,7 +270,13 @@ def _readings(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) 
         yield "Where in the cycle the mean curves differ was not tested: pip install 'gonio[spm]'."
 
 
-def _write_provenance(output: Path, config: StudyConfig, done: StudyRun, failures: Mapping[str, str]) -> None:
+def _write_provenance(
+    output: Path,
+    config: StudyConfig,
+    done: StudyRun,
+    failures: Mapping[str, str],
+    warnings: Mapping[str, tuple[str, ...]],
+) -> None:
     said = Counter(word for values, _ in done.results.values() for word in values["words"])
     content = {
         "command": "study",
@@ -269,6 +284,7 @@ def _write_provenance(output: Path, config: StudyConfig, done: StudyRun, failure
         "versions": versions(),
         "recordings": {"measured": len(done.results), "failed": len(failures)},
         "said_of_recordings": dict(said),
+        "warnings": warnings,
     }
     with replacing(output / "provenance.json") as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

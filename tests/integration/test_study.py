@@ -95,6 +95,7 @@ def whole(folder, tmp_path_factory):
 def test_the_folder(whole):
     done, output = whole
     assert (done.measured, done.reused, done.damaged, dict(done.failures)) == (21, 0, 0, {})
+    assert dict(done.warnings) == {}
     assert {path.name for path in output.iterdir()} == {
         *("report.html", "agreement.csv", "agreement_protocol.csv", "values.csv", "values_protocol.csv"),
         *("failures.csv", "provenance.json", "figures", "recordings"),
@@ -179,6 +180,7 @@ def test_a_corrupt_recording_is_listed_and_the_others_are_there(folder, tmp_path
     corrupt = tmp_path / "study" / "data" / "s3" / "bend_e2_kinect.csv"
     corrupt.write_bytes(corrupt.read_bytes()[:2000])
     (tmp_path / "study" / "data" / "s5" / "bend_e1_vicon.csv").unlink()
+    reflect(tmp_path / "study" / "data" / "s1" / "bend_e1_kinect.csv")
     done = run("study", tmp_path / "study" / "study.toml", "-o", tmp_path / "out", "--processes", "2")
     assert done.returncode == 0, done.stderr
     assert "19 recordings measured (0 of them before), 2 failed" in done.stdout
@@ -187,7 +189,22 @@ def test_a_corrupt_recording_is_listed_and_the_others_are_there(folder, tmp_path
     assert "bend_e2_kinect.csv" in failed["bend_s3_e2"]
     assert "internal error" not in failed["bend_s3_e2"]
     assert failed["bend_s5_e1"].startswith("no vicon file")
-    assert "2 recordings could not be measured" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "2 recordings could not be measured" in page
+    assert "1 recording in the tables is doubtful" in page
+    assert "bend_s1_e1: kinect: the recording is mirrored" in page
+    assert "the first, bend_s1_e1: kinect: the recording is mirrored" in done.stdout
+
+
+def reflect(path: Path) -> None:
+    """The mirror image of a recording whose two knees bend."""
+    sequence = formats.read(path)
+    positions = np.array(sequence.positions)
+    left, right = (
+        [sequence.skeleton.index(f"{side}_{joint}") for joint in ("knee", "ankle")] for side in ("left", "right")
+    )
+    positions[:, right[1]] = positions[:, right[0]] + positions[:, left[1]] - positions[:, left[0]]
+    formats.write(sequence.derive("reflected", positions=positions * [1.0, -1.0, 1.0]), path)
 
 
 @pytest.mark.parametrize(

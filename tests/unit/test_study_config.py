@@ -86,6 +86,14 @@ def test_trials(tmp_path: Path) -> None:
     found, failures = recordings(load_study(written(tmp_path, text, "s1/squat/trial.toml s2/squat/trial.toml")))
     assert [r.trial for r in found] == [tmp_path / f"data/s{i}/squat/trial.toml" for i in (1, 2)]
     assert found[0].inputs == (tmp_path / "data/s1/squat/trial.toml",)
+    place = tmp_path / "data/s1/squat"
+    (place / "trial.toml").write_text(
+        '[rig]\ncalibration = "Calib.toml"\n'
+        '[[cameras]]\nname = "a"\nvideo = "a.mp4"\n[[cameras]]\nname = "b"\nkeypoints = "b_json"\n'
+        '[[recordings]]\nname = "kinect"\nfile = "kinect.csv"\n'
+    )
+    names = ("trial.toml", "a.mp4", "b_json", "kinect.csv", "Calib.toml")
+    assert found[0].inputs == tuple(place / name for name in names)
     assert not failures
 
 
@@ -101,6 +109,8 @@ def test_trials(tmp_path: Path) -> None:
         ("{movement}_{repetition}_kinect", "{movement}_kinect", "different fields"),
         ('unit = "m"', 'unit = "inch"', "must be one of"),
         ("[cleaning]", "[repetitions]\ncut = true\n[cleaning]", r"these have a \{repetition\} each"),
+        ("[cleaning]", '[repetitions]\nangle = "left_knee_flexion"\n[cleaning]', "add cut = true"),
+        ("[methods.kinect]", '[methods."a/b"]', "'a/b' cannot be the name of a method"),
         ("[cleaning]", '[trials]\nfiles = "{subject}/{movement}/trial.toml"\n[cleaning]', "either"),
     ],
 )
@@ -121,6 +131,8 @@ def test_a_study_of_one_method_or_of_methods_that_are_no_tables(tmp_path: Path) 
 def test_a_pattern_that_fits_nothing_or_twice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"methods\.kinect\.files: no file is named like .*relative to the study file"):
         recordings(load_study(written(tmp_path, files="s1/squat_e1_vicon.trc")))
+    with pytest.raises(InputError, match="a movement is called 'all'"):
+        recordings(load_study(written(tmp_path, files="s1/all_e1_kinect.csv s1/all_e1_vicon.trc")))
     text = TEXT.replace("kinect.csv", "kinect*")
     with pytest.raises(InputError, match="are both s1 squat e1"):
         recordings(load_study(written(tmp_path, text, "s1/squat_e1_kinect.csv s1/squat_e1_kinect_2.csv")))

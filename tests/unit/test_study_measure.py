@@ -128,6 +128,56 @@ def test_no_lag_is_looked_for_where_the_clocks_are_one(tmp_path: Path) -> None:
     (work,), _ = study_work(study(tmp_path, clock=ClockConfig(max_lag_s=0)))
     values, _ = measure_recording(work)
     assert {angle["lag_s"] for angle in values["angles"]} == {0.0}
+    knee = next(angle for angle in values["angles"] if (angle["quantity"], angle["side"]) == ("knee_flexion", "left"))
+    moved = [np.rad2deg(bend(times_s - 0.2 + by) - bend(times_s)) for by in (-0.1, 0.1)]
+    inside = slice(3, -3), slice(0, -3)
+    expected = np.mean([np.std(moved[0][inside[0]]), np.std(moved[1][inside[1]])])
+    assert knee["moved"] == pytest.approx(expected, abs=0.3)
+
+
+def test_a_wrong_clock_is_told_of_each_repetition_of_a_file(tmp_path: Path) -> None:
+    times_s = np.arange(0, 16, 1 / RATE_HZ)
+    flexion = bend((times_s - 0.5) % 4) * np.where(times_s < 8, 1.0, 0.5)  # the last two repetitions half as large
+    write(tmp_path, body(flexion, times_s), body(flexion, times_s))
+    (work,), _ = study_work(study(tmp_path, repetitions=RepetitionsConfig(cut=True)))
+    values, _ = measure_recording(work)
+    moved = {
+        angle["repetition"]: angle["moved"]
+        for angle in values["angles"]
+        if (angle["definitions"], angle["quantity"], angle["side"]) == ("gonio", "knee_flexion", "left")
+    }
+    assert moved["1"] == pytest.approx(2 * moved["4"], rel=0.15)
+
+
+def test_a_mirrored_recording_is_measured_and_told(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    true = body(np.abs(bend(times_s)), times_s)
+    both = true.derive("both knees bent", positions=_both_knees(true))
+    reflected = both.derive("reflected", positions=both.positions * [1.0, -1.0, 1.0])
+    write(tmp_path, reflected, both)
+    (work,), _ = study_work(study(tmp_path))
+    values, _ = measure_recording(work)
+    (warning,) = values["warnings"]
+    assert warning.startswith("kinect: the recording is mirrored")
+
+
+def _both_knees(sequence: PoseSequence) -> np.ndarray:
+    """The right shank and foot as the left ones."""
+    positions = np.array(sequence.positions)
+    left, right, other = (sequence.skeleton.index(joint) for joint in ("left_ankle", "right_ankle", "left_knee"))
+    knee = sequence.skeleton.index("right_knee")
+    positions[:, right] = positions[:, knee] + positions[:, left] - positions[:, other]
+    return positions
+
+
+def test_curves_go_from_0_to_100_percent_of_what_all_have(tmp_path: Path) -> None:
+    times_s = np.arange(0, 3.5, 1 / RATE_HZ)
+    write(tmp_path, body(bend(times_s - 0.2), times_s), body(bend(times_s), times_s))
+    (work,), _ = study_work(study(tmp_path))
+    _, arrays = measure_recording(work)
+    mine, true = (arrays[f"gonio/{name}/left_knee_flexion"] for name in ("kinect", "vicon"))
+    assert np.isfinite(mine).all()  # the lag took the end of one of them away
+    assert mine == pytest.approx(true, abs=0.05)
 
 
 def test_a_file_of_a_whole_exercise_is_cut(tmp_path: Path) -> None:
@@ -153,7 +203,7 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     write(tmp_path, body(bend(times_s), times_s + 100), body(bend(times_s), times_s))
     (work,), _ = study_work(study(tmp_path))
-    with pytest.raises(InputError, match="no angle in common"):
+    with pytest.raises(InputError, match=r"do not overlap in time \(kinect 100\.00 to 103\.47 s; vicon 0\.00 to"):
         measure_recording(work)
     (tmp_path / "s1_squat_kinect.csv").write_text("")
     with pytest.raises(InputError, match=r"s1_squat_kinect\.csv: is empty"):

@@ -30,6 +30,7 @@ class Content:
 
     rows       of agreement.csv
     movements  movement -> its words
+    warnings   recording -> what makes its numbers doubtful
     figures    name -> (picture, caption)
     readings   method, movement and angle in words -> a line on each figure
     """
@@ -42,6 +43,7 @@ class Content:
     rows: Sequence[Row]
     recordings: int
     failures: Mapping[str, str]
+    warnings: Mapping[str, tuple[str, ...]]
     figures: Mapping[str, tuple[Path, str]]
     readings: Mapping[str, tuple[str, ...]]
     protocol: Mapping[str, Any]

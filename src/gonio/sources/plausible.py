@@ -17,11 +17,12 @@ from gonio.errors import InputError
 
 SMALLEST_BODY_M = 0.25
 LARGEST_BODY_M = 5.0
-_PARTS = (
-    ("left_shoulder", "right_shoulder"),
-    ("left_hip", "right_hip"),
-    ("left_knee", "right_knee", "left_ankle", "right_ankle"),
+_PARTS = (  # joints, and plug-in-gait's markers at them
+    ("left_shoulder", "right_shoulder", "LSHO", "RSHO"),
+    ("left_hip", "right_hip", "LASI", "RASI"),
+    ("left_knee", "right_knee", "left_ankle", "right_ankle", "LKNE", "RKNE", "LANK", "RANK"),
 )
+_EXTENT = (*BODY_12.joints, "LWRA", "RWRA", *(name for part in _PARTS for name in part if name.isupper()))
 _FEWEST_JOINTS = 10  # of one person in one frame, to tell one layout from another
 _NEAR = {
     "neck": ("left_shoulder", "right_shoulder"),
@@ -35,15 +36,15 @@ _MISFIT = 0.07
 def body_size_m(sequence: PoseSequence) -> float:
     """Median over time of the largest distance between two of the joints from the shoulders to the ankles and wrists.
 
-    Over the frames that show at least two of shoulders, hips and legs; NaN where there is none, as for a hand or
-    markers with other names.
+    Or of plug-in-gait's markers there. Over the frames that show at least two of shoulders, hips and legs; NaN where
+    there is none, as for a hand or markers with other names.
     """
     skeleton = sequence.skeleton
     shown = [sequence.valid[:, [skeleton.index(j) for j in part if j in skeleton]].any(axis=1) for part in _PARTS]
     frames = np.sum(shown, axis=0) >= 2
     if not frames.any():
         return float("nan")
-    joints = [skeleton.index(joint) for joint in BODY_12.joints if joint in skeleton]
+    joints = [skeleton.index(joint) for joint in _EXTENT if joint in skeleton]
     positions = sequence.positions[frames]
     largest = np.zeros(len(positions))
     with np.errstate(over="ignore"):

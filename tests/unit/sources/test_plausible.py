@@ -54,6 +54,16 @@ def test_dwarfs_and_giants(length_m: float, words: str) -> None:
         check_body("x.trc", sequence(line(length_m=length_m), BODY_12), "do this")
 
 
+def test_markers_in_the_wrong_unit() -> None:
+    markers = Skeleton("markers", ("C7", "LSHO", "RSHO", "LASI", "RASI", "LKNE", "LANK"), (-1,) * 7)
+    height_m = np.array([1.5, 1.45, 1.45, 1.0, 1.0, 0.5, 0.1])
+    positions = np.zeros((5, 7, 3))
+    positions[..., 2] = height_m
+    check_body("walk.trc", sequence(positions, markers), "declare it")
+    with pytest.raises(InputError, match=r"walk\.trc: the body is 1\.35 mm across"):
+        check_body("walk.trc", sequence(positions / 1000, markers), "declare it")
+
+
 @pytest.mark.parametrize("length_m", [0.3, 0.7, 1.8, 4.5])
 def test_an_infant_and_a_loose_estimate_are_let_through(length_m: float) -> None:
     check_body("x", sequence(line(length_m=length_m), BODY_12), "")
