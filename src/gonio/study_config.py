@@ -135,6 +135,10 @@ class StudyConfig:
         if (self.trials is None) == (not self.methods):
             raise ConfigError("a study has either [methods.NAME] tables, two or more, or [trials]")
         if self.trials is not None:
+            for name, kind in (("cleaning", CleaningConfig), ("clock", ClockConfig)):
+                if getattr(self, name) != kind():
+                    raise ConfigError(f"[{name}] is for [methods.NAME]; with [trials] each trial file says it")
+            self._check_cut(MethodConfig(self.trials.files).fields)
             return
         if len(self.methods) < 2:
             raise ConfigError("a study compares two methods or more; add a [methods.NAME] table")
@@ -152,7 +156,10 @@ class StudyConfig:
                     f"methods.{name}.files and methods.{first}.files have different fields; a file of each must be the "
                     f"same recording"
                 )
-        if self.repetitions.cut and "repetition" in self.methods[first].fields:
+        self._check_cut(self.methods[first].fields)
+
+    def _check_cut(self, fields: tuple[str, ...]) -> None:
+        if self.repetitions.cut and "repetition" in fields:
             raise ConfigError("repetitions.cut is for files of a whole exercise; these have a {repetition} each")
 
 

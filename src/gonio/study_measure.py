@@ -106,7 +106,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
         arrays |= compared.normalised(spans)
         words += [f"{definitions}: {word}" for word in compared.words]
     if not angles and not positions:
-        raise InputError(f"{recording.key}: the methods have no sample in common; check their clocks and files")
+        raise InputError("the methods have no sample in common; check their clocks and files")
     values = {
         "subject": recording.subject,
         "movement": recording.movement,
@@ -412,11 +412,11 @@ def _repetitions(
         name = recording.repetition or "1"
         return [_Span(name, 0, len(times_s), float(times_s[0]), float(times_s[-1]))]
     found = find_repetitions(joint_angles(reference), angle=study.repetitions.angle)
-    words.append(f"{len(found)} repetitions; {found.words}")
+    words.append(found.words)
     spans = []
     for number, (start_s, end_s) in enumerate(zip(found.starts_s.tolist(), found.ends_s.tolist(), strict=True), 1):
         start, stop = np.searchsorted(times_s, (start_s, end_s)).tolist()
         spans.append(_Span(str(number), start, stop, start_s, end_s))
     if not spans:
-        raise InputError(f"{recording.key}: {found.words}")
+        raise InputError(found.words)
     return spans

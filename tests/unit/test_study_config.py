@@ -128,6 +128,20 @@ def test_a_study_of_one_method_or_of_methods_that_are_no_tables(tmp_path: Path) 
         load_study(written(tmp_path, 'reference = "vicon"\nmethods = 3\n'))
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[cleaning]\nlowpass_hz = 6.0\n", r"\[cleaning\] is for .* each trial file says it"),
+        ("[clock]\nmax_lag_s = 0.0\n", r"\[clock\] is for .* each trial file says it"),
+        ("[repetitions]\ncut = true\n", r"these have a \{repetition\} each"),
+    ],
+)
+def test_what_a_trial_says_itself(tmp_path: Path, more: str, message: str) -> None:
+    text = 'reference = "multiview"\n[trials]\nfiles = "{subject}/{movement}_{repetition}/trial.toml"\n'
+    with pytest.raises(ConfigError, match=message):
+        load_study(written(tmp_path, text + more))
+
+
 def test_a_pattern_that_fits_nothing_or_twice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"methods\.kinect\.files: no file is named like .*relative to the study file"):
         recordings(load_study(written(tmp_path, files="s1/squat_e1_vicon.trc")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,12 +19,16 @@ from gonio.report.palette import FAINT, INK, Style
 SMALL, NORMAL = 7.5, 8.5  # text sizes in points
 SOFT = "#5B626B"
 _PNG_DPI = 160
+_CHARACTERS_PER_INCH = 15.5  # of small text, somewhat fewer than there is room for
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Writes `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
     engine = figure.get_layout_engine()
-    if engine is not None:  # laid out once, not for every file
+    if (
+        engine is not None
+    ):  # laid out once, not for every file, and for the pixels of the picture: letters are whole ones
+        figure.set_dpi(_PNG_DPI)
         engine.execute(figure)
         figure.set_layout_engine("none")
     paths = []
@@ -62,6 +67,8 @@ def words_of(name: str) -> str:
 
 
 def foot(figure: Figure, words: str) -> None:
+    """A line below, broken where the figure ends."""
+    words = textwrap.fill(words, int(_CHARACTERS_PER_INCH * figure.get_figwidth()))
     figure.supxlabel(words, fontsize=SMALL, color=SOFT, x=0.01, ha="left")
 
 

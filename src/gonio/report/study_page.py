@@ -91,16 +91,27 @@ def reading(content: Content) -> tuple[str, ...]:
             errors = [main["rmse_bias_free"] for _, main in mains if main.get("rmse_bias_free") is not None]
             low, high = ACCEPTABLE_DEG
             best, worst = (pick(mains, key=lambda item: item[1].get("rmse_bias_free") or 0.0) for pick in (min, max))
-            words.append(
-                f"{method} against {content.reference}, {subjects} subjects, {len(mains)} movements, {repetitions} "
-                f"repetitions: the angle that moves most has a bias-free error of {np.median(errors):.1f}° (median of "
-                f"the movements), from {best[1]['rmse_bias_free']:.1f}° in {content.name(best[0])} to "
-                f"{worst[1]['rmse_bias_free']:.1f}° in {content.name(worst[0])}."
+            people = f"{method} against {content.reference}, {_count(subjects, 'subject')}, "
+            people += (
+                f"{_count(len(mains), 'movement')}, {_count(repetitions, 'repetition')}: the angle that moves most"
             )
-            words.append(
-                f"It is at most {low:g}° in {sum(e <= low for e in errors)} and at most {high:g}° in "
-                f"{sum(e <= high for e in errors)} of {len(errors)} movements. These lines are of {ACCEPTABLE_ORIGIN}."
-            )
+            if len(mains) == 1:
+                words.append(
+                    f"{people} in {content.name(best[0])}, {angle_of(best[1]).replace('_', ' ')}, has a bias-free "
+                    f"error of {errors[0]:.1f}°. Up to {low:g}° is likely acceptable, above {high:g}° may mislead "
+                    f"({ACCEPTABLE_ORIGIN})."
+                )
+            else:
+                words.append(
+                    f"{people} has a bias-free error of {np.median(errors):.1f}° (median of the movements), from "
+                    f"{best[1]['rmse_bias_free']:.1f}° in {content.name(best[0])} to "
+                    f"{worst[1]['rmse_bias_free']:.1f}° in {content.name(worst[0])}."
+                )
+                words.append(
+                    f"It is at most {low:g}° in {sum(e <= low for e in errors)} and at most {high:g}° in "
+                    f"{sum(e <= high for e in errors)} of {len(errors)} movements. These lines are of "
+                    f"{ACCEPTABLE_ORIGIN}."
+                )
             words += _ranges_in_words(content, mine, mains, method)
         body = next((r for r in mine if _is_body(r) and r["movement"] == ALL_MOVEMENTS), None)
         if body is not None:
@@ -119,16 +130,19 @@ def _ranges_in_words(content: Content, rows: Sequence[Row], mains: list[tuple[st
     if not known:
         return []
     movement, widest = max(known, key=lambda item: item[1]["loa_high"] - item[1]["loa_low"])
+    least = f"Ranges of motion agree least in {content.name(movement)}" if len(known) > 1 else "Its range of motion"
     words = [
-        f"Ranges of motion agree least in {content.name(movement)}: {method} reads {widest['bias']:+.1f}° on average, "
+        f"{least}: {method} reads {widest['bias']:+.1f}° on average, "
         f"and 95 % of its differences from {content.reference} lie between {widest['loa_low']:+.1f}° and "
         f"{widest['loa_high']:+.1f}°."
     ]
     changes = [row["mdc95"] for _, row in known if row.get("mdc95") is not None]
     if changes:
+        between = (
+            f"{min(changes):.0f}° to {max(changes):.0f}°, by movement," if len(changes) > 1 else f"{changes[0]:.0f}°"
+        )
         words.append(
-            f"Within a session, a range of motion by {method} has to change by {min(changes):.0f}° to "
-            f"{max(changes):.0f}°, by movement, before the change is more than its own scatter from repetition to "
+            f"Within a session, a range of motion by {method} has to change by {between} before the change is more than its own scatter from repetition to "
             "repetition (MDC95)."
         )
     return words
@@ -264,6 +278,10 @@ def _single(rows: Sequence[Row], main: Row, value: str) -> Row | None:
 
 def _is_body(row: Row) -> bool:
     return row["quantity"] == "position" and not row["joint"] and not row["side"]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
