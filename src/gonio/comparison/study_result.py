@@ -262,9 +262,9 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
             numbers = [getattr(agreement, key) for key in ANGLE_KEYS]
             angles.append([name, against, angle, agreement.n_samples, *numbers, agreement.n_all, agreement.n_peaks])
         for shift, moved in item.time_shifts.items():
-            shifts += [[name, against, shift, key, getattr(moved.change, key)] for key in ERROR_KEYS]
+            shifts += [[name, against, float(shift), key, getattr(moved.change, key)] for key in ERROR_KEYS]
             changes = moved.angle_rmse_deg.items()
-            shifts += [[name, against, shift, f"{angle} rmse_deg", change] for angle, change in changes]
+            shifts += [[name, against, float(shift), f"{angle} rmse_deg", change] for angle, change in changes]
     return {"methods": methods, "per_joint": per_joint, "angles": angles, "time_shifts": shifts}
 
 

@@ -142,8 +142,8 @@ def _ranges_in_words(content: Content, rows: Sequence[Row], mains: list[tuple[st
             f"{min(changes):.0f}° to {max(changes):.0f}°, by movement," if len(changes) > 1 else f"{changes[0]:.0f}°"
         )
         words.append(
-            f"Within a session, a range of motion by {method} has to change by {between} before the change is more than its own scatter from repetition to "
-            "repetition (MDC95)."
+            f"Within a session, a range of motion by {method} has to change by {between} before the change is more "
+            "than its own scatter from repetition to repetition (MDC95)."
         )
     return words
 

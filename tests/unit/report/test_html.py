@@ -274,6 +274,8 @@ def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
     assert rows["blazepose-world-cam01"]["mpjpe_mm"] == ""
     with paths[2].open(newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == 7 * 9
+    with paths[3].open(newline="", encoding="utf-8") as stream:
+        assert {float(row["shift_s"]) for row in csv.DictReader(stream)} == {-0.1, 0.1}
 
 
 def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
