@@ -2,7 +2,7 @@
 
 Two systems that record one movement are started by hand, each at its own moment. The lag is found from the curves
 themselves, so that it is the one at which they agree best: an agreement measured afterwards is that of two systems in
-step, and no proof that they are. `errors` tells how much the figure hangs on it.
+step, and no proof that they are. `errors` tells how well they fit at every other lag.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ class Lag:
 
     frames: int
     errors: FloatArray
-
-    def at(self, frames: int) -> float:
-        """The bias-free RMSE at another lag; NaN beyond those that were tried."""
-        index = frames + len(self.errors) // 2
-        return float(self.errors[index]) if 0 <= index < len(self.errors) else float("nan")
 
 
 def best_lag(estimate: FloatArray, reference: FloatArray, *, max_lag: int) -> Lag:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonio.comparison.time_lag import best_lag, shifted, shifts
+from gonio.comparison.time_lag import Lag, best_lag, shifted, shifts
 from gonio.errors import InputError
 
 TRUE = np.sin(np.linspace(0, 5, 120)) * 40 + np.sin(np.linspace(0, 17, 120)) * 9
+
+
+def at(found: Lag, lag: int) -> float:
+    return float(found.errors[lag + len(found.errors) // 2])
 
 
 @pytest.mark.parametrize("lag", [-15, -4, 0, 1, 9, 15])
@@ -16,7 +20,7 @@ def test_a_known_lag_is_found_whatever_the_bias(lag: int) -> None:
     later = shifted(TRUE, -lag) + 7.0  # what the reference shows at i, the estimate shows at i + lag
     found = best_lag(later, TRUE, max_lag=15)
     assert found.frames == lag
-    assert found.at(lag) == pytest.approx(0, abs=1e-12)
+    assert at(found, lag) == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(shifted(later, lag)[20:100], TRUE[20:100] + 7.0)
 
 
@@ -27,10 +31,9 @@ def test_the_error_of_every_lag_is_the_bias_free_rmse_over_the_overlap() -> None
     found = best_lag(noisy, TRUE, max_lag=5)
     for lag in range(-5, 6):
         difference = shifted(noisy, lag) - TRUE
-        assert found.at(lag) == pytest.approx(np.nanstd(difference))
+        assert at(found, lag) == pytest.approx(np.nanstd(difference))
     assert found.frames == 2
-    assert np.isnan(found.at(6))
-    assert np.isnan(found.at(-6))
+    assert len(found.errors) == 11
 
 
 def test_one_lag_for_several_curves_each_less_its_own_bias() -> None:
@@ -38,7 +41,7 @@ def test_one_lag_for_several_curves_each_less_its_own_bias() -> None:
     estimate = shifted(curves, 3) + np.array([5.0, -8.0, 0.0])
     found = best_lag(estimate, curves, max_lag=6)
     assert found.frames == -3
-    assert found.at(-3) == pytest.approx(0, abs=1e-12)
+    assert at(found, -3) == pytest.approx(0, abs=1e-12)
 
 
 def test_of_lags_that_fit_alike_the_shortest_is_taken() -> None:
@@ -50,8 +53,8 @@ def test_a_lag_at_which_little_overlaps_is_not_considered() -> None:
     estimate, reference = np.full(30, np.nan), np.linspace(0, 1, 30)
     estimate[:10] = reference[20:] ** 2
     found = best_lag(estimate, reference, max_lag=20)
-    assert np.isnan(found.at(9))  # one sample would overlap, and fit perfectly
-    assert np.isfinite(found.at(0))
+    assert np.isnan(at(found, 9))  # one sample would overlap, and fit perfectly
+    assert np.isfinite(at(found, 0))
 
 
 def test_shifts_are_the_shifted_curves() -> None:
