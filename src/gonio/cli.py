@@ -527,6 +527,33 @@ def assets(
     print(f"cache: {store.cache_folder()}")
 
 
+@app.command
+def rectify(
+    trial: Annotated[Positional[Path], arg(metavar="TRIAL.TOML")],
+    output: Output = Path("rectified"),
+    cameras: tuple[str, str] | None = None,
+    alpha: float = 1.0,
+) -> None:
+    """Turn a calibrated, nearly parallel pair into a truly parallel one: new videos, and a trial file for compare.
+
+    Args:
+        trial: A trial with a calibration and two cameras (or more, with --cameras).
+        output: The folder for trial.toml, the videos or keypoints, and rectification.json.
+        cameras: The pair, in either order, as in --cameras left right.
+        alpha: 1 keeps every pixel, with black beyond; 0 keeps valid pixels alone, enlarged; or between.
+    """
+    options = dict(locals())
+    from gonio.config import load_trial
+    from gonio.rectify import rectify_trial
+    from gonio.results import write_provenance
+
+    done = rectify_trial(load_trial(trial), output, cameras=cameras, alpha=alpha, progress=_bar)
+    file = output / "trial.toml"
+    write_provenance(file, "rectify", options, *done.notes)
+    _say_lost(file, done.notes)
+    print(f"measure it with gonio compare {file}")
+
+
 def _train_with_options(words: Sequence[str]) -> Callable[..., None]:
     """`train`, with an option for every key of the training file that the command line names; its values are defaults.
 
