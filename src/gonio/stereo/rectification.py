@@ -24,7 +24,8 @@ from gonio.core.camera import Camera, Rig
 from gonio.errors import InputError
 
 LARGEST_ANGLE_DEG = 30.0  # between the axes, and of each camera's turn: beyond, little of the pictures overlaps
-SMALLEST_FOCAL = 0.4  # of the cameras' own: a picture that shrinks further has a lens model that leaves its corners
+SMALLEST_FOCAL = 0.3  # of the cameras' own: what shrinks further shows nobody well
+SMALLEST_SHARE = 0.25  # of a picture must be kept
 _GRID = 41  # points across and down a picture by which it is seen what is lost
 
 
@@ -129,7 +130,7 @@ def rectify(rig: Rig, names: tuple[str, str], *, alpha: float = 1.0) -> Rectifie
 
     Raises `InputError` where the pictures differ in size, where a camera's distortion model is not OpenCV's, where the
     cameras stand one above the other or in one place, and where the axes are more than `LARGEST_ANGLE_DEG` apart, or
-    one camera would have to be turned by more.
+    one camera would have to be turned by more; where too little of a picture would be kept, or it would shrink too far.
     """
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha is {alpha:g}; it must lie in 0..1 (1 keeps all pixels, 0 only valid ones)")
@@ -169,8 +170,8 @@ def rectify(rig: Rig, names: tuple[str, str], *, alpha: float = 1.0) -> Rectifie
     focal_px = (left.focal_px + right.focal_px) / 2
     if not np.isfinite(P_left).all() or P_left[0, 0] < SMALLEST_FOCAL * focal_px:
         raise InputError(
-            f"{pair}: with all pixels kept the pictures would shrink to {P_left[0, 0] / focal_px:.0%}, because their "
-            f"lens models end before the corners; take only valid pixels (--alpha 0)"
+            f"{pair}: with so many pixels kept what is seen would shrink below {SMALLEST_FOCAL:.0%} of its size, for "
+            f"they look {angle_deg:.1f} degrees apart, or their lens models end before the corners; try --alpha 0"
         )
     width, height = left.size_px
     size_px = (width // 2 * 2, height // 2 * 2)  # video has even sides
@@ -183,7 +184,14 @@ def rectify(rig: Rig, names: tuple[str, str], *, alpha: float = 1.0) -> Rectifie
     assert new.up is not None
     upwards = np.eye(3)["xyz".index(new.up[1])] * (1 if new.up[0] == "+" else -1)
     tilt_deg = float(np.degrees(np.arccos(np.clip(-rotation[1] @ upwards, -1, 1))))
-    return RectifiedPair((left, right), new, angle_deg, turned_deg, tilt_deg)
+    made = RectifiedPair((left, right), new, angle_deg, turned_deg, tilt_deg)
+    for name in made.names:
+        if (kept := made.kept(name)) < SMALLEST_SHARE:
+            raise InputError(
+                f"{pair}: only {kept:.0%} of the picture of {name!r} would be kept, for they look {angle_deg:.1f} "
+                f"degrees apart; keep more with --alpha 1, or {remedy}"
+            )
+    return made
 
 
 def _check_pair(a: Camera, b: Camera) -> None:

@@ -185,6 +185,16 @@ def test_pairs_that_cannot_be_made_parallel_are_refused(cameras, message):
         rectify(pair_of(*cameras), ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("focal_px", "alpha", "message"),
+    [(1500.0, 0.0, r"only \d+% of the picture of 'a' would be kept"), (2500.0, 1.0, "shrink below 30%")],
+)
+def test_narrow_views_that_look_apart_are_refused(focal_px, alpha, message):
+    narrow = pair_of(camera("a", -0.3, (0, 14, 0), focal_px), camera("b", 0.3, (0, -14, 0), focal_px))
+    with pytest.raises(InputError, match=message):
+        rectify(narrow, ("a", "b"), alpha=alpha)
+
+
 def test_the_lens_of_another_model_is_refused():
     other = Camera(
         "b", SIZE, NEARLY["b"].matrix, (0.1, 0, 0, 0, 0), "h36m", NEARLY["b"].rotation, NEARLY["b"].translation
