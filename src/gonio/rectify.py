@@ -85,9 +85,14 @@ def rectify_trial(
     assert rig is not None
     pair = rectify(rig, names, alpha=alpha)
     notes = list(_words(pair))
+    moved = {}
+    for name in pair.names:
+        moved[name], said = _camera(configs[name], pair, output)
+        notes += said
+    new, said = _trial(trial, pair, moved)
+    notes += said
     with replacing(output) as folder:
         folder.mkdir()
-        moved = {}
         total = sum(video.probe(c.video).n_frames or 0 for c in configs.values() if c.video is not None)
         with progress("rectifying", total or None) as tick:
             for name in pair.names:
@@ -95,10 +100,6 @@ def rectify_trial(
                     archive.write(_moved(keypoints[name], pair, name), folder / f"{name}.npz")
                 else:
                     notes += _redrawn(configs[name], pair, folder / f"{name}.mp4", tick)
-                moved[name], said = _camera(configs[name], pair, output)
-                notes += said
-        new, said = _trial(trial, pair, moved)
-        notes += said
         text = "# Made by gonio rectify; rectification.json says how.\n\n" + trial_text(new, output)
         (folder / "trial.toml").write_text(text, encoding="utf-8")
         (folder / "rectification.json").write_text(_record(pair, alpha, notes), encoding="utf-8")
