@@ -580,6 +580,110 @@ def assets(
     print(f"cache: {store.cache_folder()}")
 
 
+@app.command
+def rectify(
+    trial: Annotated[Positional[Path], arg(metavar="TRIAL.TOML")],
+    output: Output = Path("rectified"),
+    cameras: tuple[str, str] | None = None,
+    alpha: float = 1.0,
+) -> None:
+    """Turn a calibrated, nearly parallel pair into a truly parallel one: new videos, and a trial file for compare.
+
+    Args:
+        trial: A trial with a calibration and two cameras (or more, with --cameras).
+        output: The folder for trial.toml, the videos or keypoints, and rectification.json.
+        cameras: The pair, in either order, as in --cameras left right.
+        alpha: 1 keeps every pixel, with black beyond; 0 keeps valid pixels alone, enlarged; or between.
+    """
+    options = dict(locals())
+    from gonio.config import load_trial
+    from gonio.rectify import rectify_trial
+    from gonio.results import write_provenance
+
+    done = rectify_trial(load_trial(trial), output, cameras=cameras, alpha=alpha, progress=_bar)
+    file = output / "trial.toml"
+    write_provenance(file, "rectify", options, *done.notes)
+    _say_lost(file, done.notes)
+    print(f"measure it with gonio compare {file}")
+
+
+@app.command(name="evaluate-2d")
+def evaluate_2d(
+    annotations: Annotated[Positional[Path], arg(metavar="ANNOTATIONS.JSON")],
+    output: Output,
+    images: Path | None = None,
+    detections: Path | None = None,
+    detector: str = "blazepose-heavy",
+    people: int | None = None,
+    weights: Path | None = None,
+    min_score: float | None = None,
+    layout: str | None = None,
+    net_resolution: str | None = None,
+    scale_number: int = 1,
+    scale_gap: float | None = None,
+    flip: bool = False,
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None,
+) -> None:
+    """Measure how well a detector finds joints in annotated pictures: PCK@0.2, PCKh@0.5, OKS, AP and AR.
+
+    As in "gonio evaluate-2d person_keypoints_val2017.json --images val2017 --detector openpose -o accuracy.json".
+
+    Args:
+        annotations: People's keypoints in COCO's format.
+        output: Where the result goes, .json.
+        images: The folder of the annotated pictures.
+        detections: In place of a detector: a file of results in COCO's format.
+        detector: As in gonio detect, as are all options below.
+        people: BlazePose: most people to find in a picture; where not given, the most that are annotated in one.
+        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth).
+        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
+        layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
+        net_resolution: OpenPose: size of the network's input; -1x368 where not given.
+        scale_number: OpenPose: sizes at which a picture is looked at.
+        scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
+        flip: OpenPose: look at the mirrored picture too.
+        pixels: OpenPose: the values that another network takes, where its file does not tell.
+    """
+    options = dict(locals())
+    from gonio import keypoint_evaluation
+    from gonio.config import DetectorConfig
+    from gonio.core.files import check_writable
+    from gonio.results import provenance_path, write_provenance
+
+    if (images is None) == (detections is None):
+        raise ConfigError("give the folder of the annotated pictures (--images), or saved results (--detections)")
+    if output.suffix.lower() != ".json":
+        raise ConfigError(f"{output}: the accuracy is written as .json")
+    for path in (output, provenance_path(output)):
+        check_writable(path, [file for file in (annotations, images, detections, weights) if file is not None])
+    settings = DetectorConfig(
+        name=detector,
+        weights=weights,
+        min_score=min_score,
+        layout=layout,
+        net_resolution=net_resolution,
+        scale_number=scale_number,
+        scale_gap=scale_gap,
+        flip=flip,
+        pixels=pixels,
+    )
+    if images is not None:
+        told = keypoint_evaluation.settings_for(annotations, settings, people)
+        result = keypoint_evaluation.evaluate_detector(annotations, images, told, progress=_bar)
+    else:
+        assert detections is not None
+        if settings != DetectorConfig() or people is not None:
+            raise ConfigError("--detections are results already: leave out --detector and its options")
+        result = keypoint_evaluation.evaluate_file(annotations, detections)
+    result.write(output)
+    write_provenance(output, "evaluate-2d", options, *result.notes)
+    for table in keypoint_evaluation.tables(result):
+        print(_columns(table))
+        print()
+    print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in result.accuracy.counts.items()))
+    _say_lost(output, result.notes)
+
+
 def _train_with_options(words: Sequence[str]) -> Callable[..., None]:
     """`train`, with an option for every key of the training file that the command line names; its values are defaults.
 

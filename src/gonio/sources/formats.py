@@ -64,6 +64,14 @@ FORMATS: tuple[Format, ...] = (
         "a folder with one .json file a frame: 2D keypoints of several people, or 3D joints of one",
         ("layout", "rate_hz", "image_size_px", "unit"),
     ),
+    Format(
+        "COCO keypoints",
+        (".json",),
+        "coco_json",
+        "2D keypoints of the people of many pictures in one file",
+        ("rate_hz", "image_size_px"),
+        holds=(2,),
+    ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
     Format("C3D motion capture", (".c3d",), "c3d", "3D markers, binary", ("unit",), holds=(3,)),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
@@ -113,8 +121,9 @@ FORMATS: tuple[Format, ...] = (
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
+_COCO = next(form for form in FORMATS if form.module == "coco_json")
 _VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
-_SEVERAL = ("archive", "openpose_json")  # these hold detections
+_SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
 _ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 
 
@@ -134,14 +143,16 @@ def recognise(path: Path) -> Format:
         if not _OPENPOSE.load().recognise(path):
             raise InputError(f"{path}: the folder holds no .json file; the only folder that gonio reads is OpenPose's")
         return _OPENPOSE
-    if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: OpenPose writes one .json file a frame; give the folder that holds them")
     candidates = _by_ending(path)
     if size == 0:
         raise InputError(f"{path}: is empty; record or export it again")
     for form in candidates:
         if form.load().recognise(path):
             return form
+    if candidates == [_COCO]:
+        raise InputError(
+            f"{path}: is no COCO keypoint file; OpenPose writes one .json file a frame: give the folder that holds them"
+        )
     expected = "; or ".join(f"{form.name}: {form.description}" for form in candidates)
     raise InputError(
         f"{path}: does not begin like a {path.suffix} file ({expected}); export it again, or give it the ending of "
@@ -161,8 +172,8 @@ def read(
 
     The options tell what the file does not; where the file tells it itself, they must agree with it; an image size
     that the file does not know is taken from there. OpenPose's folder becomes a `PoseSequence` where no frame holds
-    more than one person, `Detections` otherwise; without `image_size_px` the sequence's is None, and the detections'
-    the smallest that holds every keypoint.
+    more than one person, `Detections` otherwise, and so does COCO's file. Where the image's size is not known, the
+    sequence's is None, and the detections' the smallest that holds every keypoint.
     Raises `InputError` as `recognise` and the format's own `read` do, and where 3D positions hold no joint at all or a
     body of a size that no person has (`plausible.check_body`).
     """
@@ -171,11 +182,11 @@ def read(
     declared = {"layout": layout, "rate_hz": rate_hz, "unit": unit, "image_size_px": image_size_px}
     taken = {key: value for key, value in declared.items() if key in form.options and value is not None}
     item: Item = form.load().read(path, **taken)
-    if isinstance(item, Detections) and form is _OPENPOSE and item.people_per_frame.max(initial=0) <= 1:
+    if isinstance(item, Detections) and form in (_OPENPOSE, _COCO) and item.people_per_frame.max(initial=0) <= 1:
         present = item.present
         chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
         item = item.person(chosen, "the only person of each frame")
-        if image_size_px is None:
+        if image_size_px is None and size_is_guessed(item.history):
             item = item.derive(image_size_px=None)
     for name, each in item.items() if isinstance(item, dict) else (("", item),):
         _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
@@ -194,7 +205,7 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     several  of more people than one
     """
     form = _target(Path(path))
-    if several and form.module not in ("archive", "openpose_json", "videopose3d_npz"):
+    if several and form.module not in (*_SEVERAL, "videopose3d_npz"):
         raise InputError(
             f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON, "
             f"or one alone with --people 1"
@@ -231,11 +242,7 @@ def for_videopose3d(item: Item, path: Path) -> bool:
 
 
 def _target(path: Path) -> Format:
-    if path.suffix.lower() == ".json":
-        raise InputError(
-            f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
-        )
-    if not path.suffix or path.name.endswith("json"):
+    if not path.suffix or path.name.endswith("_json"):
         return _OPENPOSE
     found = _by_ending(path)
     form = next((form for form in found if form.prefix and path.name.startswith(form.prefix)), found[0])
