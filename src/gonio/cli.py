@@ -661,7 +661,7 @@ def _record(
     _warn(done.caveats)
     print(f"wrote {done.trial_path}; measure it with gonio compare {done.trial_path} -o results")
     if all(camera.dropped_out is not None for camera in done.cameras):
-        raise InputError(f"{output}: all cameras dropped out; what they gave until then is there")
+        raise InputError(f"{output}: all cameras dropped out; what they gave is there")
 
 
 @contextlib.contextmanager

@@ -73,10 +73,24 @@ def serve(video: Path, *, form: str = "mpegts") -> tuple[subprocess.Popen[bytes]
 
 
 def serve_both(video: Path) -> tuple[subprocess.Popen[bytes], list[str]]:
-    """One ffmpeg that plays one video to two addresses, so that both show the same number at the same moment."""
-    ports = [free_port(), free_port()]
-    addresses = [f"udp://127.0.0.1:{port}" for port in ports]
-    outputs = [word for address in addresses for word in ("-map", "0:v", "-c", "copy", "-f", "mpegts", address)]
+    """One ffmpeg that plays one video to two addresses, so that both show the same number at the same moment.
+
+    Both are encoded anew, with key frames in different places, so that recordings of the two begin apart.
+    """
+    addresses = [f"udp://127.0.0.1:{free_port()}" for _ in range(2)]
+    encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-threads", "1", "-g", "1000"]
+    outputs = []
+    for address, first in zip(addresses, (0, 11), strict=True):
+        outputs += [
+            "-map",
+            "0:v",
+            *encoder,
+            "-force_key_frames",
+            f"expr:eq(mod(n,30),{first})",
+            "-f",
+            "mpegts",
+            address,
+        ]
     return subprocess.Popen([*SERVE, "-i", video, *outputs]), addresses
 
 

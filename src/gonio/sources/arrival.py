@@ -13,11 +13,13 @@ The delay of the quickest frame itself (exposure, encoding, sending) is part of 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 BUCKET_S = 1.0  # of each second the quickest frame counts
+HELD_S = 0.5  # a stream that breaks off hands over at once what it had kept back: its last frames seem too quick
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,23 @@ class ArrivalClock:
 
     def __init__(self) -> None:
         self._quickest: dict[int, tuple[float, float]] = {}
+        self._held: deque[tuple[float, float]] = deque()  # stamp, arrival
         self.least_delay_s = math.inf
 
     def add(self, stamp_s: float, arrival_s: float) -> None:
-        delay_s = arrival_s - stamp_s
-        self.least_delay_s = min(self.least_delay_s, delay_s)
-        second = math.floor(stamp_s / BUCKET_S)
-        if second not in self._quickest or delay_s < self._quickest[second][1]:
-            self._quickest[second] = (stamp_s, delay_s)
+        self.least_delay_s = min(self.least_delay_s, arrival_s - stamp_s)
+        self._held.append((stamp_s, arrival_s))
+        while self._held[0][1] < arrival_s - HELD_S:
+            stamp_s, arrived_s = self._held.popleft()
+            second = math.floor(stamp_s / BUCKET_S)
+            if second not in self._quickest or arrived_s - stamp_s < self._quickest[second][1]:
+                self._quickest[second] = (stamp_s, arrived_s - stamp_s)
 
     def fit(self) -> ArrivalFit:
         """The line under the delays. Needs one frame at least."""
         points = [self._quickest[second] for second in sorted(self._quickest)]
+        if not points:
+            points = [min(((s, a - s) for s, a in tuple(self._held)), key=lambda point: point[1])]
         stamps_s, delays_s = np.array(points).T
         middle_s = float(stamps_s[0] + stamps_s[-1]) / 2
         hull_s, hull_delays_s = np.array(_lower_hull(points)).T
