@@ -75,7 +75,8 @@ class RecordedCamera:
         """What somebody who measures this camera should know."""
         found = [] if self.dropped_out is None else [f"{self.dropped_out}."]
         if not self.frames and self.dropped_out is None:
-            found.append(f"{self.name}: no frame was recorded.")
+            why = " no key frame came; have the camera send one every second." if self.before_key_frame else ""
+            found.append(f"{self.name}: no frame was recorded{';' if why else '.'}{why}")
         if self.frames and not self.has_clock:
             found.append(f"{self.name}: its stream has no clock; its frames are timed by their arrival.")
         if self.clock_jumps:
