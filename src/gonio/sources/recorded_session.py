@@ -17,7 +17,7 @@ from gonio.sources import rig_files
 
 UNKNOWN_DELAY = (
     "The offsets come from when frames arrived at one computer. What each camera takes to expose, encode and send a "
-    "frame is not in them: nothing between cameras of one model and setting, a tenth of a second and more between "
+    "frame is not in them: little between cameras of one model and setting, a tenth of a second and more between "
     "others. A clap that all cameras see shows it."
 )
 UNFINISHED = "The recording was not ended in order: files end where it was cut off, offsets are those shortly before."
