@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -721,18 +723,20 @@ def _live_view(names: Sequence[str], wanted: bool) -> Iterator[Callable[[Sequenc
 @contextlib.contextmanager
 def _status_line() -> Iterator[Callable[[str | None], None]]:
     """One line on a terminal that is written over again, once a second; None clears it for another line."""
-    from tqdm import tqdm
+    told_s = 0.0
 
-    with tqdm(bar_format="{desc}", leave=False, file=sys.stderr, disable=None, mininterval=1.0) as bar:
+    def tell(text: str | None) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if sys.stderr.isatty() and (text is None or now_s >= told_s + 1.0):
+            shown = "" if text is None else text[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
+            told_s = now_s
 
-        def tell(text: str | None) -> None:
-            if text is None:
-                bar.clear()
-            else:
-                bar.set_description_str(text, refresh=False)
-                bar.update()
-
+    try:
         yield tell
+    finally:
+        tell(None)
 
 
 def _import(names: tuple[str, ...]) -> None:
