@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gonio.motion.angles import joint_angles
     from gonio.pipeline import compare, evaluate, measure
     from gonio.results import write_results
-    from gonio.sources.formats import read, write
+    from gonio.sources.formats import read, read_angles, write
 
 __version__ = "0.1.0"
 
@@ -43,6 +43,7 @@ _HOMES = {
     "load_trial": "gonio.config",
     "measure": "gonio.pipeline",
     "read": "gonio.sources.formats",
+    "read_angles": "gonio.sources.formats",
     "write": "gonio.sources.formats",
     "write_results": "gonio.results",
 }
@@ -64,6 +65,7 @@ __all__ = [
     "load_trial",
     "measure",
     "read",
+    "read_angles",
     "write",
     "write_results",
 ]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.sequence import AngleSeries, Detections, PoseSequence
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.openpose_json import size_is_guessed
@@ -66,6 +66,7 @@ FORMATS: tuple[Format, ...] = (
         holds=(2,),
     ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
+    Format("OpenSim angles", (".mot", ".sto"), "opensim_storage", "joint angles, tab separated", holds=()),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
     Format("Kinect recorder text", (".txt",), "recorder_text", "3D, 20 joints, a row a frame; y up", holds=(3,)),
     Format(
@@ -90,6 +91,7 @@ FORMATS: tuple[Format, ...] = (
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
 _COCO = next(form for form in FORMATS if form.module == "coco_json")
+_ANGLES = next(form for form in FORMATS if form.module == "opensim_storage")
 _VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
 _SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
 _ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
@@ -147,6 +149,8 @@ def read(
     """
     path = Path(path)
     form = recognise(path)
+    if form is _ANGLES:
+        raise InputError(f"{path}: holds joint angles, not positions of joints; gonio.read_angles reads it")
     declared = {"layout": layout, "rate_hz": rate_hz, "unit": unit, "image_size_px": image_size_px}
     taken = {key: value for key, value in declared.items() if key in form.options and value is not None}
     item: Item = form.load().read(path, **taken)
@@ -167,6 +171,21 @@ def read(
     return _sized(path, item, image_size_px)
 
 
+def read_angles(path: Path) -> AngleSeries:
+    """The joint angles of an OpenSim file (`opensim_storage`). Raises `InputError` as its `read`, and for positions."""
+    path = Path(path)
+    form = recognise(path)
+    if form is not _ANGLES:
+        raise InputError(f"{path}: {form.name} holds positions of joints; gonio.joint_angles makes angles of them")
+    angles: AngleSeries = form.load().read(path)
+    return angles
+
+
+def holds_angles(path: Path) -> bool:
+    """Whether a file of this name is one of joint angles, by its ending."""
+    return Path(path).suffix.lower() in _ANGLES.suffixes
+
+
 def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path.
 
@@ -184,15 +203,21 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
         raise InputError(f"{path}: {form.name} does not hold {dimensions}D joints; write {', '.join(fitting)}{folder}")
 
 
-def write(item: Item, path: Path) -> tuple[str, ...]:
+def write(item: Item | AngleSeries, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
     A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive;
     that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too (`for_videopose3d`).
-    Raises `InputError` where the ending is unknown or the format cannot hold the item.
+    Raises `InputError` where the ending is unknown or the format cannot hold the item: positions are not turned into
+    joint angles here (`gonio.joint_angles` does that).
     """
     path = Path(path)
     form = _target(path)
+    if isinstance(item, AngleSeries) or form is _ANGLES:
+        if isinstance(item, AngleSeries) and form is not _ANGLES:
+            raise InputError(f"{path}: {form.name} holds positions, these are joint angles; write .mot or .sto")
+        angles: tuple[str, ...] = _ANGLES.load().write(item, path)
+        return angles
     if for_videopose3d(item, path):
         whole: tuple[str, ...] = _VIDEOPOSE3D.load().write_detections(item, path)
         return whole
@@ -214,7 +239,7 @@ def _target(path: Path) -> Format:
         return _OPENPOSE
     found = _by_ending(path)
     form = next((form for form in found if form.prefix and path.name.startswith(form.prefix)), found[0])
-    if not form.holds:
+    if not form.holds and form is not _ANGLES:
         raise InputError(f"{path}: {form.name} ({path.suffix}) is read, not written; write .trc, .csv or .npz")
     return form
 
