@@ -86,7 +86,14 @@ FORMATS: tuple[Format, ...] = (
         holds=(2,),
         prefix="data_2d_custom_",
     ),
-    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=()),
+    Format(
+        "MATLAB",
+        (".mat",),
+        "matlab",
+        "2D or 3D positions, times and names, of version 5 to 7",
+        ("unit", "rate_hz"),
+    ),
+    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=(3,)),
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
@@ -94,6 +101,27 @@ _COCO = next(form for form in FORMATS if form.module == "coco_json")
 _ANGLES = next(form for form in FORMATS if form.module == "opensim_storage")
 _VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
 _SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
+_CLOSED: dict[str, str] = {
+    ".ipivideo": "an iPi Recorder video; track it in iPi Mocap Studio and export .bvh, or its Biomech text",
+    ".ipimotion": "an iPi Mocap Studio project; export .bvh from it",
+    ".qtm": "a Qualisys recording; export .c3d or .tsv from QTM",
+    ".x1d": "a Vicon recording; reconstruct it and export .c3d",
+    ".x2d": "a Vicon recording; reconstruct it and export .c3d",
+    ".vsk": "a Vicon subject; export the recording as .c3d",
+    ".tak": "an OptiTrack take; export .c3d or .bvh from Motive",
+    ".cap": "a Cortex recording; export .trc or .c3d",
+    ".mvn": "an Xsens recording; export .bvh or .c3d from MVN",
+    ".mvnx": "an Xsens export; export .bvh or .c3d from MVN instead",
+    ".fbx": "an Autodesk scene; export .bvh, as Blender and MotionBuilder do",
+    ".xef": "a Kinect Studio recording; export the joints as text",
+    ".xed": "a Kinect Studio recording; export the joints as text",
+    ".mkv": "a video, or a recording of the Azure Kinect; export its joints as text, or give a video to gonio detect",
+    ".pkl": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
+    ".pickle": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
+    ".h5": "an HDF5 file; export .csv, .mat (version 7) or .npz",
+}
+"""What gonio cannot read, and what to export in its place."""
+
 _ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 
 
@@ -246,6 +274,8 @@ def _target(path: Path) -> Format:
 
 def _by_ending(path: Path) -> list[Format]:
     found = [form for form in FORMATS if path.name.lower().endswith(form.suffixes)] if path.suffix else []
+    if path.suffix.lower() in _CLOSED:
+        raise InputError(f"{path}: is {_CLOSED[path.suffix.lower()]}")
     if not found:
         near = get_close_matches(path.suffix.lower(), _ENDINGS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -28,7 +28,6 @@ from gonio.core.sequence import AngleSeries, Source
 from gonio.errors import InputError
 from gonio.sources.reading import check_times, naming, not_a_number, read_lines
 
-SUFFIXES = (".mot", ".sto")
 _PLACES = ("_tx", "_ty", "_tz")
 _END = "endheader"
 

@@ -132,11 +132,18 @@ def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_recognised_and_never_written(tmp_path: Path) -> None:
+def test_recognised_and_written(tmp_path: Path) -> None:
     path = written(tmp_path, text())
     assert formats.recognise(path).module == "bvh"
-    with pytest.raises(InputError, match="is read, not written"):
-        formats.check_target(path, 3)
+    formats.check_target(path, 3)
+    with pytest.raises(InputError, match="does not hold 2D joints"):
+        formats.check_target(path, 2)
+
+
+def test_end_sites_without_a_length_are_left_out(tmp_path: Path) -> None:
+    sequence = bvh.read(written(tmp_path, text(hierarchy=HIERARCHY.replace("OFFSET 5 0 1", "OFFSET 0 0 0"))), unit="cm")
+    assert sequence.skeleton.joints == ("base", "middle")
+    assert "1 end sites without a length left out" in sequence.history
 
 
 def test_cmu_as_bvh(shared_data: Path, tmp_path: Path) -> None:
