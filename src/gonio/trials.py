@@ -77,6 +77,8 @@ def _role(
         raise InputError(f"{path}: no such file")
     if path.is_dir():
         return "recording" if openpose_json.holds_3d_alone(path) else "keypoints"
+    if path.suffix.lower() in formats.CLOSED:
+        formats.recognise(path)  # says what to export in its place
     if path.suffix.lower() not in {suffix for form in formats.FORMATS for suffix in form.suffixes}:
         return "video"
     item = formats.read(path, layout=layout, rate_hz=fps)

@@ -93,6 +93,7 @@ FORMATS: tuple[Format, ...] = (
         "2D or 3D positions, times and names, of version 5 to 7",
         ("unit", "rate_hz"),
     ),
+    Format("NetCDF of movement", (".nc",), "netcdf", "2D or 3D positions as an xarray Dataset", ("unit", "rate_hz")),
     Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=(3,)),
 )
 
@@ -101,7 +102,7 @@ _COCO = next(form for form in FORMATS if form.module == "coco_json")
 _ANGLES = next(form for form in FORMATS if form.module == "opensim_storage")
 _VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
 _SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
-_CLOSED: dict[str, str] = {
+CLOSED: dict[str, str] = {
     ".ipivideo": "an iPi Recorder video; track it in iPi Mocap Studio and export .bvh, or its Biomech text",
     ".ipimotion": "an iPi Mocap Studio project; export .bvh from it",
     ".qtm": "a Qualisys recording; export .c3d or .tsv from QTM",
@@ -115,7 +116,6 @@ _CLOSED: dict[str, str] = {
     ".fbx": "an Autodesk scene; export .bvh, as Blender and MotionBuilder do",
     ".xef": "a Kinect Studio recording; export the joints as text",
     ".xed": "a Kinect Studio recording; export the joints as text",
-    ".mkv": "a video, or a recording of the Azure Kinect; export its joints as text, or give a video to gonio detect",
     ".pkl": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
     ".pickle": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
     ".h5": "an HDF5 file; export .csv, .mat (version 7) or .npz",
@@ -274,8 +274,8 @@ def _target(path: Path) -> Format:
 
 def _by_ending(path: Path) -> list[Format]:
     found = [form for form in FORMATS if path.name.lower().endswith(form.suffixes)] if path.suffix else []
-    if path.suffix.lower() in _CLOSED:
-        raise InputError(f"{path}: is {_CLOSED[path.suffix.lower()]}")
+    if path.suffix.lower() in CLOSED:
+        raise InputError(f"{path}: is {CLOSED[path.suffix.lower()]}")
     if not found:
         near = get_close_matches(path.suffix.lower(), _ENDINGS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
