@@ -371,7 +371,7 @@ def test_the_results_folder_leaves_other_files_alone(recorded, run):
     assert done.returncode == 0, done.stderr
     assert (out / "figures" / "mine.txt").read_text() == "keep me"
     assert {p.name for p in out.iterdir()} == {
-        "report.html", "results.json", "provenance.json", "sequences", "keypoints", "figures", "tables",
+        "report.html", "results.json", "provenance.json", "sequences", "angles", "keypoints", "figures", "tables",
     }  # fmt: skip
     page = (out / "report.html").read_text()
     assert "squat" in page

@@ -110,7 +110,7 @@ def write(angles: AngleSeries, path: Path, *, in_degrees: bool = True) -> tuple[
     lost = ["the definition of each angle is lost"]
     lost += [f"the history ({len(angles.history)} steps) is lost"] if angles.history else []
     if (n_missing := int(np.isnan(angles.angles_rad).sum())) > 0:
-        lost.append(f"{n_missing} missing values are written as nan, which OpenSim plots as gaps")
+        lost.append(f"{n_missing} missing values are written as nan; OpenSim's Storage leaves out their rows")
     values: FloatArray = angles.angles_deg if in_degrees else angles.angles_rad
     header = (
         "Coordinates",

@@ -46,7 +46,7 @@ def test_there_and_back(tmp_path: Path, name: str, in_degrees: bool) -> None:
     lost = opensim_storage.write(made(), tmp_path / name, in_degrees=in_degrees)
     assert lost == (
         "the definition of each angle is lost",
-        "1 missing values are written as nan, which OpenSim plots as gaps",
+        "1 missing values are written as nan; OpenSim's Storage leaves out their rows",
     )
     back = formats.read_angles(tmp_path / name)
     assert back.names == made().names
