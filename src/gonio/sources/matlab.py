@@ -26,7 +26,7 @@ from gonio.core.sequence import Axis, Frame, PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of, translated
-from gonio.sources.reading import METRES, NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes, reason
 
 _MAGIC, _MAGIC_HDF5, _HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF"
 _ALIASES = {
@@ -218,10 +218,7 @@ def _times(
 ) -> FloatArray:
     if times is not None:
         times_s = times.ravel()
-        if declared_hz is not None and n_times > 1:
-            own_hz = float(1 / np.median(np.diff(times_s)))
-            if not abs(own_hz - declared_hz) <= 0.01 * declared_hz:
-                raise InputError(f"{path}: the file has {own_hz:.6g} frames per second, declared were {declared_hz:g}")
+        check_rate(path, times_s, declared_hz)
         return times_s
     own = _numbers(path, held, "rate_hz", needed=False)
     rate_hz = declared_hz if own is None or own.size != 1 else float(own.ravel()[0])

@@ -18,7 +18,7 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.errors import InputError, MissingExtraError
 from gonio.sources.joint_names import skeleton_of, translated
 from gonio.sources.lost import lost_fields
-from gonio.sources.reading import METRES, NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes, reason
 
 _MAGIC_3, _MAGIC_4 = b"CDF", b"\x89HDF"
 _UNITS = {"px": "px", "pixels": "px", "pixel": "px", "metres": "m", "meters": "m", "millimetres": "mm"}
@@ -134,9 +134,7 @@ def _times(path: Path, data: Any, rate_hz: float | None) -> Any:
     if times.dtype.kind not in "fiu":
         raise InputError(f"{path}: its times are no numbers")
     if str(data.attrs.get("time_unit", "seconds")) == "seconds":
-        own = float(1 / np.median(np.diff(times))) if len(times) > 1 else None
-        if rate_hz is not None and own is not None and not abs(own - rate_hz) <= 0.01 * rate_hz:
-            raise InputError(f"{path}: the file has {own:.6g} frames per second, declared were {rate_hz:g}")
+        check_rate(path, times.astype(float), rate_hz)
         return times.astype(float)
     if rate_hz is None or not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"{path}: its times are frame numbers; declare the rate with --fps")
