@@ -92,4 +92,6 @@ def test_what_is_refused(joints, refused):
     assert "name a folder" in refused("convert", joints / "joints.trc", joints / "x.json")
     (joints / "a.iPiVideo").write_bytes(b"closed")
     assert "export .bvh" in refused("convert", joints / "a.iPiVideo", joints / "x.csv")
+    assert "export .bvh" in refused("compare", joints / "a.iPiVideo", joints / "joints.trc", "-o", joints / "x.out")
+    assert "holds joint angles" in refused("compare", joints / "out.mot", joints / "joints.trc", "-o", joints / "x.out")
     assert not list(joints.glob("x.*"))
