@@ -502,8 +502,12 @@ def convert(
     unit: Literal["m", "cm", "mm", "px"] | None = None,
     fps_out: float | None = None,
     mirror: bool = False,
+    to_xarray: bool = False,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
+
+    A target that ends in .mot or .sto gets joint angles, in degrees: those of a .mot or .sto source, or else gonio's
+    own (docs/conventions.md), computed from the 3D joints of the source; they are not OpenSim's inverse kinematics.
 
     Args:
         source: The file or folder to read.
@@ -514,17 +518,29 @@ def convert(
         fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
             given. Interpolated frames are counted.
         mirror: Reflect the positions, names kept: for a 3D recording that is said to be mirrored.
+        to_xarray: Write an xarray Dataset in the vocabulary of movement, as NetCDF; the target ends in .nc.
     """
     options = dict(locals())
     from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
     from gonio.core.sequence import PoseSequence
+    from gonio.motion.angles import joint_angles
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
     from gonio.sources.chirality import mirror_warning, reflected
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
+    if to_xarray and target.suffix.lower() != ".nc":
+        raise ConfigError(f"{target}: --to-xarray writes NetCDF; give the target the ending .nc")
+    if formats.holds_angles(source):
+        if extra := [name for name in ("layout", "fps", "unit", "fps_out") if options[name] is not None]:
+            raise ConfigError(f"{source}: holds joint angles; --{extra[0].replace('_', '-')} is for positions")
+        given = formats.read_angles(source)
+        lost = formats.write(given, target)
+        write_provenance(target, "convert", options, *given.history, *(f"not kept: {words}" for words in lost))
+        _say_lost(target, lost)
+        return
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
     if isinstance(item, PoseSequence) and item.dimensions == 3:
         item = reflected(item) if mirror else item
@@ -537,8 +553,16 @@ def convert(
             raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
         item = at_rate(item, fps_out)
         resampled = item.history[-1:]
-    lost = formats.write(item, target)
-    history = () if isinstance(item, dict) else item.history
+    if formats.holds_angles(target):
+        if not isinstance(item, PoseSequence):
+            raise ConfigError(f"{source}: holds several people or recordings; angles are written of one person")
+        if item.dimensions != 3:
+            raise ConfigError(f"{source}: holds 2D joints, and joint angles need 3D: triangulate or lift them first")
+        angles = joint_angles(item)
+        resampled = (*resampled, f"gonio's own {angles.history[-1]}")
+        lost, history = formats.write(angles, target), angles.history
+    else:
+        lost, history = formats.write(item, target), () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
     _say_lost(target, (*resampled, *lost))
 

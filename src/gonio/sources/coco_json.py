@@ -27,13 +27,13 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.files import replacing
-from gonio.core.sequence import Detections, PoseSequence, Source, Status, median_rate_hz
+from gonio.core.sequence import Detections, PoseSequence, Source, Status
 from gonio.core.skeleton import COCO_17
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of, translated
 from gonio.sources.lost import lost_fields
 from gonio.sources.openpose_json import guess_in_words, smallest_image_px
-from gonio.sources.reading import naming, read_bytes, reason
+from gonio.sources.reading import check_rate, naming, read_bytes, reason
 
 _KEYS = "info|licenses|images|annotations|categories|videos|type"
 _BEGINNING = re.compile(rf'\s*(\{{\s*"({_KEYS})"\s*:|\[\s*\{{[^{{}}]*"(image_id|keypoints)"\s*:)')
@@ -398,10 +398,7 @@ def _times(path: Path, people: CocoPeople, rate_hz: float | None) -> FloatArray:
         raise InputError(f"{path}: holds no picture")
     if not np.isnan(people.times_s).any():
         times: FloatArray = people.times_s
-        if rate_hz is not None and len(times) > 1 and not abs(median_rate_hz(times) - rate_hz) <= 0.01 * rate_hz:
-            raise InputError(
-                f"{path}: the file has {median_rate_hz(times):.6g} frames per second, declared were {rate_hz:g}"
-            )
+        check_rate(path, times, rate_hz)
     elif rate_hz is None:
         raise InputError(f"{path}: a COCO file does not hold its frame rate; declare it with --fps")
     elif not (np.isfinite(rate_hz) and rate_hz > 0):
