@@ -811,6 +811,8 @@ def _record(
     from gonio.errors import InputError
     from gonio.sources.recording import CameraSource, picture_size, record
 
+    if rig is not None and not rig.exists():
+        raise InputError(f"{rig}: no such file; give the rig's calibration")
     if names is None:
         names = tuple(f"cam{number:02d}" for number in range(1, len(addresses) + 1))
     if len(names) != len(addresses):
