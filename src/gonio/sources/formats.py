@@ -34,7 +34,7 @@ class Format:
     options   what its files do not tell and `read` may be told
     holds     what it can be written from: 2 and 3 dimensions; nothing, where it is only read
     layouts   the only layouts that can be declared for it; empty where any can
-    prefix    how the names of its files begin when they are written, where the ending is another format's too
+    prefixes  how the names of its files begin when they are written, where the ending is another format's too
     """
 
     name: str
@@ -44,7 +44,7 @@ class Format:
     options: tuple[str, ...] = ()
     holds: tuple[int, ...] = (2, 3)
     layouts: tuple[str, ...] = ()
-    prefix: str = ""
+    prefixes: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """The module, imported at first use."""
@@ -115,8 +115,7 @@ FORMATS: tuple[Format, ...] = (
         "videopose3d_npz",
         "its sets of 2D keypoints or 3D poses, or the detections of infer_video",
         ("rate_hz",),
-        holds=(2,),
-        prefix="data_2d_custom_",
+        prefixes=("data_2d_custom_", "data_3d_"),
     ),
     Format(
         "MATLAB",
@@ -266,9 +265,9 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
 def write(item: Item | AngleSeries, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
-    A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive;
-    that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too (`for_videopose3d`).
-    Raises `InputError` where the ending is unknown or the format cannot hold the item: positions are not turned into
+    A name that begins with data_2d_custom_ or data_3d_ and ends in .npz becomes VideoPose3D's set, any other .npz
+    gonio's archive; that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too
+    (`for_videopose3d`). Raises `InputError` where the ending is unknown or the format cannot hold the item: positions are not turned into
     joint angles here (`gonio.joint_angles` does that).
     """
     path = Path(path)
@@ -298,7 +297,7 @@ def _target(path: Path) -> Format:
     if not path.suffix or path.name.endswith("_json"):
         return _OPENPOSE
     found = _by_ending(path)
-    form = next((form for form in found if form.prefix and path.name.startswith(form.prefix)), found[0])
+    form = next((form for form in found if form.prefixes and path.name.startswith(form.prefixes)), found[0])
     if not form.holds and form is not _ANGLES:
         raise InputError(f"{path}: {form.name} ({path.suffix}) is read, not written; write .trc, .csv or .npz")
     return form
