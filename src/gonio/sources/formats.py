@@ -267,8 +267,8 @@ def write(item: Item | AngleSeries, path: Path) -> tuple[str, ...]:
 
     A name that begins with data_2d_custom_ or data_3d_ and ends in .npz becomes VideoPose3D's set, any other .npz
     gonio's archive; that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too
-    (`for_videopose3d`). Raises `InputError` where the ending is unknown or the format cannot hold the item: positions are not turned into
-    joint angles here (`gonio.joint_angles` does that).
+    (`for_videopose3d`). Raises `InputError` where the ending is unknown or the format cannot hold the item: positions
+    are not turned into joint angles here (`gonio.joint_angles` does that).
     """
     path = Path(path)
     form = _target(path)
