@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gonio.motion.repetitions import find_repetitions
     from gonio.pipeline import compare, evaluate, measure
     from gonio.results import write_results
-    from gonio.sources.formats import read, write
+    from gonio.sources.formats import read, read_angles, write
     from gonio.study_config import load_study
     from gonio.study_results import study
 
@@ -48,6 +48,7 @@ _HOMES = {
     "load_trial": "gonio.config",
     "measure": "gonio.pipeline",
     "read": "gonio.sources.formats",
+    "read_angles": "gonio.sources.formats",
     "study": "gonio.study_results",
     "write": "gonio.sources.formats",
     "write_results": "gonio.results",
@@ -72,6 +73,7 @@ __all__ = [
     "load_trial",
     "measure",
     "read",
+    "read_angles",
     "study",
     "write",
     "write_results",

@@ -216,28 +216,27 @@ def write_detections(found: Detections, path: Path) -> tuple[str, ...]:
 
 
 def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
-    """Writes a custom 2D set as VideoPose3D's scripts take it; returns what was lost.
+    """Writes a custom set as VideoPose3D's scripts take it; returns what was lost.
 
-    A sequence becomes the video of its `frame_name`, a mapping one video for each name. COCO's 17 keypoints, mapped by
-    name. The file must be called `data_2d_custom_NAME.npz` for VideoPose3D's `-d custom -k NAME` to find it.
-    Raises `InputError` for 3D, where the image's size is not known, and where a keypoint is missing anywhere.
+    A sequence becomes the video, or the subject, of its `frame_name`, a mapping one for each name; the action is
+    "custom". By the file's name a set of 2D keypoints, COCO's 17 (`data_2d_custom_NAME.npz`, which VideoPose3D finds by
+    `-d custom -k NAME`), or of 3D poses, Human3.6M's 17 in metres, z up (`data_3d_NAME.npz`); joints mapped by name.
+    Raises `InputError` for the wrong dimension, where the image's size is not known, and where a joint is missing
+    anywhere.
     """
     path = Path(path)
     videos = {item.frame_name or path.stem: item} if isinstance(item, PoseSequence) else item
     if not isinstance(videos, Mapping) or not videos:
         raise InputError(f"{path}: VideoPose3D's set holds one person for each video; there is none")
+    return _write_solid(videos, path) if path.name.startswith("data_3d_") else _write_flat(videos, path)
+
+
+def _write_flat(videos: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
     positions, sizes, lost = {}, {}, []
     for name, sequence in videos.items():
         if sequence.dimensions != 2 or sequence.image_size_px is None or not len(sequence):
             raise InputError(f"{path}: {name}: a 2D sequence with its image's size and at least one frame is needed")
-        mapped = sequence.to_skeleton(COCO_17)
-        absent = [joint for j, joint in enumerate(COCO_17.joints) if not mapped.valid[:, j].any()]
-        if not mapped.valid.all():
-            which = f"; {', '.join(absent)} in every frame" if absent else ""
-            raise InputError(
-                f"{path}: {name}: {int((~mapped.valid).sum())} of {mapped.valid.size} keypoints are missing{which}; "
-                "VideoPose3D has no missing keypoints: fill the gaps first"
-            )
+        mapped = _whole(path, name, sequence, COCO_17)
         positions[name] = {_CUSTOM: [mapped.positions.astype(np.float32)]}
         sizes[name] = dict(zip("wh", sequence.image_size_px, strict=True))
         lost += [f"{name}: {loss}" for loss in _lost(sequence, mapped)]
@@ -248,10 +247,43 @@ def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[
         "keypoints_symmetry": [list(left), list(right)],
         "video_metadata": sizes,
     }
-    arrays: dict[str, Any] = {"positions_2d": _boxed(positions), "metadata": _boxed(metadata)}
+    _write_arrays(path, {"positions_2d": _boxed(positions), "metadata": _boxed(metadata)})
+    return tuple(lost)
+
+
+def _write_solid(subjects: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+    positions, lost = {}, []
+    for name, sequence in subjects.items():
+        if sequence.dimensions != 3 or not len(sequence):
+            raise InputError(f"{path}: {name}: a 3D sequence with at least one frame is needed")
+        mapped = _whole(path, name, sequence, H36M_17)
+        if mapped.up is None:
+            lost.append(
+                f"{name}: which axis points up is not known: the axes are written as they are, and read as z up"
+            )
+        upright = mapped if mapped.up is None else mapped.with_up("+z")
+        positions[name] = {_CUSTOM: upright.positions.astype(np.float32)}
+        lost += [f"{name}: {loss}" for loss in _lost(sequence, mapped)]
+    _write_arrays(path, {"positions_3d": _boxed(positions)})
+    return tuple(lost)
+
+
+def _whole(path: Path, name: str, sequence: PoseSequence, skeleton: Skeleton) -> PoseSequence:
+    """The sequence in the set's joints. Raises `InputError` where one is missing anywhere."""
+    mapped = sequence.to_skeleton(skeleton)
+    if mapped.valid.all():
+        return mapped
+    absent = [joint for j, joint in enumerate(skeleton.joints) if not mapped.valid[:, j].any()]
+    which = f"; {', '.join(absent)} in every frame" if absent else ""
+    raise InputError(
+        f"{path}: {name}: {int((~mapped.valid).sum())} of {mapped.valid.size} keypoints are missing{which}; "
+        "VideoPose3D has no missing keypoints: fill the gaps first"
+    )
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=True, **arrays)
-    return tuple(lost)
 
 
 def _lost(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:

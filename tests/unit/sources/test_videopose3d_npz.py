@@ -192,3 +192,36 @@ def test_foreign_detections(tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_an_impossible_rate(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="frame rate of -1"):
         videopose3d_npz.read_detections(detections_file(tmp_path / "x.npz"), rate_hz=-1)
+
+
+def test_a_3d_set_is_written_and_read_back(tmp_path):
+    rng = np.random.default_rng(0)
+    own = PoseSequence(
+        positions=rng.normal(size=(5, 17, 3)),
+        times_s=np.arange(5) / 50,
+        skeleton=H36M_17,
+        unit="m",
+        frame="world",
+        frame_name="patient",
+        up="+z",
+    )
+    turned = own.with_up("+y")
+    lost = formats.write({"a": own, "b": turned}, tmp_path / "data_3d_clinic.npz")
+    assert any("the times are lost" in words for words in lost)
+    back = formats.read(tmp_path / "data_3d_clinic.npz")
+    assert list(back) == ["a/custom", "b/custom"]
+    for sequence in back.values():
+        assert (sequence.skeleton, sequence.up, sequence.rate_hz) == (H36M_17, "+z", pytest.approx(50.0))
+        np.testing.assert_allclose(sequence.positions, own.positions, atol=1e-6)
+
+
+def test_a_3d_set_needs_whole_bodies_in_3d(tmp_path):
+    positions = np.zeros((2, 17, 3))
+    positions[1, 3] = np.nan
+    gap = PoseSequence(positions, np.arange(2) / 50, H36M_17, "m", "world", up="+z")
+    with pytest.raises(InputError, match="1 of 34 keypoints are missing"):
+        formats.write(gap, tmp_path / "data_3d_x.npz")
+    flat = PoseSequence(positions[:, :, :2], np.arange(2) / 50, H36M_17, "px", "image", image_size_px=(10, 10))
+    with pytest.raises(InputError, match="3D sequence"):
+        formats.write(flat, tmp_path / "data_3d_x.npz")
+    assert not (tmp_path / "data_3d_x.npz").exists()
