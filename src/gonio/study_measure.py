@@ -11,9 +11,10 @@ The steps, for each of two sets of definitions:
 
 Two sets of definitions, measured side by side:
 
-"protocol"  that of the published figures of UI-PRMD: joint centres "protocol" (`motion.markers`); the trunk's line
-            runs from the middle of the hips to the base of the neck; each angle has a lag of its own, and positions,
-            which the rule for the lag does not name, are compared on the recordings' own clocks
+"protocol"  that of the published figures of UI-PRMD, in the reading of its words that comes nearest to them
+            (docs/study.md): joint centres "protocol" (`motion.markers`); files of one repetition each are stretched to
+            one length; the trunk's line runs from the middle of the hips to the base of the neck; each angle has a lag
+            of its own, and positions, which the rule for the lag does not name, are compared without one
 "gonio"     gonio's own: joint centres "gonio"; angles as `motion.angles` has them, with the trunk's line from the
             middle of the hips to the middle of the shoulders; one clock is one clock: one lag for all of a method
 
@@ -97,7 +98,8 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     arrays: dict[str, NDArray[Any]] = {}
     spans: list[_Span] = []
     for definitions, methods in _prepared(raw, study.cleaning if recording.trial is None else None).items():
-        grid = _on_one_grid(methods)
+        whole = recording.trial is None and not study.repetitions.cut
+        grid = _on_one_grid(_stretched(methods) if definitions == "protocol" and whole else methods)
         spans = spans or _repetitions(grid[study.reference], study, recording, words)
         compared = _Comparison(grid, study, definitions, 0.0 if recording.trial else study.clock.max_lag_s)
         for span in spans:
@@ -358,6 +360,18 @@ def _even(name: str, sequence: PoseSequence, words: list[str]) -> PoseSequence:
     even = at_rate(sequence, sequence.rate_hz)
     words.append(f"{name}: uneven times, {even.history[-1]}")
     return even
+
+
+def _stretched(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]:
+    """All from the first to the last time of the slowest: each file is one repetition, whoever cut it."""
+    slowest = min(methods.values(), key=lambda sequence: sequence.rate_hz).times_s
+    return {
+        name: sequence.derive(
+            f"stretched to {slowest[-1] - slowest[0]:.2f} s",
+            times_s=np.interp(sequence.times_s, sequence.times_s[[0, -1]], slowest[[0, -1]]),
+        )
+        for name, sequence in methods.items()
+    }
 
 
 def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]:

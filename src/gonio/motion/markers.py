@@ -18,7 +18,8 @@ elbow       40 mm medial of the lateral epicondyle (ELB), along the elbow's axis
 wrist       the middle of WRA and WRB
 
 "protocol" is that of the comparison of UI-PRMD's Kinect with Vicon: the hips and wrists are the same, knee and ankle go
-medial along the pelvis's axis, shoulder and elbow are the raw markers SHO and ELB.
+medial on the level, towards the other leg's marker (where the vertical is not known, square to the pelvis's own),
+shoulder and elbow are the raw markers SHO and ELB.
 
 Trunk and head in both: mid_hip = middle of the hips, spine = middle of T10 and STRN, thorax = middle of C7 and CLAV.
 The four head markers sit on a band round the temples. From its middle and axes: head_top 90 mm up; eyes, ears and nose
@@ -33,7 +34,7 @@ from typing import Literal
 import numpy as np
 
 from gonio.core.arrays import FloatArray
-from gonio.core.sequence import PoseSequence, Status
+from gonio.core.sequence import Axis, PoseSequence, Status
 from gonio.core.skeleton import H36M_17, Skeleton
 from gonio.errors import InputError
 
@@ -161,8 +162,9 @@ def _leg(markers: PoseSequence, side: str, definition: Definition) -> dict[str, 
     hip = middle + width * (HIP_LATERAL * outward - HIP_BACK * forward - HIP_DOWN * up)
     knee_marker, ankle_marker = markers[f"{letter}KNE"], markers[f"{letter}ANK"]
     if definition == "protocol":
-        knee = knee_marker - KNEE_M * outward
-        ankle = ankle_marker - ANKLE_M * outward
+        other = "R" if letter == "L" else "L"
+        knee = knee_marker + KNEE_M * _level(markers[f"{other}KNE"] - knee_marker, markers.up, up)
+        ankle = ankle_marker + ANKLE_M * _level(markers[f"{other}ANK"] - ankle_marker, markers.up, up)
     else:
         knee = knee_marker - KNEE_M * _square_to(knee_marker - hip, outward)
         ankle = ankle_marker - ANKLE_M * _square_to(ankle_marker - knee_marker, outward)
@@ -226,6 +228,12 @@ def _pelvis_axes(markers: PoseSequence) -> tuple[FloatArray, FloatArray, FloatAr
     middle = markers["LASI"] + markers["RASI"] - markers["LPSI"] - markers["RPSI"]
     forward = _square_to(left, middle)
     return forward, left, np.cross(forward, left)
+
+
+def _level(way: FloatArray, up: Axis | None, pelvis_up: FloatArray) -> FloatArray:
+    """(time, 3) unit vectors of a way (time, 3) without its rise."""
+    vertical = pelvis_up if up is None else np.eye(3)["xyz".index(up[1])]
+    return _unit(way - (way * vertical).sum(axis=1, keepdims=True) * vertical)
 
 
 def _square_to(line: FloatArray, direction: FloatArray) -> FloatArray:

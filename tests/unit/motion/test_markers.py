@@ -69,9 +69,23 @@ def test_the_joints_turn_with_the_markers() -> None:
     )
     still = figure()
     moved = still.derive(positions=still.positions @ R.T + [1, 2, 3])
-    for definition in ("gonio", "protocol"):
-        expected = joint_centres(still, definition=definition).positions @ R.T + [1, 2, 3]
-        np.testing.assert_allclose(joint_centres(moved, definition=definition).positions, expected, atol=1e-12)
+    expected = joint_centres(still).positions @ R.T + [1, 2, 3]
+    np.testing.assert_allclose(joint_centres(moved).positions, expected, atol=1e-12)
+    still, moved = still.derive(up=None), moved.derive(up=None)  # the protocol's "medial" is level where up is known
+    expected = joint_centres(still, definition="protocol").positions @ R.T + [1, 2, 3]
+    np.testing.assert_allclose(joint_centres(moved, definition="protocol").positions, expected, atol=1e-12)
+
+
+def test_medial_is_level_in_the_protocol() -> None:
+    """The right leg raised: its knee's centre is 55 mm from the marker, towards the left knee, at its own height."""
+    still = figure()
+    positions = still.positions.copy()
+    knee = still.skeleton.index("RKNE")
+    positions[:, knee] += [0.3, 0.0, 0.4]
+    raised = joint_centres(still.derive(positions=positions), definition="protocol")["right_knee"][0]
+    way = still["LKNE"][0, :2] - positions[0, knee, :2]
+    expected = positions[0, knee] + 0.055 * np.append(way / np.linalg.norm(way), 0.0)
+    np.testing.assert_allclose(raised, expected, atol=1e-12)
 
 
 def test_the_protocols_definition() -> None:
