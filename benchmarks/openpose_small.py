@@ -5,9 +5,10 @@
 The participant counts as found in a frame where somebody is detected with three or more of the seventeen joints that
 both networks have (six: in brackets), as many as make a person for OpenPose, whose median distance from BlazePose
 heavy's joints in the same frame is below a tenth of the participant's height in the picture. The time is that of the
-whole detection, decoding included, loading left out. "Not the network" is the share of it by which it exceeds the time
-that the network alone takes for the same inputs, one after another, right afterwards; threads as onnxruntime takes
-them. Prints markdown.
+whole detection, decoding included, loading left out. "Not the network" is the share of it in which the network is not
+at work (decoding and putting people together go on beside it); "alone" is how many times as long the whole takes as
+the network for the same inputs with nothing beside it, right afterwards. Threads as onnxruntime takes them. Prints
+markdown.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def main() -> None:
     loading: list[float] = []
     networks: list[Network] = []
     inputs: list[np.ndarray] = []
+    at_work: list[float] = []
 
     def noted(*about: object) -> Network:
         began = time.perf_counter()
@@ -68,13 +70,16 @@ def main() -> None:
 
         def run(picture: np.ndarray) -> np.ndarray:
             inputs.append(picture)
-            return network.run(picture)
+            began = time.perf_counter()
+            maps = network.run(picture)
+            at_work.append(time.perf_counter() - began)
+            return maps
 
         return replace(network, run=run)
 
     load: Callable[..., Network] = noted
-    print("| camera | frames | participant found | frames/s | not the network |\n|---|---|---|---|---|")
-    hits, well_hits, frames, rest, whole = 0, 0, 0, 0.0, 0.0
+    print("| camera | frames | participant found | frames/s | not the network | alone |\n|---|---|---|---|---|---|")
+    hits, well_hits, frames, rest, whole, bare = 0, 0, 0, 0.0, 0.0, 0.0
     for camera in measurement.trial.cameras:
         path = camera.video
         assert path is not None
@@ -83,6 +88,7 @@ def main() -> None:
         net = NetSize(*((options.long_side, -1) if wide else (-1, options.long_side)))
         detector = OpenPose(PART_LAYOUTS[options.layout], file=options.weights, size=net, flip=options.flip, load=load)
         inputs.clear()
+        at_work.clear()
         began = time.perf_counter()
         people = detector.detect(read_ahead(video.frames(path)), camera=camera.name, image_size_px=size)
         seconds = time.perf_counter() - began - loading[-1]
@@ -90,14 +96,18 @@ def main() -> None:
         for picture in inputs:
             networks[-1].run(picture)
         alone = time.perf_counter() - began
+        share = 1 - sum(at_work) / seconds
         there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
-        share = 1 - alone / seconds
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
-        print(f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.1%} |", flush=True)
+        print(
+            f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.1%} | "
+            f"{seconds / alone:.2f} |",
+            flush=True,
+        )
         hits, well_hits, frames = hits + there.sum(), well_hits + well.sum(), frames + len(there)
-        rest, whole = rest + share * seconds, whole + seconds
+        rest, whole, bare = rest + share * seconds, whole + seconds, bare + alone
     shares = f"{hits / frames:.1%} ({well_hits / frames:.1%})"
-    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.1%} |")
+    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.1%} | {whole / bare:.2f} |")
     print(
         f"\n{platform.machine()}, input's long side {options.long_side} px, flip {options.flip}, {options.weights.name}"
     )
