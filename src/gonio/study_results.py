@@ -18,7 +18,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -112,24 +112,27 @@ def study(
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
     warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
-    with progress("tables and report", None):
-        rows = _write_tables(output, config, results, beside=len(results) >= MANY and processes != 1)
+    (other,) = (each for each in study_tables.DEFINITIONS if each != config.definitions)
+    beside = len(results) >= MANY and processes != 1
+    with progress("tables and report", None), _elsewhere(beside) as do:
+        do(study_tables.write_definitions, output, results, other, f"_{other}")
+        rows = study_tables.write_definitions(output, results, config.definitions)
         said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
-def _write_tables(output: Path, config: StudyConfig, results: Sequence[Result], beside: bool) -> list[Row]:
-    """Both sets of definitions, one after the other or, in another process, beside it; the rows of the study's own."""
-    (other,) = (each for each in study_tables.DEFINITIONS if each != config.definitions)
-    if not beside:
-        study_tables.write_definitions(output, results, other, f"_{other}")
-        return study_tables.write_definitions(output, results, config.definitions)
+@contextlib.contextmanager
+def _elsewhere(really: bool) -> Iterator[Callable[..., object]]:
+    """What does a job, in another process or here; in the end it is done, and its errors are raised."""
+    if not really:
+        yield lambda job, *arguments: job(*arguments)
+        return
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        written = pool.submit(study_tables.write_definitions, output, results, other, f"_{other}")
-        rows = study_tables.write_definitions(output, results, config.definitions)
-        written.result()
-    return rows
+        given: list[Future[object]] = []
+        yield lambda job, *arguments: given.append(pool.submit(job, *arguments))
+        for each in given:
+            each.result()
 
 
 def _write_report(

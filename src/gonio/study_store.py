@@ -20,7 +20,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -31,9 +30,9 @@ from typing import Any
 import numpy as np
 
 import gonio
-from gonio.core.files import replacing
 from gonio.errors import InputError
 
+_NEW = ".new"
 INDEX = "index.json"  # in the .npz: the names of each stack's arrays
 HASHED_BYTES = 64 * 2**20  # larger inputs count by size and time of change
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -73,7 +72,7 @@ def encode(result: Result) -> Encoded:
     values, arrays = result
     if not isinstance(values, dict) or not isinstance(arrays, dict):
         raise TypeError("a result is (values, arrays), two dicts")
-    text = _as_text(json.loads(_as_text(values)))  # as it will be read: tuples are lists, keys are words
+    text = _as_text(values)
     if not arrays:
         return Encoded(text, None)
     groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
@@ -178,17 +177,14 @@ class Store:
         """Both files, each at once; the one with the values last, so that where it is, all is."""
         file, arrays_file = self._files(key)
         if encoded.arrays is not None:
-            with replacing(arrays_file) as temporary:
-                temporary.write_bytes(encoded.arrays)
-        content = {
+            _put(arrays_file, encoded.arrays)
+        about = {
             "key": key,
             "fingerprint": fingerprint,
             "checksum": _checksum(encoded),
             "arrays": encoded.arrays is not None,
-            "values": json.loads(encoded.values),
         }
-        with replacing(file) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        _put(file, f'{_as_text(about)[:-1]}, "values": {encoded.values}}}\n'.encode())
         if encoded.arrays is None:
             arrays_file.unlink(missing_ok=True)
 
@@ -201,10 +197,16 @@ class Store:
         return self.folder / f"{key}.json", self.folder / f"{key}.npz"
 
     def _sweep(self) -> None:
-        """Remove what a killed run was about to write (the temporary folders of `replacing`)."""
-        for suffix in ("json", "npz"):
-            for left in self.folder.glob(f".*.{suffix}.*"):
-                shutil.rmtree(left, ignore_errors=True)
+        """Remove what a killed run was about to write."""
+        for left in self.folder.glob(f".*{_NEW}"):
+            left.unlink(missing_ok=True)
+
+
+def _put(file: Path, content: bytes) -> None:
+    """Write at once. Nobody else writes there: the run holds the folder's lock."""
+    new = file.with_name(f".{file.name}{_NEW}")
+    new.write_bytes(content)
+    new.replace(file)
 
 
 def _as_text(values: Any) -> str:

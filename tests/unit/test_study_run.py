@@ -235,9 +235,9 @@ def test_two_runs_in_one_folder_are_refused(work, tmp_path):
 
 
 def test_what_a_killed_run_left_half_written_goes(work, tmp_path):
-    left = tmp_path / "recordings" / ".s00.json.abcdefgh"
-    left.mkdir(parents=True)
-    (left / "s00.json").write_text("{")
+    left = tmp_path / "recordings" / ".s00.json.new"
+    left.parent.mkdir(parents=True)
+    left.write_text("{")
     run(tasks_of(tmp_path, 1), work.measure, tmp_path, settings=SETTINGS, processes=1)
     assert not left.exists()
 

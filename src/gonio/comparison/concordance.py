@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gonio.comparison.generalised import agreement_interval
 from gonio.comparison.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
@@ -88,7 +88,7 @@ def _fisher(value: float, a: FloatArray, b: FloatArray, level: float) -> Interva
         + 2 * value**3 * (1 - value) * shift / (r * (1 - value**2) ** 2)
         - value**4 * shift**2 / (2 * r**2 * (1 - value**2) ** 2)
     ) / (len(a) - 2)
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(max(variance, 0.0))
+    half = special.ndtri((1 + level) / 2) * np.sqrt(max(variance, 0.0))
     low, high = np.tanh(np.arctanh(value) + np.array([-half, half]))
     return Interval(float(low), float(high), level, "Fisher's z")
 
@@ -172,5 +172,5 @@ def _jackknife(value: float, without: FloatArray, level: float) -> Interval | No
         return None
     k = len(without)
     error = np.sqrt((k - 1) / k * np.sum((without - without.mean()) ** 2))
-    half = float(stats.t.ppf((1 + level) / 2, k - 2) * error)
+    half = float(special.stdtrit(k - 2, (1 + level) / 2) * error)
     return Interval(value - half, value + half, level, "jackknife by subject, Student's t")

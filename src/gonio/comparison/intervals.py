@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gonio.comparison.subjects import numbered
 from gonio.core.arrays import FloatArray
@@ -92,10 +92,10 @@ def cluster_bootstrap(
 def _bca_probabilities(value: float, replicates: FloatArray, without: FloatArray, level: float) -> FloatArray:
     """Efron (1987): the percentiles, moved for the median bias and for a spread that changes with the value."""
     below = (np.mean(replicates < value) + np.mean(replicates <= value)) / 2
-    bias = stats.norm.ppf(np.clip(below, 0.5 / len(replicates), 1 - 0.5 / len(replicates)))
+    bias = special.ndtri(np.clip(below, 0.5 / len(replicates), 1 - 0.5 / len(replicates)))
     deviation = without.mean() - without
     spread = float((deviation**2).sum())
     acceleration = float((deviation**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    z = bias + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
-    probabilities: FloatArray = stats.norm.cdf(bias + z / (1 - acceleration * z))
+    z = bias + special.ndtri([(1 - level) / 2, (1 + level) / 2])
+    probabilities: FloatArray = special.ndtr(bias + z / (1 - acceleration * z))
     return probabilities

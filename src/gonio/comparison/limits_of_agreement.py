@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gonio.comparison.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
 from gonio.comparison.subjects import OneWay, is_constant, one_way, pairs
@@ -100,7 +100,7 @@ def limits_of_agreement(
 
 
 def _bias_interval(bias: float, analysis: OneWay, level: float) -> Interval:
-    half = stats.t.ppf((1 + level) / 2, analysis.df_between) * np.sqrt(analysis.mean_variance[0, 0])
+    half = special.stdtrit(analysis.df_between, (1 + level) / 2) * np.sqrt(analysis.mean_variance[0, 0])
     return Interval(float(bias - half), float(bias + half), level, "Student's t on subjects")
 
 
@@ -108,7 +108,7 @@ def _exact(bias: float, sd: float, analysis: OneWay, level: float) -> tuple[Inte
     """(limit - mean) sqrt(n) / sd follows the noncentral t with n - 1 degrees of freedom about 1.96 sqrt(n)."""
     root = np.sqrt(len(analysis.counts))
     near, far = (
-        float(stats.nct.ppf(p, analysis.df_between, AGREEMENT_Z * root) / root) * sd
+        float(special.nctdtrit(analysis.df_between, AGREEMENT_Z * root, p) / root) * sd
         for p in ((1 - level) / 2, (1 + level) / 2)
     )
     how = "exact (noncentral t)"
@@ -120,10 +120,10 @@ def _mover(bias: float, sd: float, analysis: OneWay, level: float) -> tuple[Inte
     parts = np.array([analysis.between[0, 0] / analysis.divisor, (1 - 1 / analysis.divisor) * analysis.within[0, 0]])
     df = np.array([analysis.df_between, analysis.df_within])
     tail = (1 - level) / 2
-    below = np.sqrt(np.sum((parts * (1 - df / stats.chi2.ppf(1 - tail, df))) ** 2))
-    above = np.sqrt(np.sum((parts * (df / stats.chi2.ppf(tail, df) - 1)) ** 2))
+    below = np.sqrt(np.sum((parts * (1 - df / special.chdtri(df, tail))) ** 2))
+    above = np.sqrt(np.sum((parts * (df / special.chdtri(df, 1 - tail) - 1)) ** 2))
     sd_low, sd_high = np.sqrt(max(sd**2 - below, 0.0)), np.sqrt(sd**2 + above)
-    mean = stats.norm.ppf(1 - tail) ** 2 * analysis.mean_variance[0, 0]
+    mean = special.ndtri(1 - tail) ** 2 * analysis.mean_variance[0, 0]
     inward = float(np.sqrt(mean + (AGREEMENT_Z * (sd - sd_low)) ** 2))
     outward = float(np.sqrt(mean + (AGREEMENT_Z * (sd_high - sd)) ** 2))
     low, high = bias - AGREEMENT_Z * sd, bias + AGREEMENT_Z * sd

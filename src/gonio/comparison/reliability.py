@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gonio.comparison.generalised import agreement_interval
 from gonio.comparison.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
@@ -200,7 +200,7 @@ def within_session_error(values: FloatArray, subjects: object, *, level: float =
     elif n_subjects < TOO_FEW_SUBJECTS:
         note = TOO_FEW_NOTE
     else:
-        low, high = (sem * math.sqrt(df / stats.chi2.ppf(p, df)) for p in ((1 + level) / 2, (1 - level) / 2))
+        low, high = (sem * math.sqrt(df / special.chdtri(df, p)) for p in ((1 - level) / 2, (1 + level) / 2))
         interval = Interval(low, high, level, "exact (chi-square)")
         mdc95_interval = Interval(factor * low, factor * high, level, "exact (chi-square)")
     return MeasurementError(
@@ -224,8 +224,8 @@ def _check_kind(kind: str) -> None:
 def _consistency_interval(f: float, n: int, k: int, level: float) -> Interval:
     """McGraw & Wong 1996, table 7, ICC(C,1)."""
     df, df_error = n - 1, (n - 1) * (k - 1)
-    low = f / stats.f.ppf((1 + level) / 2, df, df_error)
-    high = f * stats.f.ppf((1 + level) / 2, df_error, df)
+    low = f / special.fdtri(df, df_error, (1 + level) / 2)
+    high = f * special.fdtri(df_error, df, (1 + level) / 2)
     return Interval(float((low - 1) / (low + k - 1)), float((high - 1) / (high + k - 1)), level, "exact (F)")
 
 
@@ -237,8 +237,8 @@ def _absolute_interval(
     a, b = k * value / n, (1 - value) + k * value * (n - 1) / n
     of_raters, of_error = a * ms_raters, b * ms_error
     df = (of_raters + of_error) ** 2 / (of_raters**2 / (k - 1) + of_error**2 / ((n - 1) * (k - 1)))
-    f_low = stats.f.ppf((1 + level) / 2, n - 1, df)
-    f_high = stats.f.ppf((1 + level) / 2, df, n - 1)
+    f_low = special.fdtri(n - 1, df, (1 + level) / 2)
+    f_high = special.fdtri(df, n - 1, (1 + level) / 2)
     rest = k * ms_raters + (k * n - k - n) * ms_error
     low = n * (ms_targets - f_low * ms_error) / (f_low * rest + n * ms_targets)
     high = n * (f_high * ms_targets - ms_error) / (rest + n * f_high * ms_targets)
