@@ -23,13 +23,12 @@ import numpy as np
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.camera import Camera
 
-_POINTS_AT_ONCE = 4096
+_POINTS_AT_ONCE = 8192
 _SINGULAR = 1e-14  # ratio of eigenvalues below which all rays are one
 _AT_INFINITY = 1e-8  # last coordinate of a unit vector below which the rays are parallel
 _FLAT = 1e-13  # determinant of a 3x3 matrix over its mean eigenvalue cubed below which it has no inverse
-_NEWTON_STEPS = 3
-_POLISH_STEPS = 2
-_ARRIVED = 1e-10  # last Newton step over the distance from the origin of either system
+_NEWTON_STEPS = 4
+_ARRIVED = 1e-7  # last Newton step over the distance from the centroid; what is left is its square
 _ITERATIONS = 20
 _CONVERGED_M = 1e-8
 _LEAST_VARIANCE = 1e-3  # of a residual over the noise's: a view that all but decides the point alone
@@ -53,7 +52,7 @@ class Fit:
 
 
 @dataclass(frozen=True, eq=False)
-class _Optics:
+class Optics:
     """Constants of the cameras.
 
     origin_m     (3,) their centroid, about which the equations are well conditioned
@@ -71,7 +70,7 @@ class _Optics:
     turned: FloatArray
 
     @classmethod
-    def of(cls, cameras: Sequence[Camera]) -> _Optics:
+    def of(cls, cameras: Sequence[Camera]) -> Optics:
         origin_m = np.mean([camera.center_m for camera in cameras], axis=0)
         rigid = np.stack([np.column_stack([c.rotation, c.world_to_camera(origin_m)]) for c in cameras])
         projections = rigid.copy()
@@ -109,16 +108,27 @@ class Views:
     weights   (view, point)
     """
 
-    optics: _Optics
+    optics: Optics
     pixels: FloatArray
     ideal_px: FloatArray
     weights: FloatArray
 
     @classmethod
-    def of(cls, cameras: Sequence[Camera], pixels: FloatArray, normalized: FloatArray, weights: FloatArray) -> Views:
-        """From pixels and their ideal normalised coordinates, both (view, 2, point), and weights (view, point)."""
-        ideal_px = np.stack([c.matrix[:2, :2] @ seen for c, seen in zip(cameras, normalized, strict=True)])
-        return cls(_Optics.of(cameras), pixels, ideal_px, weights)
+    def of(cls, optics: Optics, pixels: FloatArray, weights: FloatArray) -> Views:
+        """From pixels and weights; what is missing has weight 0 and a harmless pixel.
+
+        Missing is also a pixel that lies further out than the camera's lens model reaches.
+        """
+        ideal_px = np.empty(pixels.shape)
+        for view, camera in enumerate(optics.cameras):
+            ideal_px[view] = camera.matrix[:2, :2] @ camera.image_to_normalized(pixels[view].T).T
+        missing = np.asarray(~np.isfinite(ideal_px).all(axis=1))
+        if missing.any():
+            middle = np.stack([camera.matrix[:2, 2] for camera in optics.cameras])
+            pixels = np.where(missing[:, None], middle[..., None], pixels)
+            ideal_px = np.where(missing[:, None], 0.0, ideal_px)
+            weights = np.where(missing, 0.0, weights)
+        return cls(optics, pixels, ideal_px, weights)
 
     @property
     def cameras(self) -> Sequence[Camera]:
@@ -156,8 +166,7 @@ class Views:
 
     def _chunks(self, used: BoolArray) -> Iterator[tuple[slice, Views, FloatArray]]:
         """Slices of the points, what was seen of them, and the weights (view, point) where used, else 0."""
-        for start in range(0, used.shape[1], _POINTS_AT_ONCE):
-            part = slice(start, start + _POINTS_AT_ONCE)
+        for part in chunks(used.shape[1]):
             yield part, self.at(part), self.weights[:, part] * used[:, part]
 
     def _linear(self, weights: FloatArray) -> FloatArray:
@@ -166,26 +175,24 @@ class Views:
         features = np.stack([squared, squared * u, squared * v, squared * (u * u + v * v)], axis=1)
         normal = self.optics.forms @ features.reshape(4 * len(u), weights.shape[1])
         start = -_times(_inverse(normal[:6]), normal[6:9])
-        points, arrived = self._polished(squared, normal, start, _NEWTON_STEPS)
+        points, arrived = self._polished(squared, normal, start)
         enough = (weights > 0).sum(axis=0) >= 2
         hard = np.flatnonzero(enough & ~arrived)
         if hard.size:
             first = _first_eigenvector(normal[:, hard])
-            points[:, hard] = self.at(hard)._polished(squared[:, hard], normal[:, hard], first, _POLISH_STEPS)[0]
+            points[:, hard] = self.at(hard)._polished(squared[:, hard], normal[:, hard], first)[0]
         points[:, ~enough] = np.nan
         return points
 
-    def _polished(
-        self, squared: FloatArray, normal: FloatArray, start: FloatArray, steps: int
-    ) -> tuple[FloatArray, BoolArray]:
+    def _polished(self, squared: FloatArray, normal: FloatArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
         """(3, point) in the world, after Newton steps on the Rayleigh quotient about the world's origin, and where it
         is known to be the least one. `start` is relative to the cameras' centroid; `squared` are the squared weights.
         """
         u, v = self.ideal_px[:, 0], self.ideal_px[:, 1]
         origin_m = self.optics.origin_m[:, None]
         relative = np.concatenate([start, np.ones((1, start.shape[1]))])
-        least_of, shift = normal[:6].copy(), np.zeros_like(start)
-        for _ in range(steps):
+        least_of, arrived = normal[:6].copy(), np.zeros(start.shape[1], bool)
+        for _ in range(_NEWTON_STEPS):
             projected = (self.optics.projections @ relative).reshape(len(u), 3, start.shape[1])
             row_u, row_v = projected[:, 0] - u * projected[:, 2], projected[:, 1] - v * projected[:, 2]
             weighted_u, weighted_v = squared * row_u, squared * row_v
@@ -196,9 +203,11 @@ class Views:
             least_of[[0, 3, 5]] = normal[[0, 3, 5]] - quotient
             shift = _times(_inverse(least_of), gradient)
             relative[:3] -= np.where(np.isfinite(shift), shift, 0.0)
-        moved, size = (shift * shift).sum(axis=0), (relative[:3] * relative[:3]).sum(axis=0)
-        arrived = (moved <= _ARRIVED**2 * (size + 1)) & _positive(least_of)
-        return relative[:3] + origin_m, arrived
+            size = (relative[:3] * relative[:3]).sum(axis=0)
+            arrived = (shift * shift).sum(axis=0) <= _ARRIVED**2 * (size + 1)
+            if arrived.all():
+                break
+        return relative[:3] + origin_m, arrived & _positive(least_of)
 
     def _rows(self, weights: FloatArray, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted derivatives of the pixels by the point in the camera's axes (view, 2, 3, point), px/m, and weighted
@@ -305,6 +314,11 @@ class Views:
             trace = np.maximum(trace, _LEAST_VARIANCE)
             cube = 1 - 2 / 9 * np.clip(trace_of_square / (trace * trace), 0.5, 1.0)
             fit.median[view, part] = trace * (cube * cube * cube)
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """Slices of n points, short enough for a core's cache."""
+    return (slice(start, start + _POINTS_AT_ONCE) for start in range(0, n, _POINTS_AT_ONCE))
 
 
 def _squares(rows: FloatArray) -> FloatArray:

@@ -41,7 +41,7 @@ from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.errors import InputError
-from gonio.stereo.least_squares import Fit, Views
+from gonio.stereo.least_squares import Fit, Optics, Views, chunks
 
 _TIME_TOLERANCE_S = 1e-3
 _FEWEST_FOR_SCALE = 20  # errors from which a camera's noise is estimated
@@ -144,7 +144,7 @@ def triangulate(
     usable = there & (confidence >= min_confidence) & (confidence > 0)
     weights = confidence / _checked_sigmas(names, sigma_px)[:, None]
     pixels = np.stack([sequence.positions.reshape(-1, 2).T for sequence in sequences])
-    scene = _views(cameras, pixels, np.where(usable, weights, 0.0))
+    scene = Views.of(Optics.of(cameras), pixels, np.where(usable, weights, 0.0))
     there &= (scene.weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
     usable &= scene.weights > 0
     if not (usable.sum(axis=0) >= 2).any():
@@ -221,9 +221,12 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
     Raises `InputError` where the arrays do not fit the cameras.
     """
     observed, weight = _checked(cameras, pixels, weights)
-    flat = np.moveaxis(observed, -1, 1).reshape(len(observed), 2, -1)
-    scene = _views(cameras, flat, weight.reshape(len(weight), -1))
-    return np.moveaxis(scene.linear(scene.weights > 0).reshape(3, *weight.shape[1:]), 0, -1)
+    seen, flat_weight = np.moveaxis(observed, -1, 1).reshape(len(observed), 2, -1), weight.reshape(len(weight), -1)
+    optics, points = Optics.of(cameras), np.empty((3, flat_weight.shape[1]))
+    for part in chunks(flat_weight.shape[1]):
+        scene = Views.of(optics, seen[..., part], flat_weight[:, part])
+        points[:, part] = scene.linear(scene.weights > 0)
+    return np.moveaxis(points.reshape(3, *weight.shape[1:]), 0, -1)
 
 
 def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: ArrayLike) -> FloatArray:
@@ -246,21 +249,6 @@ def _common_errors(errors: FloatArray, usable: BoolArray) -> FloatArray:
     """(view, ...) of errors of points that rest on all usable views; infinite where such a point is not before one."""
     errors = np.where(np.isnan(errors), np.inf, errors)
     return np.asarray(np.where(usable & (usable.sum(axis=0) >= 2), errors, np.nan))
-
-
-def _views(cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> Views:
-    """Pixels (view, 2, point) and their weights (view, point); what is missing has weight 0 and a harmless pixel.
-
-    Missing is also a pixel that lies further out than the camera's lens model reaches.
-    """
-    ideal = np.stack([camera.image_to_normalized(seen.T).T for camera, seen in zip(cameras, pixels, strict=True)])
-    missing = np.asarray(~np.isfinite(ideal).all(axis=1))
-    if missing.any():
-        middle = np.stack([camera.matrix[:2, 2] for camera in cameras])
-        pixels = np.where(missing[:, None], middle[..., None], pixels)
-        ideal = np.where(missing[:, None], 0.0, ideal)
-        weights = np.where(missing, 0.0, weights)
-    return Views.of(cameras, pixels, ideal, weights)
 
 
 _Estimate = Callable[[Views, BoolArray], tuple[FloatArray, BoolArray]]
