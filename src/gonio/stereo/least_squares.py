@@ -179,7 +179,7 @@ class Views:
         enough = (weights > 0).sum(axis=0) >= 2
         hard = np.flatnonzero(enough & ~arrived)
         if hard.size:
-            first = _first_eigenvector(normal[:, hard])
+            first = _first_eigenvector(normal[:, hard], self.optics.origin_m)
             points[:, hard] = self.at(hard)._polished(squared[:, hard], normal[:, hard], first)[0]
         points[:, ~enough] = np.nan
         return points
@@ -369,12 +369,18 @@ def _positive(symmetric: FloatArray) -> BoolArray:
     return np.asarray((xx > 0) & (minor > 0) & (determinant > _FLAT * (mean * mean * mean)))
 
 
-def _first_eigenvector(normal: FloatArray) -> FloatArray:
-    """(3, point) relative to the centroid, from A^T A as ten numbers (10, point); NaN where it does not fix a point."""
+def _first_eigenvector(normal: FloatArray, origin_m: FloatArray) -> FloatArray:
+    """(3, point) relative to the centroid `origin_m`, from A^T A about it as ten numbers (10, point).
+
+    The eigenvector is that about the world's origin; NaN where A^T A does not fix a point.
+    """
     whole = np.empty((normal.shape[1], 4, 4))
     for entry, (i, j) in zip(normal, (*_UPPER, (0, 3), (1, 3), (2, 3), (3, 3)), strict=True):
         whole[:, i, j] = whole[:, j, i] = entry
     values, vectors = np.linalg.eigh(whole)
-    Q = vectors[..., 0]
-    fixed = (values[:, 1] > _SINGULAR * values[:, 3]) & (np.abs(Q[:, 3]) > _AT_INFINITY)
-    return np.asarray((Q[:, :3] / np.where(fixed, Q[:, 3], np.nan)[:, None]).T)
+    fixed = (values[:, 1] > _SINGULAR * values[:, 3]) & (np.abs(vectors[:, 3, 0]) > _AT_INFINITY)
+    shift = np.eye(4)
+    shift[:3, 3] = -origin_m
+    Q = np.linalg.eigh(shift.T @ whole @ shift)[1][..., 0]
+    fixed &= Q[:, 3] != 0
+    return np.asarray((Q[:, :3] / np.where(fixed, Q[:, 3], np.nan)[:, None] - origin_m).T)
