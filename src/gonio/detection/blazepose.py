@@ -56,6 +56,7 @@ HEATMAP_WINDOW = 7
 MIN_HEATMAP = 0.5
 SAME_PERSON_IOU = 0.5
 SAME_PERSON_DISTANCE = 0.1  # between mid-hips, over the larger square's side
+_WINDOW_Y, _WINDOW_X = (d.ravel() - HEATMAP_WINDOW // 2 for d in np.indices((HEATMAP_WINDOW, HEATMAP_WINDOW)))
 JOINTS = len(BLAZEPOSE_33)
 MID_HIP, BODY_TOP = 33, 34  # the two extra landmarks that make the next region
 
@@ -168,7 +169,7 @@ def overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:
     return np.asarray(shared / np.maximum(union, 1e-12))
 
 
-def refine_by_heatmap(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
+def refine_by_heatmap(points: FloatArray, heatmaps: NDArray[np.floating]) -> FloatArray:
     """Landmarks moved to the centroid of their heatmap near them.
 
     points (n, 2) in 0..1 of the crop, heatmaps (h, w, n) logits -> (n, 2). A landmark stays where it is if it lies
@@ -177,12 +178,10 @@ def refine_by_heatmap(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
     height, width, n = heatmaps.shape
     cell = np.floor(points * [width, height]).astype(int)
     inside = np.all((cell >= 0) & (cell < [width, height]), axis=1, keepdims=True)
-    reach = HEATMAP_WINDOW // 2
-    dy, dx = (d.ravel() for d in np.mgrid[-reach : reach + 1, -reach : reach + 1])
-    column, row = cell[:, :1] + dx, cell[:, 1:] + dy
+    column, row = cell[:, :1] + _WINDOW_X, cell[:, 1:] + _WINDOW_Y
     there = (column >= 0) & (column < width) & (row >= 0) & (row < height) & inside
-    logits = heatmaps[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1), np.arange(n)[:, None]]
-    weight = np.where(there, sigmoid(logits), 0.0)
+    index = np.where(there, (row * width + column) * n + np.arange(n)[:, None], 0)
+    weight = sigmoid(heatmaps.ravel()[index].astype(float)) * there
     total = np.maximum(weight.sum(axis=1), 1e-12)
     centroid = np.stack([(weight * column).sum(axis=1), (weight * row).sum(axis=1)], axis=1) / total[:, None]
     sure = weight.max(axis=1) >= MIN_HEATMAP
@@ -195,13 +194,13 @@ class LandmarkOutput:
 
     landmarks (39, 5)     x, y, z in crop px, visibility logit, presence logit
     presence              0..1: a person is there
-    heatmaps  (64, 64, 39) logits
+    heatmaps  (64, 64, 39) logits, in the network's single precision
     world_m   (39, 3)     hip-centred, in the crop's axes
     """
 
     landmarks: FloatArray
     presence: float
-    heatmaps: FloatArray
+    heatmaps: NDArray[np.float32]
     world_m: FloatArray
 
 
@@ -291,16 +290,17 @@ def same_person(a: Region, b: Region) -> bool:
 
 def load_networks(name: str) -> Networks:
     """The networks of a model such as "blazepose-heavy". Raises `AssetError` where its weights cannot be had."""
-    people = _interpreter(_only_file(PERSON_NETWORK))
-    landmarks = _interpreter(_only_file(name))
+    people = _interpreter(_only_file(PERSON_NETWORK), outputs=(0, 1))
+    landmarks = _interpreter(_only_file(name), outputs=(0, 1, 3, 4))  # 2 is the person's outline
 
     def find(picture: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
         raw, logits = people(picture)
-        return raw.reshape(-1, 12), logits.ravel()
+        return raw.reshape(-1, 12).astype(float), logits.ravel().astype(float)
 
     def locate(picture: NDArray[np.float32]) -> LandmarkOutput:
-        points, presence, _, heatmaps, world = landmarks(picture)
-        return LandmarkOutput(points.reshape(-1, 5), float(presence.item()), heatmaps[0], world.reshape(-1, 3))
+        points, presence, heatmaps, world = landmarks(picture)
+        places, world_m = points.reshape(-1, 5).astype(float), world.reshape(-1, 3).astype(float)
+        return LandmarkOutput(places, float(presence.item()), heatmaps[0], world_m)
 
     return Networks(find, locate)
 
@@ -309,8 +309,10 @@ def _only_file(asset: str) -> Path:
     return assets.fetch(asset) / assets.CATALOGUE[asset].files[0].name
 
 
-def _interpreter(path: Path) -> Callable[[NDArray[np.float32]], Sequence[FloatArray]]:
-    """A network in one thread; it gives up Python's lock while it computes, so cameras run side by side in threads."""
+def _interpreter(path: Path, outputs: Sequence[int]) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
+    """A network in one thread, of whose outputs some are wanted. It gives up Python's lock while it computes: cameras
+    run side by side in threads.
+    """
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
     try:
@@ -320,12 +322,13 @@ def _interpreter(path: Path) -> Callable[[NDArray[np.float32]], Sequence[FloatAr
     except (ValueError, RuntimeError) as error:
         raise AssetError(f"{path}: litert cannot run it ({str(error).splitlines()[0]})") from None
     entry = interpreter.get_input_details()[0]["index"]
-    outputs = [detail["index"] for detail in interpreter.get_output_details()]
+    details = interpreter.get_output_details()
+    wanted = [details[output]["index"] for output in outputs]
 
-    def run(picture: NDArray[np.float32]) -> Sequence[FloatArray]:
+    def run(picture: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
         interpreter.set_tensor(entry, picture[None])
         interpreter.invoke()
-        return [interpreter.get_tensor(index).astype(float) for index in outputs]
+        return [interpreter.get_tensor(index) for index in wanted]
 
     return run
 

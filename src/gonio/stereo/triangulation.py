@@ -3,9 +3,9 @@
 Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix and (u, v) the undistorted pixel, every
 view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
-of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2), computed as the first eigenvector of A^T A
-about the cameras' centroid and then polished. The constraint |Q| = 1 moves a point whose views disagree slightly away
-from the world's origin (0.5 mm at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2); `gonio.stereo.least_squares` tells how it
+is computed. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm at
+10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
   absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
@@ -13,7 +13,7 @@ Views that disagree. A set of views passes when the point lies in front of all o
                   from the sequence itself, from the median error of each camera with all views in use (for many views
                   the median of a Rayleigh distribution, 1.1774 sigma). The residuals of V views share 2V - 3 degrees
                   of freedom, and a view that weighs much pulls the point to itself: each error is judged against
-                  the spread that its residual has, not that of the noise (`_residual_variance`).
+                  the spread that its residual has, not that of the noise (`gonio.stereo.least_squares.Fit`).
 A point whose views do not pass is tried with every set of views that leaves out one, then two, and so on, down to
 two; the best set of the first size that passes is taken. With more than ten views, one at a time is left out for good
 (an exact search would try 2^V sets). A point none of whose sets passes is lost, and counted. So is a point that only
@@ -41,19 +41,15 @@ from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.errors import InputError
+from gonio.stereo.least_squares import Fit, Optics, Views, chunks
 
 _TIME_TOLERANCE_S = 1e-3
 _FEWEST_FOR_SCALE = 20  # errors from which a camera's noise is estimated
 _FINEST_NOISE_PX = 0.01  # the robust rule does not chase rounding errors
 _FEWEST_FREEDOM = 30  # degrees of freedom from which a joint has a noise level of its own
-_LEAST_VARIANCE = 1e-3  # of a residual over the noise's: a view that all but decides the point alone
 _MOST_VIEWS_EXACT = 10
-_SINGULAR = 1e-14  # ratio of eigenvalues below which all rays are one
-_AT_INFINITY = 1e-8  # last coordinate of a unit vector below which the rays are parallel
-_NEWTON_STEPS = 2
+_WHOLE = [0, 1, 2, 1, 3, 4, 2, 4, 5]  # a symmetric 3x3 matrix from xx, xy, xz, yy, yz, zz
 _TASKS_AT_ONCE = 50_000  # (set of views, point) pairs held in memory together
-_ITERATIONS = 20
-_CONVERGED_M = 1e-8
 
 
 @dataclass(frozen=True)
@@ -147,11 +143,10 @@ def triangulate(
     there = np.stack([sequence.valid.ravel() for sequence in sequences])
     usable = there & (confidence >= min_confidence) & (confidence > 0)
     weights = confidence / _checked_sigmas(names, sigma_px)[:, None]
-    pixels, weights = _checked(
-        cameras, np.stack([sequence.positions.reshape(-1, 2) for sequence in sequences]), np.where(usable, weights, 0.0)
-    )
-    there &= (weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
-    usable &= weights > 0
+    pixels = np.stack([sequence.positions.reshape(-1, 2).T for sequence in sequences])
+    scene = Views.of(Optics.of(cameras), pixels, np.where(usable, weights, 0.0))
+    there &= (scene.weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
+    usable &= scene.weights > 0
     if not (usable.sum(axis=0) >= 2).any():
         counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
         raise InputError(
@@ -159,25 +154,27 @@ def triangulate(
             f"(joints seen: {counts}); lower min_confidence or check the recordings"
         )
 
-    scene = _Scene.of(cameras, pixels, weights)
     estimate = _refined_estimate if refine == "reprojection" else _linear_estimate
     points, converged = estimate(scene, usable)
-    all_views_px = all_views_errors(cameras, points, pixels, usable)
-    limits = _limits(scene, points, usable, max_reprojection_px, robust_sigmas)
-    used = _agreeing_views(scene, points, usable, limits, estimate)
+    fit = scene.fit(usable, points)
+    all_views_px = _common_errors(fit.errors_px, usable)
+    limits = _limits(fit, usable, max_reprojection_px, robust_sigmas)
+    used = _agreeing_views(scene, fit, usable, limits, estimate)
     found = used.any(axis=0)
     if not found.any():
-        typical = np.nanmedian(scene.errors(points, usable))
+        typical = np.nanmedian(fit.errors_px)
         raise InputError(
             f"no point passed: with all cameras the median reprojection error is {typical:.1f} px; check that the "
             f"calibration belongs to {', '.join(names)}, that their clocks agree and that they show the same person"
         )
-    changed = (used != usable).any(axis=0)
-    points[changed], converged[changed] = estimate(scene.at(changed), used[:, changed])
-    errors = scene.errors(points, used)
+    changed = np.flatnonzero((used != usable).any(axis=0))
+    points[:, changed], converged[changed] = estimate(scene.at(changed), used[:, changed])
+    errors_px, cofactor = fit.errors_px.copy(), fit.cofactor.copy()
+    fit_anew = scene.at(changed).fit(used[:, changed], points[:, changed])
+    errors_px[:, changed], cofactor[:, changed] = fit_anew.errors_px, fit_anew.cofactor
     return Triangulation(
         sequence=PoseSequence(
-            positions=points.reshape(*grid, 3),
+            positions=points.T.reshape(*grid, 3),
             times_s=times_s,
             skeleton=sequences[0].skeleton,
             unit="m",
@@ -186,7 +183,7 @@ def triangulate(
             up=rig.up,
             confidence=_mean_of_used(confidence, used).reshape(grid),
             status=least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
-            covariance=_covariance(scene, points, used, errors, grid),
+            covariance=_covariance(scene.weights, errors_px, cofactor, used, grid),
             source=Source(
                 "triangulation", ", ".join(dict.fromkeys(s.source.model for s in sequences if s.source.model))
             ),
@@ -207,7 +204,7 @@ def triangulate(
             ),
         ),
         camera_names=names,
-        reprojection_px=frozen(errors.reshape(-1, *grid)),
+        reprojection_px=frozen(errors_px.reshape(-1, *grid)),
         used=frozen(used.reshape(-1, *grid), bool),
         excluded=view_counts(names, there, usable, used),
         all_views_px=frozen(all_views_px.reshape(-1, *grid)),
@@ -223,8 +220,13 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
     Returns (..., 3) m in the world; NaN where fewer than two views see the point or their rays are parallel.
     Raises `InputError` where the arrays do not fit the cameras.
     """
-    scene = _Scene.of(cameras, *_checked(cameras, pixels, weights))
-    return scene.linear(scene.weights > 0)
+    observed, weight = _checked(cameras, pixels, weights)
+    seen, flat_weight = np.moveaxis(observed, -1, 1).reshape(len(observed), 2, -1), weight.reshape(len(weight), -1)
+    optics, points = Optics.of(cameras), np.empty((3, flat_weight.shape[1]))
+    for part in chunks(flat_weight.shape[1]):
+        scene = Views.of(optics, seen[..., part], flat_weight[:, part])
+        points[:, part] = scene.linear(scene.weights > 0)
+    return np.moveaxis(points.reshape(3, *weight.shape[1:]), 0, -1)
 
 
 def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: ArrayLike) -> FloatArray:
@@ -240,133 +242,25 @@ def all_views_errors(
     cameras: Sequence[Camera], points_m: FloatArray, pixels: FloatArray, usable: BoolArray
 ) -> FloatArray:
     """(view, ...) px errors of points (..., 3) m that rest on all usable views (view, ...), for `Triangulation`."""
-    errors = reprojection_errors(cameras, points_m, pixels)
+    return _common_errors(reprojection_errors(cameras, points_m, pixels), usable)
+
+
+def _common_errors(errors: FloatArray, usable: BoolArray) -> FloatArray:
+    """(view, ...) of errors of points that rest on all usable views; infinite where such a point is not before one."""
     errors = np.where(np.isnan(errors), np.inf, errors)
     return np.asarray(np.where(usable & (usable.sum(axis=0) >= 2), errors, np.nan))
 
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """What the cameras saw, and the linear equations that follow from it. All arrays are (view, point, ...)."""
-
-    cameras: Sequence[Camera]
-    pixels: FloatArray
-    weights: FloatArray
-    origin_m: FloatArray
-    """(3,) the cameras' centroid, about which the linear equations are well conditioned."""
-    equations: FloatArray
-    """(view, point, 2, 4) each view's weighted share of A, for points relative to `origin_m`."""
-
-    @classmethod
-    def of(cls, cameras: Sequence[Camera], pixels: FloatArray, weights: FloatArray) -> _Scene:
-        origin_m = np.mean([camera.center_m for camera in cameras], axis=0)
-        equations = np.empty((*weights.shape, 2, 4))
-        for view, camera in enumerate(cameras):
-            P = camera.projection_matrix
-            P[:, 3] += P[:, :3] @ origin_m
-            ideal = camera.undistort_image_points(pixels[view])
-            equations[view] = weights[view][..., None, None] * (P[:2] - ideal[..., None] * P[2])
-        return cls(cameras, pixels, weights, origin_m, equations)
-
-    def at(self, index: IntArray | BoolArray) -> _Scene:
-        """Some of the points, repeated at will."""
-        return _Scene(
-            self.cameras, self.pixels[:, index], self.weights[:, index], self.origin_m, self.equations[:, index]
-        )
-
-    def linear(self, used: BoolArray) -> FloatArray:
-        """(..., 3) m the linear solution of the views in `used` (view, ...); NaN where they do not fix a point.
-
-        The eigenvector is taken about the cameras' centroid; Newton steps on |A Q|^2 / |Q|^2, whose residual is
-        computed directly, then move the constraint to the world's origin and restore the digits that squaring A lost.
-        """
-        A = self.equations * used[..., None, None]
-        normal = (A.swapaxes(-1, -2) @ A).sum(axis=0)
-        values, vectors = np.linalg.eigh(normal)
-        Q = vectors[..., 0]
-        fixed = values[..., 1] > _SINGULAR * values[..., 3]
-        fixed &= (np.abs(Q[..., 3]) > _AT_INFINITY) & (used.sum(axis=0) >= 2)
-        points = Q[..., :3] / np.where(fixed, Q[..., 3], np.nan)[..., None] + self.origin_m
-        for _ in range(_NEWTON_STEPS):
-            relative = points - self.origin_m
-            residual = (A[..., :3] @ relative[..., None])[..., 0] + A[..., 3]
-            least = (residual**2).sum(axis=(0, -1)) / ((points**2).sum(axis=-1) + 1)
-            gradient = (residual[..., None, :] @ A[..., :3]).sum(axis=0)[..., 0, :] - least[..., None] * points
-            curvature = _inverse(normal[..., :3, :3] - least[..., None, None] * np.eye(3))
-            step = (curvature @ gradient[..., None])[..., 0]
-            points = points - np.where(np.isfinite(step), step, 0.0)
-        return points
-
-    def errors(self, points: FloatArray, used: BoolArray) -> FloatArray:
-        """(view, ...) px reprojection errors; NaN where a view is not used or does not have the point before it."""
-        return np.where(used, reprojection_errors(self.cameras, points, self.pixels), np.nan)
-
-    def rows(self, points: FloatArray, used: BoolArray, which: IntArray | slice = slice(None)) -> FloatArray:
-        """(view, point, 2, 4) weighted [J | residual], px/m and px, of the points `which`; zero for views not used.
-
-        NaN where a view that is used does not have the point before it.
-        """
-        rows = np.empty((len(used), *points.shape[:-1], 2, 4))
-        for view, camera in enumerate(self.cameras):
-            projected, rows[view, ..., :3] = camera.world_to_image_jacobian(points)
-            rows[view, ..., 3] = projected - self.pixels[view, which]
-            rows[view] *= self.weights[view, which, None, None]
-            rows[view, ~used[view, which]] = 0.0
-        return rows
-
-    def refined(self, used: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """(point, 3) where the weighted squared reprojection error is least, and (point,) whether it was found.
-
-        A step is taken only where it lowers the error, so a point for which none does keeps its start.
-        """
-        points = start.copy()
-        active = np.flatnonzero(np.isfinite(points[:, 0]))
-        cost, normal = np.empty(len(points)), np.empty((len(points), 3, 4))
-        cost[active], normal[active] = _squared(self.rows(points[active], used, active))
-        damping = np.zeros(len(points))
-        diagonal = np.arange(3)
-        for _ in range(_ITERATIONS):
-            if not active.size:
-                break
-            damped = normal[active]
-            damped[:, diagonal, diagonal] *= 1 + damping[active, None]
-            step = -(_inverse(damped[..., :3]) @ damped[..., 3:])[..., 0]
-            trial = points[active] + step
-            trial_cost, trial_normal = _squared(self.rows(trial, used, active))
-            lower = trial_cost < cost[active]
-            taken = active[lower]
-            points[taken], cost[taken], normal[taken] = trial[lower], trial_cost[lower], trial_normal[lower]
-            damping[active] = np.where(lower, damping[active] / 10, np.maximum(10 * damping[active], 1e-4))
-            active = active[~(np.linalg.norm(step, axis=-1) < _CONVERGED_M)]
-        converged = np.isfinite(points[:, 0])
-        converged[active] = False
-        return points, converged
+_Estimate = Callable[[Views, BoolArray], tuple[FloatArray, BoolArray]]
+"""From the views in `used` (view, point) to points (3, point) m, and whether each converged."""
 
 
-def _squared(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(...) the weighted squared reprojection error, and (..., 3, 4) J^T W [J | residual]."""
-    return (rows[..., 3] ** 2).sum(axis=(0, -1)), (rows[..., :3].swapaxes(-1, -2) @ rows).sum(axis=0)
-
-
-def _inverse(symmetric: FloatArray) -> FloatArray:
-    """(..., 3, 3) inverse of a symmetric matrix by cofactors; NaN where it is singular."""
-    a, b, c = symmetric[..., 0, :], symmetric[..., 1, :], symmetric[..., 2, :]
-    cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-2)
-    determinant = (a * cofactors[..., 0, :]).sum(axis=-1)
-    regular = determinant > 1e-13 * (np.trace(symmetric, axis1=-2, axis2=-1) / 3) ** 3
-    return np.asarray(cofactors / np.where(regular, determinant, np.nan)[..., None, None])
-
-
-_Estimate = Callable[[_Scene, BoolArray], tuple[FloatArray, BoolArray]]
-"""From the views in `used` (view, point) to points (point, 3) m, and whether each converged."""
-
-
-def _linear_estimate(scene: _Scene, used: BoolArray) -> tuple[FloatArray, BoolArray]:
+def _linear_estimate(scene: Views, used: BoolArray) -> tuple[FloatArray, BoolArray]:
     points = scene.linear(used)
-    return points, np.isfinite(points[:, 0])
+    return points, np.isfinite(points[0])
 
 
-def _refined_estimate(scene: _Scene, used: BoolArray) -> tuple[FloatArray, BoolArray]:
+def _refined_estimate(scene: Views, used: BoolArray) -> tuple[FloatArray, BoolArray]:
     return scene.refined(used, scene.linear(used))
 
 
@@ -378,13 +272,13 @@ class _Limits:
     noise_px: FloatArray  # (view,) per coordinate; NaN where not estimated
     each_px: FloatArray  # (view,)
 
-    def judge(self, scene: _Scene, points: FloatArray, used: BoolArray) -> tuple[BoolArray, FloatArray]:
+    def judge(self, fit: Fit, used: BoolArray) -> tuple[BoolArray, FloatArray]:
         """(...) whether the views pass, and how much they disagree, which ranks sets of equal size.
 
         The disagreement is the sum of squared errors in units of their cameras' noise under the robust rule, else the
         mean error; infinite where the views cannot have seen one point.
         """
-        errors = scene.errors(points, used)
+        errors = fit.errors_px
         n_views = used.sum(axis=0)
         possible = np.asarray((np.isfinite(errors) == used).all(axis=0) & (n_views >= 2))
         errors = np.where(np.isfinite(errors), errors, 0.0)
@@ -392,41 +286,23 @@ class _Limits:
         passed = possible & (mean <= self.mean_px)
         if not np.isfinite(self.each_px).any():
             return passed, np.where(possible, mean, np.inf)
-        widest = np.where(used, _residual_variance(scene, points, used)[1], 1.0)
+        widest = np.where(used, fit.widest, 1.0)
         passed &= (errors <= self.each_px[:, None] * np.sqrt(widest)).all(axis=0)
         return passed, np.where(possible, ((errors / self.noise_px[:, None]) ** 2).sum(axis=0), np.inf)
 
 
-def _residual_variance(scene: _Scene, points: FloatArray, used: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """(view, ...) twice: the median squared residual for noise of variance 1, and its largest variance in a direction.
-
-    The point adapts to its views, so the residual of a view has the covariance S = I - w^2 J M^-1 J^T, M = sum of
-    w^2 J^T J, in place of I. Its square is a sum of two chi squared variables; the median is Satterthwaite's
-    approximation with Wilson and Hilferty's cube (within 5 % for any S).
-    """
-    J = scene.rows(points, used)[..., :3]
-    M = (J.swapaxes(-1, -2) @ J).sum(axis=0)
-    S = np.eye(2) - J @ _inverse(M) @ J.swapaxes(-1, -2)
-    trace, trace_of_square = np.trace(S, axis1=-2, axis2=-1), (S**2).sum(axis=(-1, -2))
-    widest = trace / 2 + np.sqrt(np.maximum(trace_of_square / 2 - trace**2 / 4, 0.0))
-    widest, trace = np.maximum(widest, _LEAST_VARIANCE), np.maximum(trace, _LEAST_VARIANCE)
-    median = trace * (1 - 2 / 9 * np.clip(trace_of_square / trace**2, 0.5, 1.0)) ** 3
-    return median, widest
-
-
 def _limits(
-    scene: _Scene,
-    points: FloatArray,
+    fit: Fit,
     usable: BoolArray,
     max_reprojection_px: float | None,
     robust_sigmas: float | None,
 ) -> _Limits:
-    """The limits for views whose common points are `points`, from which the cameras' noise is estimated."""
+    """The limits for views whose common points fit them so; from them the cameras' noise is estimated."""
     mean_px = np.inf if max_reprojection_px is None else max_reprojection_px
     noise_px = np.full(len(usable), np.nan)
     if robust_sigmas is None:
         return _Limits(mean_px, noise_px, np.full(len(usable), np.inf))
-    variance = scene.errors(points, usable) ** 2 / _residual_variance(scene, points, usable)[0]
+    variance = fit.errors_px**2 / fit.median
     known = np.isfinite(variance)
     if known.sum() >= _FEWEST_FOR_SCALE:
         noise_px[:] = np.sqrt(np.median(variance[known]))
@@ -436,12 +312,10 @@ def _limits(
     return _Limits(mean_px, noise_px, np.where(np.isnan(noise_px), np.inf, robust_sigmas * noise_px))
 
 
-def _agreeing_views(
-    scene: _Scene, points: FloatArray, usable: BoolArray, limits: _Limits, estimate: _Estimate
-) -> BoolArray:
+def _agreeing_views(scene: Views, fit: Fit, usable: BoolArray, limits: _Limits, estimate: _Estimate) -> BoolArray:
     """(view, point) the largest set of views that passes; none where there is no such set."""
     used = usable.copy()
-    failing = ~limits.judge(scene, points, usable)[0]
+    failing = ~limits.judge(fit, usable)[0]
     n_views = len(usable)
     greedy = n_views > _MOST_VIEWS_EXACT
     for n_dropped in range(1, n_views - 1):
@@ -463,29 +337,30 @@ def _subsets(n: int, size: int) -> BoolArray:
 
 
 def _best_without(
-    scene: _Scene, base: BoolArray, dropped: BoolArray, limits: _Limits, estimate: _Estimate
+    scene: Views, base: BoolArray, dropped: BoolArray, limits: _Limits, estimate: _Estimate
 ) -> tuple[BoolArray, BoolArray]:
     """The best of the sets `base` (view, point) without each of `dropped` (set, view), and where none passes."""
     of_base = (base.T[None] | ~dropped[:, None]).all(axis=-1)  # what is dropped was used
     sets, points = np.nonzero(of_base)
     tasks, rest = scene.at(points), base[:, points] & ~dropped[sets].T
     passed, disagreement = np.zeros(of_base.shape, bool), np.full(of_base.shape, np.inf)
-    passed[sets, points], disagreement[sets, points] = limits.judge(tasks, estimate(tasks, rest)[0], rest)
+    fit = tasks.fit(rest, estimate(tasks, rest)[0])
+    passed[sets, points], disagreement[sets, points] = limits.judge(fit, rest)
     none_passes = np.asarray(~passed.any(axis=0))
     best = np.where(passed | none_passes, disagreement, np.inf).argmin(axis=0)
     return base & ~dropped[best].T, none_passes
 
 
 def _covariance(
-    scene: _Scene, points: FloatArray, used: BoolArray, errors: FloatArray, grid: tuple[int, int]
+    weights: FloatArray, errors_px: FloatArray, cofactor: FloatArray, used: BoolArray, grid: tuple[int, int]
 ) -> FloatArray:
     """(time, joint, 3, 3) m^2; NaN where there is no point."""
-    squares = np.nansum((scene.weights * errors) ** 2, axis=0).reshape(grid).sum(axis=0)
+    squares = np.nansum((weights * errors_px) ** 2, axis=0).reshape(grid).sum(axis=0)
     freedom = np.where(used.any(axis=0), 2 * used.sum(axis=0) - 3, 0).reshape(grid).sum(axis=0)
     enough = freedom >= _FEWEST_FREEDOM
     variance = np.where(enough, squares / np.maximum(freedom, 1), squares.sum() / freedom.sum())
-    cofactor = _inverse(_squared(scene.rows(points, used))[1][..., :3])
-    return np.asarray(cofactor.reshape(*grid, 3, 3) * variance[:, None, None])
+    scaled = cofactor.T.reshape(*grid, 6) * variance[:, None]
+    return np.asarray(scaled[..., _WHOLE].reshape(*grid, 3, 3))
 
 
 def _mean_of_used(values: FloatArray, used: BoolArray) -> FloatArray:
@@ -498,21 +373,13 @@ def least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDAr
 
 
 def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
-    """The pixels and weights as arrays; what is missing has weight 0 and a harmless pixel.
-
-    Missing is also a pixel that lies further out than the camera's lens model reaches.
-    """
-    observed = np.array(pixels, dtype=float)
+    """The pixels and weights as arrays. Raises `InputError` where they do not fit the cameras."""
+    observed = np.asarray(pixels, dtype=float)
     if observed.ndim < 2 or observed.shape[0] != len(cameras) or observed.shape[-1] != 2:
         raise InputError(f"pixels have shape {observed.shape}; {len(cameras)} cameras need ({len(cameras)}, ..., 2)")
-    weight = np.ones(observed.shape[:-1]) if weights is None else np.array(weights, dtype=float)
+    weight = np.ones(observed.shape[:-1]) if weights is None else np.asarray(weights, dtype=float)
     if weight.shape != observed.shape[:-1] or not (weight >= 0).all():
         raise InputError(f"weights of shape {weight.shape} must be {observed.shape[:-1]} numbers >= 0")
-    ideal = np.stack([camera.image_to_normalized(seen) for camera, seen in zip(cameras, observed, strict=True)])
-    missing = ~np.isfinite(ideal).all(axis=-1)
-    middle = np.stack([camera.matrix[:2, 2] for camera in cameras])
-    observed[missing] = middle[np.nonzero(missing)[0]]
-    weight[missing] = 0.0
     return observed, weight
 
 

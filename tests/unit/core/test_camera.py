@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, DistortionModel, Rig
 from gonio.errors import InputError
 
@@ -45,14 +46,22 @@ def test_projection_equals_opencv() -> None:
         np.testing.assert_allclose(cam.world_to_image(points), expected[:, 0], atol=1e-9)
 
 
+def undistorted_by_opencv(
+    pixels: FloatArray, matrix: FloatArray, distortion: FloatArray, new_matrix: FloatArray | None = None
+) -> FloatArray:
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 300, 1e-14)
+    if hasattr(cv2, "undistortPointsIter"):  # OpenCV 4
+        return cv2.undistortPointsIter(pixels[:, None], matrix, distortion, None, new_matrix, criteria)[:, 0]
+    return cv2.undistortPoints(pixels[:, None], matrix, distortion, P=new_matrix, criteria=criteria)[:, 0]
+
+
 def test_undistortion_equals_opencv() -> None:
     cam = camera()
     pixels = cam.world_to_image(points_before(cam))
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-14)
     distortion = np.array(OPENCV)
-    ideal = cv2.undistortPointsIter(pixels[:, None], MATRIX, distortion, None, None, criteria)[:, 0]
+    ideal = undistorted_by_opencv(pixels, MATRIX, distortion)
     np.testing.assert_allclose(cam.image_to_normalized(pixels), ideal, atol=1e-9)
-    redrawn = cv2.undistortPointsIter(pixels[:, None], MATRIX, distortion, None, MATRIX, criteria)[:, 0]
+    redrawn = undistorted_by_opencv(pixels, MATRIX, distortion, MATRIX)
     np.testing.assert_allclose(cam.undistort_image_points(pixels), redrawn, atol=1e-6)
 
 
@@ -85,8 +94,7 @@ def test_any_camera_projects_and_undistorts_as_opencv_does(drawn: dict[str, tupl
     expected = cv2.projectPoints(points, turn, translation, matrix, distortion)[0][:, 0]
     pixels = cam.world_to_image(points)
     np.testing.assert_allclose(pixels, expected, atol=1e-8)
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 300, 1e-14)
-    ideal = cv2.undistortPointsIter(pixels[:, None], matrix, distortion, None, None, criteria)[:, 0]
+    ideal = undistorted_by_opencv(pixels, matrix, distortion)
     np.testing.assert_allclose(cam.image_to_normalized(pixels), ideal, atol=1e-7)
     np.testing.assert_allclose(cam.image_to_normalized(pixels), normalized, atol=1e-9)
 
