@@ -264,7 +264,9 @@ def _kinect() -> tuple[Sample, ...]:
         Sample("b.csv", ("time_s,Joint,X,Y,Z,State\n" + "\n".join(long) + "\n").encode()),
         Sample("c.txt", _table(azure, " "), options={"layout": "azure-kinect-32", "rate_hz": 30.0}),
         Sample("JointPosition1.csv", _table(rows), {"TimeStamp1.csv": _ticks(stamps)}, kimore),
-        Sample("TimeStamp1.csv", _ticks(stamps), {"JointPosition1.csv": _table(rows)}, kimore, opened="JointPosition1.csv"),
+        Sample(
+            "TimeStamp1.csv", _ticks(stamps), {"JointPosition1.csv": _table(rows)}, kimore, opened="JointPosition1.csv"
+        ),
     )
 
 
@@ -395,7 +397,9 @@ def _rig() -> Rig:
         centre = np.array([0.5 - i, 1.0, -3.0])
         name = f"cam_{i + 1:02d}"
         cameras.append(
-            Camera(name, (1280, 720), matrix, (-0.1, 0.05, 1e-3, 0.0), rotation=rotation, translation=-rotation @ centre)
+            Camera(
+                name, (1280, 720), matrix, (-0.1, 0.05, 1e-3, 0.0), rotation=rotation, translation=-rotation @ centre
+            )
         )
     return Rig("rig", tuple(cameras), "+y")
 

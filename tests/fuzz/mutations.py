@@ -8,12 +8,14 @@ that name functions, claim sizes, or nest.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import pickle
 import pickletools
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +33,26 @@ _NUMBERS = (
     b"9223372036854775807", b"9223372036854775808", b"4294967296", b"65536", b"9" * 400, b"1" + b"0" * 5000, b"0x10", b"1_000",
     b"1,5", b"", b"true", b"null", b"\xd9\xa3", b"1e", b"--1", b'"1"', b"[1]", b"1e5", b"0.5", b"3", b"2",
 )  # fmt: skip
-_WORDS = (b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"\r", b"\t", b",", b";", b'"', b"'", b"[", b"{", b"}", b"#", b"\\", b"%", b"..", b"/")
+_WORDS = (
+    b"\0",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\n",
+    b"\r",
+    b"\t",
+    b",",
+    b";",
+    b'"',
+    b"'",
+    b"[",
+    b"{",
+    b"}",
+    b"#",
+    b"\\",
+    b"%",
+    b"..",
+    b"/",
+)
 _ODD: tuple[Any, ...] = (
     None, True, False, [], {}, "", "x", "\0", "\ud800", -1, 0, 1, 2, 10**400, 2**63, 1e308, -1e308, float("nan"),
     float("inf"), 5e-324, [[]], [None], [[1, 2], [3]], ["a"], {"a": 1}, [0, 0, 0], "a" * 5000, [[[[[[1]]]]]], 1.5, "+y", "m",
@@ -57,7 +78,17 @@ def bits(rng: Random, content: bytes) -> bytes:
 
 def overwritten(rng: Random, content: bytes) -> bytes:
     damaged = bytearray(content)
-    piece = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\0\0\xc0\x7f", b"\xff" * 8)
+    piece = (
+        b"\0",
+        b"\xff",
+        b"\x7f",
+        b"\x80",
+        b"\xff\xff\xff\xff",
+        b"\xff\xff\xff\x7f",
+        b"\0\0\0\0",
+        b"\0\0\xc0\x7f",
+        b"\xff" * 8,
+    )
     chosen = piece[int(rng.integers(len(piece)))]
     place = _somewhere(rng, max(len(damaged), 1))
     damaged[place : place + len(chosen)] = chosen
@@ -91,7 +122,14 @@ def _somewhere(rng: Random, size: int) -> int:
 
 def numbers(rng: Random, content: bytes) -> bytes:
     found = list(_NUMBER.finditer(content))
-    for match in sorted((found[int(i)] for i in rng.integers(len(found), size=int(rng.choice([1, 1, 2, 5])))), key=lambda m: -m.start()) if found else ():
+    for match in (
+        sorted(
+            (found[int(i)] for i in rng.integers(len(found), size=int(rng.choice([1, 1, 2, 5])))),
+            key=lambda m: -m.start(),
+        )
+        if found
+        else ()
+    ):
         content = content[: match.start()] + _NUMBERS[int(rng.integers(len(_NUMBERS)))] + content[match.end() :]
     return content
 
@@ -145,15 +183,22 @@ def encodings(rng: Random, content: bytes) -> bytes:
     if kind == 4:
         return text.upper().encode("utf-8") if rng.random() < 0.5 else text.lower().encode("utf-8")
     if kind == 5:
-        return re.sub(rb"[A-Za-z]+", lambda m: m[0] if rng.random() < 0.97 else b"\xc3\xa9\xe2\x80\xa8\xc2\x85x", content)
+        return re.sub(
+            rb"[A-Za-z]+", lambda m: m[0] if rng.random() < 0.97 else b"\xc3\xa9\xe2\x80\xa8\xc2\x85x", content
+        )
     return text.encode("utf-32")
 
 
 def nested(rng: Random, content: bytes) -> bytes:
     depth = int(rng.choice([50, 600, 3000, 20000]))
-    opened, closed = ((b"[", b"]"), (b'{"a":', b"}"), (b"{a=", b"}"), (b"<a>", b"</a>"), (b"(", b")"), (b"{\n", b"}\n"))[
-        int(rng.integers(6))
-    ]
+    opened, closed = (
+        (b"[", b"]"),
+        (b'{"a":', b"}"),
+        (b"{a=", b"}"),
+        (b"<a>", b"</a>"),
+        (b"(", b")"),
+        (b"{\n", b"}\n"),
+    )[int(rng.integers(6))]
     deep = opened * depth + b"1" + (closed * depth if rng.random() < 0.7 else b"")
     match = list(_NUMBER.finditer(content))
     kind = rng.random()
@@ -191,7 +236,7 @@ def tree(rng: Random, content: bytes) -> bytes:
     """Values of a JSON tree replaced, lost, exchanged or repeated."""
     try:
         root = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return words(rng, content)
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         root = _changed(rng, root)
@@ -200,7 +245,7 @@ def tree(rng: Random, content: bytes) -> bytes:
 
 def _changed(rng: Random, root: Any) -> Any:
     if rng.random() < 0.03:
-        return _ODD[int(rng.integers(len(_ODD)))]
+        return copy.deepcopy(_ODD[int(rng.integers(len(_ODD)))])
     node = root
     while isinstance(node, dict | list) and node:
         keys: Sequence[Any] = list(node) if isinstance(node, dict) else range(len(node))
@@ -208,11 +253,11 @@ def _changed(rng: Random, root: Any) -> Any:
         if not isinstance(node[key], dict | list) or not node[key] or rng.random() < 0.25:
             kind = rng.random()
             if kind < 0.6:
-                node[key] = _ODD[int(rng.integers(len(_ODD)))]
+                node[key] = copy.deepcopy(_ODD[int(rng.integers(len(_ODD)))])
             elif kind < 0.75:
                 del node[key]
             elif kind < 0.85 and isinstance(node, list):
-                node.append(node[key])
+                node.append(copy.deepcopy(node[key]))
             elif isinstance(node, dict):
                 node[str(_ODD[int(rng.integers(len(_ODD)))])] = node.pop(key)
             break
@@ -244,7 +289,17 @@ def _named(module: str, name: str, argument: bytes, protocol: int = 0) -> bytes:
         return b"(" + f"c{module}\n{name}\n".encode() + said + b"o."
     if protocol == 3:
         return f"c{module}\n{name}\n(".encode() + said + b"t\x81."
-    return b"\x80\x04\x8c" + bytes([len(module)]) + module.encode() + b"\x8c" + bytes([len(name)]) + name.encode() + b"\x93(" + said + b"tR."
+    return (
+        b"\x80\x04\x8c"
+        + bytes([len(module)])
+        + module.encode()
+        + b"\x8c"
+        + bytes([len(name)])
+        + name.encode()
+        + b"\x93("
+        + said
+        + b"tR."
+    )
 
 
 _FUNCTIONS = (
@@ -262,7 +317,9 @@ def attack(rng: Random) -> bytes:
     huge = int(rng.choice([2**31 - 1, 2**32 - 1, 10**9, 10**7]))
     if kind <= 2:
         module, name = _FUNCTIONS[int(rng.integers(len(_FUNCTIONS)))]
-        word = (b"echo x > fuzzed", b"fuzzed", f"__import__('{CANARY}')".encode(), b"", b"O", b"i4,i4", b"a5", b"f4")[int(rng.integers(8))]
+        word = (b"echo x > fuzzed", b"fuzzed", f"__import__('{CANARY}')".encode(), b"", b"O", b"i4,i4", b"a5", b"f4")[
+            int(rng.integers(8))
+        ]
         return _named(module, name, word, int(rng.integers(5)))
     if kind == 3:  # a place in the memo, or a size, that is only claimed
         claims = (b"r", b"T", b"X", b"B", b"j", b"\x8b", b"\x96", b"\x8e", b"\x8d", b"\x95")
@@ -270,7 +327,13 @@ def attack(rng: Random) -> bytes:
         size = struct.pack("<Q", huge << 8) if code in b"\x96\x8e\x8d\x95" else struct.pack("<I", huge)
         return b"\x80\x04]" + code + size + b"a."
     if kind == 4:  # bytes(huge), an array of a huge type
-        calls: tuple[Any, ...] = (_Calls(bytes, huge), _Calls(bytearray, huge), _Calls(np.dtype, f"S{huge}"), _Calls(np.dtype, f"U{huge}"), _Calls(list, range(3)))
+        calls: tuple[Any, ...] = (
+            _Calls(bytes, huge),
+            _Calls(bytearray, huge),
+            _Calls(np.dtype, f"S{huge}"),
+            _Calls(np.dtype, f"U{huge}"),
+            _Calls(list, range(3)),
+        )
         return pickle.dumps({"a": calls[int(rng.integers(len(calls)))]}, int(rng.integers(2, 5)))
     if kind == 5:  # tuples of tuples, whose hash takes twice as long with each
         depth = int(rng.choice([5, 20, 60]))
@@ -280,9 +343,20 @@ def attack(rng: Random) -> bytes:
         return b"\x80\x04K\x01q\0" + grown + opened + b"h" + bytes([depth]) + ends
     if kind == 6:
         depth = int(rng.choice([100, 5000, 50000]))
-        return b"\x80\x02" + b"]" * depth + b"a" * (depth - 1) + b"." if rng.random() < 0.5 else b"(" * depth + b"t" * depth + b"."
+        return (
+            b"\x80\x02" + b"]" * depth + b"a" * (depth - 1) + b"."
+            if rng.random() < 0.5
+            else b"(" * depth + b"t" * depth + b"."
+        )
     codes = [code.code.encode("latin-1") for code in pickletools.opcodes]
-    return b"\x80\x04" + b"".join(codes[int(i)] + rng.bytes(int(rng.integers(3))) for i in rng.integers(len(codes), size=int(rng.integers(1, 30)))) + b"."
+    return (
+        b"\x80\x04"
+        + b"".join(
+            codes[int(i)] + rng.bytes(int(rng.integers(3)))
+            for i in rng.integers(len(codes), size=int(rng.integers(1, 30)))
+        )
+        + b"."
+    )
 
 
 def pickled(rng: Random, content: bytes) -> bytes:
@@ -300,7 +374,25 @@ def pickled(rng: Random, content: bytes) -> bytes:
 # --------------------------------------------------------------------------------------------------------- arrays
 
 
-_TYPES = ("<f8", "<f4", ">f2", "<i2", "|u1", "|b1", "|O", "<U3", "|S0", "<c16", "<M8[s]", "|V8", "<f16", "i4,i4", "|S4000000000", "<U1", "foo")
+_TYPES = (
+    "<f8",
+    "<f4",
+    ">f2",
+    "<i2",
+    "|u1",
+    "|b1",
+    "|O",
+    "<U3",
+    "|S0",
+    "<c16",
+    "<M8[s]",
+    "|V8",
+    "<f16",
+    "i4,i4",
+    "|S4000000000",
+    "<U1",
+    "foo",
+)
 
 
 def header(rng: Random, content: bytes) -> bytes:
@@ -319,7 +411,13 @@ def header(rng: Random, content: bytes) -> bytes:
     if kind == 3:
         return content[:6] + bytes([int(rng.integers(5)), 0]) + content[8:]
     if kind == 4:
-        told = (told.replace("False", "True"), "[" * 3000, "{'descr': __import__('os').system('x')}", "{" + told, told * 3)[int(rng.integers(5))]
+        told = (
+            told.replace("False", "True"),
+            "[" * 3000,
+            "{'descr': __import__('os').system('x')}",
+            "{" + told,
+            told * 3,
+        )[int(rng.integers(5))]
     if "|O" in told:
         numbers_ = attack(rng)
     said = told.encode("latin-1")[:65000]
@@ -342,11 +440,21 @@ def members(rng: Random, content: bytes) -> bytes:
     if kind == 0:
         del parts[at]
     elif kind == 1:
-        parts[at] = ((name + "x", "", "../" + name, "/abs", "0/" + name, name.upper(), "é.npy")[int(rng.integers(7))] or "x", body)
+        parts[at] = (
+            (name + "x", "", "../" + name, "/abs", "0/" + name, name.upper(), "é.npy")[int(rng.integers(7))] or "x",
+            body,
+        )
     elif kind == 2:
         parts[at] = (name, parts[int(rng.integers(len(parts)))][1])
     elif kind <= 5:
-        parts[at] = (name, header(rng, body) if name.endswith(".npy") else pickled(rng, body) if name.endswith(".pkl") else tree(rng, body))
+        parts[at] = (
+            name,
+            header(rng, body)
+            if name.endswith(".npy")
+            else pickled(rng, body)
+            if name.endswith(".pkl")
+            else tree(rng, body),
+        )
     elif kind == 6:
         parts[at] = (name, inner(rng, body))
     elif kind == 7:
@@ -358,7 +466,8 @@ def members(rng: Random, content: bytes) -> bytes:
         else:
             parts[at] = (name, cut(rng, body) + data)
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as archive:
+    with zipfile.ZipFile(stream, "w", compression) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name may be there twice
         for part, data in parts:
             archive.writestr(part, data)
     return stream.getvalue()

@@ -170,7 +170,9 @@ def emptied(folder: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def run(reader: Reader, seed: int, indices: range, folder: Path, watch: Watch, told: Callable[[int, Outcome], None]) -> None:
+def run(
+    reader: Reader, seed: int, indices: range, folder: Path, watch: Watch, told: Callable[[int, Outcome], None]
+) -> None:
     """Damage number `index` of every sample in turn; `told` hears of each."""
     for index in indices:
         sample = reader.samples[index % len(reader.samples)]
