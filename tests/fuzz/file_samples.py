@@ -26,11 +26,12 @@ from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import AngleSeries, Detections, PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, BODY_12, BODY_25B, COCO_17, H36M_17, KINECT_V1_20, KINECT_V2_25
 from gonio.detection.openpose.caffemodel import read_caffemodel
+from gonio.errors import InputError
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting_config import load_training
 from gonio.sources import asf_amc, cmu_positions, formats, restricted_pickle, rig_files, subject_cameras, ui_prmd, video
-from gonio.sources.reading import naming
+from gonio.sources.reading import naming, reason
 from gonio.study_config import load_study
 from gonio.study_store import Store, decode, encode
 
@@ -435,20 +436,16 @@ def _camera_table() -> Sample:
 
 
 def _read_pickle(path: Path) -> Any:
-    """A bare pickle, as the first thing in an .npz."""
-    content = path.read_bytes()
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        head = io.BytesIO()
-        np.lib.format.write_array_header_1_0(head, {"descr": "|O", "fortran_order": False, "shape": ()})
-        archive.writestr("a.npy", head.getvalue() + content)
-    path.write_bytes(stream.getvalue())
-    return restricted_pickle.load_npz(path)
+    """A bare pickle, as `load_npz` reads it; what it raises would be told in one line."""
+    try:
+        return restricted_pickle.loads(path.read_bytes())
+    except (restricted_pickle.RefusedError, *restricted_pickle.ERRORS) as error:
+        raise InputError(f"{path}: {reason(error)}") from None
 
 
 def _pickles() -> tuple[Sample, ...]:
     value = {"a": [np.arange(6.0).reshape(2, 3), (1, None, "words")], "b": {1: np.float32(2), 2: b"bytes"}}
-    return tuple(Sample("a.npz", pickle.dumps(value, protocol)) for protocol in (0, 2, 4))
+    return tuple(Sample("a.pkl", pickle.dumps(value, protocol)) for protocol in (0, 2, 4))
 
 
 _SMALL = Architecture((3,), in_joints=2, out_joints=2, channels=4)

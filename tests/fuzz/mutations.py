@@ -460,11 +460,11 @@ def members(rng: Random, content: bytes) -> bytes:
     elif kind == 7:
         parts.append((f"{name}{at}", body))
     else:
-        head, data = body[: 10 + struct.unpack("<H", body[8:10])[0]], body[-32:]
-        if body.startswith(b"\x93NUMPY") and b"|O" in head:
-            parts[at] = (name, head + pickled(rng, body[len(head) :]))
+        end = 10 + struct.unpack("<H", body[8:10])[0] if body.startswith(b"\x93NUMPY") and len(body) > 10 else 0
+        if b"|O" in body[:end]:
+            parts[at] = (name, body[:end] + pickled(rng, body[end:]))
         else:
-            parts[at] = (name, cut(rng, body) + data)
+            parts[at] = (name, cut(rng, body) + body[-32:])
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name may be there twice

@@ -27,7 +27,8 @@ from gonio.core.data_pickle import DataUnpickler, check_keys
 from gonio.errors import InputError
 from gonio.sources.reading import NUMPY_ERRORS, read_bytes, reason
 
-_ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
+ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
+"""What a damaged file raises, besides `RefusedError`."""
 
 
 _PLAIN_DTYPE = re.compile(r"[<>=|]?[biufcSUO]\d{1,9}")
@@ -66,7 +67,7 @@ def load_npz(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: {name} asks for {error}, which is no data: it was not executed; get the file from its authors"
         ) from None
-    except _ERRORS as error:
+    except ERRORS as error:
         where = f"{name} in it " if name else "it "
         raise InputError(f"{path}: {where}is damaged or no numpy array ({reason(error)}); download it again") from None
 
