@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from gonio.core.skeleton import Skeleton, layout
     from gonio.errors import GonioError
     from gonio.motion.angles import joint_angles
+    from gonio.motion.repetitions import find_repetitions
     from gonio.pipeline import compare, evaluate, measure
     from gonio.results import write_results
-    from gonio.sources.formats import read, write
+    from gonio.sources.formats import read, read_angles, write
+    from gonio.study_config import load_study
+    from gonio.study_results import study
 
 __version__ = "0.1.0"
 
@@ -38,11 +41,15 @@ _HOMES = {
     "Trial": "gonio.config",
     "compare": "gonio.pipeline",
     "evaluate": "gonio.pipeline",
+    "find_repetitions": "gonio.motion.repetitions",
     "joint_angles": "gonio.motion.angles",
     "layout": "gonio.core.skeleton",
+    "load_study": "gonio.study_config",
     "load_trial": "gonio.config",
     "measure": "gonio.pipeline",
     "read": "gonio.sources.formats",
+    "read_angles": "gonio.sources.formats",
+    "study": "gonio.study_results",
     "write": "gonio.sources.formats",
     "write_results": "gonio.results",
 }
@@ -59,11 +66,15 @@ __all__ = [
     "Trial",
     "compare",
     "evaluate",
+    "find_repetitions",
     "joint_angles",
     "layout",
+    "load_study",
     "load_trial",
     "measure",
     "read",
+    "read_angles",
+    "study",
     "write",
     "write_results",
 ]

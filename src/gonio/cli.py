@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from gonio.config import Trial
     from gonio.lifting_config import TrainConfig
     from gonio.lifting_training import Material
+    from gonio.sources.recording import CameraState
 
 DISCLAIMER = "For research; not a medical device."
 
@@ -498,8 +502,12 @@ def convert(
     unit: Literal["m", "cm", "mm", "px"] | None = None,
     fps_out: float | None = None,
     mirror: bool = False,
+    to_xarray: bool = False,
 ) -> None:
     """Convert joints from one file format to another; what the target cannot hold is said.
+
+    A target that ends in .mot or .sto gets joint angles, in degrees: those of a .mot or .sto source, or else gonio's
+    own (docs/conventions.md), computed from the 3D joints of the source; they are not OpenSim's inverse kinematics.
 
     Args:
         source: The file or folder to read.
@@ -510,17 +518,29 @@ def convert(
         fps_out: Frames per second of the target, as 30 for the Kinect recorder's .txt; those of the source where not
             given. Interpolated frames are counted.
         mirror: Reflect the positions, names kept: for a 3D recording that is said to be mirrored.
+        to_xarray: Write an xarray Dataset in the vocabulary of movement, as NetCDF; the target ends in .nc.
     """
     options = dict(locals())
     from gonio.core.clock import at_rate
     from gonio.core.files import check_writable
     from gonio.core.sequence import PoseSequence
+    from gonio.motion.angles import joint_angles
     from gonio.results import provenance_path, write_provenance
     from gonio.sources import formats
     from gonio.sources.chirality import mirror_warning, reflected
 
     for path in (target, provenance_path(target)):
         check_writable(path, [source])
+    if to_xarray and target.suffix.lower() != ".nc":
+        raise ConfigError(f"{target}: --to-xarray writes NetCDF; give the target the ending .nc")
+    if formats.holds_angles(source):
+        if extra := [name for name in ("layout", "fps", "unit", "fps_out") if options[name] is not None]:
+            raise ConfigError(f"{source}: holds joint angles; --{extra[0].replace('_', '-')} is for positions")
+        given = formats.read_angles(source)
+        lost = formats.write(given, target)
+        write_provenance(target, "convert", options, *given.history, *(f"not kept: {words}" for words in lost))
+        _say_lost(target, lost)
+        return
     item = formats.read(source, layout=layout, rate_hz=fps, unit=unit)
     if isinstance(item, PoseSequence) and item.dimensions == 3:
         item = reflected(item) if mirror else item
@@ -533,8 +553,16 @@ def convert(
             raise ConfigError(f"{source}: holds several people or recordings; --fps-out is for one person")
         item = at_rate(item, fps_out)
         resampled = item.history[-1:]
-    lost = formats.write(item, target)
-    history = () if isinstance(item, dict) else item.history
+    if formats.holds_angles(target):
+        if not isinstance(item, PoseSequence):
+            raise ConfigError(f"{source}: holds several people or recordings; angles are written of one person")
+        if item.dimensions != 3:
+            raise ConfigError(f"{source}: holds 2D joints, and joint angles need 3D: triangulate or lift them first")
+        angles = joint_angles(item)
+        resampled = (*resampled, f"gonio's own {angles.history[-1]}")
+        lost, history = formats.write(angles, target), angles.history
+    else:
+        lost, history = formats.write(item, target), () if isinstance(item, dict) else item.history
     write_provenance(target, "convert", options, *history, *(f"not kept: {sentence}" for sentence in lost))
     _say_lost(target, (*resampled, *lost))
 
@@ -578,6 +606,145 @@ def assets(
             told = f"{network.description}, from {origin}"
             print(f"{name:20} {size_bytes / 1e6:6.1f} MB  {state:12} {network.licence:14} {told}")
     print(f"cache: {store.cache_folder()}")
+
+
+@app.command
+def rectify(
+    trial: Annotated[Positional[Path], arg(metavar="TRIAL.TOML")],
+    output: Output = Path("rectified"),
+    cameras: tuple[str, str] | None = None,
+    alpha: float = 1.0,
+) -> None:
+    """Turn a calibrated, nearly parallel pair into a truly parallel one: new videos, and a trial file for compare.
+
+    Args:
+        trial: A trial with a calibration and two cameras (or more, with --cameras).
+        output: The folder for trial.toml, the videos or keypoints, and rectification.json.
+        cameras: The pair, in either order, as in --cameras left right.
+        alpha: 1 keeps every pixel, with black beyond; 0 keeps valid pixels alone, enlarged; or between.
+    """
+    options = dict(locals())
+    from gonio.config import load_trial
+    from gonio.rectify import rectify_trial
+    from gonio.results import write_provenance
+
+    done = rectify_trial(load_trial(trial), output, cameras=cameras, alpha=alpha, progress=_bar)
+    file = output / "trial.toml"
+    write_provenance(file, "rectify", options, *done.notes)
+    _say_lost(file, done.notes)
+    print(f"measure it with gonio compare {file}")
+
+
+@app.command(name="evaluate-2d")
+def evaluate_2d(
+    annotations: Annotated[Positional[Path], arg(metavar="ANNOTATIONS.JSON")],
+    output: Output,
+    images: Path | None = None,
+    detections: Path | None = None,
+    detector: str = "blazepose-heavy",
+    people: int | None = None,
+    weights: Path | None = None,
+    min_score: float | None = None,
+    layout: str | None = None,
+    net_resolution: str | None = None,
+    scale_number: int = 1,
+    scale_gap: float | None = None,
+    flip: bool = False,
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None,
+) -> None:
+    """Measure how well a detector finds joints in annotated pictures: PCK@0.2, PCKh@0.5, OKS, AP and AR.
+
+    As in "gonio evaluate-2d person_keypoints_val2017.json --images val2017 --detector openpose -o accuracy.json".
+
+    Args:
+        annotations: People's keypoints in COCO's format.
+        output: Where the result goes, .json.
+        images: The folder of the annotated pictures.
+        detections: In place of a detector: a file of results in COCO's format.
+        detector: As in gonio detect, as are all options below.
+        people: BlazePose: most people to find in a picture; where not given, the most that are annotated in one.
+        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth).
+        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
+        layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
+        net_resolution: OpenPose: size of the network's input; -1x368 where not given.
+        scale_number: OpenPose: sizes at which a picture is looked at.
+        scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
+        flip: OpenPose: look at the mirrored picture too.
+        pixels: OpenPose: the values that another network takes, where its file does not tell.
+    """
+    options = dict(locals())
+    from gonio import keypoint_evaluation
+    from gonio.config import DetectorConfig
+    from gonio.core.files import check_writable
+    from gonio.results import provenance_path, write_provenance
+
+    if (images is None) == (detections is None):
+        raise ConfigError("give the folder of the annotated pictures (--images), or saved results (--detections)")
+    if output.suffix.lower() != ".json":
+        raise ConfigError(f"{output}: the accuracy is written as .json")
+    for path in (output, provenance_path(output)):
+        check_writable(path, [file for file in (annotations, images, detections, weights) if file is not None])
+    settings = DetectorConfig(
+        name=detector,
+        weights=weights,
+        min_score=min_score,
+        layout=layout,
+        net_resolution=net_resolution,
+        scale_number=scale_number,
+        scale_gap=scale_gap,
+        flip=flip,
+        pixels=pixels,
+    )
+    if images is not None:
+        told = keypoint_evaluation.settings_for(annotations, settings, people)
+        result = keypoint_evaluation.evaluate_detector(annotations, images, told, progress=_bar)
+    else:
+        assert detections is not None
+        if settings != DetectorConfig() or people is not None:
+            raise ConfigError("--detections are results already: leave out --detector and its options")
+        result = keypoint_evaluation.evaluate_file(annotations, detections)
+    result.write(output)
+    write_provenance(output, "evaluate-2d", options, *result.notes)
+    for table in keypoint_evaluation.tables(result):
+        print(_columns(table))
+        print()
+    print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in result.accuracy.counts.items()))
+    _say_lost(output, result.notes)
+
+
+@app.command
+def record(
+    cameras: Annotated[Positional[tuple[str, ...]], arg(metavar="CAMERAS")],
+    output: Output,
+    names: tuple[str, ...] | None = None,
+    seconds: float | None = None,
+    rig: Path | None = None,
+    fps: float | None = None,
+    size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None,
+    format: str | None = None,  # noqa: A002 - the option's name
+    live: bool = True,
+) -> None:
+    """Record from several cameras at once, started and stopped together, ready for "gonio compare".
+
+    As in "gonio record rtsp://10.0.0.5/stream1 http://10.0.0.6:8080/video -o session --names left right --rig
+    Calib.toml", or "gonio record /dev/video0 /dev/video2 -o session --seconds 60". Recording begins when all cameras
+    are open, and ends with Enter, Ctrl-C or after --seconds. A camera that drops out is reported, the others go on;
+    what is written plays even if the program is killed. Then: "gonio compare session/trial.toml -o results". What the
+    times are worth, and why to clap once: docs/recording.md.
+
+    Args:
+        cameras: Addresses of streams (rtsp://, http://, whatever FFmpeg opens) or devices (/dev/video0).
+        output: The folder of the recording, new or empty: trial.toml, and of each camera its video and times.
+        names: What the cameras are called, in their order, as the rig calls them; cam01, cam02, ... where not given.
+        seconds: How long to record; until Enter or Ctrl-C where not given.
+        rig: Calibration of the cameras; it goes into the folder and the trial file.
+        fps: Frames per second to ask of devices; a stream tells its own.
+        size: Picture size to ask of devices, as in 1280x720.
+        format: Kind of the devices: v4l2 (Linux), avfoundation (macOS, cameras are 0, 1, ...), dshow (Windows, cameras
+            are video=NAME).
+        live: Show the pictures where there is a screen.
+    """
+    _record(cameras, output, names, seconds, rig, fps, size, format, live)
 
 
 def _train_with_options(words: Sequence[str]) -> Callable[..., None]:
@@ -628,6 +795,131 @@ def _train(config: TrainConfig, output: Path) -> None:
     run(config, output, progress=_bar, on_start=start, on_epoch=told)
     if processes()[0] == 0:
         print(f"wrote {output / 'weights.safetensors'}" if trained else f"{output}: all {epochs} epochs were trained")
+
+
+def _record(
+    addresses: tuple[str, ...],
+    output: Path,
+    names: tuple[str, ...] | None,
+    seconds: float | None,
+    rig: Path | None,
+    fps: float | None,
+    size: str | None,
+    device_format: str | None,
+    live: bool,
+) -> None:
+    from gonio.errors import InputError
+    from gonio.sources.recording import CameraSource, picture_size, record
+
+    if rig is not None and not rig.exists():
+        raise InputError(f"{rig}: no such file; give the rig's calibration")
+    if names is None:
+        names = tuple(f"cam{number:02d}" for number in range(1, len(addresses) + 1))
+    if len(names) != len(addresses):
+        raise ConfigError(f"--names gives {len(names)} names for {len(addresses)} cameras; give one each")
+    size_px = None if size is None else picture_size(size)
+    sources = [
+        CameraSource(name, address, device_format, fps, size_px) for name, address in zip(names, addresses, strict=True)
+    ]
+    with _stopped_by_the_user() as stop, _live_view(names, live) as show, _status_line() as tell:
+
+        def tick(states: Sequence[CameraState]) -> None:
+            tell("  ".join(map(str, states)))
+            show(states)
+
+        def event(sentence: str) -> None:
+            tell(None)
+            print(f"gonio: {sentence}", file=sys.stderr, flush=True)
+
+        done = record(
+            sources,
+            output,
+            seconds=seconds,
+            calibration=rig,
+            stop=stop,
+            on_tick=tick,
+            on_event=event,
+            pictures=show is not _no_view,
+        )
+    for camera in done.cameras:
+        print(camera.summary)
+    _warn(done.caveats)
+    print(f"wrote {done.trial_path}; measure it with gonio compare {done.trial_path} -o results")
+    if all(camera.dropped_out is not None for camera in done.cameras):
+        raise InputError(f"{output}: all cameras dropped out; what they gave is there")
+
+
+@contextlib.contextmanager
+def _stopped_by_the_user() -> Iterator[threading.Event]:
+    """Set by Enter, Ctrl-C or being told to end; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    if sys.stdin is not None and sys.stdin.isatty():
+        threading.Thread(target=_set_by_enter, args=(stop,), daemon=True).start()
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _set_by_enter(stop: threading.Event) -> None:
+    if sys.stdin.readline():
+        stop.set()
+
+
+def _no_view(states: Sequence[CameraState]) -> None:
+    """No live view."""
+
+
+@contextlib.contextmanager
+def _live_view(names: Sequence[str], wanted: bool) -> Iterator[Callable[[Sequence[CameraState]], None]]:
+    """Shows pictures in a window; where none can be, that is said once."""
+    from gonio.errors import InputError
+    from gonio.sources.live_view import LiveView
+
+    view: LiveView | None = None
+    if wanted:
+        try:
+            view = LiveView(names)
+        except InputError as error:
+            print(f"gonio: no live view: {error}", file=sys.stderr)
+    if view is None:
+        yield _no_view
+        return
+
+    def show(states: Sequence[CameraState]) -> None:
+        view.show({state.name: state.picture for state in states}, {state.name: str(state) for state in states})
+
+    try:
+        yield show
+    finally:
+        view.close()
+
+
+@contextlib.contextmanager
+def _status_line() -> Iterator[Callable[[str | None], None]]:
+    """One line on a terminal that is written over again, once a second; None clears it for another line."""
+    told_s = 0.0
+
+    def tell(text: str | None) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if sys.stderr.isatty() and (text is None or now_s >= told_s + 1.0):
+            shown = "" if text is None else text[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
+            told_s = now_s
+
+    try:
+        yield tell
+    finally:
+        tell(None)
 
 
 def _import(names: tuple[str, ...]) -> None:

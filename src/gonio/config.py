@@ -8,7 +8,9 @@ trial file are relative to the file.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import os
 import tomllib
 import types
 import typing
@@ -294,6 +296,47 @@ def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
         raise ConfigError(f"{where}: {error}") from None
     assert isinstance(config, kind)
     return config
+
+
+def trial_text(trial: Trial, folder: Path) -> str:
+    """The trial as the text of a TOML file in `folder`, to which its paths are relative; `parse_trial` reads it back.
+
+    Values that are the defaults are left out.
+    """
+    lines, tables = [], []
+    for name, value in _told(trial):
+        if dataclasses.is_dataclass(value):
+            tables += ["", f"[{name}]", *(f"{key} = {_toml(v, folder)}" for key, v in _told(value))]
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            for item in value:
+                tables += ["", f"[[{name}]]", *(f"{key} = {_toml(v, folder)}" for key, v in _told(item))]
+        else:
+            lines.append(f"{name} = {_toml(value, folder)}")
+    return "\n".join([*lines, *tables, ""])
+
+
+def _told(config: Any) -> list[tuple[str, Any]]:
+    """The fields whose values differ from their defaults."""
+    told = []
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        if value != default and value is not None:
+            told.append((f.name, value))
+    return told
+
+
+def _toml(value: Any, folder: Path) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item, folder) for item in value) + "]"
+    if isinstance(value, Path):
+        path, start = value.absolute(), folder.absolute()
+        value = (Path(os.path.relpath(path, start)) if path.anchor == start.anchor else path).as_posix()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
 
 
 def as_plain(value: Any) -> Any:

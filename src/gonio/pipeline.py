@@ -143,13 +143,9 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     """Every method's 3D joints. Raises a `GonioError` that names the file and the remedy where input cannot be used."""
     if not isinstance(trial, Trial):
         trial = load_trial(Path(trial))
-    _check_files(trial)
-    calibration = _calibration(trial)
-    wanted = _wanted_methods(trial)
-    sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
-    keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
-    sizes |= {name: found.image_size_px for name, found in keypoints.items()}
-    rig = None if calibration is None else _fitted(trial, calibration, sizes)
+    check_files(trial)
+    wanted = wanted_methods(trial)
+    rig, keypoints, sizes = calibrated_views(trial)
     recordings = read_recordings(trial.recordings, rig, trial.reference)
 
     found = keypoints | _detect(trial, sizes, progress)
@@ -307,7 +303,7 @@ def detect_video(
     """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
     camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
     trial = Trial((camera,), detector=settings)
-    _check_files(trial)
+    check_files(trial)
     (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
     everybody = replace(everybody, frame_name=path.stem)
     followed = _followed({"": everybody}, settings.people)[""]
@@ -380,10 +376,22 @@ def lift_file(
     return lifted.derive(f"weights {file.name}, sha256 {checksum(file)}", source=replace(lifted.source, file=file.name))
 
 
-def _check_files(trial: Trial) -> None:
+def check_files(trial: Trial) -> None:
+    """Raises `InputError` naming the first file that is not there."""
     for owner, path in [(c.name, c.file) for c in trial.cameras] + [(r.name, r.file) for r in trial.recordings]:
         if not path.exists():
             raise InputError(f"{path}: no such file (named for {owner!r})")
+
+
+def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:
+    """The calibrated cameras, under the trial's names and for the trial's pictures, None where there is no calibration;
+    camera -> the people of its keypoint file, for those that have one; camera -> (width, height) of its pictures.
+    """
+    calibration = _calibration(trial)
+    sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
+    keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
+    sizes |= {name: found.image_size_px for name, found in keypoints.items()}
+    return None if calibration is None else _fitted(trial, calibration, sizes), keypoints, sizes
 
 
 def _calibration(trial: Trial) -> Rig | None:
@@ -448,7 +456,7 @@ def _parallel_rig(
     return replace(rig, history=(*rig.history, note)) if swapped else rig
 
 
-def _possible_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
+def possible_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
     """method -> the cameras it needs, for every method that the trial's cameras and rig allow."""
     names = [c.name for c in trial.cameras]
     possible: dict[str, tuple[str, ...]] = {}
@@ -463,10 +471,10 @@ def _possible_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
     return possible | {LIFTING + name: (name,) for name in names}
 
 
-def _wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
+def wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
     """method -> the cameras it needs, in the trial's order; checked against the recordings and the reference."""
     names = [c.name for c in trial.cameras]
-    possible = _possible_methods(trial)
+    possible = possible_methods(trial)
     groups = {kind.rstrip("-"): [method for method in possible if method.startswith(kind)] for kind in SINGLE}
     asked = list(trial.methods)
     if not asked:

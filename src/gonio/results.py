@@ -3,6 +3,7 @@
     report.html        the answer in words, figures, tables, the protocol; one self-contained page
     results.json       errors and angles of every method, with the protocol (`StudyResult`)
     sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect)
+    angles/            each method's joint angles: .mot (OpenSim's table, degrees)
     keypoints/         each camera's 2D joints, lossless
     figures/ tables/   .png and .svg; .csv
     videos/            each camera with its 2D joints and the reprojected 3D joints drawn in
@@ -38,7 +39,7 @@ from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
 
 TOP_LEVEL = ("report.html", "results.json", "provenance.json")
-FOLDERS = ("sequences", "keypoints", "figures", "tables", "videos")
+FOLDERS = ("sequences", "angles", "keypoints", "figures", "tables", "videos")
 SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 
 
@@ -218,6 +219,9 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
     tables = html.write_tables(folder / "tables", result)
 
     angles = measurement.angles()
+    for name, series in angles.items():
+        if len(series):
+            lost[f"{name}.mot"] = list(formats.write(series, folder / "angles" / f"{name}.mot"))
     drawings: dict[str, tuple[Callable[[], Any], str]] = {
         "angle_curves": (
             lambda: figures.angle_curves(angles, reference),

@@ -67,7 +67,8 @@ def _joint_format(path: Path) -> formats.Format | None:
     """The format of a file of joints; None for one that no joint format claims by its ending: a video."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    named = path.name.lower().endswith(tuple(suffix for form in formats.FORMATS for suffix in form.suffixes))
+    endings = (*(suffix for form in formats.FORMATS for suffix in form.suffixes), *formats.CLOSED)
+    named = path.name.lower().endswith(endings)
     return formats.recognise(path) if path.is_dir() or named else None
 
 

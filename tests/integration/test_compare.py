@@ -371,10 +371,13 @@ def test_the_results_folder_leaves_other_files_alone(recorded, run):
     assert done.returncode == 0, done.stderr
     assert (out / "figures" / "mine.txt").read_text() == "keep me"
     assert {p.name for p in out.iterdir()} == {
-        "report.html", "results.json", "provenance.json", "sequences", "keypoints", "figures", "tables",
+        "report.html", "results.json", "provenance.json", "sequences", "angles", "keypoints", "figures", "tables",
     }  # fmt: skip
     page = (out / "report.html").read_text()
     assert "squat" in page
+    angles = api.read_angles(out / "angles" / "multiview.mot")
+    expected = api.joint_angles(api.read(out / "sequences" / "multiview.npz"))
+    np.testing.assert_allclose(angles["left_knee_flexion"], expected["left_knee_flexion"], atol=1e-9)
 
 
 def test_a_mirrored_view_is_warned_of(recorded, scene):

@@ -9,19 +9,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 import gonio as api
 from gonio.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
 from gonio.core.skeleton import BODY_25, COCO_18
-from gonio.detection.openpose.layouts import COCO_18_PARTS
 from gonio.errors import GonioError
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
 
-from painted import draw, standing
+from painted import standing, write_seeing
 
 SIZE = (160, 128)
 PERSON = standing(80.0, 66.0, 100.0)
@@ -37,23 +34,7 @@ def film(tmp_path_factory) -> Path:
         for _ in range(10):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((128, 160, 3), 90, np.uint8), "rgb24")))
         container.mux(stream.encode())
-    joints = PERSON[[BODY_25.index(joint) for joint in COCO_18.joints]]
-    maps = draw([joints], COCO_18_PARTS, SIZE)[None]
-    nodes = [
-        helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
-        helper.make_node("ReduceMean", ["cells"], ["mean"], axes=[1], keepdims=1),
-        helper.make_node("Sub", ["mean", "mean"], ["nothing"]),
-        helper.make_node("Add", ["maps", "nothing"], ["answer"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "seeing",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, SIZE[1], SIZE[0]])],
-        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 57, SIZE[1] // 8, SIZE[0] // 8])],
-        [onnx.numpy_helper.from_array(maps, "maps")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    (folder / "seeing.onnx").write_bytes(model.SerializeToString())
+    write_seeing(folder / "seeing.onnx", [PERSON], SIZE)
     return folder
 
 

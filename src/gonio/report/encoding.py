@@ -35,8 +35,13 @@ _SAMPLE = 16  # pictures from which a GIF's colours are chosen
 _LEVELS = 32  # per channel, of the table from colours to those of a GIF
 
 
-def write_mp4(path: Path, frames: Iterable[VideoFrame]) -> None:
+CRF = 21  # libx264's constant rate factor: good to look at
+
+
+def write_mp4(path: Path, frames: Iterable[VideoFrame], *, crf: int = CRF) -> None:
     """H.264, or MPEG-4 part 2 where this build of FFmpeg has no H.264; an odd last row or column is left out.
+
+    crf  what libx264 loses: 0 nothing, 51 most; other encoders take their bit rate instead
 
     Raises `InputError` where there is no frame, sizes change, times do not increase, or no video can be encoded; then
     what was at `path` stays as it was.
@@ -46,7 +51,7 @@ def write_mp4(path: Path, frames: Iterable[VideoFrame]) -> None:
     with replacing(path) as temporary:
         try:
             with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-                stream = _h264(container, width, height)
+                stream = _h264(container, width, height, crf)
                 for frame in checked:
                     image = np.ascontiguousarray(frame.image[:height, :width])
                     picture = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -114,7 +119,7 @@ def _timed(picture: av.VideoFrame, time_s: float, clock_hz: int) -> av.VideoFram
     return picture
 
 
-def _h264(container: av.container.OutputContainer, width: int, height: int) -> Any:
+def _h264(container: av.container.OutputContainer, width: int, height: int, crf: int) -> Any:
     """libx264 where this build of FFmpeg has it, else another encoder of H.264, else MPEG-4 part 2."""
     for codec in ("libx264", "libopenh264", "h264", "mpeg4"):
         try:
@@ -125,7 +130,7 @@ def _h264(container: av.container.OutputContainer, width: int, height: int) -> A
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = fractions.Fraction(1, _MP4_HZ if codec != "mpeg4" else 60_000)
         if codec == "libx264":
-            stream.options = {"crf": "21", "preset": "veryfast"}
+            stream.options = {"crf": str(crf), "preset": "veryfast"}
         else:
             stream.bit_rate = 4_000_000
         return stream

@@ -24,7 +24,10 @@ Angles are degrees. A joint's rotation is the product of its channels in the ord
 Xrotation Yrotation is R = Rz Rx Ry, about the moved axes. A position channel takes the place of that coordinate of the
 offset. Programs differ only over a root whose offset is not 0: Biovision's description and iClone add its channels to
 it, Blender and MotionBuilder do not; the whole figure then stands shifted. An end site becomes the joint
-`<parent>_end`. The file says neither its unit nor its vertical: the unit is declared, and y is up, as is usual.
+`<parent>_end`, unless its offset is 0: such a one only says that the branch ends. The file says neither its unit nor
+its vertical: the unit is declared, and y is up, as is usual.
+
+`write` is in `bvh_writing`.
 """
 
 from __future__ import annotations
@@ -39,9 +42,12 @@ from gonio.core.arrays import FloatArray
 from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
+from gonio.sources.bvh_writing import write
 from gonio.sources.kinematics import euler_rotations, joint_positions
 from gonio.sources.reading import METRES, first_line, naming, read_lines, reason
 from gonio.sources.rig_joints import BVH_RIGS, body_skeleton
+
+__all__ = ["read", "recognise", "write"]
 
 
 @dataclass
@@ -52,14 +58,26 @@ class _Rig:
     parents: list[int] = field(default_factory=list)
     offsets: list[list[float]] = field(default_factory=list)
     channels: list[list[tuple[str, str]]] = field(default_factory=list)
+    is_end: list[bool] = field(default_factory=list)
 
     def add(self, kind: str, name: str, parent: int) -> int:
         """A new joint without offset and channels; an end site is named for its parent. Returns its number."""
         self.joints.append(f"{self.joints[parent]}_end" if kind == "End" else name)
+        self.is_end.append(kind == "End")
         self.parents.append(parent)
         self.offsets.append([])
         self.channels.append([])
         return len(self.joints) - 1
+
+    def leave_out_empty_ends(self) -> int:
+        """Removes the end sites that lie at their parents (they have no channels, no children); returns how many."""
+        kept = [i for i, offset in enumerate(self.offsets) if any(offset) or not self.is_end[i]]
+        n_ends = len(self.joints) - len(kept)
+        self.parents = [kept.index(p) if (p := self.parents[i]) >= 0 else -1 for i in kept]
+        self.joints, self.offsets = [self.joints[i] for i in kept], [self.offsets[i] for i in kept]
+        self.channels = [self.channels[i] for i in kept]
+        self.is_end = [self.is_end[i] for i in kept]
+        return n_ends
 
 
 def recognise(path: Path) -> bool:
@@ -90,6 +108,7 @@ def read(
     for joint, offset in zip(rig.joints, rig.offsets, strict=True):
         if len(offset) != 3 or not np.isfinite(offset).all():
             raise InputError(f"{path}: joint {joint} has no OFFSET of three finite numbers")
+    n_ends = rig.leave_out_empty_ends()
     metres = _metres(path, unit, rig)
     n_frames, frame_time_s, first_row = _motion_header(path, lines, start)
     if rate_hz is None:
@@ -97,6 +116,8 @@ def read(
     elif not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible")
     table, history = _table(path, lines[first_row:], sum(len(channels) for channels in rig.channels), n_frames)
+    if n_ends:
+        history.append(f"{n_ends} end sites without a length left out")
     if lines[-1]:
         history.append("the file does not end with a line end: its last number may be cut")
     if abs(rate_hz * frame_time_s - 1) > 0.01:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.sequence import AngleSeries, Detections, PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25
 from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
@@ -64,8 +64,17 @@ FORMATS: tuple[Format, ...] = (
         "a folder with one .json file a frame: 2D keypoints of several people, or 3D joints of one",
         ("layout", "rate_hz", "image_size_px", "unit"),
     ),
+    Format(
+        "COCO keypoints",
+        (".json",),
+        "coco_json",
+        "2D keypoints of the people of many pictures in one file",
+        ("rate_hz", "image_size_px"),
+        holds=(2,),
+    ),
     Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
     Format("C3D motion capture", (".c3d",), "c3d", "3D markers, binary", ("unit",), holds=(3,)),
+    Format("OpenSim angles", (".mot", ".sto"), "opensim_storage", "joint angles, tab separated", holds=()),
     Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
     Format(
         "Kinect recorder text",
@@ -109,12 +118,42 @@ FORMATS: tuple[Format, ...] = (
         holds=(2,),
         prefix="data_2d_custom_",
     ),
-    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=()),
+    Format(
+        "MATLAB",
+        (".mat",),
+        "matlab",
+        "2D or 3D positions, times and names, of version 5 to 7",
+        ("unit", "rate_hz"),
+    ),
+    Format("NetCDF of movement", (".nc",), "netcdf", "2D or 3D positions as an xarray Dataset", ("unit", "rate_hz")),
+    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=(3,)),
 )
 
 _OPENPOSE = next(form for form in FORMATS if form.module == "openpose_json")
+_COCO = next(form for form in FORMATS if form.module == "coco_json")
+_ANGLES = next(form for form in FORMATS if form.module == "opensim_storage")
 _VIDEOPOSE3D = next(form for form in FORMATS if form.module == "videopose3d_npz")
-_SEVERAL = ("archive", "openpose_json")  # these hold detections
+_SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
+CLOSED: dict[str, str] = {
+    ".ipivideo": "an iPi Recorder video; track it in iPi Mocap Studio and export .bvh, or its Biomech text",
+    ".ipimotion": "an iPi Mocap Studio project; export .bvh from it",
+    ".qtm": "a Qualisys recording; export .c3d or .tsv from QTM",
+    ".x1d": "a Vicon recording; reconstruct it and export .c3d",
+    ".x2d": "a Vicon recording; reconstruct it and export .c3d",
+    ".vsk": "a Vicon subject; export the recording as .c3d",
+    ".tak": "an OptiTrack take; export .c3d or .bvh from Motive",
+    ".cap": "a Cortex recording; export .trc or .c3d",
+    ".mvn": "an Xsens recording; export .bvh or .c3d from MVN",
+    ".mvnx": "an Xsens export; export .bvh or .c3d from MVN instead",
+    ".fbx": "an Autodesk scene; export .bvh, as Blender and MotionBuilder do",
+    ".xef": "a Kinect Studio recording; export the joints as text",
+    ".xed": "a Kinect Studio recording; export the joints as text",
+    ".pkl": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
+    ".pickle": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
+    ".h5": "an HDF5 file; export .csv, .mat (version 7) or .npz",
+}
+"""What gonio cannot read, and what to export in its place."""
+
 _ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
 
 
@@ -134,14 +173,16 @@ def recognise(path: Path) -> Format:
         if not _OPENPOSE.load().recognise(path):
             raise InputError(f"{path}: the folder holds no .json file; the only folder that gonio reads is OpenPose's")
         return _OPENPOSE
-    if path.suffix.lower() == ".json":
-        raise InputError(f"{path}: OpenPose writes one .json file a frame; give the folder that holds them")
     candidates = _by_ending(path)
     if size == 0:
         raise InputError(f"{path}: is empty; record or export it again")
     for form in candidates:
         if form.load().recognise(path):
             return form
+    if candidates == [_COCO]:
+        raise InputError(
+            f"{path}: is no COCO keypoint file; OpenPose writes one .json file a frame: give the folder that holds them"
+        )
     expected = "; or ".join(f"{form.name}: {form.description}" for form in candidates)
     raise InputError(
         f"{path}: does not begin like a {path.suffix} file ({expected}); export it again, or give it the ending of "
@@ -161,21 +202,23 @@ def read(
 
     The options tell what the file does not; where the file tells it itself, they must agree with it; an image size
     that the file does not know is taken from there. OpenPose's folder becomes a `PoseSequence` where no frame holds
-    more than one person, `Detections` otherwise; without `image_size_px` the sequence's is None, and the detections'
-    the smallest that holds every keypoint.
+    more than one person, `Detections` otherwise, and so does COCO's file. Where the image's size is not known, the
+    sequence's is None, and the detections' the smallest that holds every keypoint.
     Raises `InputError` as `recognise` and the format's own `read` do, and where 3D positions hold no joint at all or a
     body of a size that no person has (`plausible.check_body`).
     """
     path = Path(path)
     form = recognise(path)
+    if form is _ANGLES:
+        raise InputError(f"{path}: holds joint angles, not positions of joints; gonio.read_angles reads it")
     declared = {"layout": layout, "rate_hz": rate_hz, "unit": unit, "image_size_px": image_size_px}
     taken = {key: value for key, value in declared.items() if key in form.options and value is not None}
     item: Item = form.load().read(path, **taken)
-    if isinstance(item, Detections) and form is _OPENPOSE and item.people_per_frame.max(initial=0) <= 1:
+    if isinstance(item, Detections) and form in (_OPENPOSE, _COCO) and item.people_per_frame.max(initial=0) <= 1:
         present = item.present
         chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
         item = item.person(chosen, "the only person of each frame")
-        if image_size_px is None:
+        if image_size_px is None and size_is_guessed(item.history):
             item = item.derive(image_size_px=None)
     for name, each in item.items() if isinstance(item, dict) else (("", item),):
         _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
@@ -188,13 +231,28 @@ def read(
     return _sized(path, item, image_size_px)
 
 
+def read_angles(path: Path) -> AngleSeries:
+    """The joint angles of an OpenSim file (`opensim_storage`). Raises `InputError` as its `read`, and for positions."""
+    path = Path(path)
+    form = recognise(path)
+    if form is not _ANGLES:
+        raise InputError(f"{path}: {form.name} holds positions of joints; gonio.joint_angles makes angles of them")
+    angles: AngleSeries = form.load().read(path)
+    return angles
+
+
+def holds_angles(path: Path) -> bool:
+    """Whether a file of this name is one of joint angles, by its ending."""
+    return Path(path).suffix.lower() in _ANGLES.suffixes
+
+
 def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
     """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path.
 
     several  of more people than one
     """
     form = _target(Path(path))
-    if several and form.module not in ("archive", "openpose_json", "videopose3d_npz"):
+    if several and form.module not in (*_SEVERAL, "videopose3d_npz"):
         raise InputError(
             f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON, "
             f"or one alone with --people 1"
@@ -205,15 +263,21 @@ def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
         raise InputError(f"{path}: {form.name} does not hold {dimensions}D joints; write {', '.join(fitting)}{folder}")
 
 
-def write(item: Item, path: Path) -> tuple[str, ...]:
+def write(item: Item | AngleSeries, path: Path) -> tuple[str, ...]:
     """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
 
     A name that begins with data_2d_custom_ and ends in .npz becomes VideoPose3D's set, any other .npz gonio's archive;
     that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too (`for_videopose3d`).
-    Raises `InputError` where the ending is unknown or the format cannot hold the item.
+    Raises `InputError` where the ending is unknown or the format cannot hold the item: positions are not turned into
+    joint angles here (`gonio.joint_angles` does that).
     """
     path = Path(path)
     form = _target(path)
+    if isinstance(item, AngleSeries) or form is _ANGLES:
+        if isinstance(item, AngleSeries) and form is not _ANGLES:
+            raise InputError(f"{path}: {form.name} holds positions, these are joint angles; write .mot or .sto")
+        angles: tuple[str, ...] = _ANGLES.load().write(item, path)
+        return angles
     if for_videopose3d(item, path):
         whole: tuple[str, ...] = _VIDEOPOSE3D.load().write_detections(item, path)
         return whole
@@ -231,21 +295,19 @@ def for_videopose3d(item: Item, path: Path) -> bool:
 
 
 def _target(path: Path) -> Format:
-    if path.suffix.lower() == ".json":
-        raise InputError(
-            f"{path}: OpenPose's JSON is a folder with one file a frame; name a folder, e.g. {path.stem}_json"
-        )
-    if not path.suffix or path.name.endswith("json"):
+    if not path.suffix or path.name.endswith("_json"):
         return _OPENPOSE
     found = _by_ending(path)
     form = next((form for form in found if form.prefix and path.name.startswith(form.prefix)), found[0])
-    if not form.holds:
+    if not form.holds and form is not _ANGLES:
         raise InputError(f"{path}: {form.name} ({path.suffix}) is read, not written; write .trc, .csv or .npz")
     return form
 
 
 def _by_ending(path: Path) -> list[Format]:
     found = [form for form in FORMATS if path.name.lower().endswith(form.suffixes)] if path.suffix else []
+    if path.suffix.lower() in CLOSED:
+        raise InputError(f"{path}: is {CLOSED[path.suffix.lower()]}")
     if not found:
         near = get_close_matches(path.suffix.lower(), _ENDINGS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""

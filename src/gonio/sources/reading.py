@@ -10,6 +10,10 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gonio.errors import InputError
 
@@ -83,6 +87,16 @@ def check_times(path: Path, times_s: Sequence[float], lines: Sequence[int]) -> N
             raise InputError(
                 f"{path}: line {line}: the time {time:.9g} s does not come after {before:.9g} s; times must increase"
             )
+
+
+def check_rate(path: Path, times_s: Sequence[float] | NDArray[Any], declared_hz: float | None) -> None:
+    """Raises `InputError` where the times' median interval is not that of the rate that was declared, within 1 %."""
+    if declared_hz is None or len(times_s) < 2:
+        return
+    interval_s = float(np.median(np.diff(times_s)))
+    if not abs(interval_s * declared_hz - 1) <= 0.01:
+        own = f"{1 / interval_s:.6g} frames per second" if interval_s > 0 else "times that do not increase"
+        raise InputError(f"{path}: the file has {own}, declared were {declared_hz:g}")
 
 
 def not_a_number(path: Path, rows: Iterable[Sequence[str]], lines: Iterable[int]) -> InputError:

@@ -1,6 +1,7 @@
 """Calibrated rigs from files, and back.
 
-Two formats, recognised by their content.
+Four formats, recognised by their content. Besides the two below these are OpenCV's YAML and XML (`opencv_rig`) and
+OpenCap's pickles (`opencap_rig`), whose unit is found as for TOML.
 
 **TOML of Pose2Sim, aniposelib and FreeMoCap.** One table a camera::
 
@@ -51,6 +52,8 @@ from gonio.core.camera import Camera, Rig
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis
 from gonio.errors import InputError
+from gonio.sources import opencap_rig, opencv_rig
+from gonio.sources.reading import naming
 
 Unit = Literal["m", "mm"]
 
@@ -63,19 +66,27 @@ CAMERA_KEYS = {"matrix", "distortions", "rotation", "translation"}  # a table wi
 
 
 def read(path: Path, *, up: Axis | None = None, unit: Unit | None = None) -> Rig:
-    """The rig of a TOML or Qualisys file, in metres; its name is the file's.
+    """The rig of a TOML, Qualisys or OpenCV file, an OpenCap pickle, or the folder that holds its cameras' folders, in
+    metres; its name is the file's.
 
     `up` is the world's axis against gravity; without it, and where the file does not say, `Rig` guesses it from the
-    cameras. `unit` is that of the file's lengths. Without it a Qualisys file is in mm, and a TOML file in what it says
-    of itself, else in what the greatest distance between two cameras shows (for one camera: its distance from the
+    cameras. `unit` is that of the file's lengths. Without it a Qualisys file is in mm, and another in what it says of
+    itself (TOML), else in what the greatest distance between two cameras shows (for one camera: its distance from the
     origin): up to 30 units mean metres, 100 and more millimetres. The history says which was taken.
 
     Raises `InputError` for a file that is missing, empty, broken or of another kind, a camera that lacks a value or
     has an impossible one, a fisheye camera, and lengths whose unit cannot be told.
     """
     path = Path(path)
+    if pickles := opencap_rig.files(path):
+        cameras = [opencap_rig.camera(file) for file in pickles]
+        with naming(path):
+            return _in_metres(path.stem, cameras, up, unit, {})
     text = _text(path)
     try:
+        if opencv_rig.recognise(text):
+            _refuse_entities(text)
+            return _in_metres(path.stem, opencv_rig.cameras(text), up, unit, {})
         if text.lstrip().startswith("<"):
             return _from_qualisys(path, text, up, unit or "mm")
         return _from_toml(path, text, up, unit)
@@ -167,14 +178,18 @@ def rotation_to_vector(rotation: ArrayLike) -> FloatArray:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise InputError(f"{path}: too large for a calibration file; give a camera TOML or a Qualisys .qca.txt")
+            raise InputError(
+                f"{path}: too large for a calibration file; give a camera TOML, a Qualisys .qca.txt or OpenCV's YAML"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the rig's calibration file") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; give a camera TOML or a Qualisys .qca.txt") from None
+        raise InputError(
+            f"{path}: not a text file; give a camera TOML, a Qualisys .qca.txt or OpenCV's YAML or XML"
+        ) from None
     if not text.strip():
-        raise InputError(f"{path}: empty; give a camera TOML or a Qualisys .qca.txt")
+        raise InputError(f"{path}: empty; give a camera TOML, a Qualisys .qca.txt or OpenCV's YAML or XML")
     return text
 
 
@@ -191,7 +206,11 @@ def _from_toml(path: Path, text: str, up: Axis | None, unit: Unit | None) -> Rig
         raise InputError("no camera in it: no table with matrix, distortions, rotation and translation")
     metadata = document.get("metadata")
     stated = metadata if isinstance(metadata, dict) else {}
-    cameras = [_toml_camera(key, table) for key, table in tables.items()]
+    return _in_metres(path.stem, [_toml_camera(key, table) for key, table in tables.items()], up, unit, stated)
+
+
+def _in_metres(name: str, cameras: Sequence[Camera], up: Axis | None, unit: Unit | None, stated: dict[str, Any]) -> Rig:
+    """The rig of cameras whose translations are in `unit`, else in what the file states, else in what is probable."""
     reach = _reach(cameras)
     if unit is not None:
         history = f"lengths in {unit}, as told"
@@ -203,7 +222,7 @@ def _from_toml(path: Path, text: str, up: Axis | None, unit: Unit | None) -> Rig
         history = f"lengths taken as {unit}: the cameras are up to {reach:.4g} {unit} apart"
     if up is None and stated.get("up") in get_args(Axis):
         up = stated["up"]
-    return Rig(path.stem, tuple(_scaled(camera, METRES_PER[unit]) for camera in cameras), up, (history,))
+    return Rig(name, tuple(_scaled(camera, METRES_PER[unit]) for camera in cameras), up, (history,))
 
 
 def _toml_camera(key: str, table: dict[str, Any]) -> Camera:
@@ -291,8 +310,7 @@ def _bare(name: str) -> str:
 
 
 def _from_qualisys(path: Path, text: str, up: Axis | None, unit: Unit) -> Rig:
-    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise InputError("XML with a DOCTYPE or ENTITY declaration is refused; a Qualisys file has none")
+    _refuse_entities(text)
     try:
         root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:
@@ -312,6 +330,11 @@ def _from_qualisys(path: Path, text: str, up: Axis | None, unit: Unit) -> Rig:
     if not cameras:
         raise InputError("the file calls all its cameras inactive; calibrate again")
     return Rig(path.name.removesuffix(".txt").removesuffix(".qca"), tuple(cameras), up, tuple(history))
+
+
+def _refuse_entities(text: str) -> None:
+    if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise InputError("XML with a DOCTYPE or ENTITY declaration is refused; a calibration file has none")
 
 
 def _qualisys_camera(element: ET.Element, number: int, metres_per_unit: float) -> tuple[Camera, list[str]]:

@@ -154,3 +154,17 @@ def test_cmu(shared_data: Path, tmp_path: Path) -> None:
     assert np.linalg.norm(travel) / sequence.times_s[-1] == pytest.approx(1.2, abs=0.5)  # m/s
     assert (forward @ travel > 0).mean() == 1  # it walks forwards: left is left
     assert 0.0 < np.percentile(sequence["left_ankle"][:, 1], 5) < 0.2
+
+
+@pytest.mark.parametrize(("subject", "motion"), [("01", "01_01"), ("02", "02_01"), ("02", "02_05"), ("03", "03_04")])
+def test_cmu_people_have_human_thighs(shared_data: Path, tmp_path: Path, subject: str, motion: str) -> None:
+    with zipfile.ZipFile(shared_data / "cmu-mocap/asf_amc.zip") as archive:
+        asf, amc = (
+            Path(archive.extract(f"subjects/{subject}/{name}", tmp_path))
+            for name in (f"{subject}.asf", f"{motion}.amc")
+        )
+    sequence = asf_amc.read(asf, amc)
+    thigh = np.linalg.norm(sequence["left_knee"] - sequence["left_hip"], axis=1)
+    assert 0.40 < thigh.min() <= thigh.max() < 0.45
+    feet = [sequence[f"{side}_{joint}"][:, 1] for side in ("left", "right") for joint in ("ankle", "foot", "big_toe")]
+    assert np.min(feet) > -0.05  # nobody sinks into the floor; 01 climbs and 03 walks on uneven ground

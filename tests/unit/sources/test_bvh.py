@@ -132,11 +132,18 @@ def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_recognised_and_never_written(tmp_path: Path) -> None:
+def test_recognised_and_written(tmp_path: Path) -> None:
     path = written(tmp_path, text())
     assert formats.recognise(path).module == "bvh"
-    with pytest.raises(InputError, match="is read, not written"):
-        formats.check_target(path, 3)
+    formats.check_target(path, 3)
+    with pytest.raises(InputError, match="does not hold 2D joints"):
+        formats.check_target(path, 2)
+
+
+def test_end_sites_without_a_length_are_left_out(tmp_path: Path) -> None:
+    sequence = bvh.read(written(tmp_path, text(hierarchy=HIERARCHY.replace("OFFSET 5 0 1", "OFFSET 0 0 0"))), unit="cm")
+    assert sequence.skeleton.joints == ("base", "middle")
+    assert "1 end sites without a length left out" in sequence.history
 
 
 def test_cmu_as_bvh(shared_data: Path, tmp_path: Path) -> None:
@@ -152,3 +159,21 @@ def test_cmu_as_bvh(shared_data: Path, tmp_path: Path) -> None:
     assert {"mid_hip", "spine", "thorax", "neck_nose"} <= set(sequence.skeleton.joints)
     lowest = np.minimum(sequence["left_ankle"][:, 1], sequence["right_ankle"][:, 1])
     assert abs(np.median(lowest)) < 0.15
+
+
+@pytest.mark.parametrize("name", ["salsa/05.bvh", "martial/06.bvh", "indian/13.bvh"])
+def test_feet_stay_on_the_floor_of_a_person_of_human_size(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """Scaled so that the thigh is 0.42 m, the lowest point of both feet keeps one height: nobody jumps, nobody sinks.
+
+    The first frame is the conversion's spread pose, which stands elsewhere.
+    """
+    with zipfile.ZipFile(shared_data / "cmu-mocap/bvh.zip") as archive:
+        path = Path(archive.extract(name, tmp_path))
+    raw = bvh.read(path, unit="m")
+    thigh = float(np.median(np.linalg.norm(raw["left_knee"] - raw["left_hip"], axis=1)))
+    sequence = bvh.read(path, unit=0.42 / thigh)
+    feet = [sequence[f"{side}_{joint}"][1:, 1] for side in ("left", "right") for joint in ("ankle", "foot")]
+    lowest = np.min(feet, axis=0)
+    assert abs(np.median(lowest)) < 0.08
+    assert np.percentile(lowest, 1) > np.median(lowest) - 0.05
+    assert np.percentile(lowest, 99) < np.median(lowest) + 0.05

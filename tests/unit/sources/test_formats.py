@@ -113,6 +113,22 @@ def test_unknown_endings(tmp_path: Path, name: str, words: str) -> None:
         formats.read(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x.iPiVideo", r"iPi Recorder video; track it .* export \.bvh"),
+        ("x.fbx", r"export \.bvh"),
+        ("x.pkl", "may run a program"),
+        ("x.tak", r"export \.c3d or \.bvh from Motive"),
+    ],
+)
+def test_closed_formats(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(b"closed")
+    with pytest.raises(InputError, match=words) as raised:
+        formats.read(tmp_path / name)
+    assert str(raised.value).startswith(f"{tmp_path / name}: is ")
+
+
 def test_a_file_without_an_ending(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("content")
     with pytest.raises(InputError, match="no known format"):

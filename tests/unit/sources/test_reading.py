@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from gonio.errors import InputError
-from gonio.sources.reading import check_times, first_line, naming, not_a_number, read_bytes, read_lines, reason
+from gonio.sources.reading import (
+    check_rate,
+    check_times,
+    first_line,
+    naming,
+    not_a_number,
+    read_bytes,
+    read_lines,
+    reason,
+)
 
 
 def test_lines_of_any_line_end_and_encoding(tmp_path: Path) -> None:
@@ -62,3 +71,15 @@ def test_a_decoder_s_error_is_words() -> None:
     with pytest.raises(UnicodeDecodeError) as error:
         b"\xff".decode()
     assert reason(error.value) == "it is not text in UTF-8"
+
+
+@pytest.mark.parametrize("times_s", [[0, 0.02, 0.04], [0, 0.0201, 0.0402], [5], []])
+def test_a_declared_rate_that_the_times_have(times_s: list[float]) -> None:
+    check_rate(Path("x"), times_s, 50.0)
+    check_rate(Path("x"), times_s, None)
+
+
+@pytest.mark.parametrize(("times_s", "words"), [([0, 0.04], "25 frames per second"), ([1, 1, 1], "do not increase")])
+def test_a_declared_rate_that_the_times_do_not_have(times_s: list[float], words: str) -> None:
+    with pytest.raises(InputError, match=f"x: .*{words}, declared were 50"):
+        check_rate(Path("x"), times_s, 50.0)
