@@ -18,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.io import savemat
 
 from gonio.comparison.study import compare
 from gonio.comparison.study_result import StudyResult
@@ -30,7 +31,17 @@ from gonio.errors import InputError
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting_config import load_training
-from gonio.sources import asf_amc, cmu_positions, formats, restricted_pickle, rig_files, subject_cameras, ui_prmd, video
+from gonio.sources import (
+    asf_amc,
+    cmu_positions,
+    formats,
+    opencv_rig,
+    restricted_pickle,
+    rig_files,
+    subject_cameras,
+    ui_prmd,
+    video,
+)
 from gonio.sources.reading import naming, reason
 from gonio.study_config import load_study
 from gonio.study_store import Store, decode, encode
@@ -81,6 +92,12 @@ def readers() -> dict[str, Reader]:
         reads("VideoPose3D array", samples=(_npy(),)),
         reads("VideoPose3D data", samples=_videopose3d(rate_hz=30.0)),
         reads("BVH", samples=(Sample("a.bvh", _BVH, options={"unit": "cm"}),)),
+        reads("COCO keypoints", samples=(_written(_flat(), "a.json"), _written(_people(), "b.json"))),
+        Reader("OpenSim angles", formats.read_angles, (Sample("a.mot", _MOT), Sample("a.sto", _MOT))),
+        reads("MATLAB", samples=(_written(_solid(), "a.mat"), _written(_flat(), "b.mat"), *_plain_mat()), share=2),
+        reads("NetCDF", samples=(_written(_solid(), "a.nc"), _written(_flat(), "b.nc"))),
+        Reader("OpenCV rig", rig_files.read, _opencv_rigs()),
+        Reader("OpenCap rig", rig_files.read, (_opencap_rig(),)),
         Reader("ASF", _read_asf, (Sample("a.asf", _ASF, {"a.amc": _AMC}),)),
         Reader("AMC", _read_amc, (Sample("a.amc", _AMC, {"a.asf": _ASF}),)),
         Reader("CMU positions", cmu_positions.read, (_cmu(),)),
@@ -293,6 +310,31 @@ def _videopose3d(**options: Any) -> tuple[Sample, ...]:
     )
 
 
+def _plain_mat() -> tuple[Sample, ...]:
+    """As other programs save it: version 5 without compression, a struct."""
+    joints = np.array(list(BODY_12.joints), dtype=object)
+    held = {"pos": _person(BODY_12).positions, "fps": 30.0, "names": joints, "units": "m"}
+    samples = []
+    for content in (held, {"recording": held}):
+        stream = io.BytesIO()
+        savemat(stream, content)
+        samples.append(Sample("c.mat", stream.getvalue()))
+    return tuple(samples)
+
+
+_MOT = b"""Coordinates
+version=1
+nRows=3
+nColumns=4
+inDegrees=yes
+
+endheader
+time\tpelvis_tx\tknee_angle_r\thip_flexion_r
+0.5\t0.9\t90\t-45
+0.52\t0.9\t45\tnan
+0.54\t0.91\t40\t12.5
+"""
+
 _BVH = b"""HIERARCHY
 ROOT hip
 {
@@ -421,6 +463,26 @@ def _rigs() -> tuple[Sample, ...]:
             tangentalDistortion2="0"/></camera>\n"""
     xml = f"<?xml version='1.0' encoding='ASCII'?>\n<calibration><cameras>\n{elements}</cameras></calibration>\n"
     return Sample("Calib.toml", toml), Sample("Calib.qca.txt", xml.encode())
+
+
+def _opencv_rigs() -> tuple[Sample, ...]:
+    samples = []
+    for name in ("a.yml", "a.xml"):
+        with tempfile.TemporaryDirectory() as folder:
+            opencv_rig.write(_rig(), Path(folder) / name)
+            samples.append(Sample(name, (Path(folder) / name).read_bytes(), options={"unit": "m"}))
+    return tuple(samples)
+
+
+def _opencap_rig() -> Sample:
+    held = {
+        "intrinsicMat": np.array([[1700.0, 0, 540], [0, 1700, 960], [0, 0, 1]]),
+        "distortion": np.array([[0.1, -0.3, 0.001, -0.001, 0.2]]),
+        "imageSize": np.array([[1920.0], [1080.0]]),
+        "rotation": np.eye(3),
+        "translation": np.array([[0.0], [100.0], [3000.0]]),
+    }
+    return Sample("Cam0/cameraIntrinsicsExtrinsics.pickle", pickle.dumps(held))
 
 
 def _camera_table() -> Sample:

@@ -491,7 +491,7 @@ def kinds_for(name: str, content: bytes) -> tuple[Callable[[Random, bytes], byte
         return (*_ANYWHERE, *_TEXT, *([tree] * 8), nested)
     if name.endswith((".toml", ".yaml", ".yml")):
         return (*_ANYWHERE, *_TEXT, *([settings] * 8), nested)
-    if name.endswith((".bin", ".npz", ".pickle", ".pkl")):
+    if name.endswith((".bin", ".npz", ".pickle", ".pkl")) and b"\x93NUMPY" not in content[:6]:
         return (*_ANYWHERE, *([pickled] * 8))
     if b"\0" in content:
         return _ANYWHERE

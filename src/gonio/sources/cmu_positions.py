@@ -83,12 +83,15 @@ def read(path: Path) -> dict[str, PoseSequence]:
 
 
 def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: NDArray[np.generic]) -> PoseSequence:
+    if not all(isinstance(array, np.ndarray) and array.ndim for array in (quarter_mm, root_m)):
+        raise InputError(f"{path}: {name} is no array of recorded places; download it again")
     n_frames = len(quarter_mm)
     if (
         n_frames < 2
         or quarter_mm.shape != (n_frames, 38, 3)
         or root_m.shape != (n_frames, 3)
         or quarter_mm.dtype.kind not in "iuf"
+        or root_m.dtype.kind not in "iuf"
     ):
         raise InputError(
             f"{path}: {name} has shapes {quarter_mm.shape} and {root_m.shape}; expected (T, 38, 3), (T, 3)"

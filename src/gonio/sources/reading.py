@@ -34,6 +34,7 @@ NUMPY_ERRORS = (
     MemoryError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
