@@ -28,6 +28,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "tests/fuzz"))
+import file_samples  # noqa: E402
+import trials_of_readers as trials  # noqa: E402
+from mutations import damaged  # noqa: E402
 
 SPARE_BYTES = 3 << 30
 SILENT_S = 15.0
@@ -61,8 +64,6 @@ def main() -> None:
         name, start, stop = chosen.child
         child(name, chosen.seed, int(start), int(stop))
         return
-    import file_samples
-
     readers = file_samples.readers()
     wanted = {name: readers[name] for name in chosen.readers or readers}
     shares = sum(reader.share for reader in wanted.values())
@@ -94,8 +95,6 @@ def row(name: str, tally: Tally) -> None:
 
 
 def kept(folder: Path, reader, seed: int, tally: Tally) -> None:
-    from mutations import damaged
-
     folder.mkdir(parents=True, exist_ok=True)
     for where in tally.violations.values():
         for index in where[:2]:
@@ -165,9 +164,6 @@ def _by_one_process(name: str, seed: int, start: int, stop: int, tally: Tally) -
 
 def child(name: str, seed: int, start: int, stop: int) -> None:
     """Read the inputs, a line for every `EACH`."""
-    import file_samples
-    import trials_of_readers as trials
-
     sys.dont_write_bytecode = True
     warnings.simplefilter("error")
     folder = Path(os.environ["GONIO_FUZZ_FOLDER"])

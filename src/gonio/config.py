@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 import os
+import sys
 import tomllib
 import types
 import typing

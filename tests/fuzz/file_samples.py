@@ -256,23 +256,23 @@ def _ui_prmd() -> tuple[Sample, ...]:
     )
 
 
-_V2_NAMES = (
-    "SpineBase SpineMid Neck Head ShoulderLeft ElbowLeft WristLeft HandLeft ShoulderRight ElbowRight WristRight "
-    "HandRight HipLeft KneeLeft AnkleLeft FootLeft HipRight KneeRight AnkleRight FootRight SpineShoulder HandTipLeft "
-    "ThumbLeft HandTipRight ThumbRight"
-).split()
+_V2_NAMES = """
+    SpineBase SpineMid Neck Head ShoulderLeft ElbowLeft WristLeft HandLeft ShoulderRight ElbowRight WristRight HandRight
+    HipLeft KneeLeft AnkleLeft FootLeft HipRight KneeRight AnkleRight FootRight SpineShoulder HandTipLeft ThumbLeft
+    HandTipRight ThumbRight
+"""
 
 
 def _kinect() -> tuple[Sample, ...]:
-    person = _person(KINECT_V2_25)
-    columns = ["frame", "time_s", *(f"{name}_{field}" for name in _V2_NAMES for field in ("X", "Y", "Z", "State"))]
+    person, joints = _person(KINECT_V2_25), _V2_NAMES.split()
+    columns = ["frame", "time_s", *(f"{name}_{field}" for name in joints for field in ("X", "Y", "Z", "State"))]
     states = np.full((4, 25, 1), 2.0)
     rows = np.concatenate([person.positions, states], axis=2).reshape(4, -1)
     wide = np.column_stack([np.arange(4), person.times_s, rows])
     long = [
         f"{time:.4f},{name},{x:.4f},{y:.4f},{z:.4f},Tracked"
         for time, frame in zip(person.times_s, person.positions, strict=True)
-        for name, (x, y, z) in zip(_V2_NAMES, frame, strict=True)
+        for name, (x, y, z) in zip(joints, frame, strict=True)
     ]
     azure = _person(AZURE_KINECT_32).positions.reshape(4, -1) * 1000
     stamps = (333333 * np.arange(1, 5)).reshape(-1, 1)
@@ -535,7 +535,7 @@ class _Global:
 class _TorchPickler(pickle._Pickler):
     """Writes tensors and the names of storages as torch does, without torch; `storages` grows by the way."""
 
-    dispatch = pickle._Pickler.dispatch.copy()  # noqa: RUF012
+    dispatch = pickle._Pickler.dispatch.copy()
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream, 2)

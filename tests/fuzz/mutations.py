@@ -2,8 +2,8 @@
 
 Anywhere: arbitrary bytes, cuts, bits turned over, pieces taken out, put in, repeated. In text: other numbers, lines
 exchanged, repeated, lost, other encodings. In JSON: values replaced in its tree, deep nesting. In zips: members lost,
-renamed, exchanged; headers of arrays that claim huge shapes or objects; pickles that call functions. In pickles: opcodes
-that name functions, claim sizes, or nest.
+renamed, exchanged; headers of arrays that claim huge shapes or objects; pickles that call functions. In pickles:
+opcodes that name functions, claim sizes, or nest.
 """
 
 from __future__ import annotations
@@ -29,10 +29,40 @@ CANARY = "gonio_fuzz_canary"
 
 _NUMBER = re.compile(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
 _NUMBERS = (
-    b"nan", b"NaN", b"inf", b"-Infinity", b"1e309", b"-1e309", b"1e308", b"1e-320", b"-1", b"0", b"-0.0", b"1e20",
-    b"9223372036854775807", b"9223372036854775808", b"4294967296", b"65536", b"9" * 400, b"1" + b"0" * 5000, b"0x10", b"1_000",
-    b"1,5", b"", b"true", b"null", b"\xd9\xa3", b"1e", b"--1", b'"1"', b"[1]", b"1e5", b"0.5", b"3", b"2",
-)  # fmt: skip
+    b"nan",
+    b"NaN",
+    b"inf",
+    b"-Infinity",
+    b"1e309",
+    b"-1e309",
+    b"1e308",
+    b"1e-320",
+    b"-1",
+    b"0",
+    b"-0.0",
+    b"1e20",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"4294967296",
+    b"65536",
+    b"9" * 400,
+    b"1" + b"0" * 5000,
+    b"0x10",
+    b"1_000",
+    b"1,5",
+    b"",
+    b"true",
+    b"null",
+    b"\xd9\xa3",
+    b"1e",
+    b"--1",
+    b'"1"',
+    b"[1]",
+    b"1e5",
+    b"0.5",
+    b"3",
+    b"2",
+)
 _WORDS = (
     b"\0",
     b"\xff\xfe",
@@ -54,9 +84,38 @@ _WORDS = (
     b"/",
 )
 _ODD: tuple[Any, ...] = (
-    None, True, False, [], {}, "", "x", "\0", "\ud800", -1, 0, 1, 2, 10**400, 2**63, 1e308, -1e308, float("nan"),
-    float("inf"), 5e-324, [[]], [None], [[1, 2], [3]], ["a"], {"a": 1}, [0, 0, 0], "a" * 5000, [[[[[[1]]]]]], 1.5, "+y", "m",
-)  # fmt: skip
+    None,
+    True,
+    False,
+    [],
+    {},
+    "",
+    "x",
+    "\0",
+    "\ud800",
+    -1,
+    0,
+    1,
+    2,
+    10**400,
+    2**63,
+    1e308,
+    -1e308,
+    float("nan"),
+    float("inf"),
+    5e-324,
+    [[]],
+    [None],
+    [[1, 2], [3]],
+    ["a"],
+    {"a": 1},
+    [0, 0, 0],
+    "a" * 5000,
+    [[[[[[1]]]]]],
+    1.5,
+    "+y",
+    "m",
+)
 
 
 def arbitrary(rng: Random, content: bytes) -> bytes:
@@ -219,9 +278,34 @@ def settings(rng: Random, content: bytes) -> bytes:
     at = found[int(rng.integers(len(found)))]
     key, _, value = rows[at].partition(b"=")
     other = rows[found[int(rng.integers(len(found)))]].partition(b"=")
-    odd = (b"1979-05-27", b"[]", b"{}", b'""', b'"\\u0000"', b"[[1, 2], [3]]", b"true", b"inf", b"nan", b"-1", b"0", b"10" * 300,
-           b"{a = 1}", b'["a", 1]', b'"../../x"', b'"CON"', b'"\\n"', b"1e308", b"0x7fffffffffffffff", b"07:32:00", b'["{a}{a}{a}{a}"]',
-           b'"{subject}{subject}"', b'"{"', b'"*"', other[2], b'"' + b"x" * 3000 + b'"')  # fmt: skip
+    odd = (
+        b"1979-05-27",
+        b"[]",
+        b"{}",
+        b'""',
+        b'"\\u0000"',
+        b"[[1, 2], [3]]",
+        b"true",
+        b"inf",
+        b"nan",
+        b"-1",
+        b"0",
+        b"10" * 300,
+        b"{a = 1}",
+        b'["a", 1]',
+        b'"../../x"',
+        b'"CON"',
+        b'"\\n"',
+        b"1e308",
+        b"0x7fffffffffffffff",
+        b"07:32:00",
+        b'["{a}{a}{a}{a}"]',
+        b'"{subject}{subject}"',
+        b'"{"',
+        b'"*"',
+        other[2],
+        b'"' + b"x" * 3000 + b'"',
+    )
     kind = rng.random()
     if kind < 0.7:
         rows[at] = key + b"= " + odd[int(rng.integers(len(odd)))]
@@ -303,12 +387,35 @@ def _named(module: str, name: str, argument: bytes, protocol: int = 0) -> bytes:
 
 
 _FUNCTIONS = (
-    ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("builtins", "exec"), ("__builtin__", "eval"), ("subprocess", "Popen"),
-    ("builtins", "__import__"), (CANARY, "run"), ("builtins", "open"), ("pathlib", "Path"), ("numpy", "load"), ("numpy", "fromfile"),
-    ("numpy.core.multiarray", "_reconstruct"), ("numpy", "dtype"), ("numpy", "ndarray"), ("builtins", "bytes"), ("builtins", "list"),
-    ("builtins", "dict"), ("builtins", "getattr"), ("torch", "load"), ("torch._utils", "_rebuild_tensor_v2"), ("collections", "OrderedDict"),
-    ("_codecs", "encode"), ("builtins", "bytearray"), ("codecs", "open"), ("shutil", "rmtree"), ("runpy", "_run_code"), ("numpy.core.multiarray", "scalar"),
-)  # fmt: skip
+    ("os", "system"),
+    ("posix", "system"),
+    ("builtins", "eval"),
+    ("builtins", "exec"),
+    ("__builtin__", "eval"),
+    ("subprocess", "Popen"),
+    ("builtins", "__import__"),
+    (CANARY, "run"),
+    ("builtins", "open"),
+    ("pathlib", "Path"),
+    ("numpy", "load"),
+    ("numpy", "fromfile"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("builtins", "bytes"),
+    ("builtins", "list"),
+    ("builtins", "dict"),
+    ("builtins", "getattr"),
+    ("torch", "load"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("collections", "OrderedDict"),
+    ("_codecs", "encode"),
+    ("builtins", "bytearray"),
+    ("codecs", "open"),
+    ("shutil", "rmtree"),
+    ("runpy", "_run_code"),
+    ("numpy.core.multiarray", "scalar"),
+)
 
 
 def attack(rng: Random) -> bytes:
@@ -401,8 +508,22 @@ def header(rng: Random, content: bytes) -> bytes:
         return overwritten(rng, content)
     end = 10 + struct.unpack("<H", content[8:10])[0]
     told, numbers_ = content[10:end].decode("latin-1"), content[end:]
-    huge = ("(4000000000,)", "(300000000, 17, 3)", "(-1, 17, 3)", "(0, 17, 3)", "()", "(99999999999999999999,)", "(1, 1, 1, 1)", "(2, 0)", "(True,)", "(1.5,)",
-            "(65536, 65536, 65536, 65536)", "(4, 17, 3)", "(3,)", "(0,)")  # fmt: skip
+    huge = (
+        "(4000000000,)",
+        "(300000000, 17, 3)",
+        "(-1, 17, 3)",
+        "(0, 17, 3)",
+        "()",
+        "(99999999999999999999,)",
+        "(1, 1, 1, 1)",
+        "(2, 0)",
+        "(True,)",
+        "(1.5,)",
+        "(65536, 65536, 65536, 65536)",
+        "(4, 17, 3)",
+        "(3,)",
+        "(0,)",
+    )
     kind = int(rng.integers(5))
     if kind <= 1:
         told = re.sub(r"\([^)]*\)", huge[int(rng.integers(len(huge)))], told, count=1)

@@ -49,12 +49,19 @@ class Outcome:
     words: str = ""
 
 
-class Watch:
-    """What Python reports of itself while a reader is at work (PEP 578). A hook cannot be taken out again: make one."""
+class Unwatched:
+    """Where hooks would stay behind: nothing is watched."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.on = False
+
+
+class Watch(Unwatched):
+    """What Python reports of itself while a reader is at work (PEP 578). A hook cannot be taken out again: make one."""
+
+    def __init__(self) -> None:
+        super().__init__()
         sys.addaudithook(self._hook)
         sys.unraisablehook = self._unraisable
 
@@ -98,13 +105,14 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def tried(reader: Reader, sample: Sample, content: bytes, folder: Path, watch: Watch) -> Outcome:
+def judged(reader: Reader, sample: Sample, content: bytes, folder: Path, watch: Unwatched | None = None) -> Outcome:
     """Read one damaged file in an empty folder, and judge what came of it."""
     from gonio.errors import GonioError
 
     path = place(sample, content, folder)
     before = _files(folder)
     held_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    watch = watch or Unwatched()
     watch.seen.clear()
     kind, words = "read", ""
     start = time.perf_counter()
@@ -177,5 +185,5 @@ def run(
     for index in indices:
         sample = reader.samples[index % len(reader.samples)]
         content = damaged(seed, index, sample.name, sample.content)
-        told(index, tried(reader, sample, content, folder, watch))
+        told(index, judged(reader, sample, content, folder, watch))
         emptied(folder)
