@@ -21,7 +21,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Detections, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, naming, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, reason
 
 VERSION = 1
 _FIRST_ENTRY = b"gonio_archive.npy"
@@ -51,6 +51,7 @@ def read(path: Path) -> Item:
         raise InputError(f"{path}: no such file")
     if not recognise(path):
         raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             text = _SHARED if _SHARED in npz.files else _TEXT

@@ -120,7 +120,7 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
             parent_of |= dict.fromkeys(line[1:], line[0])
         ordered = [_ROOT]
         for name in ordered:  # grows while it is walked: breadth first
-            ordered += [child for child, parent in parent_of.items() if parent == name]
+            ordered += [child for child, parent in parent_of.items() if parent == name and child != _ROOT]
         if set(ordered) != set(bones):
             raise InputError(
                 f"{path}: :hierarchy and :bonedata differ in {', '.join(sorted(set(ordered) ^ set(bones)))}"

@@ -25,7 +25,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, read_bytes, reason
 
 RATE_HZ = 120.0
 FOREARM = 1.5
@@ -68,6 +68,7 @@ def read(path: Path) -> dict[str, PoseSequence]:
     """
     path = Path(path)
     read_bytes(path)
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}

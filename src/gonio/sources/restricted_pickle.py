@@ -25,7 +25,7 @@ import numpy as np
 
 from gonio.core.data_pickle import DataUnpickler, check_keys
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, read_bytes, reason
 
 ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
 """What a damaged file raises, besides `RefusedError`."""
@@ -55,6 +55,7 @@ def load_npz(path: Path) -> dict[str, Any]:
     """
     path = Path(path)
     read_bytes(path)
+    check_unpacked_size(path)
     name = ""
     try:
         with zipfile.ZipFile(path) as archive:
