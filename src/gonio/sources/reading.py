@@ -75,7 +75,8 @@ def check_unpacked_size(path: Path) -> None:
     packed = Path(path).stat().st_size
     if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
         raise InputError(
-            f"{path}: unpacks to {unpacked >> 20} MB, {unpacked // packed} times its size; no recording does: get it again"
+            f"{path}: unpacks to {unpacked >> 20} MB, {unpacked // packed} times its size; no recording does: "
+            f"get it again"
         )
 
 
