@@ -7,7 +7,6 @@ of its own with 3 GB of address space above what it needs: tests/fuzz/trials_of_
 A process that dies or answers nothing for 15 s is a violation too; the next input is then read by another.
   read      a value came out: the damage left a valid file, or hit what does not matter
   refused   one line that names the file
-  ms        of the processor, so that other programs at work do not count
 With --keep the files of the first violations are kept.
 """
 

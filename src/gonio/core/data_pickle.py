@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -45,53 +45,64 @@ def check_keys(keys: Iterable[object]) -> None:
             raise pickle.UnpicklingError(f"a {type(key).__name__} as a key")
 
 
+# What checks first and then does what the standard library's method of that opcode does; `stack` holds what came since
+# the last mark.
+
+_PYTHONS: Any = pickle._Unpickler  # its methods are not in its type
+
+
+def _dict(reader: Any) -> None:
+    check_keys(reader.stack[::2])
+    _PYTHONS.load_dict(reader)
+
+
+def _setitem(reader: Any) -> None:
+    check_keys(reader.stack[-2:-1])
+    _PYTHONS.load_setitem(reader)
+
+
+def _setitems(reader: Any) -> None:
+    check_keys(reader.stack[::2])
+    _PYTHONS.load_setitems(reader)
+
+
+def _additems(reader: Any) -> None:
+    check_keys(reader.stack)
+    _PYTHONS.load_additems(reader)
+
+
+def _frozenset(reader: Any) -> None:
+    check_keys(reader.stack)
+    _PYTHONS.load_frozenset(reader)
+
+
+def _bytearray(reader: Any) -> None:
+    (size,) = struct.unpack("<Q", reader.read(8))
+    reader.append(bytearray(reader.read(size)))
+
+
+_CHECKED: dict[int, Callable[[Any], None]] = {
+    pickle.DICT[0]: _dict,
+    pickle.SETITEM[0]: _setitem,
+    pickle.SETITEMS[0]: _setitems,
+    pickle.ADDITEMS[0]: _additems,
+    pickle.FROZENSET[0]: _frozenset,
+    pickle.BYTEARRAY8[0]: _bytearray,
+}
+
+
 class DataUnpickler(pickle._Unpickler):
     """Text of Python 2 is read as Latin-1; `largest` is the most bytes in one piece. `find_class` must be given.
 
     `load` raises `pickle.UnpicklingError` and what a program raises that is given the wrong values.
     """
 
-    dispatch = {  # noqa: RUF012
+    dispatch = {
         code: does for code, does in pickle._Unpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
-    }
+    } | _CHECKED
 
     def __init__(self, stream: BinaryIO, largest: int) -> None:
         super().__init__(_Bounded(stream, largest), encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
         raise NotImplementedError
-
-    # The methods of the standard library's, each under its opcode; `stack` holds what came since the last mark.
-
-    def _dict(self) -> None:
-        check_keys(self.stack[::2])
-        pickle._Unpickler.load_dict(self)
-
-    def _setitem(self) -> None:
-        check_keys(self.stack[-2:-1])
-        pickle._Unpickler.load_setitem(self)
-
-    def _setitems(self) -> None:
-        check_keys(self.stack[::2])
-        pickle._Unpickler.load_setitems(self)
-
-    def _additems(self) -> None:
-        check_keys(self.stack)
-        pickle._Unpickler.load_additems(self)
-
-    def _frozenset(self) -> None:
-        check_keys(self.stack)
-        pickle._Unpickler.load_frozenset(self)
-
-    def _bytearray(self) -> None:
-        (size,) = struct.unpack("<Q", self.read(8))
-        self.append(bytearray(self.read(size)))
-
-    dispatch |= {
-        pickle.DICT[0]: _dict,
-        pickle.SETITEM[0]: _setitem,
-        pickle.SETITEMS[0]: _setitems,
-        pickle.ADDITEMS[0]: _additems,
-        pickle.FROZENSET[0]: _frozenset,
-        pickle.BYTEARRAY8[0]: _bytearray,
-    }
