@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+import sys
 import tomllib
 import types
 import typing
@@ -288,7 +289,7 @@ def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
     """A dataclass from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables nested as deep
         raise ConfigError(f"{where}: not valid TOML: {error}") from None
     try:
         config = _build(kind, table, "", folder)
@@ -399,7 +400,7 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
             raise ConfigError(f"{where} = {value!r}; it must be a path")
         return folder / value
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        if abs(value) > sys.float_info.max or math.isnan(value):
             raise ConfigError(f"{where} = {value}; it must be a finite number")
         return float(value)
     if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):

@@ -4,9 +4,20 @@ One base class, so that a caller catches everything of gonio with one `except`; 
 its message as one line and exits with status 2. A message says what was looked for, where, and what to do.
 """
 
+LONGEST_MESSAGE = 1000
+
 
 class GonioError(Exception):
-    """Base of every error that gonio raises on purpose. Its text is one line, meant for the user."""
+    """Base of every error that gonio raises on purpose. Its text is one line, meant for the user.
+
+    What a message quotes may be a whole damaged file: of more than `LONGEST_MESSAGE` characters the middle is left out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        line = " ".join(message.splitlines())
+        if len(line) > LONGEST_MESSAGE:
+            line = f"{line[: LONGEST_MESSAGE - 305]} ... {line[-300:]}"
+        super().__init__(line)
 
 
 class InputError(GonioError):

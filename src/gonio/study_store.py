@@ -168,7 +168,7 @@ class Store:
             encoded = Encoded(_as_text(content["values"]), arrays)
             if content["checksum"] == _checksum(encoded):
                 return encoded
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         self.damaged += 1
         return None

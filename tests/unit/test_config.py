@@ -90,6 +90,9 @@ def test_plain_config_is_json_ready():
         (("offset_frames = -1", "size_px = [640, 480]"), ["a video tells its own"]),
         (("fps = 30", "size_px = [640, 0]"), ["size_px = [640, 0]"]),
         (("[stereo]", "[stereo"), ["not valid TOML"]),
+        (("[stereo]", "a = " + "[" * 50000 + "\n[stereo]"), ["not valid TOML"]),
+        (("[stereo]", "a = " + "9" * 5000 + "\n[stereo]"), ["not valid TOML"]),
+        (("0.28", "1" + "0" * 400), ["baseline_m", "must be a finite number"]),
         (('[stereo]\nmin_confidence = 0.3\nrefine = "none"', ""), None),
     ],
 )

@@ -156,12 +156,13 @@ def test_a_changed_input_is_measured_again(work, tmp_path, monkeypatch):
         lambda json_file, _: json_file.write_bytes(b""),
         lambda json_file, _: json_file.write_bytes(b"\xff\xfe"),
         lambda json_file, _: json_file.write_text("[1]"),
+        lambda json_file, _: json_file.write_text("[" * 50000),
         lambda json_file, _: json_file.write_text(json_file.read_text().replace('"mean": ', '"mean": 1')),
         lambda _, npz_file: npz_file.write_bytes(npz_file.read_bytes()[:-5]),
         lambda _, npz_file: npz_file.write_bytes(npz_file.read_bytes().replace(b"NUMPY", b"NUMPX")),
         lambda _, npz_file: npz_file.unlink(),
     ],
-    ids=["cut", "empty", "no-text", "other-json", "other-number", "npz-cut", "npz-other-byte", "npz-gone"],
+    ids=["cut", "empty", "no-text", "other-json", "deep-json", "other-number", "npz-cut", "npz-other-byte", "npz-gone"],
 )
 def test_a_damaged_result_is_measured_again_and_counted(work, tmp_path, harm):
     tasks = tasks_of(tmp_path, 3)

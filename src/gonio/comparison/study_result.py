@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from numbers import Real
@@ -355,10 +356,10 @@ class _Node:
     def number(self, key: str) -> float | None:
         if key in self.content and self.content[key] is None:
             return None
-        value = float(self._get(key, (int, float), "a number or null"))
-        if not math.isfinite(value):
+        value: float = self._get(key, (int, float), "a number or null")
+        if not abs(value) <= sys.float_info.max:  # a whole number may be larger, too
             raise InputError(f"{self.file}: {self._keys_to(key)} is not a finite number")
-        return value
+        return float(value)
 
     def count(self, key: str) -> int:
         return int(self._get(key, int, "a count"))

@@ -32,6 +32,9 @@ _POINTS_AT_ONCE = 8192  # whose intermediate results stay in a core's cache
 _SOLVED = 1e-15  # error of an undistorted point in normalised coordinates, below which it gets no better
 
 
+_LARGEST = 1e12  # no focal length in pixels and no place in a room is that; beyond it products overflow
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
     """One calibrated camera.
@@ -58,16 +61,17 @@ class Camera:
         where = f"camera {self.name!r}"
         if (
             matrix.shape != (3, 3)
-            or not np.isfinite(matrix).all()
+            or not (np.abs(matrix) < _LARGEST).all()
             or not np.allclose(matrix[2], [0, 0, 1])
             or min(matrix[0, 0], matrix[1, 1]) <= 0
         ):
             raise InputError(f"{where}: matrix must be 3x3 with positive focal lengths and last row 0 0 1")
-        if rotation.shape != (3, 3) or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4):
+        orthogonal = rotation.shape == (3, 3) and bool((np.abs(rotation) < 2).all())
+        if not orthogonal or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-4):
             raise InputError(f"{where}: rotation is not an orthogonal 3x3 matrix")
         if np.linalg.det(rotation) < 0:
             raise InputError(f"{where}: rotation is a reflection (determinant -1)")
-        if translation.shape != (3,) or not np.isfinite(translation).all():
+        if translation.shape != (3,) or not (np.abs(translation) < _LARGEST).all():
             raise InputError(f"{where}: translation must be three finite numbers in metres")
         if min(self.size_px) <= 0:
             raise InputError(f"{where}: image size {self.size_px} is not positive")

@@ -33,6 +33,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gonio.core.data_pickle import DataUnpickler
 from gonio.core.files import replacing
 from gonio.errors import InputError
 from gonio.lifting.architecture import COORDINATES, Architecture
@@ -42,7 +43,6 @@ VERSION = 1
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _LARGEST_PICKLE = 64 << 20  # bytes of pickle without the tensors' numbers; a published one has some tens of kB
-_LONGEST_LINE = 64 << 10  # bytes of a name or a number in a pickle
 _LARGEST_HEADER = 100 << 20  # what safetensors itself allows
 _PICKLE_ERRORS = (
     pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError, ImportError,
@@ -388,37 +388,18 @@ class _StorageType:
         """Nothing."""
 
 
-class _Bounded:
-    """A stream of which no more is read at once than a pickle may hold: a length in a file is only a claim."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        if size > _LARGEST_PICKLE:
-            raise pickle.UnpicklingError(f"it claims to hold {size} bytes in one piece")
-        return self._stream.read(size)
-
-    def readline(self) -> bytes:
-        return self._stream.readline(_LONGEST_LINE)
+_REFUSED = (pickle.INST, pickle.OBJ, pickle.BYTEARRAY8)
 
 
-_REFUSED = (pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.BYTEARRAY8, pickle.NEXT_BUFFER)
-
-
-class _Unpickler(pickle._Unpickler):
-    """Reads a pickle without importing or calling anything that it names.
-
-    This is the standard library's own unpickler in Python. That in C sets aside as much memory as a number in the file
-    asks for: seven bytes are enough to take eight gigabytes and half a minute.
-    """
+class _Unpickler(DataUnpickler):
+    """Reads a pickle without importing or calling anything that it names."""
 
     dispatch = {  # noqa: RUF012
-        code: does for code, does in pickle._Unpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
+        code: does for code, does in DataUnpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
     }
 
     def __init__(self, stream: BinaryIO) -> None:
-        super().__init__(_Bounded(stream), encoding="latin1")
+        super().__init__(stream, _LARGEST_PICKLE)
         self.itemsizes: dict[str, int] = {}  # bytes per number of every storage that was named
 
     def find_class(self, module: str, name: str) -> Any:

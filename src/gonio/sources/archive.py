@@ -21,7 +21,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Detections, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, naming, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, reason
 
 VERSION = 1
 _FIRST_ENTRY = b"gonio_archive.npy"
@@ -30,6 +30,7 @@ _ARRAYS = {
     PoseSequence: ("positions", "times_s", "confidence", "status", "covariance"),
     Detections: ("positions", "times_s", "confidence", "status", "boxes_px", "scores", "world_m"),
 }
+_KINDS = {"status": "iu"}  # of numbers in an array; real ones in the others
 _WORDS = ("unit", "frame", "frame_name", "up")
 Item = PoseSequence | Detections | dict[str, PoseSequence]
 
@@ -51,6 +52,7 @@ def read(path: Path) -> Item:
         raise InputError(f"{path}: no such file")
     if not recognise(path):
         raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             text = _SHARED if _SHARED in npz.files else _TEXT
@@ -136,13 +138,17 @@ def _item(told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int) ->
     for name, known in (("unit", Unit), ("frame", Frame), ("up", Axis)):
         if words.get(name) is not None and words[name] not in get_args(known):
             raise InputError(f"{name} {words[name]!r} is not known")
+    own = {name: arrays.get(f"{number}/{name}") for name in _ARRAYS[kind]}
+    for name, array in own.items():
+        if array is not None and (not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS.get(name, "fiu")):
+            raise InputError(f"{name} holds no numbers, or those of another kind; write the archive again")
     skeleton = told["skeleton"]
     item: PoseSequence | Detections = kind(
         skeleton=Skeleton(skeleton["name"], tuple(skeleton["joints"]), tuple(skeleton["parents"])),
         image_size_px=None if size is None else (int(size[0]), int(size[1])),
         source=Source(**told["source"]),
         history=tuple(told["history"]),
-        **{name: arrays.get(f"{number}/{name}") for name in _ARRAYS[kind]},
+        **own,
         **({"frame_name": told["frame_name"]} | words),
     )
     return item

@@ -32,6 +32,7 @@ from gonio.sources.rig_joints import ACCLAIM, body_skeleton
 
 CMU_UNIT_M = 0.0254 / 0.45
 _ROOT = "root"
+_LARGEST = 1e9  # in the file's units and angles: no body is that large, and products beyond it overflow
 _DOF = ("tx", "ty", "tz", "rx", "ry", "rz")
 
 
@@ -104,22 +105,22 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
         bones = {_ROOT: _root(path, sections[_ROOT], to_rad)}
         for block in _blocks(sections["bonedata"]):
             keys = {line[0].lower(): line[1:] for line in block}
-            direction = np.array(keys["direction"][:3], dtype=float)
-            axes, order = _axes([float(value) * to_rad for value in keys["axis"][:3]], keys["axis"][3])
+            direction = _numbers(keys["direction"][:3])
+            axes, order = _axes(_numbers(keys["axis"][:3]) * to_rad, keys["axis"][3])
             dof = tuple(word.lower() for word in keys.get("dof", []))
             if not set(dof) <= set(_DOF[3:]):
                 raise InputError(
                     f"{path}: bone {keys['name'][0]} has the degrees of freedom {' '.join(dof)}; known: rx ry rz"
                 )
-            if direction.shape != (3,) or not np.isfinite(direction).all():
+            if direction.shape != (3,):
                 raise InputError(f"{path}: the direction of bone {keys['name'][0]} is not three numbers")
-            bones[keys["name"][0]] = _Bone(direction * float(keys["length"][0]), axes, order, dof)
+            bones[keys["name"][0]] = _Bone(direction * _numbers(keys["length"][:1])[0], axes, order, dof)
         parent_of: dict[str, str] = {}
         for line in next(iter(_blocks(sections["hierarchy"]))):
             parent_of |= dict.fromkeys(line[1:], line[0])
         ordered = [_ROOT]
         for name in ordered:  # grows while it is walked: breadth first
-            ordered += [child for child, parent in parent_of.items() if parent == name]
+            ordered += [child for child, parent in parent_of.items() if parent == name and child != _ROOT]
         if set(ordered) != set(bones):
             raise InputError(
                 f"{path}: :hierarchy and :bonedata differ in {', '.join(sorted(set(ordered) ^ set(bones)))}"
@@ -132,14 +133,25 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
 
 def _root(path: Path, lines: list[list[str]], to_rad: float) -> _Bone:
     keys = {line[0].lower(): line[1:] for line in lines}
-    axes, order = _axes([float(value) * to_rad for value in keys["orientation"][:3]], keys["axis"][0])
+    axes, order = _axes(_numbers(keys["orientation"][:3]) * to_rad, keys["axis"][0])
+    place = _numbers(keys["position"][:3])
+    if place.shape != (3,):
+        raise InputError(f"{path}: the position of the root is not three numbers")
     dof = tuple(word.lower() for word in keys["order"])
     if sorted(dof) != sorted(_DOF):
         raise InputError(f"{path}: the order of the root is {' '.join(dof)}; known are the six of {' '.join(_DOF)}")
-    return _Bone(np.array(keys["position"][:3], dtype=float), axes, order, dof)
+    return _Bone(place, axes, order, dof)
 
 
-def _axes(angles_rad: list[float], order: str) -> tuple[FloatArray, str]:
+def _numbers(words: list[str]) -> FloatArray:
+    """Numbers of the skeleton. Raises `ValueError` for words, NaN and what is too large for a body."""
+    numbers = np.array(words, dtype=float)
+    if not (np.abs(numbers) < _LARGEST).all():
+        raise ValueError(f"numbers {' '.join(words)}")
+    return numbers
+
+
+def _axes(angles_rad: FloatArray, order: str) -> tuple[FloatArray, str]:
     """The rotation of a bone's axes, and the order of its angles in lower case."""
     order = order.lower()
     if sorted(order) != ["x", "y", "z"] or len(angles_rad) != 3:
@@ -200,9 +212,9 @@ def _motion(path: Path, dof: dict[str, int]) -> tuple[dict[str, FloatArray], boo
         motion = {name: np.array(values, dtype=float) for name, values in rows.items()}
     except ValueError as error:
         raise InputError(f"{path}: holds a word where a number is expected ({error})") from None
-    bad = [name for name, values in motion.items() if not np.isfinite(values).all()]
+    bad = [name for name, values in motion.items() if not (np.abs(values) < _LARGEST).all()]
     if bad:
-        raise InputError(f"{path}: {', '.join(bad)} has a value that is NaN or infinite")
+        raise InputError(f"{path}: {', '.join(bad)} has a value that is NaN, infinite, or beyond {_LARGEST:g}")
     return motion, in_degrees
 
 

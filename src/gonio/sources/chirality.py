@@ -38,6 +38,9 @@ _TRUNK = (("C7", "CLAV"), ("T10", "STRN"), ("LPSI", "LASI"), ("RPSI", "RASI"))
 _FACE = (("left_ear", "nose"), ("right_ear", "nose"), ("left_eye", "nose"), ("right_eye", "nose"), ("head", "nose"))
 
 
+_LARGEST_M = 1e6  # what lies further away is no joint, and its products overflow
+
+
 @dataclass(frozen=True)
 class Chirality:
     """What the test found.
@@ -70,7 +73,8 @@ def chirality(sequence: PoseSequence) -> Chirality:
     """
     if sequence.dimensions != 3:
         raise InputError("whether a recording is mirrored can be told in 3D only; this one is 2D")
-    place = {joint: sequence.positions[:, j] for j, joint in enumerate(sequence.skeleton.joints)}
+    places = np.where(np.abs(sequence.positions) < _LARGEST_M, sequence.positions, np.nan)
+    place = {joint: places[:, j] for j, joint in enumerate(sequence.skeleton.joints)}
     place |= {joint: place[marker] for marker, joint in _MARKERS.items() if marker in place}
     shapes = [
         _sign("the feet point", _feet(place)),

@@ -25,7 +25,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, read_bytes, reason
 
 RATE_HZ = 120.0
 FOREARM = 1.5
@@ -68,12 +68,14 @@ def read(path: Path) -> dict[str, PoseSequence]:
     """
     path = Path(path)
     read_bytes(path)
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
         raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
-    if tuple(arrays.pop("joint_parents", np.zeros(0)).tolist()) != _PARENTS:
+    parents = arrays.pop("joint_parents", None)
+    if not isinstance(parents, np.ndarray) or parents.dtype.kind not in "iu" or tuple(parents.tolist()) != _PARENTS:
         raise InputError(f"{path}: its joint_parents are not those of the 38 joints of CMU's eight actions")
     roots = {name: value for name, value in arrays.items() if name.endswith("__root_m")}
     recordings = {name: value for name, value in arrays.items() if name not in roots}
@@ -83,12 +85,15 @@ def read(path: Path) -> dict[str, PoseSequence]:
 
 
 def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: NDArray[np.generic]) -> PoseSequence:
+    if not all(isinstance(array, np.ndarray) and array.ndim for array in (quarter_mm, root_m)):
+        raise InputError(f"{path}: {name} is no array of recorded places; download it again")
     n_frames = len(quarter_mm)
     if (
         n_frames < 2
         or quarter_mm.shape != (n_frames, 38, 3)
         or root_m.shape != (n_frames, 3)
         or quarter_mm.dtype.kind not in "iuf"
+        or root_m.dtype.kind not in "iuf"
     ):
         raise InputError(
             f"{path}: {name} has shapes {quarter_mm.shape} and {root_m.shape}; expected (T, 38, 3), (T, 3)"

@@ -258,7 +258,7 @@ def _joint(line: int, cell: str, declared: Skeleton | None) -> str:
         raise InputError(f"line {line}: {cell[:40]!r} is no joint of a Kinect")
     if declared is None:
         raise InputError(f"line {line}: joints have numbers; declare their order with --layout ({', '.join(SENSORS)})")
-    if int(cell) >= len(declared):
+    if len(cell) > 4 or int(cell) >= len(declared):
         raise InputError(f"line {line}: joint {cell} is none of {declared.name}, which has {len(declared)}")
     return declared.joints[int(cell)]
 

@@ -14,6 +14,7 @@ names and of times tells; (time, joint, axis) is taken first. Files that MATLAB 
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,7 +27,8 @@ from gonio.core.sequence import Axis, Frame, PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of, translated
-from gonio.sources.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes, reason
+from gonio.sources.mat_elements import variables
+from gonio.sources.reading import METRES, check_rate, naming, read_bytes, reason
 
 _MAGIC, _MAGIC_HDF5, _HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF"
 _ALIASES = {
@@ -124,19 +126,16 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
 
 def _load(path: Path) -> dict[str, Any]:
     """Variables by lower-case name; those of the only struct where there are no positions beside it."""
-    from scipy.io import loadmat  # noqa: PLC0415  (slow to load)
-    from scipy.io.matlab import MatReadError  # noqa: PLC0415
-
     content = read_bytes(path)
     if content.startswith((_MAGIC_HDF5, _HDF5)):
         raise InputError(f"{path}: is of MATLAB's version 7.3 (HDF5); save it again with save(name, ..., '-v7')")
     if not content.startswith(_MAGIC):
         raise InputError(f"{path}: is no MATLAB file")
     try:
-        found = loadmat(path, simplify_cells=True)
-    except (*NUMPY_ERRORS, NotImplementedError, MatReadError) as error:
-        raise InputError(f"{path}: is damaged or cut ({reason(error)[:100]}); save it again") from None
-    held = {name.lower(): value for name, value in found.items() if not name.startswith("__")}
+        found = variables(content)
+    except (ValueError, zlib.error) as error:
+        raise InputError(f"{path}: is damaged or cut ({reason(error)}); save it again") from None
+    held = {name.lower(): value for name, value in found.items()}
     if not any(name in held for name in _ALIASES["positions"]):
         structs = [value for value in held.values() if isinstance(value, dict)]
         if len(structs) == 1:

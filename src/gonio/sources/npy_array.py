@@ -59,7 +59,7 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
         )
     if not len(array):
         raise InputError(f"{path}: holds no frame")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         positions = array.astype(float) * DECLARED_METRES[unit]
     with naming(path):
         sequence = PoseSequence(

@@ -179,8 +179,9 @@ def _rotation(held: dict[str, Any], name: str) -> FloatArray:
 
 
 def _size(held: dict[str, Any]) -> tuple[int, int]:
-    if held.get("image_width") is not None and held.get("image_height") is not None:
-        values = np.array([held["image_width"], held["image_height"]], dtype=float)
+    width, height = held.get("image_width"), held.get("image_height")
+    if isinstance(width, int | float) and isinstance(height, int | float):
+        values = np.array([width, height], dtype=float)
     elif held.get("image_size") is not None and np.size(held["image_size"]) == 2:
         values = np.asarray(held["image_size"], dtype=float).ravel()
     else:

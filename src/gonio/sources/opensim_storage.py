@@ -147,7 +147,7 @@ def _check_header(
         raise InputError(f"{path}: two columns are called {twice!r}; give each its own name")
     for key, found in (("nrows", len(rows)), ("ncolumns", len(names))):
         promised = told.get(key, "")
-        if promised.isdigit() and int(promised) != found:
+        if promised.isdecimal() and promised.lstrip("0") != str(found):
             raise InputError(f"{path}: {key} promises {promised}, the file holds {found}: it is cut or was changed")
     for number, cells in zip(numbers, rows, strict=True):
         if len(cells) != len(names):

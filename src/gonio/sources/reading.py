@@ -34,12 +34,17 @@ NUMPY_ERRORS = (
     MemoryError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
 """What numpy and the zip library raise on a damaged .npy or .npz file."""
+
+
+_UNPACKED_BYTES = 256 << 20
+_UNPACKED_TIMES = 100
 
 
 def read_bytes(path: Path) -> bytes:
@@ -55,6 +60,24 @@ def read_bytes(path: Path) -> bytes:
     if not content:
         raise InputError(f"{path}: is empty; record or export it again")
     return content
+
+
+def check_unpacked_size(path: Path) -> None:
+    """Raises `InputError` where a zip unpacks to so much more than it is that it is a trap and no recording.
+
+    Zeros shrink to a thousandth: a file of a megabyte can take a gigabyte of memory. A file that is no zip passes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile):
+        return
+    packed = Path(path).stat().st_size
+    if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
+        raise InputError(
+            f"{path}: unpacks to {unpacked >> 20} MB, {unpacked // packed} times its size; no recording does: "
+            f"get it again"
+        )
 
 
 def read_lines(path: Path) -> list[str]:

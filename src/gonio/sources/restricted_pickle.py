@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,10 +23,16 @@ from typing import IO, Any
 
 import numpy as np
 
+from gonio.core.data_pickle import DataUnpickler, check_keys
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, read_bytes, reason
 
-_ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
+ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
+"""What a damaged file raises, besides `RefusedError`."""
+
+
+_PLAIN_DTYPE = re.compile(r"[<>=|]?[biufcSUO]\d{1,9}")
+_MOST_EMPTY = 10_000  # texts without a letter, which no bytes in the file stand for
 
 
 class RefusedError(Exception):
@@ -48,6 +55,7 @@ def load_npz(path: Path) -> dict[str, Any]:
     """
     path = Path(path)
     read_bytes(path)
+    check_unpacked_size(path)
     name = ""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -60,7 +68,7 @@ def load_npz(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: {name} asks for {error}, which is no data: it was not executed; get the file from its authors"
         ) from None
-    except _ERRORS as error:
+    except ERRORS as error:
         where = f"{name} in it " if name else "it "
         raise InputError(f"{path}: {where}is damaged or no numpy array ({reason(error)}); download it again") from None
 
@@ -83,17 +91,16 @@ def _entry(stream: IO[bytes]) -> Any:
 
 def loads(content: bytes) -> Any:
     """What a pickle of containers, numbers, text and numpy arrays holds. Raises `RefusedError` for anything else."""
-    return _resolved(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
+    return _resolved(_Unpickler(io.BytesIO(content), len(content)).load(), {})
 
 
 class _Dtype:
     """Stands for a dtype while the pickle is read: a plain one, in this byte order."""
 
     def __init__(self, code: str, *_: object) -> None:
-        dtype = np.dtype(str(code))
-        if dtype.kind not in "biufcSUO" or dtype.fields is not None or dtype.subdtype is not None:
+        if not _PLAIN_DTYPE.fullmatch(str(code)):
             raise RefusedError(f"the dtype {code!r}")
-        self.dtype = dtype
+        self.dtype = np.dtype(str(code))
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         if any(part is not None for part in state[2:5]):  # subarray, names, fields
@@ -135,6 +142,25 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+def _keyed(kind: Callable[..., Any]) -> Callable[..., Any]:
+    """A dict or set, none of whose keys nests."""
+
+    def made(items: object = ()) -> Any:
+        if not isinstance(items, (list, tuple, dict)):
+            raise RefusedError(f"a {type(items).__name__} as a container's content")
+        pairs = kind in (dict, OrderedDict) and not isinstance(items, dict)
+        check_keys(pair[0] for pair in items) if pairs else check_keys(items)
+        return kind(items)
+
+    return made
+
+
+def _as_bytes(content: object = b"") -> bytes:
+    if not isinstance(content, (bytes, bytearray, list)):  # a number would be that many bytes
+        raise RefusedError(f"bytes of a {type(content).__name__}")
+    return bytes(content)
+
+
 class _Stand:
     """A function that a pickle may call and not change: setting state would write to a plain function's attributes."""
 
@@ -168,15 +194,13 @@ _KNOWN: dict[str, Any] = {
         "numpy._core.numeric",
     )
 }
-_KNOWN |= {
-    f"{module}.{kind.__name__}": kind
-    for kind in (dict, list, tuple, set, frozenset, bytes)
-    for module in ("builtins", "__builtin__")
-}
-_KNOWN |= {"collections.OrderedDict": OrderedDict, "_codecs.encode": _Stand(_encode)}
+_BUILTINS: dict[str, Any] = {"list": list, "tuple": tuple, "bytes": _Stand(_as_bytes)}
+_BUILTINS |= {kind.__name__: _Stand(_keyed(kind)) for kind in (dict, set, frozenset)}
+_KNOWN |= {f"{module}.{name}": made for name, made in _BUILTINS.items() for module in ("builtins", "__builtin__")}
+_KNOWN |= {"collections.OrderedDict": _Stand(_keyed(OrderedDict)), "_codecs.encode": _Stand(_encode)}
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(DataUnpickler):
     """Finds the names on the list and no other."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -224,7 +248,9 @@ def _from_bytes(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], or
     if len(content) != n * dtype.itemsize:
         raise ValueError(f"{len(content)} bytes for shape {shape} of {dtype}")
     if not dtype.itemsize:
-        return np.empty(shape, dtype)
+        if n > _MOST_EMPTY:
+            raise ValueError(f"shape {shape} without any content")
+        return np.zeros(shape, dtype)
     return np.frombuffer(content, dtype=dtype).reshape(shape, order=order)
 
 

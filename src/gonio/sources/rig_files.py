@@ -59,6 +59,7 @@ Unit = Literal["m", "mm"]
 
 METRES_PER: dict[Unit, float] = {"m": 1.0, "mm": 0.001}
 LARGEST_ROOM_M = 30.0  # cameras further apart than this many units are not given in metres ...
+LARGEST_ANGLE_RAD = 1e6
 SMALLEST_RIG_MM = 100.0  # ... and nearer together than this not in millimetres
 LARGEST_FILE_BYTES = 10_000_000
 QUALISYS_SUBPIXELS = 64
@@ -148,8 +149,11 @@ def rotation_from_vector(vector: ArrayLike) -> FloatArray:
     """(3, 3) rotation of a Rodrigues vector (3,): its direction is the axis, its length the angle in radians.
 
     R = I + sin(a) K + (1 - cos(a)) K^2 with K the cross product matrix of the unit axis (Rodrigues 1840).
+    Raises `InputError` for a vector of more than a million radians.
     """
     r = np.asarray(vector, dtype=float)
+    if not (np.abs(r) < LARGEST_ANGLE_RAD).all():
+        raise InputError(f"a rotation vector of {r.tolist()} radians is no rotation")
     angle = float(np.linalg.norm(r))
     K = np.array([[0, -r[2], r[1]], [r[2], 0, -r[0]], [-r[1], r[0], 0]])
     # sin(a) / a and (1 - cos(a)) / a^2, both smooth at a = 0 (np.sinc(x) is sin(pi x) / (pi x))
@@ -199,7 +203,7 @@ def _text(path: Path) -> str:
 def _from_toml(path: Path, text: str, up: Axis | None, unit: Unit | None) -> Rig:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables nested as deep
         raise InputError(f"neither TOML ({error}) nor Qualisys XML; is the file complete?") from None
     tables = {key: table for key, table in document.items() if isinstance(table, dict) and CAMERA_KEYS & table.keys()}
     if not tables:
@@ -214,7 +218,7 @@ def _in_metres(name: str, cameras: Sequence[Camera], up: Axis | None, unit: Unit
     reach = _reach(cameras)
     if unit is not None:
         history = f"lengths in {unit}, as told"
-    elif stated.get("unit") in METRES_PER:
+    elif stated.get("unit") in list(METRES_PER):
         unit = stated["unit"]
         history = f"lengths in {unit}, as the file says"
     else:

@@ -61,5 +61,5 @@ def read(path: Path) -> Cameras:
         raise InputError(
             f"{path}: {error.args[0]!r} is absent; the form of the file is that of h36m_cameras.json"
         ) from None
-    except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise InputError(f"{path}: is no table of cameras ({error}); its form is that of h36m_cameras.json") from None

@@ -20,7 +20,6 @@ The incorrect repetitions lie in one .npz, Vicon only, 50 Hz: int16 quarter mill
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,11 +32,12 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.kinematics import euler_rotations, joint_positions
-from gonio.sources.reading import NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, read_bytes, reason
 
 VICON_RATE_HZ = 100.0
 _GZIP = b"\x1f\x8b"
 _FIRST_BYTES = 65536
+_LARGEST_BYTES = 64 << 20  # of one repetition's text, unpacked; they have less than one
 KINECT_RATE_HZ = 30.0
 ARCHIVE_RATE_HZ = 50.0
 
@@ -145,6 +145,7 @@ def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
     """
     path = Path(path)
     read_bytes(path)
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
@@ -152,6 +153,8 @@ def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
         raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
     people = {}
     for name, steps in arrays.items():
+        if not isinstance(steps, np.ndarray):
+            raise InputError(f"{path}: {name} is no array of numbers; download it again")
         if steps.ndim != 2 or steps.shape[1] != 117 or steps.dtype.kind != "i" or not len(steps):
             raise InputError(f"{path}: {name} is {steps.dtype} of shape {steps.shape}; expected integers (T, 117)")
         millimetres = np.cumsum(steps.astype(np.int64), axis=0) / 4
@@ -213,7 +216,10 @@ def _rows(path: Path) -> list[str]:
     content = read_bytes(path)
     if content.startswith(_GZIP):
         try:
-            content = gzip.decompress(content)
+            unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            content = unpacking.decompress(content, _LARGEST_BYTES)
+            if not unpacking.eof:
+                raise EOFError(f"it ends early, or holds more than {_LARGEST_BYTES >> 20} MB")
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: the gzip file is damaged or cut ({reason(error)}); download it again") from None
     return [row for row in content.decode("latin-1").splitlines() if row.strip()]

@@ -233,6 +233,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 f"{path}: holds no video, only {' and '.join(sorted({s.type for s in container.streams}))}"
             )
         stream = streams[0]
+        if stream.codec_context is None:
+            raise InputError(f"{path}: its video is of a kind that FFmpeg does not know; {REMEDY}")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(THREADS, os.cpu_count() or 1)
         yield container, stream

@@ -101,6 +101,8 @@ def broken(change: str) -> str:
             method["angles"]["knee"] = None
         case "list":
             content["pairs"] = {}
+        case "beyond":
+            return json.dumps(content).replace('"mpjpe_mm": 10', f'"mpjpe_mm": {10**400}, "x": 10', 1)
         case "infinite":
             return json.dumps(content).replace('"mpjpe_mm": 10', '"mpjpe_mm": 1e999, "x": 10', 1)
     return json.dumps(content)
@@ -136,6 +138,7 @@ def with_protocol(key: str, value: Any) -> str:
             with_protocol("reprojection_px_median_all", "3 px"),
             r"protocol\.reprojection_px_median_all is '3 px', not a number or null",
         ),
+        (broken("beyond"), r": methods\.estimate\..*mpjpe_mm is not a finite number"),
         (broken("infinite"), r": methods\.estimate\..*mpjpe_mm is not a finite number"),
     ],
 )

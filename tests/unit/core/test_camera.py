@@ -262,6 +262,10 @@ def test_cameras_are_frozen_and_their_arrays_read_only() -> None:
     ("change", "message"),
     [
         ({"matrix": np.eye(2)}, "matrix must be 3x3"),
+        ({"matrix": np.diag([1e300, 1e300, 1])}, "matrix must be 3x3"),
+        ({"rotation": np.eye(3) * 1e200}, "not an orthogonal"),
+        ({"rotation": np.full((3, 3), np.inf)}, "not an orthogonal"),
+        ({"translation": [1e300, 0, 0]}, "three finite numbers"),
         ({"matrix": -MATRIX}, "matrix must be"),
         ({"matrix": np.diag([-5.0, 5, 1])}, "positive focal lengths"),
         ({"matrix": MATRIX * np.nan}, "matrix must be"),

@@ -36,6 +36,13 @@ def test_a_made_up_person(kinect_person: Person, skeleton: object) -> None:
     assert chirality(relabelled(reflected(person))).verdict == "true"
 
 
+def test_a_joint_at_no_place_counts_as_missing(kinect_person: Person) -> None:
+    person = kinect_person(KINECT_V2_25)
+    positions = person.positions.copy()
+    positions[:, person.skeleton.index("left_foot")] = 1e300
+    assert chirality(person.derive(positions=positions)).verdict == "true"
+
+
 def test_any_pose_in_space(kinect_person: Person) -> None:
     """A rotation changes nothing; y down and z up are rotations of the same body."""
     person = kinect_person(KINECT_V2_25)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ def test_the_missing_vertebral_bone_is_put_back(tmp_path: Path) -> None:
         ({"joint_parents": PARENTS[::-1], "walk": np.zeros((3, 38, 3))}, "joint_parents"),
         ({"joint_parents": PARENTS, "walk": np.zeros((3, 38, 3))}, "__root_m"),
         ({"joint_parents": PARENTS, "walk": np.zeros((3, 37, 3)), "walk__root_m": np.zeros((3, 3))}, r"\(T, 38, 3\)"),
+        ({"joint_parents": np.array(["a"])}, "joint_parents"),
+        ({"joint_parents": PARENTS, "walk": np.array(1), "walk__root_m": np.zeros((3, 3))}, "walk is no array"),
         ({"joint_parents": PARENTS, "walk": np.zeros((1, 38, 3)), "walk__root_m": np.zeros((1, 3))}, "shapes"),
     ],
 )
@@ -70,6 +73,14 @@ def test_foreign_files(tmp_path: Path, arrays: dict[str, np.ndarray], words: str
 def test_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(InputError, match=r"damaged or no \.npz"):
+        cmu_positions.read(tmp_path / "x.npz")
+
+
+def test_an_entry_that_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", joint_parents=PARENTS, walk__root_m=np.zeros((3, 3)))
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("walk.npy", b"not numpy's")
+    with pytest.raises(InputError, match=r"x\.npz: walk is no array of recorded places"):
         cmu_positions.read(tmp_path / "x.npz")
 
 

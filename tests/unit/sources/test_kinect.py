@@ -338,6 +338,8 @@ def test_bad_input(tmp_path: Path, kinect_person: Person) -> None:
     joints = write_joint_rows(tmp_path / "rows.csv", kinect_person(KINECT_V2_25)).read_text()
     refused(tmp_path, joints.replace("Neck", "Head", 1), "head is there twice in one frame, first in line 4")
     refused(tmp_path, joints.replace("Neck", "Hat", 1), "'Hat' is no joint of a Kinect")
+    numbered = "time_s,JointID,X,Y,Z\n0.1," + "9" * 5000 + ",1,1,1\n"
+    refused(tmp_path, numbered, "joint 9+.* is none of kinect-v2-25", layout="kinect-v2-25")
     headless = "\n".join(row.split(",", 2)[2] for row in rows)
     refused(tmp_path, headless.replace(",", " "), "has no times; declare the frames per second")
     twenty = write(tmp_path / "twenty.csv", kinect_person(KINECT_V1_20), header=False).read_text()

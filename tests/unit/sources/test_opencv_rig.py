@@ -103,6 +103,7 @@ def test_more_cameras_than_two(tmp_path: Path) -> None:
         ({"T": None}, "two cameras without T; .* put both into one"),
         ({"image_width": None}, "the size of the pictures is not in it; add image_width and image_height"),
         ({"image_width": 640.5}, "whole pixels are expected"),
+        ({"image_width": np.array([640, 480])}, "the size of the pictures is not in it"),
         ({"M1": None, "M2": None}, "no calibration"),
         ({"M1": K[:2]}, "M1 has 6 numbers; 3 x 3 are expected"),
         ({"M1": "none"}, "M1 has no numbers"),

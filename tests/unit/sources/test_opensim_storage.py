@@ -86,6 +86,8 @@ def test_positions_and_angles_are_not_mixed(tmp_path: Path) -> None:
         (TEXT.replace("inDegrees=yes\n", ""), "does not say inDegrees"),
         (TEXT.replace("inDegrees=yes", "inDegrees=perhaps"), "does not say inDegrees"),
         (TEXT.replace("nRows=2", "nRows=3"), "nrows promises 3, the file holds 2"),
+        (TEXT.replace("nRows=2", "nRows=" + "9" * 5000), "nrows promises 9"),
+        (TEXT.replace("nRows=2", "nRows=\u0663"), "nrows promises \u0663, the file holds 2"),
         (TEXT.replace("nColumns=4", "nColumns=5"), "ncolumns promises 5"),
         (TEXT.replace("hip_flexion_r", "knee_angle_r"), "two columns are called 'knee_angle_r'"),
         (TEXT.replace("time\t", "frame\t"), "first column is 'frame'"),

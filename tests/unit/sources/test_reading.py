@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gonio.errors import InputError
 from gonio.sources.reading import (
     check_rate,
     check_times,
+    check_unpacked_size,
     first_line,
     naming,
     not_a_number,
@@ -83,3 +86,15 @@ def test_a_declared_rate_that_the_times_have(times_s: list[float]) -> None:
 def test_a_declared_rate_that_the_times_do_not_have(times_s: list[float], words: str) -> None:
     with pytest.raises(InputError, match=f"x: .*{words}, declared were 50"):
         check_rate(Path("x"), times_s, 50.0)
+
+
+def test_a_zip_that_unpacks_to_far_more_than_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bytes(300 << 20))
+    with pytest.raises(InputError, match=r"x\.npz: unpacks to 300 MB, \d+ times its size"):
+        check_unpacked_size(tmp_path / "x.npz")
+    for name, content in (("y.npz", np.arange(9)), ("z.npz", np.zeros(100_000))):
+        np.savez_compressed(tmp_path / name, a=content)
+        check_unpacked_size(tmp_path / name)
+    (tmp_path / "w.npz").write_bytes(b"PK\x03\x04 no zip")
+    check_unpacked_size(tmp_path / "w.npz")

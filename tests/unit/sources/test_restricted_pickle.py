@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -124,6 +125,12 @@ def test_nothing_is_executed(tmp_path: Path, call: Malicious) -> None:
         b"",
         b"(dp0\n",
         pickle.dumps(CONTENT)[:100],
+        b"cbuiltins\nbytes\n(I9999999999\ntR.",  # as many bytes
+        b"cbuiltins\nset\n(cbuiltins\nlist\n(tRtR(S'x'\ntR.",  # a set is no function
+        b"cnumpy\ndtype\n(S'S4000000000'\nI0\nI1\ntR.",
+        b"cnumpy\ndtype\n(S'a5'\nI0\nI1\ntR.",  # a name that numpy will not know for long
+        b"\x80\x04}r\xff\xff\xff\x7fB\xff\xff\xff\x7f.",  # sizes that are only claimed
+        b"\x80\x04K\x01q\x00" + b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(60)) + b"}h\x3cK\x01s.",
     ],
 )
 def test_malformed_arrays(tmp_path: Path, pickled: bytes) -> None:
@@ -148,3 +155,14 @@ def test_a_list_inside_itself_ends() -> None:
     inside: list[Any] = [1]
     inside.append(inside)
     assert restricted_pickle.loads(pickle.dumps(inside)) == [1, None]
+
+
+def test_texts_without_letters(tmp_path: Path) -> None:
+    few = npz_of(tmp_path / "few.npz", pickle.dumps({"a": np.array(["", ""])}))
+    assert restricted_pickle.load_npz(few)["positions_2d"]["a"].tolist() == ["", ""]
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|S0", "fortran_order": False, "shape": (10**9,)})
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        archive.writestr("a.npy", stream.getvalue())
+    with pytest.raises(InputError, match="without any content"):
+        restricted_pickle.load_npz(tmp_path / "many.npz")

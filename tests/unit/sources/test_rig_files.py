@@ -216,6 +216,8 @@ def test_tables_that_are_no_cameras_are_passed_over(written: Callable[[str], Pat
         ("matrix = [[1000.0,", "matrix = [[nan,", "camera 'cam_01': matrix holds NaN or infinity"),
         ("matrix = [[1000.0,", "matrix = [[-1000.0,", "camera 'cam_01': matrix must be 3x3 with positive focal"),
         ("rotation = [", "rotation = [0.0, ", "camera 'cam_01': rotation must be 3 numbers"),
+        ("[metadata]", "a = " + "[" * 50000 + "\n[metadata]", "neither TOML"),
+        ("[metadata]", "a = " + "9" * 5000 + "\n[metadata]", "neither TOML"),
         ("translation = [", "translation = [inf, ", "camera 'cam_01': translation must be 3 numbers"),
         ("distortions = [", "distortions = [0.0, 0.0, ", "camera 'cam_01': 6 distortion coefficients; at most 5"),
         ('name = "cam_01"', 'name = "cam_02"', "names a camera twice: cam_02, cam_02"),
@@ -285,6 +287,19 @@ def test_a_broken_qualisys_file_is_one_clear_line(
     with pytest.raises(InputError, match=rf"rig\.txt: .*{said}") as raised:
         rig_files.read(written(text.replace(old, new) if "calibration" in old else text.replace(old, new, 1)))
     assert "\n" not in str(raised.value)
+
+
+def test_numbers_that_overflow_are_refused(written: Callable[[str], Path]) -> None:
+    text = toml_text(ring(2))
+    for key in ("rotation", "translation"):
+        line = next(line for line in text.splitlines() if line.startswith(key))
+        with pytest.raises(InputError, match=r"rig\.txt: .*(is no rotation|three finite numbers)"):
+            rig_files.read(written(text.replace(line, f"{key} = [1e200, 1e200, 0.0]", 1)))
+
+
+def test_a_unit_that_is_no_text_is_none(written: Callable[[str], Path]) -> None:
+    text = toml_text(ring(2)).replace("[metadata]", "[metadata]\nunit = [1]", 1)
+    assert rig_files.read(written(text)).history[0].startswith("lengths taken as m")
 
 
 def test_a_reflection_is_refused(written: Callable[[str], Path]) -> None:

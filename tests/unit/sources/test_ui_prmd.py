@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,20 @@ def test_vicon(tmp_path: Path, name: str) -> None:
     assert int((~sequence.valid).sum()) == 2
     assert np.isnan(sequence["T10"][1:3]).all()
     assert "2 marker positions at 0 0 0 taken as missing (T10 2)" in sequence.history
+
+
+def test_an_entry_of_the_archive_that_is_no_array(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("m01_s01_e01.npy", b"not numpy's")
+    with pytest.raises(InputError, match=r"x\.npz: m01_s01_e01 is no array of numbers"):
+        ui_prmd.read_incorrect_archive(tmp_path / "x.npz")
+
+
+def test_a_small_file_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "m01_s01_e01_positions.txt.gz"
+    path.write_bytes(gzip.compress(b"1" * (100 << 20), 1))
+    with pytest.raises(InputError, match=r"positions\.txt\.gz: .*more than 64 MB"):
+        ui_prmd.read_vicon(path)
 
 
 def test_kinect_chain(tmp_path: Path) -> None:
