@@ -31,7 +31,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = (
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "subprocess.Popen",
     "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.putenv",
-    "shutil.", "socket.", "ctypes.dlopen", "urllib.", "pickle.find_class", "tempfile.", "code.__new__", "sys.settrace",
+    "shutil.", "socket.", "ctypes.dlopen", "urllib.", "pickle.find_class", "tempfile.", "sys.settrace",
 )  # fmt: skip
 _OWN_CODE = (str(Path(os.__file__).parent), sys.prefix, str(Path(__file__).parents[2]), "<frozen", "<string>")
 

@@ -155,7 +155,7 @@ def test_a_target_that_cannot_hold_the_joints_is_refused_before_the_work(recorde
     line = refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "joints.trc")
     assert "does not hold 2D joints" in line
     assert ".npz" in line
-    assert "does not hold 3D joints" in refused(*triangulate(recorded, *ALL, output="data_2d_custom_joints.npz"))
+    assert "a 2D sequence" in refused(*triangulate(recorded, *ALL, output="data_2d_custom_joints.npz"))
     assert ".mp4" in refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "a.npz", "--overlay", tmp_path / "a.avi")
 
 

@@ -14,6 +14,7 @@ IntArray = NDArray[np.int64]
 
 def frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
     """A read-only, C-contiguous copy of `values`."""
-    array = np.array(values, dtype=dtype, order="C")
+    with np.errstate(invalid="ignore", over="ignore"):  # numbers beyond the new kind: who owns the array checks them
+        array = np.array(values, dtype=dtype, order="C")
     array.setflags(write=False)
     return array

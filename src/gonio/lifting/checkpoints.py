@@ -25,6 +25,7 @@ import pickle
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,7 +49,9 @@ _PICKLE_ERRORS = (
     pickle.UnpicklingError, EOFError, TypeError, ValueError, KeyError, IndexError, AttributeError, ImportError,
     OverflowError, MemoryError, RecursionError, struct.error, NotImplementedError,
 )  # fmt: skip
-_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, KeyError, OSError, ValueError, NotImplementedError, RuntimeError)
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, ValueError, NotImplementedError, RuntimeError),
+)
 
 # Type of a storage to numpy's; bfloat16 is read as its bits.
 _STORAGES = {

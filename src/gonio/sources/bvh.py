@@ -44,7 +44,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.bvh_writing import write
 from gonio.sources.kinematics import euler_rotations, joint_positions
-from gonio.sources.reading import METRES, first_line, naming, read_lines, reason
+from gonio.sources.reading import METRES, first_line, is_rate, naming, read_lines, reason
 from gonio.sources.rig_joints import BVH_RIGS, body_skeleton
 
 __all__ = ["read", "recognise", "write"]
@@ -113,8 +113,8 @@ def read(
     n_frames, frame_time_s, first_row = _motion_header(path, lines, start)
     if rate_hz is None:
         rate_hz = 1 / frame_time_s
-    elif not (np.isfinite(rate_hz) and rate_hz > 0):
-        raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible")
+    if not is_rate(rate_hz):
+        raise InputError(f"{path}: a frame rate of {rate_hz:g} per second is not possible")
     table, history = _table(path, lines[first_row:], sum(len(channels) for channels in rig.channels), n_frames)
     if n_ends:
         history.append(f"{n_ends} end sites without a length left out")

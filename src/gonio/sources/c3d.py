@@ -192,6 +192,8 @@ def _parsed(path: Path, content: bytes) -> _File:
         n_frames = (len(content) - data) // size
     if data + n_frames * size > len(content):
         raise cut
+    if n_frames < 1:
+        raise cut
     block = content[data : data + n_frames * size]
     table = (numbers.floats(block) if width == 4 else numbers.integers(block)).reshape(n_frames, -1)
     points = table[:, : 4 * n_points].reshape(n_frames, n_points, 4).astype(float)

@@ -75,7 +75,11 @@ def read(path: Path) -> dict[str, PoseSequence]:
     except NUMPY_ERRORS as error:
         raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
     parents = arrays.pop("joint_parents", None)
-    if not isinstance(parents, np.ndarray) or parents.dtype.kind not in "iu" or tuple(parents.tolist()) != _PARENTS:
+    if (
+        not isinstance(parents, np.ndarray)
+        or parents.dtype.kind not in "iu"
+        or tuple(parents.ravel().tolist()) != _PARENTS
+    ):
         raise InputError(f"{path}: its joint_parents are not those of the 38 joints of CMU's eight actions")
     roots = {name: value for name, value in arrays.items() if name.endswith("__root_m")}
     recordings = {name: value for name, value in arrays.items() if name not in roots}

@@ -28,7 +28,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.joint_names import skeleton_of, translated
 from gonio.sources.mat_elements import variables
-from gonio.sources.reading import METRES, check_rate, naming, read_bytes, reason
+from gonio.sources.reading import METRES, check_rate, is_rate, naming, read_bytes, reason
 
 _MAGIC, _MAGIC_HDF5, _HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF"
 _ALIASES = {
@@ -223,7 +223,7 @@ def _times(
     rate_hz = declared_hz if own is None or own.size != 1 else float(own.ravel()[0])
     if rate_hz is None:
         raise InputError(f"{path}: holds neither times nor a frame rate; declare it with --fps")
-    if not (np.isfinite(rate_hz) and rate_hz > 0):
+    if not is_rate(rate_hz):
         raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible; declare it with --fps")
     if declared_hz is not None and not abs(rate_hz - declared_hz) <= 0.01 * declared_hz:
         raise InputError(f"{path}: the file has {rate_hz:.6g} frames per second, declared were {declared_hz:g}")

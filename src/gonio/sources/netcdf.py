@@ -71,8 +71,10 @@ def read(
     with naming(path):
         for number, name in enumerate(individuals):
             missing = np.isnan(positions[:, :, number]).any(axis=2)
+            with np.errstate(invalid="ignore", over="ignore"):  # what is too large is refused as not finite
+                metres = positions[:, :, number] * METRES.get(unit, 1.0)
             people[name] = PoseSequence(
-                positions=positions[:, :, number] * METRES.get(unit, 1.0),
+                positions=metres,
                 times_s=times_s,
                 skeleton=skeleton_of(joints, "netcdf"),
                 unit="px" if unit == "px" else "m",

@@ -112,6 +112,11 @@ def check_times(path: Path, times_s: Sequence[float], lines: Sequence[int]) -> N
             )
 
 
+def is_rate(rate_hz: float) -> bool:
+    """Whether a recording can have so many frames per second: from one in a quarter of an hour to a million."""
+    return bool(np.isfinite(rate_hz) and 1e-3 <= rate_hz <= 1e6)
+
+
 def check_rate(path: Path, times_s: Sequence[float] | NDArray[Any], declared_hz: float | None) -> None:
     """Raises `InputError` where the times' median interval is not that of the rate that was declared, within 1 %."""
     if declared_hz is None or len(times_s) < 2:
