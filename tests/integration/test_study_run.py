@@ -21,7 +21,8 @@ WORKS = Path(__file__).parents[1] / "works"
 SETTINGS = {"method": "stereo"}
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background of a shell
 from pathlib import Path
 from gonio.study_run import Task, run
 from study_work import measure

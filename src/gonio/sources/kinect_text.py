@@ -103,7 +103,11 @@ def _separator(line: str) -> str:
 def _cells(line: str, separator: str) -> list[str]:
     if separator == " ":
         return line.split()
-    return [cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=separator))]
+    try:
+        cells = next(csv.reader(io.StringIO(line), delimiter=separator))
+    except csv.Error:  # a quoted cell longer than any name or number: no quotes, then
+        cells = line.split(separator)
+    return [cell.strip() for cell in cells]
 
 
 def _check_commas(path: Path, separator: str, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ NetCDF 4 are read where a package for them (h5netcdf or netCDF4) is installed.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def read(
         raise InputError(f"{path}: is no NetCDF file")
     xr = _xarray()
     try:
-        with xr.open_dataset(path, engine="scipy" if content.startswith(_MAGIC_3) else None) as lazy:
+        old = content.startswith(_MAGIC_3)  # from memory: a file mapped into it cannot be closed after an error
+        with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
             data = lazy.load()
     except (*NUMPY_ERRORS, ImportError) as error:
         raise InputError(f"{path}: cannot be read as NetCDF ({reason(error)[:100]})") from None

@@ -177,3 +177,9 @@ def test_feet_stay_on_the_floor_of_a_person_of_human_size(shared_data: Path, tmp
     assert abs(np.median(lowest)) < 0.08
     assert np.percentile(lowest, 1) > np.median(lowest) - 0.05
     assert np.percentile(lowest, 99) < np.median(lowest) + 0.05
+
+
+@pytest.mark.parametrize("frame_time", ["1e-300", "1e9"])
+def test_a_frame_time_that_cannot_be(tmp_path: Path, frame_time: str) -> None:
+    with pytest.raises(InputError, match="per second is not possible"):
+        bvh.read(written(tmp_path, text(frame_time=frame_time)), unit="cm")

@@ -103,3 +103,9 @@ def test_the_trunk_is_as_long_as_in_cmus_own_skeletons(shared_data: Path) -> Non
         assert 0.47 < trunk < 0.51  # subject 02 by .asf and .amc: 0.498
         spine = np.linalg.norm(sequence["spine"] - sequence["mid_hip"], axis=1)
         np.testing.assert_allclose(np.median(spine), 0.233, atol=1e-3)
+
+
+def test_parents_that_are_one_number(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", joint_parents=np.int64(3), walk=np.zeros((2, 38, 3), np.int16))
+    with pytest.raises(InputError, match="joint_parents"):
+        cmu_positions.read(tmp_path / "x.npz")

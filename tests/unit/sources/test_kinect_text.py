@@ -21,6 +21,11 @@ def test_separators(separator: str) -> None:
     assert not table.cut
 
 
+def test_a_quote_that_is_none() -> None:
+    table = parse(PATH, 'a,b\n"' + 200_000 * "1" + ",2\n")
+    assert [len(cell) for cell in table.rows[0]] == [200_001, 1]
+
+
 def test_line_ends_blank_lines_and_quotes() -> None:
     table = parse(PATH, '"a","b, c"\r\n\r\n1,2\r3,"4,5"')
     assert table.header == ("a", "b, c")
