@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -94,42 +95,58 @@ def study(
     inputs = [path for task in tasks for path in task.inputs if path.parent.resolve() == output.resolve()]
     for name in FILES:
         check_writable(output / name, inputs)
-    done = run(
-        tasks,
-        measure_recording,
-        output,
-        settings={"measured_as": MEASURED_AS},
-        processes=processes,
-        scheduler=scheduler,
-        progress=progress,
-    )
-    failures = {**missing, **done.failures}
-    study_tables.write_table(
-        output / "failures.csv", study_tables.failures_table(failures), study_tables.FAILURES_COLUMNS
-    )
-    if not done.results:
-        first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
-        raise InputError(f"no recording of the study could be measured; the first: {first}")
-    results = list(done.results.values())
-    warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
     (other,) = (each for each in study_tables.DEFINITIONS if each != config.definitions)
-    beside = len(results) >= MANY and processes != 1
-    with progress("tables and report", None), _elsewhere(beside) as do:
-        do(study_tables.write_definitions, output, results, other, f"_{other}")
-        rows = study_tables.write_definitions(output, results, config.definitions)
-        said = _write_report(output, config, rows, results, failures, warnings)
+    with _elsewhere(len(tasks) >= MANY and processes != 1) as do:
+        done = run(
+            tasks,
+            measure_recording,
+            output,
+            settings={"measured_as": MEASURED_AS},
+            processes=processes,
+            scheduler=scheduler,
+            progress=progress,
+        )
+        failures = {**missing, **done.failures}
+        study_tables.write_table(
+            output / "failures.csv", study_tables.failures_table(failures), study_tables.FAILURES_COLUMNS
+        )
+        if not done.results:
+            first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
+            raise InputError(f"no recording of the study could be measured; the first: {first}")
+        results = list(done.results.values())
+        warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
+        with progress("tables and report", None):
+            do(_write_others, output, results, other, config.definitions)
+            rows = study_tables.write_agreement(output, results, config.definitions)
+            said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
+def _ready() -> None:
+    """A job that does nothing: its process has loaded this module afterwards."""
+
+
+def _write_others(output: Path, results: Sequence[Result], other: str, own: str) -> None:
+    """The tables that the report does not need."""
+    study_tables.write_agreement(output, results, other, f"_{other}")
+    study_tables.write_values(output, results, other, f"_{other}")
+    study_tables.write_values(output, results, own)
+
+
 @contextlib.contextmanager
 def _elsewhere(really: bool) -> Iterator[Callable[..., object]]:
-    """What does a job, in another process or here; in the end it is done, and its errors are raised."""
+    """What does a job, in another process that is started now, or here; in the end it is done, its errors raised."""
     if not really:
         yield lambda job, *arguments: job(*arguments)
         return
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        given: list[Future[object]] = []
+    with ProcessPoolExecutor(
+        1,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for the run
+    ) as pool:
+        given: list[Future[object]] = [pool.submit(_ready)]
         yield lambda job, *arguments: given.append(pool.submit(job, *arguments))
         for each in given:
             each.result()

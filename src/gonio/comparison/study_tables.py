@@ -148,15 +148,22 @@ def failures_table(failures: Mapping[str, str]) -> list[Row]:
     return [{"recording": key, "reason": reason} for key, reason in failures.items()]
 
 
-def write_definitions(folder: Path, results: Sequence[Result], definitions: str, suffix: str = "") -> list[Row]:
-    """agreement.csv and values.csv by one set of definitions, their names ending in `suffix`; agreement's rows.
+def write_agreement(folder: Path, results: Sequence[Result], definitions: str, suffix: str = "") -> list[Row]:
+    """agreement.csv by one set of definitions, its name ending in `suffix`; its rows.
 
-    Raises `InputError` where a file cannot be written.
+    Raises `InputError` where it cannot be written.
     """
     rows = agreement_table(results, definitions)
     write_table(Path(folder) / f"agreement{suffix}.csv", rows, AGREEMENT_COLUMNS)
-    _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, definitions))
     return rows
+
+
+def write_values(folder: Path, results: Sequence[Result], definitions: str, suffix: str = "") -> None:
+    """values.csv by one set of definitions, its name ending in `suffix`.
+
+    Raises `InputError` where it cannot be written.
+    """
+    _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, definitions))
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -21,8 +21,9 @@ from gonio.comparison.study_tables import (
     failures_table,
     median_interval,
     values_table,
-    write_definitions,
+    write_agreement,
     write_table,
+    write_values,
 )
 from gonio.comparison.study_values import AngleValues, PositionValues
 
@@ -231,7 +232,8 @@ def test_the_interval_of_a_median_is_that_of_the_plain_bootstrap() -> None:
 
 
 def test_files_by_one_set_of_definitions(tmp_path: Path) -> None:
-    rows = write_definitions(tmp_path, study(6), "gonio", "_gonio")
+    rows = write_agreement(tmp_path, study(6), "gonio", "_gonio")
+    write_values(tmp_path, study(6), "gonio", "_gonio")
     assert {path.name for path in tmp_path.iterdir()} == {"agreement_gonio.csv", "values_gonio.csv"}
     with (tmp_path / "agreement_gonio.csv").open(newline="") as stream:
         written = list(csv.DictReader(stream))
