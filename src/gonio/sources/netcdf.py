@@ -9,6 +9,7 @@ NetCDF 4 are read where a package for them (h5netcdf or netCDF4) is installed.
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ def read(
     xr = _xarray()
     try:
         old = content.startswith(_MAGIC_3)  # from memory: a file mapped into it cannot be closed after an error
-        with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
-            data = lazy.load()
-    except (*NUMPY_ERRORS, ImportError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # xarray's, of what it makes of a damaged file
+            with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
+                data = lazy.load()
+    except (*NUMPY_ERRORS, ImportError, UserWarning) as error:
         raise InputError(f"{path}: cannot be read as NetCDF ({reason(error)[:100]})") from None
     data = data.rename(
         {old: new for old, new in (("keypoints", "keypoint"), ("individuals", "individual")) if old in data.dims}
