@@ -56,6 +56,14 @@ def read(
                 data = lazy.load()
     except (*NUMPY_ERRORS, ImportError, UserWarning) as error:
         raise InputError(f"{path}: cannot be read as NetCDF ({reason(error)[:100]})") from None
+    try:
+        return _people(path, data, unit, rate_hz)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of another kind than their names
+        raise InputError(f"{path}: its values cannot be read ({reason(error)[:100]})") from None
+
+
+def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> PoseSequence | dict[str, PoseSequence]:
+    """The individuals of a dataset."""
     data = data.rename(
         {old: new for old, new in (("keypoints", "keypoint"), ("individuals", "individual")) if old in data.dims}
     )

@@ -43,6 +43,7 @@ from gonio.sources.recorded_session import (
     hidden_password,
     write_session,
 )
+from gonio.sources.video import ANY_TEXT
 
 COPIED = {"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9", "av1"}  # codecs that Matroska takes as they come
 WITHOUT_CLOCK = {"mpjpeg", "mjpeg", "h264", "hevc", "image2pipe"}  # bare pictures: FFmpeg would invent their times
@@ -442,7 +443,7 @@ def _opened(source: CameraSource) -> Iterator[tuple[InputContainer, VideoStream]
                 format=source.format,
                 options=dict(choice),
                 timeout=(OPEN_S, STALL_S),
-                metadata_errors="replace",
+                **ANY_TEXT,
             )
             break
         except (av.error.FFmpegError, OSError):

@@ -35,7 +35,7 @@ _CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CO
 THREADS = 4  # more gain little, and each holds a frame
 ATTACHED_PICTURE = 1024  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a music file
 # PyAV before 19 refuses a file that bears a text which is not UTF-8, unless it is told otherwise
-_ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 REMEDY = "copy it again from the camera, or re-encode what is there (ffmpeg -i old.mp4 new.mp4)"
 
 
@@ -219,7 +219,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: an empty file; copy the video again from the camera")
     try:
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **_ANY_TEXT)
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **ANY_TEXT)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except av.error.FFmpegError as error:
