@@ -530,7 +530,7 @@ class _Encoding(_Writer):
         self._stream.width, self._stream.height = source.width, source.height
         self._stream.pix_fmt = "yuv420p" if even else "yuv444p"
         self._stream.codec_context.time_base = MICROSECOND
-        self._stream.codec_context.gop_size = max(1, round(rate))
+        self._stream.codec_context.gop_size = max(1, round(float(rate)))
 
     def write(self, packet: av.Packet[VideoStream], frames: Sequence[av.VideoFrame], origin: int) -> bool:
         for frame in frames:
