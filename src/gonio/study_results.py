@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +42,7 @@ from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
 from gonio.study_config import StudyConfig
 from gonio.study_measure import measure_recording, study_work
+from gonio.study_processes import Failed, in_processes
 from gonio.study_run import StudyRun, Task, run
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
@@ -123,10 +122,6 @@ def study(
     return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
-def _ready() -> None:
-    """A job that does nothing: its process has loaded this module afterwards."""
-
-
 def _write_others(output: Path, results: Sequence[Result], other: str, own: str) -> None:
     """The tables that the report does not need."""
     study_tables.write_agreement(output, results, other, f"_{other}")
@@ -136,20 +131,28 @@ def _write_others(output: Path, results: Sequence[Result], other: str, own: str)
 
 @contextlib.contextmanager
 def _elsewhere(really: bool) -> Iterator[Callable[..., object]]:
-    """What does a job, in another process that is started now, or here; in the end it is done, its errors raised."""
+    """What does a job, in another process or here; in the end it is done, and its errors are raised."""
     if not really:
         yield lambda job, *arguments: job(*arguments)
         return
-    with ProcessPoolExecutor(
-        1,
-        mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for the run
-    ) as pool:
-        given: list[Future[object]] = [pool.submit(_ready)]
-        yield lambda job, *arguments: given.append(pool.submit(job, *arguments))
+    with ThreadPoolExecutor(1) as waiting:
+        given: list[Future[None]] = []
+        yield lambda job, *arguments: given.append(waiting.submit(_in_a_process, job, arguments))
         for each in given:
             each.result()
+
+
+def _in_a_process(job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """As recordings are measured: in a process that ends when this one does, however it ends."""
+    ((_, outcome),) = in_processes([Task("tables", (job, arguments))], _do, 1)
+    if isinstance(outcome, Failed):
+        raise InputError(outcome.reason)
+
+
+def _do(payload: tuple[Callable[..., None], tuple[Any, ...]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    job, arguments = payload
+    job(*arguments)
+    return {}, {}
 
 
 def _write_report(
