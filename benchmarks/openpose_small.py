@@ -5,10 +5,9 @@
 The participant counts as found in a frame where somebody is detected with three or more of the seventeen joints that
 both networks have (six: in brackets), as many as make a person for OpenPose, whose median distance from BlazePose
 heavy's joints in the same frame is below a tenth of the participant's height in the picture. The time is that of the
-whole detection, decoding included, loading left out. "Not the network" is the share of it in which the network is not
-at work (decoding and putting people together go on beside it); "alone" is how many times as long the whole takes as
-the network for the same inputs with nothing beside it, right afterwards. Threads as onnxruntime takes them. Prints
-markdown.
+whole detection, decoding included, loading left out. "Not the network" is the share of it, over the threads that look
+at pictures, in which the network is not at work. "Alone" is how many times as long the whole takes as the network for
+the same inputs, as many at once, with nothing beside it, right afterwards. Prints markdown.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ import numpy as np
 import gonio
 from gonio import assets
 from gonio.config import parse_trial
-from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.side_by_side import side_by_side
+from gonio.detection.detector import one_thread_each
 from gonio.detection.openpose.detector import OpenPose
 from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.net_input import NetSize
-from gonio.detection.openpose.runtime import Network, load_network
+from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
 from gonio.sources import video
 
 
@@ -90,13 +90,14 @@ def main() -> None:
         inputs.clear()
         at_work.clear()
         began = time.perf_counter()
-        people = detector.detect(read_ahead(video.frames(path)), camera=camera.name, image_size_px=size)
+        with one_thread_each():  # as `gonio detect`
+            people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
         seconds = time.perf_counter() - began - loading[-1]
         began = time.perf_counter()
-        for picture in inputs:
-            networks[-1].run(picture)
+        for _ in side_by_side(networks[-1].run, inputs, PICTURES_AT_ONCE):
+            pass
         alone = time.perf_counter() - began
-        share = 1 - sum(at_work) / seconds
+        share = 1 - sum(at_work) / seconds / PICTURES_AT_ONCE
         there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
         print(

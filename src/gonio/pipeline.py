@@ -7,7 +7,6 @@ Stages meet here, and in `results`, which writes what was found; nowhere else.
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,8 +35,8 @@ from gonio.config import (
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
-from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
+from gonio.core.side_by_side import usable_cores
 from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
 from gonio.errors import ConfigError, InputError
@@ -547,7 +546,7 @@ def detector_of(
 
 
 def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
-    """camera -> the people seen in its video; cameras side by side, one thread each."""
+    """camera -> the people seen in its video; cameras side by side."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
@@ -567,10 +566,7 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
 
         def run(camera: CameraConfig) -> Detections:
             stream, size = video.frames(camera.file), sizes[camera.name]
-            with contextlib.closing(read_ahead(stream)) as frames:
-                seen = workers[camera.name].detect(
-                    frames, camera=camera.name, image_size_px=size, on_frame=watched_tick
-                )
+            seen = workers[camera.name].detect(stream, camera=camera.name, image_size_px=size, on_frame=watched_tick)
             if not seen.present.any():
                 where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
                 raise InputError(
@@ -579,7 +575,7 @@ def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progre
                 )
             return replace(seen, history=(*stream.notes, *seen.history))
 
-        with ThreadPoolExecutor(max_workers=min(len(cameras), os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(len(cameras), usable_cores())) as pool, detectors.one_thread_each():
             tasks = {camera.name: pool.submit(run, camera) for camera in cameras}
             try:
                 done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)

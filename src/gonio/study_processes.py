@@ -64,11 +64,6 @@ def reason(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Processes that start meanwhile, and libraries that are loaded meanwhile, compute with one thread."""

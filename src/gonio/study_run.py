@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gonio.core.side_by_side import usable_cores
 from gonio.errors import ConfigError, InputError
-from gonio.study_processes import Failed, Outcome, in_processes, in_this_process, usable_cores
+from gonio.study_processes import Failed, Outcome, in_processes, in_this_process
 from gonio.study_store import Fingerprints, Result, Store, Task, Work, decode
 
 __all__ = ["StudyRun", "Task", "run"]

@@ -20,6 +20,7 @@ They are an estimate from one picture: on the trial 8 to 13 cm from the joints t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -37,6 +38,7 @@ from gonio import assets
 from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
+from gonio.core.side_by_side import ahead
 from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
 from gonio.detection.detector import Choice, of_one_size
 from gonio.errors import AssetError
@@ -404,19 +406,20 @@ class BlazePose:
         times_s: list[float] = []
         seen_by_frame: list[dict[int, Person]] = []
         searches = losses = 0
-        for frame in of_one_size(frames, camera, image_size_px):
-            seen: dict[int, Person] = {}
-            for number, region in regions.items():
-                self._admit(find_landmarks(frame.image, region, networks), seen, number)
-            losses += len(regions) - len(seen)
-            if len(seen) < self.people:
-                searches += 1
-                self._search(frame.image, networks, seen)
-            regions = {number: person.next_region for number, person in seen.items()}
-            times_s.append(frame.time_s)
-            seen_by_frame.append(seen)
-            if on_frame is not None:
-                on_frame()
+        with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
+            for frame in decoded:
+                seen: dict[int, Person] = {}
+                for number, region in regions.items():
+                    self._admit(find_landmarks(frame.image, region, networks), seen, number)
+                losses += len(regions) - len(seen)
+                if len(seen) < self.people:
+                    searches += 1
+                    self._search(frame.image, networks, seen)
+                regions = {number: person.next_region for number, person in seen.items()}
+                times_s.append(frame.time_s)
+                seen_by_frame.append(seen)
+                if on_frame is not None:
+                    on_frame()
         step = self._account(seen_by_frame, searches, losses)
         return _assemble(seen_by_frame, times_s, image_size_px, camera, self.source, step)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.images import VideoFrame
@@ -59,6 +62,22 @@ class Detector(Protocol):
         Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
         """
         ...
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Meanwhile matrix products and OpenCV's functions compute with the thread that calls them.
+
+    Pictures and cameras are looked at side by side, and so keep all cores busy. What a second thread gained is less
+    than it takes from the networks by waiting. The setting is the process's: use this around all detectors at once.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 Region = tuple[float, float, float, float]

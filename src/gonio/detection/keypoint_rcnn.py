@@ -34,6 +34,7 @@ from gonio import assets
 from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections, Source
+from gonio.core.side_by_side import ahead
 from gonio.core.skeleton import COCO_17, Skeleton
 from gonio.detection.detector import mid_hip_inside, of_one_size
 from gonio.errors import AssetError, InputError, MissingExtraError
@@ -240,16 +241,17 @@ class KeypointRCNN:
         times_s: list[float] = []
         found: list[People] = []
         unsure = outside = 0
-        for frame in of_one_size(frames, camera, image_size_px):
-            seen = network(frame.image)
-            sure = seen.only(seen.scores >= self.min_score)
-            wanted = mid_hip_inside(sure.keypoints_px, COCO_17, self.region_px)
-            unsure += len(seen) - len(sure)
-            outside += int((~wanted).sum())
-            found.append(sure.only(wanted))
-            times_s.append(frame.time_s)
-            if on_frame is not None:
-                on_frame()
+        with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
+            for frame in decoded:
+                seen = network(frame.image)
+                sure = seen.only(seen.scores >= self.min_score)
+                wanted = mid_hip_inside(sure.keypoints_px, COCO_17, self.region_px)
+                unsure += len(seen) - len(sure)
+                outside += int((~wanted).sum())
+                found.append(sure.only(wanted))
+                times_s.append(frame.time_s)
+                if on_frame is not None:
+                    on_frame()
         history = [self._account(found, unsure)]
         if self.region_px is not None:
             history.append(f"{outside} people outside the region {self.region_px} left out")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,17 +24,22 @@ import av.error
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import ArrayLike
 
 from gonio.core.images import VideoFrame
+from gonio.core.side_by_side import usable_cores
 from gonio.errors import InputError
 
 _CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
-THREADS = 4  # more gain little, and each holds a frame
+THREADS = 4  # more gain little, and each holds a frame; half of the cores are for what the frames are needed for
 ATTACHED_PICTURE = 1024  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a music file
+_PYAV = int(av.__version__.split(".")[0])
 # PyAV before 19 refuses a file that bears a text which is not UTF-8, unless it is told otherwise
-ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV < 19 else {}
+# PyAV from 17 on would start threads for every picture that it converts, which costs more than they gain
+ONE_THREAD: dict[str, Any] = {"threads": 1} if _PYAV >= 17 else {}
 REMEDY = "copy it again from the camera, or re-encode what is there (ffmpeg -i old.mp4 new.mp4)"
 
 
@@ -134,6 +138,7 @@ class FrameStream(Iterator[VideoFrame]):
             return
         index, turns = 0, 0
         size: tuple[int, int] | None = None
+        reformatter = VideoReformatter()
         with _opened(self.path) as (container, stream):
             interval_s = _interval_s(self.path, stream)
             for frame in self._decoded(container, stream):
@@ -150,7 +155,8 @@ class FrameStream(Iterator[VideoFrame]):
                     continue
                 self._damaged += bool(frame.is_corrupt)
                 if index >= start:
-                    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+                    rgb = reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
+                    image = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
                     if turns in _CLOCKWISE:
                         image = np.asarray(cv2.rotate(image, _CLOCKWISE[turns]), dtype=np.uint8)
                     yield VideoFrame(index, float(time_s), np.ascontiguousarray(image))
@@ -236,7 +242,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if stream.codec_context is None:
             raise InputError(f"{path}: its video is of a kind that FFmpeg does not know; {REMEDY}")
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(THREADS, os.cpu_count() or 1)
+        stream.codec_context.thread_count = min(THREADS, max(usable_cores() // 2, 1))
         yield container, stream
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +102,8 @@ def associate(
     if stride < 1:
         raise InputError(f"stride is {stride}; a cell of the maps stands for at least 1 pixel")
     peaks = find_peaks(parts, stride, thresholds.peak)
-    vectors = np.ascontiguousarray(np.moveaxis(fields[np.array(layout.paf_channels)], 1, -1))
+    x, y = np.array(layout.paf_channels).T
+    vectors = np.stack([fields[x], fields[y]], axis=-1)
     limbs = [
         limb
         for pairs in _all_pairs(peaks, layout)
@@ -120,7 +120,7 @@ def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> F
             f"{name} have shape {array.shape}; {layout.skeleton.name} needs ({channels}, rows, columns): "
             "is this the output of another network?"
         )
-    if not np.isfinite(array).all():
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN is both
         raise InputError(f"{name} hold values that are not finite: the network's weights or its input are damaged")
     return array
 
@@ -156,18 +156,14 @@ def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
     """Every candidate of a limb's first part with every one of its second: of all limbs at once, or of some where noise
     makes very many."""
     first = np.searchsorted(peaks.part, np.arange(layout.n_parts + 1))
-    of_part = [np.arange(begin, end) for begin, end in pairwise(first)]
-    limbs, starts, ends = [], [], []
-    gathered = 0
-    for limb, (a, b) in enumerate(layout.limbs):
-        starts.append(np.repeat(of_part[a], len(of_part[b])))
-        ends.append(np.tile(of_part[b], len(of_part[a])))
-        limbs.append(np.full(len(ends[-1]), limb))
-        gathered += len(ends[-1])
-        if gathered > _PAIRS_AT_ONCE or limb == len(layout.limbs) - 1:
-            yield _Pairs(np.concatenate(limbs), np.concatenate(starts), np.concatenate(ends))
-            limbs, starts, ends = [], [], []
-            gathered = 0
+    a, b = np.array(layout.limbs).T
+    n_ends = np.diff(first)[b]
+    n_pairs = np.diff(first)[a] * n_ends
+    batch = np.cumsum(n_pairs) // _PAIRS_AT_ONCE
+    for number in np.unique(batch):
+        limb = np.repeat(np.arange(len(a)), np.where(batch == number, n_pairs, 0))
+        nth = np.arange(len(limb)) - np.searchsorted(limb, limb)  # of its limb's pairs
+        yield _Pairs(limb, first[a[limb]] + nth // n_ends[limb], first[b[limb]] + nth % n_ends[limb])
 
 
 def _scored(

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from gonio import assets
 from gonio.core.arrays import FloatArray
 from gonio.core.images import VideoFrame
-from gonio.core.read_ahead import read_ahead
 from gonio.core.sequence import Detections, Source
+from gonio.core.side_by_side import side_by_side
 from gonio.core.skeleton import Skeleton
 from gonio.detection.detector import Region, mid_hip_inside, of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
-from gonio.detection.openpose.runtime import Network, Pixels, load_network
+from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, Pixels, load_network
 from gonio.errors import InputError
 
 HIGHEST_SCORE = 2.0
@@ -88,13 +88,13 @@ class OpenPose:
         times_s: list[float] = []
         found: list[tuple[FloatArray, FloatArray]] = []
         outside = 0
-        looked_at = (
-            (frame.time_s, [self._maps(frame.image, network, size) for size in sizes])
-            for frame in of_one_size(frames, camera, image_size_px)
-        )
-        with contextlib.closing(read_ahead(looked_at, depth=1)) as answered:  # the network looks at the next picture
-            for time_s, answers in answered:
-                people, scores = self._people(answers, network.stride)
+
+        def people_of(frame: VideoFrame) -> tuple[float, FloatArray, FloatArray]:
+            return frame.time_s, *self._people([self._maps(frame.image, network, size) for size in sizes], network)
+
+        wanted_frames = of_one_size(frames, camera, image_size_px)
+        with contextlib.closing(side_by_side(people_of, wanted_frames, PICTURES_AT_ONCE)) as answered:
+            for time_s, people, scores in answered:
                 wanted = mid_hip_inside(people[..., :2], self.skeleton, self.region_px)
                 outside += int((~wanted).sum())
                 found.append((people[wanted], scores[wanted]))
@@ -118,12 +118,12 @@ class OpenPose:
                 )
         return sizes
 
-    def _people(self, answers: Sequence[tuple[Maps, float]], stride: int) -> tuple[FloatArray, FloatArray]:
+    def _people(self, answers: Sequence[tuple[Maps, float]], network: Network) -> tuple[FloatArray, FloatArray]:
         """The people of one picture, of which there are maps at every scale: (person, joint, 3) x, y px and confidence,
         and (person,) scores."""
-        maps = averaged(answers, stride)
+        maps = averaged(answers, network.stride)
         split = self.layout.n_heatmaps
-        people = associate(maps[:split], maps[split:], self.layout, stride=stride)
+        people = associate(maps[:split], maps[split:], self.layout, stride=network.stride)
         keypoints = people.keypoints.copy()
         keypoints[..., :2] /= answers[0][1]
         return keypoints, np.minimum(people.scores / HIGHEST_SCORE, 1.0)

@@ -129,6 +129,8 @@ def averaged(answers: Sequence[tuple[Maps, float]], stride: int) -> Maps:
              pixel stride * i + (stride - 1) / 2 of that scale's input.
     """
     first, first_scale = answers[0]
+    if len(answers) == 1:
+        return first
     total = first.astype(np.float64)
     half = (stride - 1) / 2
     for maps, scale in answers[1:]:

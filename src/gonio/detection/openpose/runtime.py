@@ -5,18 +5,24 @@ or (1, 3, height, width), maps with the channels first or last, heatmaps and fie
 output or as two. Colours are in the order blue, green, red. Values are
 0..255, or x / 256 - 0.5, which the files that gonio makes say of themselves; another file says nothing, so it must be
 told where it is not 0..255.
+
+Several pictures are looked at side by side, each by its share of the cores. Two threads of one picture wait for each
+other at every layer, and all of them for whatever else the computer does; two pictures do not wait.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gonio.core.side_by_side import usable_cores
 from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
 from gonio.detection.openpose.net_input import Maps
 from gonio.detection.openpose.onnx_export import PIXELS_KEY
@@ -24,7 +30,13 @@ from gonio.errors import InputError, MissingExtraError
 
 Pixels = Literal["0..255", "-0.5..0.5"]
 
+PICTURES_AT_ONCE = 2
+"""Looked at side by side. More would need more memory, and gain little where a picture has several cores."""
+
 _PROBE_PX = 64
+_Key = tuple[Path, int, str, Pixels | None]
+_in_use: WeakValueDictionary[_Key, Network] = WeakValueDictionary()
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,8 @@ class Network:
 
     stride   pixels of the input for each cell of the maps
     size_px  (width, height) of the only input that it takes, None where any is taken
-    run      picture (height, width, 3) uint8, blue, green, red -> maps (channel, row, column)
+    run      picture (height, width, 3) uint8, blue, green, red -> maps (channel, row, column); may be called by several
+             threads at once
     """
 
     stride: int
@@ -42,11 +55,23 @@ class Network:
 
 
 def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -> Network:
-    """Load a file. `pixels`: the values that it takes; None: what the file says, else 0..255.
+    """A file's network, which cameras that are detected side by side share. `pixels`: the values that it takes; None:
+    what the file says, else 0..255.
 
     Raises `MissingExtraError` where onnxruntime is not installed, and `InputError` where the file cannot be run, does
     not take pictures, or gives another number of channels than the layout has.
     """
+    with _loading:
+        if not path.is_file():
+            return _loaded(path, layout, pixels)
+        key = (path.resolve(), path.stat().st_mtime_ns, layout.skeleton.name, pixels)
+        network = _in_use.get(key)
+        if network is None:
+            network = _in_use[key] = _loaded(path, layout, pixels)
+        return network
+
+
+def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
     session = _session(path)
     entries = session.get_inputs()
     if len(entries) != 1 or not _takes_pictures(entries[0]):
@@ -82,7 +107,7 @@ def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -
     def run(picture: NDArray[np.uint8]) -> Maps:
         values = answers(picture)
         maps = [values[output][0] if axis == 1 else values[output][0].transpose(2, 0, 1) for output, axis in places]
-        return np.concatenate(maps).astype(np.float32, copy=False)
+        return np.ascontiguousarray(np.concatenate(maps) if len(maps) > 1 else maps[0], dtype=np.float32)
 
     return Network(max(height // rows, 1), size_px, run)
 
@@ -102,6 +127,7 @@ def _session(path: Path) -> Any:
         raise InputError(f"{path}: no such file; give the network as an .onnx file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = max(usable_cores() // PICTURES_AT_ONCE, 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
