@@ -5,9 +5,9 @@
 The participant counts as found in a frame where somebody is detected with three or more of the seventeen joints that
 both networks have (six: in brackets), as many as make a person for OpenPose, whose median distance from BlazePose
 heavy's joints in the same frame is below a tenth of the participant's height in the picture. The time is that of the
-whole detection, decoding included, loading left out. "Not the network" is the share of it, over the threads that look
-at pictures, in which the network is not at work. "Alone" is how many times as long the whole takes as the network for
-the same inputs, as many at once, with nothing beside it, right afterwards. Prints markdown.
+whole detection, decoding included, loading left out. "Not the network" is the share of its processor time that is not
+spent in the network. "Alone" is how many times as long the whole takes as the network for the same inputs, as many at
+once, with nothing beside it, right afterwards. Prints markdown.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ def main() -> None:
 
         def run(picture: np.ndarray) -> np.ndarray:
             inputs.append(picture)
-            began = time.perf_counter()
+            began = time.thread_time()
             maps = network.run(picture)
-            at_work.append(time.perf_counter() - began)
+            at_work.append(time.thread_time() - began)
             return maps
 
         return replace(network, run=run)
 
     load: Callable[..., Network] = noted
     print("| camera | frames | participant found | frames/s | not the network | alone |\n|---|---|---|---|---|---|")
-    hits, well_hits, frames, rest, whole, bare = 0, 0, 0, 0.0, 0.0, 0.0
+    hits, well_hits, frames, rest, busy, whole, bare = 0, 0, 0, 0.0, 0.0, 0.0, 0.0
     for camera in measurement.trial.cameras:
         path = camera.video
         assert path is not None
@@ -89,26 +89,26 @@ def main() -> None:
         detector = OpenPose(PART_LAYOUTS[options.layout], file=options.weights, size=net, flip=options.flip, load=load)
         inputs.clear()
         at_work.clear()
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         with one_thread_each():  # as `gonio detect`
             people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
-        seconds = time.perf_counter() - began - loading[-1]
+        seconds, used = time.perf_counter() - began - loading[-1], time.process_time() - used - loading[-1]
         began = time.perf_counter()
         for _ in side_by_side(networks[-1].run, inputs, PICTURES_AT_ONCE):
             pass
         alone = time.perf_counter() - began
-        share = 1 - sum(at_work) / seconds / PICTURES_AT_ONCE
+        beside = used - sum(at_work)
         there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
         print(
-            f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {share:.1%} | "
+            f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {beside / used:.1%} | "
             f"{seconds / alone:.2f} |",
             flush=True,
         )
         hits, well_hits, frames = hits + there.sum(), well_hits + well.sum(), frames + len(there)
-        rest, whole, bare = rest + share * seconds, whole + seconds, bare + alone
+        rest, busy, whole, bare = rest + beside, busy + used, whole + seconds, bare + alone
     shares = f"{hits / frames:.1%} ({well_hits / frames:.1%})"
-    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / whole:.1%} | {whole / bare:.2f} |")
+    print(f"| all | {frames} | {shares} | {frames / whole:.1f} | {rest / busy:.1%} | {whole / bare:.2f} |")
     print(
         f"\n{platform.machine()}, input's long side {options.long_side} px, flip {options.flip}, {options.weights.name}"
     )

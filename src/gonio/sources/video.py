@@ -24,9 +24,9 @@ import av.error
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import VideoReformatter
+from av.filter import Graph
 from av.video.stream import VideoStream
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.images import VideoFrame
 from gonio.core.side_by_side import usable_cores
@@ -38,8 +38,6 @@ ATTACHED_PICTURE = 1024  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a 
 _PYAV = int(av.__version__.split(".")[0])
 # PyAV before 19 refuses a file that bears a text which is not UTF-8, unless it is told otherwise
 ANY_TEXT: dict[str, Any] = {"metadata_errors": "replace"} if _PYAV < 19 else {}
-# PyAV from 17 on would start threads for every picture that it converts, which costs more than they gain
-ONE_THREAD: dict[str, Any] = {"threads": 1} if _PYAV >= 17 else {}
 REMEDY = "copy it again from the camera, or re-encode what is there (ffmpeg -i old.mp4 new.mp4)"
 
 
@@ -138,7 +136,7 @@ class FrameStream(Iterator[VideoFrame]):
             return
         index, turns = 0, 0
         size: tuple[int, int] | None = None
-        reformatter = VideoReformatter()
+        converter = Converter()
         with _opened(self.path) as (container, stream):
             interval_s = _interval_s(self.path, stream)
             for frame in self._decoded(container, stream):
@@ -155,11 +153,16 @@ class FrameStream(Iterator[VideoFrame]):
                     continue
                 self._damaged += bool(frame.is_corrupt)
                 if index >= start:
-                    rgb = reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
-                    image = np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+                    try:
+                        image = converter.rgb(frame)
+                    except (av.error.FFmpegError, ValueError):
+                        raise InputError(
+                            f"{self.path}: its pixels ({frame.format.name}) cannot be made RGB; re-encode it "
+                            f"(ffmpeg -i old.mp4 -pix_fmt yuv420p new.mp4)"
+                        ) from None
                     if turns in _CLOCKWISE:
                         image = np.asarray(cv2.rotate(image, _CLOCKWISE[turns]), dtype=np.uint8)
-                    yield VideoFrame(index, float(time_s), np.ascontiguousarray(image))
+                    yield VideoFrame(index, float(time_s), image)
                 index += 1
                 if index == stop:
                     return
@@ -217,6 +220,38 @@ class Clock:
         return time_s
 
 
+class Converter:
+    """Decoded pictures -> RGB, by a filter graph of FFmpeg's, which uses the memory of pictures that are gone.
+
+    Fresh memory for each picture would cost more than its conversion. The colours are those that PyAV (from 17 on)
+    gives by itself: of the space and range that the picture names.
+    """
+
+    def __init__(self) -> None:
+        self._kind: tuple[object, ...] = ()
+        self._graph = Graph()
+
+    def rgb(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(height, width, 3); its rows may lie apart in memory. Raises PyAV's errors where the pixels are unknown."""
+        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        if kind != self._kind:
+            self._graph, self._kind = _to_rgb(frame.width, frame.height, frame.format.name), kind
+        self._graph.vpush(frame)
+        return np.asarray(self._graph.vpull().to_ndarray(), dtype=np.uint8)
+
+
+def _to_rgb(width: int, height: int, pixel_format: str) -> Graph:
+    graph = Graph()
+    if _PYAV >= 18:
+        graph.threads = 1  # several cost more than they gain
+    source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1, 1))
+    graph.link_nodes(
+        source, graph.add("scale", "flags=bilinear"), graph.add("format", "pix_fmts=rgb24"), graph.add("buffersink")
+    )
+    graph.configure()
+    return graph
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and its video, decoded by a few threads. Reads local files only, whatever a playlist asks for."""
@@ -233,7 +268,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with container:
         if container.format.name == "tty":  # FFmpeg would draw any text file as pictures
             raise InputError(f"{path}: a text file, not a video")
-        streams = [s for s in container.streams.video if not int(getattr(s, "disposition", 0)) & ATTACHED_PICTURE]
+        streams = [s for s in container.streams.video if not _disposition(s) & ATTACHED_PICTURE]
         if not streams:
             raise InputError(
                 f"{path}: holds no video, only {' and '.join(sorted({s.type for s in container.streams}))}"
@@ -244,6 +279,12 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(THREADS, max(usable_cores() // 2, 1))
         yield container, stream
+
+
+def _disposition(stream: VideoStream) -> int:
+    """FFmpeg's flags: PyAV gives them as an enumeration or as a number; the first versions do not."""
+    flags = getattr(stream, "disposition", 0)
+    return int(getattr(flags, "value", flags))
 
 
 def _interval_s(path: Path, stream: VideoStream) -> Fraction:

@@ -106,6 +106,35 @@ def test_frames_come_in_order_in_colour_at_their_times(steady: Path) -> None:
     assert stream.notes == ()
 
 
+@pytest.mark.skipif(int(av.__version__.split(".")[0]) < 17, reason="PyAV before 17 passes over a picture's own space")
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv422p10le", "yuv444p", "nv12", "gray", "rgb24", "gbrp"])
+def test_colours_are_those_of_the_space_and_range_that_a_picture_names(pixels: str) -> None:
+    rng = np.random.default_rng(3)
+    mixed = av.VideoFrame.from_ndarray(rng.integers(0, 256, (46, 54, 3), dtype=np.uint8), format="rgb24")
+    converter = video.Converter()
+    seen = []
+    for space, span in itertools.product((1, 2, 5, 9), (0, 1, 2)):  # BT.709, none said, BT.601, BT.2020; limited, full
+        frame = mixed.reformat(format=pixels)
+        frame.colorspace, frame.color_range, frame.pts, frame.time_base = space, span, 0, MILLISECOND
+        seen.append(converter.rgb(frame))
+        np.testing.assert_array_equal(seen[-1], frame.to_ndarray(format="rgb24"))
+    different = {image.tobytes() for image in seen}
+    assert len(different) == (1 if pixels in ("rgb24", "gbrp") else len(different))
+    assert len(different) > (3 if pixels in ("yuv420p", "nv12") else 0)
+
+
+def test_pixels_may_change_their_format(tmp_path: Path) -> None:
+    converter = video.Converter()
+    image = np.random.default_rng(4).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    kept = []
+    for pixels in ("rgb24", "bgr24", "gbrp", "rgb24"):
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
+        frame.pts, frame.time_base = 0, MILLISECOND
+        kept.append(converter.rgb(frame))
+    for each in kept:
+        np.testing.assert_array_equal(each, image)
+
+
 def test_a_varying_frame_rate_is_honoured(tmp_path: Path) -> None:
     stamps = np.cumsum([1500, *np.random.default_rng(1).integers(7, 120, 39)])
     path = make(tmp_path / "phone.mp4", stamps.tolist())

@@ -30,7 +30,7 @@ from gonio.detection.openpose.peaks import Peaks, find_peaks
 from gonio.errors import InputError
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
-_PROBES = (0.5, 0.25, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
+_PROBES = ((0.5,), (0.25, 0.75))  # where along a line it is looked first, because most wrong pairs fail there
 _PAIRS_AT_ONCE = 200_000
 
 
@@ -192,8 +192,10 @@ def _scored(
 
     left = np.arange(len(n_samples))
     counted = n_samples.copy()  # at best
-    for probe in _PROBES:
-        counted[left] -= counting(left, (probe * n_samples[left]).astype(np.intp)) == 0
+    for probes in _PROBES:
+        sample = np.multiply.outer(probes, n_samples[left]).astype(np.intp)
+        component = counting(np.tile(left, len(probes)), sample.ravel()).reshape(sample.shape)
+        counted[left] -= (component == 0).sum(axis=0)
         left = left[counted[left] / n_samples[left] >= limits.share]
 
     pair = np.repeat(left, n_samples[left])

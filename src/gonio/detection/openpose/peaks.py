@@ -99,10 +99,18 @@ def _can_exceed(around: Float32Array, stride: int, threshold: float) -> NDArray[
     weights = np.abs(block(stride, 0).along).max(axis=1)
     unused = (len(largest) - len(weights)) // 2
     largest[unused : len(largest) - unused] = weights
-    bound = np.abs(around)
-    bound = sum(bound[:, i : bound.shape[1] - len(largest) + 1 + i] * weight for i, weight in enumerate(largest))
-    bound = sum(bound[:, :, i : bound.shape[2] - len(largest) + 1 + i] * weight for i, weight in enumerate(largest))
+    bound = _correlated(_correlated(np.abs(around), largest, 1), largest, 2)
     return np.asarray(bound > threshold * (1 - EQUAL))
+
+
+def _correlated(values: Float32Array, weights: Float32Array, axis: int) -> Float32Array:
+    """The weighted sums of neighbours along one axis, where all of them are there."""
+    along = np.moveaxis(values, axis, 0)
+    there = len(along) - len(weights) + 1
+    total = along[:there] * weights[0]
+    for first in range(1, len(weights)):
+        total += along[first : first + there] * weights[first]
+    return np.moveaxis(total, 0, axis)
 
 
 def _enlarged(around: Float32Array, stride: int, margin_px: int, cells: IndexArray) -> Float32Array:
