@@ -228,6 +228,10 @@ def study(
         processes: Recordings measured at once; as many as there are cores where not given.
         scheduler: A Dask scheduler whose workers measure, tcp://host:8786; they must see the same files.
     """
+    from gonio.study_processes import prepare
+
+    if processes != 1 and scheduler is None:
+        prepare("gonio.study_measure", "scipy.signal")
     from gonio.study_config import load_study, ui_prmd_study
     from gonio.study_results import study as run_study
 

@@ -4,8 +4,9 @@ Every process is a worker of its own with a pipe of its own, which has three use
 worker dies it is known which recording it was at, and no other is blamed; when the run is killed the pipe ends, and
 so do the workers; and when the run is stopped nobody waits for a long recording.
 
-Workers start afresh ("spawn"), the same on every system and safe beside threads, and compute with one thread each:
-several would compete for the same cores, and a matrix product by two threads differs from one by one in the last bits.
+Workers start afresh, which is safe beside threads: on Linux as copies of one process that has loaded what they measure
+with, elsewhere each by itself. They compute with one thread each: several would compete for the same cores, and a
+matrix product by two threads differs from one by one in the last bits.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -43,6 +45,7 @@ class Failed:
 
 
 Outcome = Encoded | Failed
+Outcomes = Generator[tuple[Task, Outcome], None, None]
 
 
 def attempt(work: Work, payload: Any) -> Outcome:
@@ -79,58 +82,78 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def in_this_process(tasks: Sequence[Task], work: Work) -> Iterator[tuple[Task, Outcome]]:
+def in_this_process(tasks: Sequence[Task], work: Work) -> Outcomes:
     """One recording after the other, here; what crashes the process crashes the run."""
     with _one_thread(), threadpool_limits(1):
         for task in tasks:
             yield task, attempt(work, task.payload)
 
 
-def in_processes(tasks: Sequence[Task], work: Work, processes: int) -> Iterator[tuple[Task, Outcome]]:
-    """Tasks with their outcomes, as they come. A recording whose worker dies is tried once more, then has failed.
+def prepare(*modules: str) -> None:
+    """Begin to load what the work to come needs, beside whatever happens before its processes are wanted."""
+    if sys.platform == "linux":
+        from multiprocessing import forkserver  # noqa: PLC0415 - not everywhere
 
-    Raises `InputError` where no worker can be started.
+        with _one_thread():
+            multiprocessing.set_forkserver_preload(list(modules))
+            forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def worker_processes(number: int, work: Work) -> Iterator[Callable[[Sequence[Task]], Outcomes]]:
+    """What measures tasks, for as long as the block lasts, and gives them with their outcomes, as they come.
+
+    The processes start and load `work` at once, while the block may prepare the tasks. A recording whose worker dies is
+    tried once more, then has failed. Measuring raises `InputError` where no worker can be started.
     """
-    waiting, done = deque(tasks), deque[tuple[Task, Outcome]]()
     workers: list[_Worker] = []
-    died: set[str] = set()
-    stillborn = 0
+    prepare(work.__module__)
+    try:
+        for _ in range(number):
+            workers.append(_started(work))  # noqa: PERF401 - each is ended below, also where the next cannot be started
+        yield lambda tasks: _measured(tasks, work, workers)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _started(work: Work) -> _Worker:
     with _one_thread():
-        try:
-            for _ in range(min(processes, len(tasks))):
-                workers.append(_Worker())  # noqa: PERF401 - each is ended below, also where the next cannot be started
-            while True:
-                for worker in workers:
-                    while worker.idle and waiting:
-                        done += worker.give(work, waiting.popleft())
-                yield from _emptied(done)
-                if not waiting and all(worker.task is None for worker in workers):
-                    return
-                for worker in _heard(workers):
-                    said = worker.receive()
-                    if said is not None:
-                        done += said
-                        continue
-                    task, how = worker.task, worker.end()
-                    workers.remove(worker)
-                    stillborn += not worker.ready
-                    if stillborn > 2 * processes:
-                        raise InputError(
-                            f"worker processes end as soon as they start ({how}); a script that runs a study does so "
-                            "under 'if __name__ == \"__main__\":'"
-                        )
-                    if task is not None and task.key in died:
-                        done.append(
-                            (task, Failed(f"the worker process died, twice ({how}: out of memory, or a crash)"))
-                        )
-                    elif task is not None:
-                        died.add(task.key)
-                        waiting.append(task)
-                    if waiting:
-                        workers.append(_Worker())
-        finally:
-            for worker in workers:
-                worker.end()
+        return _Worker(work)
+
+
+def _measured(tasks: Sequence[Task], work: Work, workers: list[_Worker]) -> Outcomes:
+    """Tasks with their outcomes. `workers` loses those who die, and gains others."""
+    waiting, done = deque(tasks), deque[tuple[Task, Outcome]]()
+    died: set[str] = set()
+    stillborn, most = 0, 2 * len(workers)
+    while True:
+        for worker in workers:
+            while worker.idle and waiting:
+                done += worker.give(work, waiting.popleft())
+        yield from _emptied(done)
+        if not waiting and all(worker.task is None for worker in workers):
+            return
+        for worker in _heard(workers):
+            said = worker.receive()
+            if said is not None:
+                done += said
+                continue
+            task, how = worker.task, worker.end()
+            workers.remove(worker)
+            stillborn += not worker.ready
+            if stillborn > most:
+                raise InputError(
+                    f"worker processes end as soon as they start ({how}); a script that runs a study does so "
+                    "under 'if __name__ == \"__main__\":'"
+                )
+            if task is not None and task.key in died:
+                done.append((task, Failed(f"the worker process died, twice ({how}: out of memory, or a crash)")))
+            elif task is not None:
+                died.add(task.key)
+                waiting.append(task)
+            if waiting:
+                workers.append(_started(work))
 
 
 def _emptied(done: deque[tuple[Task, Outcome]]) -> Iterator[tuple[Task, Outcome]]:
@@ -145,14 +168,17 @@ def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
 
 
 class _Worker:
-    """A process, the pipe to it, and the task it is at."""
+    """A process, the pipe to it, and the task it is at. It loads `work` before it says that it is ready."""
 
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, work: Work) -> None:
+        method = "forkserver" if sys.platform == "linux" else "spawn"
+        context: Any = multiprocessing.get_context(method)
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()  # so that the pipe ends with the process
+        with contextlib.suppress(Exception):  # what cannot be pickled is said where it is given with a task
+            self.connection.send(work)
         self.sentinel = self._process.sentinel
         self.task: Task | None = None
         self.ready = False
@@ -201,6 +227,8 @@ def _serve(connection: Connection) -> None:
     """What a worker does, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the run, which ends its workers
     with contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(Exception):
+            connection.recv()  # loads the work's module
         connection.send(READY)
         while True:
             try:

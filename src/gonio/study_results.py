@@ -18,7 +18,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
 from gonio.study_config import StudyConfig
 from gonio.study_measure import measure_recording, study_work
-from gonio.study_processes import Failed, in_processes
+from gonio.study_other_tables import OtherTables, write_in_a_process
 from gonio.study_run import StudyRun, Task, run
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
@@ -94,65 +94,43 @@ def study(
     inputs = [path for task in tasks for path in task.inputs if path.parent.resolve() == output.resolve()]
     for name in FILES:
         check_writable(output / name, inputs)
-    (other,) = (each for each in study_tables.DEFINITIONS if each != config.definitions)
-    with _elsewhere(len(tasks) >= MANY and processes != 1) as do:
-        done = run(
-            tasks,
-            measure_recording,
-            output,
-            settings={"measured_as": MEASURED_AS},
-            processes=processes,
-            scheduler=scheduler,
-            progress=progress,
-        )
-        failures = {**missing, **done.failures}
-        study_tables.write_table(
-            output / "failures.csv", study_tables.failures_table(failures), study_tables.FAILURES_COLUMNS
-        )
-        if not done.results:
-            first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
-            raise InputError(f"no recording of the study could be measured; the first: {first}")
-        results = list(done.results.values())
-        warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
-        with progress("tables and report", None):
-            do(_write_others, output, results, other, config.definitions)
-            rows = study_tables.write_agreement(output, results, config.definitions)
-            said = _write_report(output, config, rows, results, failures, warnings)
+    done = run(
+        tasks,
+        measure_recording,
+        output,
+        settings={"measured_as": MEASURED_AS},
+        processes=processes,
+        scheduler=scheduler,
+        progress=progress,
+    )
+    failures = {**missing, **done.failures}
+    study_tables.write_table(
+        output / "failures.csv", study_tables.failures_table(failures), study_tables.FAILURES_COLUMNS
+    )
+    if not done.results:
+        first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
+        raise InputError(f"no recording of the study could be measured; the first: {first}")
+    results = list(done.results.values())
+    warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
+    with progress("tables and report", None), _other_tables(output, done, config.definitions, processes != 1):
+        rows = study_tables.write_agreement(output, results, config.definitions)
+        said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
-def _write_others(output: Path, results: Sequence[Result], other: str, own: str) -> None:
-    """The tables that the report does not need."""
-    study_tables.write_agreement(output, results, other, f"_{other}")
-    study_tables.write_values(output, results, other, f"_{other}")
-    study_tables.write_values(output, results, own)
-
-
 @contextlib.contextmanager
-def _elsewhere(really: bool) -> Iterator[Callable[..., object]]:
-    """What does a job, in another process or here; in the end it is done, and its errors are raised."""
-    if not really:
-        yield lambda job, *arguments: job(*arguments)
+def _other_tables(output: Path, done: StudyRun, own: str, may_be_elsewhere: bool) -> Iterator[None]:
+    """Writes the tables that the report does not need: of many recordings in another process, during the block."""
+    (other,) = (each for each in study_tables.DEFINITIONS if each != own)
+    if len(done.results) < MANY or not may_be_elsewhere:
+        yield
+        study_tables.write_others(output, list(done.results.values()), other, own)
         return
     with ThreadPoolExecutor(1) as waiting:
-        given: list[Future[None]] = []
-        yield lambda job, *arguments: given.append(waiting.submit(_in_a_process, job, arguments))
-        for each in given:
-            each.result()
-
-
-def _in_a_process(job: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """As recordings are measured: in a process that ends when this one does, however it ends."""
-    ((_, outcome),) = in_processes([Task("tables", (job, arguments))], _do, 1)
-    if isinstance(outcome, Failed):
-        raise InputError(outcome.reason)
-
-
-def _do(payload: tuple[Callable[..., None], tuple[Any, ...]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    job, arguments = payload
-    job(*arguments)
-    return {}, {}
+        written = waiting.submit(write_in_a_process, OtherTables(output, done.fingerprints, own, other))
+        yield
+        written.result()
 
 
 def _write_report(

@@ -14,15 +14,15 @@ in which it is stored.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gonio.core.side_by_side import usable_cores
 from gonio.errors import ConfigError, InputError
-from gonio.study_processes import Failed, Outcome, in_processes, in_this_process
+from gonio.study_processes import Failed, Outcomes, in_this_process, worker_processes
 from gonio.study_store import Fingerprints, Result, Store, Task, Work, decode
 
 __all__ = ["StudyRun", "Task", "run"]
@@ -38,16 +38,18 @@ def _silent(_label: str, _total: int | None) -> Iterator[Tick]:
 
 @dataclass(frozen=True)
 class StudyRun:
-    """What a run has found; both mappings in the order of the tasks.
+    """What a run has found; the mappings in the order of the tasks.
 
-    results   key -> (values, arrays)
-    failures  key -> why there is no result, in one line
-    reused    how many results were measured by an earlier run
-    damaged   how many results of an earlier run were measured again because their files are broken
+    results       key -> (values, arrays)
+    failures      key -> why there is no result, in one line
+    fingerprints  key -> that under which the store has the result
+    reused        how many results were measured by an earlier run
+    damaged       how many results of an earlier run were measured again because their files are broken
     """
 
     results: Mapping[str, Result]
     failures: Mapping[str, str]
+    fingerprints: Mapping[str, str]
     reused: int
     damaged: int = 0
 
@@ -83,7 +85,7 @@ def run(
     found: dict[str, Result] = {}
     failures: dict[str, str] = {}
     marks: dict[str, str] = {}
-    with store.locked():
+    with store.locked(), _measuring(tasks, work, processes, scheduler) as measure:
         with progress("looking for finished recordings", len(tasks)) as tick:
             for task in tasks:
                 marks[task.key] = fingerprints.of(task)
@@ -93,7 +95,7 @@ def run(
                 tick()
         reused, pending = len(found), [task for task in tasks if task.key not in found]
         label = "measuring recordings" + (f" ({reused} of {len(tasks)} done before)" if reused else "")
-        with progress(label, len(pending)) as tick, _outcomes(pending, work, processes, scheduler) as outcomes:
+        with progress(label, len(pending)) as tick, contextlib.closing(measure(pending)) as outcomes:
             for task, outcome in outcomes:
                 if isinstance(outcome, Failed):
                     store.forget(task.key)
@@ -105,6 +107,7 @@ def run(
     return StudyRun(
         results={task.key: found[task.key] for task in tasks if task.key in found},
         failures={task.key: failures[task.key] for task in tasks if task.key in failures},
+        fingerprints={task.key: marks[task.key] for task in tasks if task.key in found},
         reused=reused,
         damaged=store.damaged,
     )
@@ -120,18 +123,23 @@ def _check(tasks: Sequence[Task], processes: int | None) -> None:
         raise ConfigError(f"processes = {processes}; it must be at least 1")
 
 
-def _outcomes(
+@contextlib.contextmanager
+def _measuring(
     tasks: Sequence[Task], work: Work, processes: int | None, scheduler: str | None
-) -> AbstractContextManager[Iterator[tuple[Task, Outcome]]]:
-    """Whoever measures, closed when it is left: no process goes on after that."""
-    outcomes: Iterator[tuple[Task, Outcome]]
-    processes = processes or usable_cores()
-    if tasks and scheduler is not None:
+) -> Iterator[Callable[[Sequence[Task]], Outcomes]]:
+    """Who measures those of the tasks that are wanted; no process goes on after the block."""
+    processes = min(processes or usable_cores(), len(tasks))
+    if scheduler is not None:
+        yield lambda wanted: _on_cluster(wanted, work, scheduler)
+    elif processes < 2:
+        yield lambda wanted: in_this_process(wanted, work)
+    else:
+        with worker_processes(processes, work) as measure:
+            yield measure
+
+
+def _on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Outcomes:
+    if tasks:
         from gonio.study_dask import on_cluster  # noqa: PLC0415 - an extra, and slow to load
 
-        outcomes = on_cluster(tasks, work, scheduler)
-    elif processes == 1 or not tasks:
-        outcomes = in_this_process(tasks, work)
-    else:
-        outcomes = in_processes(tasks, work, processes)
-    return contextlib.closing(cast(Generator[tuple[Task, Outcome], None, None], outcomes))
+        yield from on_cluster(tasks, work, scheduler)

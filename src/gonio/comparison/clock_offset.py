@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from gonio.core.arrays import FloatArray
 from gonio.core.sequence import AngleSeries
@@ -139,6 +138,8 @@ def _on_grid(series: AngleSeries, name: str, grid_s: FloatArray) -> tuple[FloatA
 
 def _correlated(estimate: FloatArray, reference: FloatArray) -> FloatArray:
     """At every lag the sum of the products."""
+    from scipy.signal import fftconvolve  # noqa: PLC0415 - slow to load
+
     return np.asarray(fftconvolve(estimate, reference[::-1]))
 
 

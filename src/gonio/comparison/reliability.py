@@ -121,11 +121,12 @@ def icc_agreement(
     subjects: object = None,
     *,
     kind: Kind = "2,1",
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> Reliability:
     """The ICC of two methods, (n,) estimates and (n,) references, with one or several pairs of each subject.
 
     subjects    (n,) labels, or None: each pair is of a subject of its own; the value is then that of `icc`
+    level       of the interval; None: without one
 
     The methods are those compared, not a sample of methods (McGraw & Wong 1996, case 3A): with C the covariance of
     (estimate, reference) over pairs of subjects met at random, between subjects plus within, and b their bias,
@@ -138,7 +139,8 @@ def icc_agreement(
 
     Raises `InputError` for unequal shapes or fewer than 2 pairs.
     """
-    check_level(level)
+    if level is not None:
+        check_level(level)
     _check_kind(kind)
     data = pairs(estimate, reference, subjects)
     centre = float(data.reference.mean())
@@ -155,7 +157,7 @@ def icc_agreement(
         value = float((mean - difference / 4) / (mean + difference / 4 + bias_squared / 2))
         if data.n_subjects < TOO_FEW_SUBJECTS:
             note = TOO_FEW_NOTE
-        else:
+        elif level is not None:
             interval = agreement_interval(analysis, absolute=kind == "2,1", level=level)
     return Reliability(
         value=value,

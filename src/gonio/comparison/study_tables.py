@@ -35,7 +35,7 @@ from gonio.comparison.intervals import TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval
 from gonio.comparison.limits_of_agreement import limits_of_agreement
 from gonio.comparison.reliability import icc_agreement, within_session_error
 from gonio.comparison.study_values import AngleValues, PositionValues
-from gonio.core.arrays import FloatArray, IntArray
+from gonio.core.arrays import FloatArray
 from gonio.core.files import replacing
 from gonio.errors import InputError
 
@@ -166,6 +166,13 @@ def write_values(folder: Path, results: Sequence[Result], definitions: str, suff
     _write(Path(folder) / f"values{suffix}.csv", VALUES_COLUMNS, _value_rows(results, definitions))
 
 
+def write_others(folder: Path, results: Sequence[Result], other: str, own: str) -> None:
+    """All tables but agreement.csv: values.csv, and both by the other definitions. Raises `InputError`."""
+    write_agreement(folder, results, other, f"_{other}")
+    write_values(folder, results, other, f"_{other}")
+    write_values(folder, results, own)
+
+
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """A CSV file with a header, written whole or not at all; what is not known is an empty cell.
 
@@ -184,30 +191,21 @@ def median_interval(values: FloatArray, subjects: Sequence[str], *, level: float
     if len(labels) < TOO_FEW_SUBJECTS:
         return None
     order = np.argsort(values)
-    of_subject = np.zeros((len(values) + 1, len(labels)), dtype=np.int64)
-    of_subject[np.arange(1, len(values) + 1), owner[order]] = 1
-    below = of_subject.cumsum(axis=0)  # (k, subject): how many of the k smallest values are the subject's
+    of_subject = np.zeros((len(labels), len(values)), dtype=np.float32)
+    of_subject[owner[order], np.arange(len(values))] = 1
     drawn = _draws(len(labels))
-    total = drawn @ below[-1]
-    middles = [_kth(values[order], below, drawn, rank) for rank in ((total + 1) // 2, total // 2 + 1)]
+    reached = drawn @ of_subject.cumsum(axis=1)  # (draw, k): how many values of a draw are among the k + 1 smallest
+    ranks = ((reached[:, -1] + 1) // 2, reached[:, -1] // 2 + 1)
+    middles = [values[order][(reached < rank[:, None]).sum(axis=1)] for rank in ranks]
     low, high = np.quantile(np.mean(middles, axis=0), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, "percentile bootstrap by subject")
 
 
 @lru_cache
-def _draws(subjects: int) -> IntArray:
+def _draws(subjects: int) -> FloatArray:
     """(draw, subject) how often each is drawn."""
-    return np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), size=DRAWS)
-
-
-def _kth(ordered: FloatArray, below: IntArray, drawn: IntArray, rank: IntArray) -> FloatArray:
-    """(draw,) the value of a rank, from 1, in each draw: by bisection over the sorted values."""
-    low, high = np.ones(len(drawn), dtype=np.int64), np.full(len(drawn), len(ordered))
-    while (low < high).any():
-        middle = (low + high) // 2
-        reached = (drawn * below[middle]).sum(axis=1) >= rank
-        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
-    return np.asarray(ordered[low - 1])
+    drawn = np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), size=DRAWS)
+    return drawn.astype(np.float32)
 
 
 def _records(results: Iterable[Result], definitions: str) -> Iterator[_Of]:
@@ -337,7 +335,7 @@ def _between_people(estimate: FloatArray, reference: FloatArray, subjects: list[
         row |= {"loa_low": limits.low, "loa_high": limits.high, "icc": icc.value}
         row |= _ends("bias", limits.bias_interval) | _ends("icc", icc.interval)
         row |= _ends("loa_low", limits.low_interval) | _ends("loa_high", limits.high_interval)
-        row["icc_consistency"] = icc_agreement(estimate, reference, subjects, kind="3,1").value
+        row["icc_consistency"] = icc_agreement(estimate, reference, subjects, kind="3,1", level=None).value
         ccc = lin_ccc(estimate, reference, subjects)
         row |= {"ccc": ccc.value, **_ends("ccc", ccc.interval)}
         notes += [limits.note, icc.note, ccc.note]
