@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -35,11 +34,11 @@ from gonio.lifting.normalisation import NORMALISATION
 from gonio.lifting.prediction import normalise_screen, predict
 from gonio.lifting.shipped import weights_file
 from gonio.lifting_data import H36M_TEST, LabelledPair, ui_prmd_pairs, videopose3d_pairs
+from gonio.progress import Progress, silent
 from gonio.sources import videopose3d_npz
 
 Lift = Callable[[LabelledPair], PoseSequence]
 """A pair's keypoints to joints: the skeleton of its target, frame "root", at the keypoints' times."""
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
 
 METRICS = ("mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_frame")
 _WAYS = {"flip_averaged": True, "plain": False}
@@ -195,7 +194,7 @@ def evaluate(
     lifts: Mapping[str, Lift],
     *,
     notes: Sequence[str] = (),
-    progress: Progress = lambda _label, _total: nullcontext(lambda: None),
+    progress: Progress = silent,
 ) -> Evaluation:
     """The errors of every way of lifting over the same pairs.
 

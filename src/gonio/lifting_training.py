@@ -66,9 +66,11 @@ from gonio.lifting_data import (
     ui_prmd_pairs,
     videopose3d_pairs,
 )
-from gonio.pipeline import Progress, read_person, silent, versions
+from gonio.pipeline import read_person
+from gonio.progress import Progress, silent
 from gonio.report import canvas, learning_curves
 from gonio.sources import formats, rig_files, videopose3d_npz
+from gonio.versions import versions
 
 CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
 

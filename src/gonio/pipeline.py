@@ -6,21 +6,16 @@ Stages meet here, and in `results`, which writes what was found; nowhere else.
 
 from __future__ import annotations
 
-import contextlib
-import platform
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
-from importlib import metadata
 from itertools import permutations
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-import gonio
 from gonio import assets
 from gonio.comparison import study
 from gonio.comparison.study import StudyResult
@@ -49,14 +44,14 @@ from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.motion.repetitions import find_repetitions
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
 from gonio.patient import Click, choose_patient, first_people, in_view, inside
+from gonio.progress import Progress, silent
 from gonio.recordings import clock_assumptions, clock_doubts, read_recordings
 from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.sources.chirality import mirror_warning
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
-
-PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
+from gonio.versions import versions
 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
@@ -66,15 +61,6 @@ CLICKABLE = 4  # people followed in each view, at least, where somebody clicks o
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
 SINGLE = (WORLD, LIFTING)
-
-Tick = Callable[[], None]
-Progress = Callable[[str, int | None], AbstractContextManager[Tick]]
-
-
-@contextlib.contextmanager
-def silent(_label: str, _total: int | None) -> Iterator[Tick]:
-    """Progress that nobody watches."""
-    yield lambda: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,15 +232,6 @@ def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tu
     if not len(found):
         return None, f"of {name}: {found.words}"
     return np.column_stack([found.starts_s, found.ends_s]), f"of {name}: {found.words}"
-
-
-def versions() -> dict[str, str]:
-    """gonio, Python and the packages that numbers depend on."""
-    found = {"gonio": gonio.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
 
 
 def triangulate_files(

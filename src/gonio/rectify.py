@@ -27,14 +27,12 @@ from gonio.core.sequence import Detections
 from gonio.errors import ConfigError, InputError
 from gonio.pipeline import (
     SINGLE,
-    Progress,
-    Tick,
     calibrated_views,
     check_files,
     possible_methods,
-    silent,
     wanted_methods,
 )
+from gonio.progress import Progress, Tick, silent
 from gonio.report.encoding import write_mp4
 from gonio.sources import archive, rig_files, video
 from gonio.stereo.rectification import RectifiedPair, rectify

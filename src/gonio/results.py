@@ -33,10 +33,12 @@ from gonio.core.images import VideoFrame
 from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
 from gonio.detection.detector import SEE_EVERYBODY
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, Progress, detector_of, people_followed, read_person, silent, versions
+from gonio.pipeline import LIFTING, Measurement, detector_of, people_followed, read_person
+from gonio.progress import Progress, silent
 from gonio.report import canvas, figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
+from gonio.versions import versions
 
 TOP_LEVEL = ("report.html", "results.json", "provenance.json")
 FOLDERS = ("sequences", "angles", "keypoints", "figures", "tables", "videos")

@@ -37,13 +37,14 @@ from gonio.config import as_plain
 from gonio.core.arrays import FloatArray
 from gonio.core.files import check_writable, replacing
 from gonio.errors import InputError, MissingExtraError
-from gonio.pipeline import Progress, silent, versions
+from gonio.progress import Progress, silent
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
 from gonio.study_config import StudyConfig
 from gonio.study_measure import measure_recording, study_work
 from gonio.study_other_tables import OtherTables, write_in_a_process
 from gonio.study_run import StudyRun, Task, run
+from gonio.versions import versions
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
 MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves

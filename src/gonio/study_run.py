@@ -15,25 +15,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gonio.core.side_by_side import usable_cores
 from gonio.errors import ConfigError, InputError
+from gonio.progress import Progress, silent
 from gonio.study_processes import Failed, Outcomes, in_this_process, worker_processes
 from gonio.study_store import Fingerprints, Result, Store, Task, Work, decode
 
 __all__ = ["StudyRun", "Task", "run"]
-
-Tick = Callable[[], None]
-Progress = Callable[[str, int | None], AbstractContextManager[Tick]]
-
-
-@contextlib.contextmanager
-def _silent(_label: str, _total: int | None) -> Iterator[Tick]:
-    yield lambda: None
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def run(
     settings: Mapping[str, Any],
     processes: int | None = None,
     scheduler: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> StudyRun:
     """Measure all that is not measured yet, and return everything.
 
