@@ -177,8 +177,11 @@ class _Worker:
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()  # so that the pipe ends with the process
-        with contextlib.suppress(Exception):  # what cannot be pickled is said where it is given with a task
-            self.connection.send(work)
+        with contextlib.suppress(OSError):  # it has died already, which is noticed next
+            try:
+                self.connection.send(work)
+            except Exception:  # noqa: BLE001 - what cannot be pickled is told where it is given with a task
+                self.connection.send(None)
         self.sentinel = self._process.sentinel
         self.task: Task | None = None
         self.ready = False

@@ -263,7 +263,7 @@ def test_what_is_wrong_with_a_study_is_told(work, tmp_path, monkeypatch):
 
 def test_nothing_to_do_is_done_at_once(work, tmp_path):
     done = run([], work.measure, tmp_path, settings={}, scheduler="tcp://127.0.0.1:1")
-    assert done == StudyRun({}, {}, 0, 0)
+    assert done == StudyRun({}, {}, {}, 0, 0)
 
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
