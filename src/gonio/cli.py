@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +31,33 @@ DISCLAIMER = "For research; not a medical device."
 Output = Annotated[Path, arg(aliases=("-o",), metavar="PATH")]
 
 app = tyro.extras.SubcommandApp()
+
+
+@dataclass(frozen=True)
+class _Network:
+    """Options of the detectors that have a network of the user's choice."""
+
+    weights: Path | None = None
+    """OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth); torchvision's
+    own where not given."""
+    min_score: float | None = None
+    """Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given."""
+    layout: str | None = None
+    """OpenPose: the network's joints, body-25 (where not given) or coco-18."""
+    net_resolution: str | None = None
+    """OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where not given."""
+    scale_number: int = 1
+    """OpenPose: sizes at which a picture is looked at; the answers are averaged."""
+    scale_gap: float | None = None
+    """OpenPose: how much smaller each is than the one before; 0.25 where not given."""
+    flip: bool = False
+    """OpenPose: look at the mirrored picture too."""
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None
+    """OpenPose: the values that another network takes, where its file does not tell; 0..255 where not given."""
+
+
+NetworkOptions = Annotated[_Network, arg(name="")]
+NETWORK = _Network()
 
 
 @app.command
@@ -126,14 +154,7 @@ def detect(
     region: tuple[float, float, float, float] | None = None,
     click: tuple[float, float] | None = None,
     click_time: float | None = None,
-    weights: Path | None = None,
-    min_score: float | None = None,
-    layout: str | None = None,
-    net_resolution: str | None = None,
-    scale_number: int = 1,
-    scale_gap: float | None = None,
-    flip: bool = False,
-    pixels: Literal["0..255", "-0.5..0.5"] | None = None,
+    network: NetworkOptions = NETWORK,
     overlay: Path | None = None,
     images: Path | None = None,
     blur_faces: bool = False,
@@ -152,21 +173,12 @@ def detect(
         region: x1 y1 x2 y2, pixels: only people whose mid-hip is inside.
         click: x y, pixels: the person who is there comes first.
         click_time: When, seconds; at the first frame where not given.
-        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth);
-            torchvision's own where not given.
-        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
-        layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
-        net_resolution: OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where
-            not given.
-        scale_number: OpenPose: sizes at which a picture is looked at; the answers are averaged.
-        scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
-        flip: OpenPose: look at the mirrored picture too.
-        pixels: OpenPose: the values that another network takes, where its file does not tell; 0..255 where not given.
         overlay: Also write the video with the joints drawn in (.mp4).
         images: Also write every frame with the joints drawn in, as pictures in this folder.
         blur_faces: Blur the faces of those who are followed; look before you share.
     """
     options = dict(locals())
+    options |= vars(options.pop("network"))
     from gonio.config import DetectorConfig
     from gonio.detection.detector import SEE_EVERYBODY
     from gonio.pipeline import detect_video
@@ -178,14 +190,7 @@ def detect(
         name=detector,
         people=1 if people is None else people,
         choose=choose,
-        weights=weights,
-        min_score=min_score,
-        layout=layout,
-        net_resolution=net_resolution,
-        scale_number=scale_number,
-        scale_gap=scale_gap,
-        flip=flip,
-        pixels=pixels,
+        **vars(network),
     )
     formats.check_target(output, 2, several=everybody or settings.people > 1)
     check_detection_outputs(video, output, overlay, images)
@@ -650,14 +655,7 @@ def evaluate_2d(
     detections: Path | None = None,
     detector: str = "blazepose-heavy",
     people: int | None = None,
-    weights: Path | None = None,
-    min_score: float | None = None,
-    layout: str | None = None,
-    net_resolution: str | None = None,
-    scale_number: int = 1,
-    scale_gap: float | None = None,
-    flip: bool = False,
-    pixels: Literal["0..255", "-0.5..0.5"] | None = None,
+    network: NetworkOptions = NETWORK,
 ) -> None:
     """Measure how well a detector finds joints in annotated pictures: PCK@0.2, PCKh@0.5, OKS, AP and AR.
 
@@ -668,18 +666,11 @@ def evaluate_2d(
         output: Where the result goes, .json.
         images: The folder of the annotated pictures.
         detections: In place of a detector: a file of results in COCO's format.
-        detector: As in gonio detect, as are all options below.
+        detector: As in gonio detect, as are the options of its network.
         people: BlazePose: most people to find in a picture; where not given, the most that are annotated in one.
-        weights: OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth).
-        min_score: Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given.
-        layout: OpenPose: the network's joints, body-25 (where not given) or coco-18.
-        net_resolution: OpenPose: size of the network's input; -1x368 where not given.
-        scale_number: OpenPose: sizes at which a picture is looked at.
-        scale_gap: OpenPose: how much smaller each is than the one before; 0.25 where not given.
-        flip: OpenPose: look at the mirrored picture too.
-        pixels: OpenPose: the values that another network takes, where its file does not tell.
     """
     options = dict(locals())
+    options |= vars(options.pop("network"))
     from gonio import keypoint_evaluation
     from gonio.config import DetectorConfig
     from gonio.core.files import check_writable
@@ -690,17 +681,10 @@ def evaluate_2d(
     if output.suffix.lower() != ".json":
         raise ConfigError(f"{output}: the accuracy is written as .json")
     for path in (output, provenance_path(output)):
-        check_writable(path, [file for file in (annotations, images, detections, weights) if file is not None])
+        check_writable(path, [file for file in (annotations, images, detections, network.weights) if file is not None])
     settings = DetectorConfig(
         name=detector,
-        weights=weights,
-        min_score=min_score,
-        layout=layout,
-        net_resolution=net_resolution,
-        scale_number=scale_number,
-        scale_gap=scale_gap,
-        flip=flip,
-        pixels=pixels,
+        **vars(network),
     )
     if images is not None:
         told = keypoint_evaluation.settings_for(annotations, settings, people)

@@ -30,7 +30,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.files import replacing
 from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections
-from gonio.detection.detector import SEE_EVERYBODY
+from gonio.detection.detector import SEE_EVERYBODY, one_thread_each
 from gonio.errors import InputError
 from gonio.pipeline import detector_of
 from gonio.progress import Progress, silent
@@ -83,7 +83,7 @@ def evaluate_detector(
     for asset in detector.weights:
         assets.fetch(asset)
     ids, positions, scores = [], [], []
-    with progress("detecting joints", len(files)) as tick:
+    with progress("detecting joints", len(files)) as tick, one_thread_each():
         for numbers, seen in _looked_at(files, people, detector.detect, settings.name in SEE_EVERYBODY, tick):
             for row, number in enumerate(numbers):
                 for person in np.flatnonzero(seen.present[row]):
