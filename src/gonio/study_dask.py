@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import gonio
 from gonio.errors import InputError, MissingExtraError
@@ -138,6 +139,15 @@ def _gone(scheduler: str) -> InputError:
     )
 
 
+def _check_listens(scheduler: str) -> None:
+    """Raises `OSError` or `ValueError` where nobody listens: a client that does not connect leaves threads behind."""
+    parts = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
+    if parts.scheme not in ("tcp", "tls"):
+        raise ValueError(parts.scheme)
+    with socket.create_connection((parts.hostname, parts.port or 0), timeout=CONNECT_S):
+        pass
+
+
 @contextlib.contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
     """A client whose troubles are said here, in one line, rather than logged by Dask."""
@@ -151,6 +161,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         try:
+            _check_listens(scheduler)
             client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError):
             raise InputError(

@@ -120,13 +120,13 @@ def _measuring(
     tasks: Sequence[Task], work: Work, processes: int | None, scheduler: str | None
 ) -> Iterator[Callable[[Sequence[Task]], Outcomes]]:
     """Who measures those of the tasks that are wanted; no process goes on after the block."""
-    processes = min(processes or usable_cores(), len(tasks))
+    processes = processes or usable_cores()
     if scheduler is not None:
         yield lambda wanted: _on_cluster(wanted, work, scheduler)
-    elif processes < 2:
+    elif processes == 1 or not tasks:
         yield lambda wanted: in_this_process(wanted, work)
     else:
-        with worker_processes(processes, work) as measure:
+        with worker_processes(min(processes, len(tasks)), work) as measure:
             yield measure
 
 

@@ -62,8 +62,9 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Ge
         thread.start()
     try:
         while (result := results.get()) is not None:
-            yield result.result()
+            done = result.result()
             room.release()
+            yield done
     finally:
         closed.set()
         room.release(len(threads))

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -71,6 +70,8 @@ def one_thread_each() -> Iterator[None]:
     Pictures and cameras are looked at side by side, and so keep all cores busy. What a second thread gained is less
     than it takes from the networks by waiting. The setting is the process's: use this around all detectors at once.
     """
+    import cv2  # noqa: PLC0415 - slow to load
+
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -39,16 +39,16 @@ def test_few_items_are_taken_before_they_are_asked_for():
     def source():
         for number in range(20):
             taken.append(number)
-            if number == 5:
+            if number == 6:
                 enough.set()
             yield number
 
     results = side_by_side(lambda number: number, source(), 2)
-    assert [next(results), next(results), next(results)] == [0, 1, 2]  # room for four, and for the two that were used
+    assert [next(results), next(results), next(results)] == [0, 1, 2]  # and there is room for four
     assert enough.wait(5)
-    assert taken == [0, 1, 2, 3, 4, 5]
+    assert taken == [0, 1, 2, 3, 4, 5, 6]
     results.close()
-    assert taken == [0, 1, 2, 3, 4, 5]
+    assert taken == [0, 1, 2, 3, 4, 5, 6]
     assert threads() == 0
 
 
