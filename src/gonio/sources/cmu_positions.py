@@ -25,7 +25,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes, reason
 
 RATE_HZ = 120.0
 FOREARM = 1.5
@@ -61,6 +61,7 @@ _JOINTS: dict[int, str] = {
 }
 
 
+@quiet
 def read(path: Path) -> dict[str, PoseSequence]:
     """Every recording by its name, in metres in its own world, y up, 120 frames per second.
 

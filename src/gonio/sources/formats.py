@@ -20,6 +20,7 @@ from gonio.core.skeleton import layout as layout_of
 from gonio.errors import InputError
 from gonio.sources.openpose_json import size_is_guessed
 from gonio.sources.plausible import check_body
+from gonio.sources.reading import quiet
 
 Item = PoseSequence | Detections | dict[str, PoseSequence]
 Person = TypeVar("Person", bound=PoseSequence | Detections)
@@ -189,6 +190,7 @@ def recognise(path: Path) -> Format:
     )
 
 
+@quiet
 def read(
     path: Path,
     *,
@@ -230,6 +232,7 @@ def read(
     return _sized(path, item, image_size_px)
 
 
+@quiet
 def read_angles(path: Path) -> AngleSeries:
     """The joint angles of an OpenSim file (`opensim_storage`). Raises `InputError` as its `read`, and for positions."""
     path = Path(path)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +45,27 @@ NUMPY_ERRORS = (
 """What numpy and the zip library raise on a damaged .npy or .npz file."""
 
 
+Arguments = ParamSpec("Arguments")
+Read = TypeVar("Read")
+
 _UNPACKED_BYTES = 256 << 20
 _UNPACKED_TIMES = 100
+
+
+def quiet(reader: Callable[Arguments, Read]) -> Callable[Arguments, Read]:
+    """A reader without numpy's warnings.
+
+    What they tell of a damaged file is found out by looking at its values, or is an error already; and that an array
+    was written by Python 2 is no fault.
+    """
+
+    @functools.wraps(reader)
+    def read(*positional: Arguments.args, **named: Arguments.kwargs) -> Read:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
+            return reader(*positional, **named)
+
+    return read
 
 
 def read_bytes(path: Path) -> bytes:

@@ -25,7 +25,7 @@ import numpy as np
 
 from gonio.core.data_pickle import DataUnpickler, check_keys
 from gonio.errors import InputError
-from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, quiet, read_bytes, reason
 
 ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
 """What a damaged file raises, besides `RefusedError`."""
@@ -48,6 +48,7 @@ def entry_names(path: Path) -> tuple[str, ...]:
         return ()
 
 
+@quiet
 def load_npz(path: Path) -> dict[str, Any]:
     """Every entry of a .npz file: an array, or what a single pickled object holds (dict, list, array, number, text).
 

@@ -53,7 +53,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis
 from gonio.errors import InputError
 from gonio.sources import opencap_rig, opencv_rig
-from gonio.sources.reading import naming
+from gonio.sources.reading import naming, quiet
 
 Unit = Literal["m", "mm"]
 
@@ -66,6 +66,7 @@ QUALISYS_SUBPIXELS = 64
 CAMERA_KEYS = {"matrix", "distortions", "rotation", "translation"}  # a table with one of these describes a camera
 
 
+@quiet
 def read(path: Path, *, up: Axis | None = None, unit: Unit | None = None) -> Rig:
     """The rig of a TOML, Qualisys or OpenCV file, an OpenCap pickle, or the folder that holds its cameras' folders, in
     metres; its name is the file's.

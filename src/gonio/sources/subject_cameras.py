@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gonio.core.camera import Camera
 from gonio.errors import InputError
-from gonio.sources.reading import naming, read_bytes
+from gonio.sources.reading import naming, quiet, read_bytes
 
 Cameras = Mapping[str, tuple[Camera, ...]]
 """Subject -> its cameras, in the order of the views."""
@@ -34,6 +34,7 @@ def human36m() -> Cameras:
     return read(Path(__file__).with_name("h36m_cameras.json"))
 
 
+@quiet
 def read(path: Path) -> Cameras:
     """The cameras of every subject. Raises `InputError` where the file is absent or not of this form."""
     path = Path(path)

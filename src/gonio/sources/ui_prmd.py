@@ -32,7 +32,7 @@ from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.errors import InputError
 from gonio.sources.kinematics import euler_rotations, joint_positions
-from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, read_bytes, reason
+from gonio.sources.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes, reason
 
 VICON_RATE_HZ = 100.0
 _GZIP = b"\x1f\x8b"
@@ -138,6 +138,7 @@ def read_vicon(path: Path) -> PoseSequence:
     return _markers(path, _name(path), millimetres.reshape(-1, 39, 3), VICON_RATE_HZ)
 
 
+@quiet
 def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
     """The incorrect repetitions, `m01_s01_e01` and so on: as `read_vicon`, at 50 Hz.
 
