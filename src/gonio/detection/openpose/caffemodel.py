@@ -123,8 +123,11 @@ def _array(blob: memoryview, where: str) -> NDArray[np.float32]:
             kind = np.dtype("<f4" if field == _DATA else "<f8")
             if len(value) % kind.itemsize:
                 raise _FormatError(f"{where} holds {len(value)} bytes of numbers of {kind.itemsize} bytes each")
-            parts.append(np.frombuffer(value, kind).astype(np.float32, copy=False))
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts.append(np.frombuffer(value, kind).astype(np.float32, copy=False))
     data = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
+    if not np.isfinite(data).all():
+        raise _FormatError(f"{where} holds numbers that are not finite")
     dimensions = [old_shape.get(field, 1) for field in _OLD_SHAPE] if shape is None else shape
     if math.prod(dimensions) != len(data):
         raise _FormatError(f"{where} says that an array is {dimensions} and holds {len(data)} numbers")

@@ -49,6 +49,15 @@ def test_numbers_one_by_one_doubles_and_unknown_fields(tmp_path: Path) -> None:
     np.testing.assert_array_equal(two, [0.25, 3.0])
 
 
+@pytest.mark.parametrize("number_in_it", [np.nan, np.inf, 1e300], ids=str)
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, number_in_it: float) -> None:
+    shape = message(7, number(1, 2))
+    doubles = message(8, np.array([0.25, number_in_it]).tobytes())
+    content = message(1, b"n") + message(100, message(1, b"layer") + message(7, doubles + shape))
+    with pytest.raises(InputError, match="numbers that are not finite"):
+        read_caffemodel(written(tmp_path, content))
+
+
 def test_a_file_cut_anywhere_is_one_clear_error(tmp_path: Path) -> None:
     whole = caffemodel(LAYERS)
     for cut in [*range(1, 120), *RNG.integers(120, len(whole), 60).tolist()]:
