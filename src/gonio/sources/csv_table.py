@@ -165,11 +165,18 @@ def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str,
     return joints, fields
 
 
+_LONGEST_CELL = 100
+
+
 def _cells(path: Path, header: list[str], rows: list[str], lines: list[int]) -> NDArray[Any]:
     split = [row.split(",") for row in rows]
     for line, row in zip(lines, split, strict=True):
         if len(row) != len(header):
             raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}; is the file cut?")
+        if (longest := max(map(len, row))) > _LONGEST_CELL:
+            raise InputError(
+                f"{path}: line {line} has a cell of {longest} characters; write numbers, and words of a few"
+            )
     return np.array(split)
 
 

@@ -51,10 +51,11 @@ def read(
     try:
         old = content.startswith(_MAGIC_3)  # from memory: a file mapped into it cannot be closed after an error
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # xarray's, of what it makes of a damaged file
+            for kind in (UserWarning, RuntimeWarning):  # xarray's, of what it makes of a damaged file
+                warnings.simplefilter("error", kind)
             with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
                 data = lazy.load()
-    except (*NUMPY_ERRORS, ImportError, UserWarning) as error:
+    except (*NUMPY_ERRORS, ImportError, UserWarning, RuntimeWarning) as error:
         raise InputError(f"{path}: cannot be read as NetCDF ({reason(error)[:100]})") from None
     try:
         return _people(path, data, unit, rate_hz)

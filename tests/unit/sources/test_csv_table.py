@@ -131,6 +131,7 @@ def test_a_spreadsheets_padding_is_harmless(tmp_path: Path) -> None:
         (BARE + "2,0.6,1,2\n", "line 4 has 4 cells"),
         (BARE.replace("5,6", "five,6"), "line 3: 'five' is not a number"),
         (BARE.replace("5,6", "\u0665\u20ac,6"), "is not a number"),
+        (BARE.replace("5,6", "5" * 200 + ",6"), "line 3 has a cell of 200 characters"),
         (BARE.replace("0.5", "0.0"), "line 3: the time 0 s does not come after 0 s; times must increase"),
         (BARE.replace("0.5", ""), "line 3 has no time"),
         (BARE.replace(",5,", ",inf,"), "infinite"),
