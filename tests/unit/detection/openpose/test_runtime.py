@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,16 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'gonio\[onnx\]'"):
         load_network(tmp_path / "net.onnx", BODY_25_PARTS)
+
+
+def test_cameras_share_one_network_as_long_as_somebody_uses_it(tmp_path: Path) -> None:
+    path = write_network(tmp_path / "a.onnx", 57)
+    network = load_network(path, COCO_18_PARTS)
+    assert load_network(path, COCO_18_PARTS) is network
+    assert load_network(path, COCO_18_PARTS, "-0.5..0.5") is not network
+    with ThreadPoolExecutor(4) as pool:
+        for maps in pool.map(network.run, [PICTURE] * 16):
+            np.testing.assert_array_equal(maps, network.run(PICTURE))
+    later = path.stat().st_mtime_ns + 1_000_000
+    os.utime(path, ns=(later, later))  # another file under the same name
+    assert load_network(path, COCO_18_PARTS) is not network
