@@ -121,7 +121,8 @@ def once(name: str, file: Path, frames: list[VideoFrame], inside: Inside) -> tup
 
     just_decoded = (replace(frame, image=frame.image.copy()) for frame in frames)
     size_px = video.probe(file).size_px
-    replace(blazepose, load=loaded).detect(just_decoded, camera=file.stem, image_size_px=size_px)
+    with detector.one_thread_each():  # as `gonio detect`
+        replace(blazepose, load=loaded).detect(just_decoded, camera=file.stem, image_size_px=size_px)
     return inside.taken(), time.thread_time() - started
 
 

@@ -21,7 +21,7 @@ from gonio.detection.openpose.enlarging import Float32Array, IndexArray, block
 CENTROID_PX = 3
 """Pixels on each side of a peak that its place is the mean of."""
 EQUAL = 1e-6
-_CELLS_AT_ONCE = 4000  # as many as stay in a processor's cache
+_CELLS_AT_ONCE = 2500  # as many as stay in a processor's cache
 
 
 @dataclass(frozen=True, eq=False)
