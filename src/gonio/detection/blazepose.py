@@ -252,7 +252,9 @@ def closer_squares(width: int, height: int) -> list[Region]:
 
 def find_people(image: Image, square: Region, networks: Networks) -> list[Region]:
     """The regions of all people that the person network sees in an upright square of the picture."""
-    picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32) / 127.5 - 1.0
+    picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32)
+    picture /= 127.5
+    picture -= 1.0
     points, _ = decode_people(*networks.people(picture))
     keypoints_px = square.to_image(points[:, 2:4] * PERSON_INPUT_PX, PERSON_INPUT_PX)
     regions = (person_region(mid_hip, top) for mid_hip, top in keypoints_px)
@@ -262,7 +264,9 @@ def find_people(image: Image, square: Region, networks: Networks) -> list[Region
 def find_landmarks(image: Image, region: Region, networks: Networks) -> Person | None:
     """The person in a region; None where the landmark network says that nobody is there."""
     size = LANDMARK_INPUT_PX
-    output = networks.landmarks(crop(image, region, size).astype(np.float32) / 255.0)
+    picture = crop(image, region, size).astype(np.float32)
+    picture /= 255.0  # in place: fresh memory costs more than the division
+    output = networks.landmarks(picture)
     if not output.presence >= MIN_PRESENCE:
         return None
     points = refine_by_heatmap(output.landmarks[:, :2] / size, output.heatmaps) * size

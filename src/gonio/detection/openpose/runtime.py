@@ -88,7 +88,8 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
     def answers(picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         values = picture.astype(np.float32)
         if pixels == "-0.5..0.5":
-            values = values / np.float32(256) - np.float32(0.5)
+            values /= np.float32(256)
+            values -= np.float32(0.5)
         if not channels_last:
             values = np.ascontiguousarray(values.transpose(2, 0, 1))
         try:
