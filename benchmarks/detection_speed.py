@@ -33,12 +33,14 @@ import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from gonio import assets, pipeline
+from gonio import assets
 from gonio.config import CameraConfig, DetectorConfig, Trial
 from gonio.core.images import VideoFrame
 from gonio.detection import detector
 from gonio.detection.blazepose import BlazePose, Networks
+from gonio.progress import silent
 from gonio.sources import video
+from gonio.video_people import detect_people
 
 PARTS = ("beside", "cores", "memory")
 WIDTH = 640
@@ -150,7 +152,7 @@ def detection_s(cores: int, name: str, videos: list[Path]) -> float:
     trial = Trial(tuple(CameraConfig(file.stem, video=file) for file in videos), detector=DetectorConfig(name=name))
     sizes = {file.stem: video.probe(file).size_px for file in videos}
     start = time.perf_counter()
-    pipeline._detect(trial, sizes, pipeline.silent)
+    detect_people(trial, sizes, silent)
     return time.perf_counter() - start
 
 

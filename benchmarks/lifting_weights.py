@@ -22,7 +22,7 @@ from gonio import assets
 from gonio.config import LiftingConfig, parse_trial
 from gonio.lifting import shipped
 from gonio.lifting_evaluation import evaluate, evaluation_set, network_lifts, read_weights
-from gonio.pipeline import versions
+from gonio.versions import versions
 
 
 def main() -> None:

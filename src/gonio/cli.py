@@ -181,9 +181,10 @@ def detect(
     options |= vars(options.pop("network"))
     from gonio.config import DetectorConfig
     from gonio.detection.detector import SEE_EVERYBODY
-    from gonio.pipeline import detect_video
-    from gonio.results import check_detection_outputs, draw_detections, write_provenance
+    from gonio.detection_results import check_detection_outputs, draw_detections
+    from gonio.provenance import write_provenance
     from gonio.sources import formats
+    from gonio.video_people import detect_video
 
     everybody = people is None and click is None and detector in SEE_EVERYBODY
     settings = DetectorConfig(
@@ -283,7 +284,7 @@ def triangulate(
     options = dict(locals())
     from gonio.core.files import check_writable
     from gonio.pipeline import triangulate_files
-    from gonio.results import provenance_path, write_provenance
+    from gonio.provenance import provenance_path, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
@@ -351,7 +352,7 @@ def lift(
     from gonio.core.files import check_writable
     from gonio.one_camera import assumed_in
     from gonio.pipeline import lift_file
-    from gonio.results import provenance_path, write_provenance
+    from gonio.provenance import provenance_path, write_provenance
     from gonio.sources import formats
 
     formats.check_target(output, 3)
@@ -419,7 +420,7 @@ def evaluate_lifting(
     options = dict(locals())
     from gonio import lifting_evaluation
     from gonio.core.files import check_writable
-    from gonio.results import provenance_path, write_provenance
+    from gonio.provenance import provenance_path, write_provenance
 
     if output.suffix.lower() != ".json":
         raise ConfigError(f"{output}: an evaluation is written as .json, with a .csv table beside it")
@@ -487,7 +488,8 @@ def render(
         blur_faces: Blur the person's face; look before you share.
     """
     options = dict(locals())
-    from gonio.results import render_files, write_provenance
+    from gonio.provenance import write_provenance
+    from gonio.results import render_files
 
     done = render_files(
         keypoints,
@@ -537,7 +539,7 @@ def convert(
     from gonio.core.files import check_writable
     from gonio.core.sequence import PoseSequence
     from gonio.motion.angles import joint_angles
-    from gonio.results import provenance_path, write_provenance
+    from gonio.provenance import provenance_path, write_provenance
     from gonio.sources import formats
     from gonio.sources.chirality import mirror_warning, reflected
 
@@ -637,8 +639,8 @@ def rectify(
     """
     options = dict(locals())
     from gonio.config import load_trial
+    from gonio.provenance import write_provenance
     from gonio.rectify import rectify_trial
-    from gonio.results import write_provenance
 
     done = rectify_trial(load_trial(trial), output, cameras=cameras, alpha=alpha, progress=_bar)
     file = output / "trial.toml"
@@ -674,7 +676,7 @@ def evaluate_2d(
     from gonio import keypoint_evaluation
     from gonio.config import DetectorConfig
     from gonio.core.files import check_writable
-    from gonio.results import provenance_path, write_provenance
+    from gonio.provenance import provenance_path, write_provenance
 
     if (images is None) == (detections is None):
         raise ConfigError("give the folder of the annotated pictures (--images), or saved results (--detections)")

@@ -32,11 +32,11 @@ from gonio.core.images import VideoFrame
 from gonio.core.sequence import Detections
 from gonio.detection.detector import SEE_EVERYBODY, one_thread_each
 from gonio.errors import InputError
-from gonio.pipeline import detector_of
 from gonio.progress import Progress, silent
 from gonio.sources import coco_json, pictures
 from gonio.sources.coco_json import CocoPeople
 from gonio.versions import versions
+from gonio.video_people import detector_of
 
 DEFINITIONS = {
     "pck": f"share of annotated joints within {PCK_SHARE:g} of the larger side of the person's annotated box (Yang and "

@@ -6,22 +6,18 @@ Stages meet here, and in `results`, which writes what was found; nowhere else.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from gonio import assets
 from gonio.comparison import study
 from gonio.comparison.study import StudyResult
 from gonio.config import (
     CameraConfig,
-    DetectorConfig,
     StereoConfig,
     Trial,
     as_plain,
@@ -31,8 +27,6 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import common_times, resample
 from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, Detections, PoseSequence, median_rate_hz
-from gonio.core.side_by_side import usable_cores
-from gonio.detection import detector as detectors
 from gonio.detection.tracking import follow
 from gonio.errors import ConfigError, InputError
 from gonio.lifting import shipped
@@ -43,7 +37,7 @@ from gonio.motion.angles import joint_angles
 from gonio.motion.cleaning import fill_gaps, gate_confidence, lowpass
 from gonio.motion.repetitions import find_repetitions
 from gonio.one_camera import assumptions, checksum, in_rig, lifted_view, read_weights, weights_file
-from gonio.patient import Click, choose_patient, first_people, in_view, inside
+from gonio.patient import Click, choose_patient, in_view, inside
 from gonio.progress import Progress, silent
 from gonio.recordings import clock_assumptions, clock_doubts, read_recordings
 from gonio.sources import formats, openpose_json, rig_files, video
@@ -52,12 +46,12 @@ from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
 from gonio.trials import trial_from_files
 from gonio.versions import versions
+from gonio.video_people import check_files, click_on, detect_people, follow_people
 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
 MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell where the joint is
-CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 MISFIT = 0.01  # median reprojection error, over the picture's diagonal
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
 SINGLE = (WORLD, LIFTING)
@@ -133,13 +127,15 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     rig, keypoints, sizes = calibrated_views(trial)
     recordings = read_recordings(trial.recordings, rig, trial.reference)
 
-    found = keypoints | _detect(trial, sizes, progress)
+    found = keypoints | detect_people(trial, sizes, progress)
     offsets_s = {c.name: _offset_s(c, found[c.name]) for c in trial.cameras}
     detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
     clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
     times_s = common_times(list(clocks.values()))
-    people = _followed(detections, trial.detector.people)
-    clicks = {c.name: _click(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None}
+    people = follow_people(detections, trial.detector.people)
+    clicks = {
+        c.name: click_on(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None
+    }
     if trial.rig is not None and rig is None:
         rig = _parallel_rig(trial, people, clicks, times_s)
 
@@ -253,42 +249,6 @@ def triangulate_files(
     return measure(replace(trial, stereo=settings, methods=("multiview",)))
 
 
-@dataclass(frozen=True, eq=False)
-class Detected:
-    """What `detect_video` found.
-
-    everybody  all people that the detector saw, before anybody is followed
-    people     the patient as number 0, and who else is asked for, followed over time
-    patient    the patient's joints
-    """
-
-    everybody: Detections
-    people: Detections
-    patient: PoseSequence
-
-
-def detect_video(
-    path: Path,
-    settings: DetectorConfig,
-    *,
-    region_px: tuple[float, float, float, float] | None = None,
-    click_px: tuple[float, float] | None = None,
-    click_s: float | None = None,
-    progress: Progress = silent,
-) -> Detected:
-    """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
-    camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
-    trial = Trial((camera,), detector=settings)
-    check_files(trial)
-    (everybody,) = _detect(trial, {camera.name: video.probe(path).size_px}, progress).values()
-    everybody = replace(everybody, frame_name=path.stem)
-    followed = _followed({"": everybody}, settings.people)[""]
-    click = None if click_px is None else _click(camera, everybody, 0.0)
-    chosen, words = in_view(followed, settings.choose, click)
-    people = first_people(followed, settings.people, chosen, settings.choose)
-    return Detected(everybody, people, followed.person(chosen, words))
-
-
 def read_person(
     path: Path, *, layout: str | None = None, fps: float | None = None, size_px: tuple[int, int] | None = None
 ) -> PoseSequence:
@@ -350,13 +310,6 @@ def lift_file(
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return lifted.derive(f"weights {file.name}, sha256 {checksum(file)}", source=replace(lifted.source, file=file.name))
-
-
-def check_files(trial: Trial) -> None:
-    """Raises `InputError` naming the first file that is not there."""
-    for owner, path in [(c.name, c.file) for c in trial.cameras] + [(r.name, r.file) for r in trial.recordings]:
-        if not path.exists():
-            raise InputError(f"{path}: no such file (named for {owner!r})")
 
 
 def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:
@@ -492,78 +445,6 @@ def _offset_s(camera: CameraConfig, detections: Detections) -> float:
             raise ConfigError(f"camera {camera.name!r}: one frame has no rate; give offset_s in place of offset_frames")
         return -camera.offset_frames / median_rate_hz(detections.times_s)
     return -camera.offset_s
-
-
-def _followed(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
-    """People followed over time in each view; left as they are where nobody saw, or asked for, more than one."""
-    if wanted <= 1 and all(everybody.positions.shape[1] <= 1 for everybody in detections.values()):
-        return detections
-    return {name: follow(everybody) for name, everybody in detections.items()}
-
-
-def _click(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
-    """Where somebody clicked on the patient, on the clock of the detections."""
-    assert camera.click_px is not None
-    time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
-    return Click(*camera.click_px, time_s)
-
-
-def people_followed(trial: Trial) -> int:
-    """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
-    clicked = any(camera.click_px is not None for camera in trial.cameras)
-    return max(trial.detector.people, CLICKABLE if clicked else 1)
-
-
-def detector_of(
-    settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
-) -> detectors.Detector:
-    """The detector that a trial asks for. Raises `ConfigError` as `detectors.create` does."""
-    options = {option.name: getattr(settings, option.name) for option in fields(settings)}
-    return detectors.create(**options, region_px=region_px)
-
-
-def _detect(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
-    """camera -> the people seen in its video; cameras side by side."""
-    cameras = [c for c in trial.cameras if c.video is not None]
-    if not cameras:
-        return {}
-    settings = replace(trial.detector, people=people_followed(trial))
-    workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
-    for asset in next(iter(workers.values())).weights:
-        assets.fetch(asset)
-    total = sum(video.probe(c.file).n_frames or 0 for c in cameras)
-    stop, lock = threading.Event(), threading.Lock()
-    with progress("detecting joints", total or None) as tick:
-
-        def watched_tick() -> None:
-            if stop.is_set():
-                raise CancelledError
-            with lock:
-                tick()
-
-        def run(camera: CameraConfig) -> Detections:
-            stream, size = video.frames(camera.file), sizes[camera.name]
-            seen = workers[camera.name].detect(stream, camera=camera.name, image_size_px=size, on_frame=watched_tick)
-            if not seen.present.any():
-                where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
-                raise InputError(
-                    f"{camera.file}: no person was found{where} in {len(seen)} frames; look at it with gonio detect "
-                    f"--overlay, and see that the whole body is in the picture"
-                )
-            return replace(seen, history=(*stream.notes, *seen.history))
-
-        with ThreadPoolExecutor(max_workers=min(len(cameras), usable_cores())) as pool, detectors.one_thread_each():
-            tasks = {camera.name: pool.submit(run, camera) for camera in cameras}
-            try:
-                done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
-                for task in done:
-                    task.result()
-            except BaseException:  # an error, or the user: the other cameras stop at their next frame
-                stop.set()
-                for task in tasks.values():
-                    task.cancel()
-                raise
-    return {name: task.result() for name, task in tasks.items()}
 
 
 def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> Detections:

@@ -28,17 +28,19 @@ import numpy as np
 from gonio import assets, one_camera
 from gonio.comparison.study import StudyResult
 from gonio.config import Trial, as_plain
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable
 from gonio.core.images import VideoFrame
-from gonio.core.sequence import EVALUATION_JOINTS, Detections, PoseSequence, Status
+from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
 from gonio.detection.detector import SEE_EVERYBODY
 from gonio.errors import InputError
-from gonio.pipeline import LIFTING, Measurement, detector_of, people_followed, read_person
+from gonio.pipeline import LIFTING, Measurement, read_person
 from gonio.progress import Progress, silent
+from gonio.provenance import provenance_path, write_json
 from gonio.report import canvas, figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
 from gonio.versions import versions
+from gonio.video_people import detector_of, people_followed
 
 TOP_LEVEL = ("report.html", "results.json", "provenance.json")
 FOLDERS = ("sequences", "angles", "keypoints", "figures", "tables", "videos")
@@ -99,40 +101,6 @@ def check_output(output: Path, trial: Trial) -> None:
                 )
 
 
-def draw_detections(
-    path: Path,
-    everybody: Detections,
-    keypoints: PoseSequence,
-    *,
-    overlay: Path | None,
-    images: Path | None,
-    blur_faces: bool,
-    progress: Progress = silent,
-) -> None:
-    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for."""
-    total = len(keypoints)
-    faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": everybody}
-    if overlay is not None:
-        with progress("rendering video", total) as tick:
-            rendering.overlay_video(overlay, video.frames(path), keypoints, **faces, on_frame=tick)
-    if images is not None:
-        with progress("writing pictures", total) as tick:
-            rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
-
-
-def check_detection_outputs(path: Path, output: Path, overlay: Path | None, images: Path | None) -> None:
-    """Ask before long work: raises `InputError` where `gonio detect` could not write, or would replace something."""
-    targets = [output, provenance_path(output), *(target for target in (overlay, images) if target is not None)]
-    for number, target in enumerate(targets):
-        check_writable(target, [path])
-        if target.absolute() in [other.absolute() for other in targets[:number]]:
-            raise InputError(f"{target}: is named twice; give each output its own place")
-    if overlay is not None and overlay.suffix.lower() != ".mp4":
-        raise InputError(f"{overlay}: the overlay video is written as .mp4")
-    if images is not None and images.is_file():
-        raise InputError(f"{images}: is a file; the pictures need a folder")
-
-
 def render_files(
     keypoints: Path,
     joints: Sequence[Path],
@@ -179,23 +147,6 @@ def _told(path: Path, fps: float | None) -> float | None:
 def _panel_name(path: Path, paths: Sequence[Path]) -> str:
     """The file's name without its ending, or its path where another file has the same name."""
     return path.stem if sum(other.stem == path.stem for other in paths) == 1 else str(path)
-
-
-def provenance_path(output: Path) -> Path:
-    """Where the provenance of one output file lies: beside it."""
-    return output.with_name(output.name + ".provenance.json")
-
-
-def write_provenance(output: Path, command: str, options: Mapping[str, Any], *steps: str) -> None:
-    """`<output>.provenance.json`: the command with all its options, versions, and the steps that were applied."""
-    content = {
-        "command": command,
-        "options": {name: as_plain(value) for name, value in options.items()},
-        "versions": versions(),
-        "steps": list(steps),
-    }
-    with replacing(provenance_path(output)) as temporary:
-        _write_json(temporary, content)
 
 
 def _inputs(trial: Trial) -> Iterator[Path]:
@@ -270,7 +221,7 @@ def _write_all(folder: Path, measurement: Measurement, result: StudyResult, prog
         ),
     )
     written = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    _write_json(folder / "provenance.json", provenance | {"files": [*written, "provenance.json"]})
+    write_json(folder / "provenance.json", provenance | {"files": [*written, "provenance.json"]})
 
 
 def _videos(
@@ -436,7 +387,3 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
         },
         "protocol": result.to_json()["protocol"],
     }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -16,8 +16,8 @@ from gonio.core.sequence import Detections, PoseSequence
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
 from gonio.errors import ConfigError, InputError
-from gonio.pipeline import detect_video
 from gonio.sources import archive, openpose_json, rig_files
+from gonio.video_people import detect_video
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.sequence import Detections, PoseSequence, median_rate_hz
@@ -136,14 +135,12 @@ def _track(found: Detections, max_gap_s: float) -> IntArray:
         there = np.flatnonzero(present[frame])
         people = found.positions[frame, there]
         claims = _claims(tracks, people, time_s, reach, mirror)
-        rows, columns = linear_sum_assignment(claims, maximize=True)
         taken = np.zeros(len(there), dtype=bool)
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            if claims[row, column] > 0:
-                taken[column] = True
-                tracks[row] = tracks[row].seen(people[column], time_s)
-                numbers[frame, there[column]] = tracks[row].number
-        for column in np.flatnonzero(~taken):
+        for row, column in _assigned(claims):
+            taken[column] = True
+            tracks[row] = tracks[row].seen(people[column], time_s)
+            numbers[frame, there[column]] = tracks[row].number
+        for column in np.flatnonzero(~taken).tolist():
             numbers[frame, there[column]] = born
             tracks.append(_Track(born, people[column], np.zeros(2), _size_px(people[column]), time_s))
             born += 1
@@ -154,22 +151,32 @@ def _claims(
     tracks: Sequence[_Track], people: FloatArray, time_s: float, reach: FloatArray, mirror: IntArray
 ) -> FloatArray:
     """(track, person) how strongly each track claims each detection (person, joint, 2); 0 where it cannot be."""
-    claims = np.zeros((len(tracks), len(people)))
-    needed = min(MIN_JOINTS, len(reach))
-    for row, track in enumerate(tracks):
-        own_px = reach * track.size_px
-        reach_px = np.hypot(own_px, GROWTH * track.size_px * (time_s - track.seen_s))
-        expected = track.expected_px(time_s)
-        for reading in (people, people[:, mirror]):
-            apart = np.linalg.norm(reading - expected, axis=-1) / reach_px
-            shared = ~np.isnan(apart)
-            count = shared.sum(axis=1)
-            similarity = np.where(shared, np.exp(-0.5 * np.nan_to_num(apart) ** 2), 0.0)
-            mean = similarity.sum(axis=1) / np.maximum(count, 1)
-            claim = (similarity * own_px / reach_px).sum(axis=1) / np.maximum(count, 1)
-            possible = (count >= needed) & (mean >= MIN_SIMILARITY)
-            claims[row] = np.maximum(claims[row], np.where(possible, claim, 0.0))
-    return claims
+    if not tracks:
+        return np.zeros((0, len(people)))
+    size_px, unseen_s = np.array([(track.size_px, time_s - track.seen_s) for track in tracks]).T
+    own_px = reach * size_px[:, None]
+    reach_px = np.hypot(own_px, (GROWTH * size_px * unseen_s)[:, None])
+    expected = np.array([track.expected_px(time_s) for track in tracks])
+    readings = np.stack([people, people[:, mirror]])
+    apart_px = readings - expected[:, None, None]  # (track, reading, person, joint, 2)
+    similarity = np.exp(-0.5 * (apart_px**2).sum(axis=-1) / reach_px[:, None, None] ** 2)
+    shared = ~np.isnan(similarity)
+    similarity[~shared] = 0.0
+    count = shared.sum(axis=-1)
+    mean = similarity.sum(axis=-1) / np.maximum(count, 1)
+    claim = (similarity * (own_px / reach_px)[:, None, None]).sum(axis=-1) / np.maximum(count, 1)
+    possible = (count >= min(MIN_JOINTS, len(reach))) & (mean >= MIN_SIMILARITY)
+    return np.asarray(np.where(possible, claim, 0.0).max(axis=1))
+
+
+def _assigned(claims: FloatArray) -> list[tuple[int, int]]:
+    """(track, person) so that the sum of the claims is largest; only such as claim anything."""
+    rows, columns = np.nonzero(claims)
+    if len(set(rows.tolist())) < len(rows) or len(set(columns.tolist())) < len(columns):
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to load, and most people are apart
+
+        rows, columns = linear_sum_assignment(claims, maximize=True)
+    return [(row, column) for row, column in zip(rows.tolist(), columns.tolist(), strict=True) if claims[row, column]]
 
 
 def _reach(skeleton: Skeleton) -> FloatArray:
