@@ -30,7 +30,7 @@ from gonio.detection.openpose.peaks import Peaks, find_peaks
 from gonio.errors import InputError
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
-_PROBES = ((0.5,), (0.25, 0.75))  # where along a line it is looked first, because most wrong pairs fail there
+_PROBES = (0.25, 0.5, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
 _PAIRS_AT_ONCE = 200_000
 
 
@@ -120,7 +120,7 @@ def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> F
             f"{name} have shape {array.shape}; {layout.skeleton.name} needs ({channels}, rows, columns): "
             "is this the output of another network?"
         )
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN is both
+    if not np.isfinite(array).all():
         raise InputError(f"{name} hold values that are not finite: the network's weights or its input are damaged")
     return array
 
@@ -190,13 +190,10 @@ def _scored(
         component = (vectors * unit[pair]).sum(axis=1)
         return np.where(component > limits.sample, component, 0.0)
 
-    left = np.arange(len(n_samples))
-    counted = n_samples.copy()  # at best
-    for probes in _PROBES:
-        sample = np.multiply.outer(probes, n_samples[left]).astype(np.intp)
-        component = counting(np.tile(left, len(probes)), sample.ravel()).reshape(sample.shape)
-        counted[left] -= (component == 0).sum(axis=0)
-        left = left[counted[left] / n_samples[left] >= limits.share]
+    sample = np.multiply.outer(_PROBES, n_samples).astype(np.intp)
+    probed = counting(np.tile(np.arange(len(n_samples)), len(_PROBES)), sample.ravel()).reshape(sample.shape)
+    at_best = n_samples - (probed == 0).sum(axis=0)
+    left = np.flatnonzero(at_best / n_samples >= limits.share)
 
     pair = np.repeat(left, n_samples[left])
     sample = np.concatenate([np.arange(n) for n in n_samples[left]]) if len(left) else left

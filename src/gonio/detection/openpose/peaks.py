@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from gonio.detection.openpose.enlarging import Float32Array, IndexArray, block
@@ -21,6 +21,7 @@ from gonio.detection.openpose.enlarging import Float32Array, IndexArray, block
 CENTROID_PX = 3
 """Pixels on each side of a peak that its place is the mean of."""
 EQUAL = 1e-6
+_ROUNDED = 1e-5  # more than a sum of float32 is rounded by
 _CELLS_AT_ONCE = 2500  # as many as stay in a processor's cache
 
 
@@ -46,16 +47,17 @@ def find_peaks(heatmaps: Float32Array, stride: int, threshold: float) -> Peaks:
     _, rows, columns = heatmaps.shape
     around = _padded(heatmaps, stride)
     exceeding = np.flatnonzero(_can_exceed(around, stride, threshold))
-    cells = np.stack(np.unravel_index(exceeding, heatmaps.shape), axis=1)
-    found = [np.zeros((0, 3), dtype=np.intp)]  # part, y, x
+    cells = np.array(np.unravel_index(exceeding, heatmaps.shape))  # part, row, column
+    found = [np.zeros((3, 0), dtype=np.intp)]  # part, y, x
     values = [np.zeros(0, dtype=np.float32)]
-    for first in range(0, len(cells), _CELLS_AT_ONCE):
-        some = cells[first : first + _CELLS_AT_ONCE]
+    for first in range(0, cells.shape[1], _CELLS_AT_ONCE):
+        some = cells[:, first : first + _CELLS_AT_ONCE]
         pixels = _enlarged(around, stride, 1, some)
-        number, y, x = _maxima(pixels, threshold)
-        found.append(some[number] * (1, stride, stride) + np.stack([np.zeros_like(y), y - 1, x - 1], axis=1))
-        values.append(pixels[number, y, x])
-    (part, y_px, x_px), value = np.concatenate(found).T, np.concatenate(values)
+        y, x, number = _maxima(pixels, threshold)
+        part, row, column = some[:, number]
+        found.append(np.array([part, row * stride + y - 1, column * stride + x - 1]))
+        values.append(pixels[y, x, number])
+    (part, y_px, x_px), value = np.concatenate(found, axis=1), np.concatenate(values)
     inside = (x_px > 0) & (x_px < columns * stride - 1) & (y_px > 0) & (y_px < rows * stride - 1)
     order = np.lexsort((x_px, y_px, part))
     order = order[inside[order]]
@@ -65,17 +67,21 @@ def find_peaks(heatmaps: Float32Array, stride: int, threshold: float) -> Peaks:
 
 
 def _maxima(pixels: Float32Array, threshold: float) -> tuple[IndexArray, ...]:
-    """Indices (block, y, x) of the maxima in blocks of pixels (block, y, x), the outermost ones of each left out."""
-    side = pixels.shape[1]
-    flat = pixels.ravel()
-    lower = flat - np.float32(EQUAL)
-    at = 1 + np.flatnonzero((flat[1:-1] > threshold) & (lower[1:-1] > flat[:-2]) & (flat[1:-1] >= lower[2:]))
-    _, y, x = np.unravel_index(at, pixels.shape)
-    at = at[(y > 0) & (y < side - 1) & (x > 0) & (x < side - 1)]
+    """Indices (y, x, block) of the maxima in blocks of pixels (y, x, block), the outermost ones of each left out."""
+    lower = pixels - np.float32(EQUAL)
+    middle = slice(1, -1)
+    inner = pixels[middle, middle]
+    exceeds = inner > threshold
+    exceeds &= lower[middle, middle] > pixels[middle, :-2]
+    exceeds &= inner >= lower[middle, 2:]
+    _, side, blocks = pixels.shape
+    values, lower = pixels.ravel(), lower.ravel()
+    y, x, number = np.unravel_index(np.flatnonzero(exceeds), inner.shape)
+    at = ((y + 1) * side + x + 1) * blocks + number
     for before in (-side - 1, -side, -side + 1):
-        at = at[lower[at] > flat[at + before]]
+        at = at[lower[at] > values[at + before * blocks]]
     for after in (side - 1, side, side + 1):
-        at = at[flat[at] >= lower[at + after]]
+        at = at[values[at] >= lower[at + after * blocks]]
     return np.unravel_index(at, pixels.shape)
 
 
@@ -95,32 +101,22 @@ def _can_exceed(around: Float32Array, stride: int, threshold: float) -> NDArray[
 
     No pixel exceeds the sum of the absolute values of the cells around, each with its largest weight in any pixel.
     """
-    largest = np.zeros(2 * _reach(stride) + 1, dtype=np.float32)
+    reach = _reach(stride)
     weights = np.abs(block(stride, 0).along).max(axis=1)
-    unused = (len(largest) - len(weights)) // 2
-    largest[unused : len(largest) - unused] = weights
-    bound = _correlated(_correlated(np.abs(around), largest, 1), largest, 2)
-    return np.asarray(bound > threshold * (1 - EQUAL))
-
-
-def _correlated(values: Float32Array, weights: Float32Array, axis: int) -> Float32Array:
-    """The weighted sums of neighbours along one axis, where all of them are there."""
-    along = np.moveaxis(values, axis, 0)
-    there = len(along) - len(weights) + 1
-    total = along[:there] * weights[0]
-    for first in range(1, len(weights)):
-        total += along[first : first + there] * weights[first]
-    return np.moveaxis(total, 0, axis)
+    one_picture = np.abs(around).reshape(-1, around.shape[2])  # what the padding separates does not meet
+    bound = np.asarray(cv2.sepFilter2D(one_picture, -1, weights, weights)).reshape(around.shape)
+    return np.asarray(bound[:, reach:-reach, reach:-reach] > threshold * (1 - _ROUNDED))
 
 
 def _enlarged(around: Float32Array, stride: int, margin_px: int, cells: IndexArray) -> Float32Array:
-    """(cell, y, x) the pixels of some cells (part, row, column) and `margin_px` more on each side."""
+    """(y, x, cell) the pixels of some cells (part, row, column) and `margin_px` more on each side."""
+    _, rows, columns = around.shape
     reach, along, weights = block(stride, margin_px)
-    unused = _reach(stride) - reach
-    windows = sliding_window_view(around, (len(along), len(along)), axis=(1, 2))
-    part, row, column = cells.T
-    taken = windows[part, row + unused, column + unused]
-    return np.asarray(taken.reshape(-1, len(weights)) @ weights).reshape(-1, along.shape[1], along.shape[1])
+    part, row, column = cells
+    first = (part * rows + row) * columns + column + (_reach(stride) - reach) * (columns + 1)
+    beside = np.arange(len(along))
+    taken = np.take(around, (columns * beside[:, None] + beside).reshape(-1, 1) + first)
+    return np.asarray(weights.T @ taken).reshape(along.shape[1], along.shape[1], -1)
 
 
 def _centroids(
@@ -129,12 +125,12 @@ def _centroids(
     """(peak, 2) px: the mean place around each peak, inside the picture of `size` (rows, columns) cells, weighted with
     the values above 0."""
     rows, columns = size
-    pixels = _enlarged(around, stride, CENTROID_PX, np.stack([part, y_px // stride, x_px // stride], axis=1))
-    side = 2 * CENTROID_PX + 1
-    windows = sliding_window_view(pixels, (side, side), axis=(1, 2))
-    value = windows[np.arange(len(part)), y_px % stride, x_px % stride].astype(np.float64).clip(min=0)
-    offset = np.arange(-CENTROID_PX, CENTROID_PX + 1)
-    x, y = x_px[:, None] + offset, y_px[:, None] + offset
-    value *= ((y >= 0) & (y < rows * stride))[:, :, None] & ((x >= 0) & (x < columns * stride))[:, None, :]
-    total = np.stack([(value.sum(axis=1) * x).sum(axis=1), (value.sum(axis=2) * y).sum(axis=1)], axis=1)
-    return np.asarray(total / value.sum(axis=(1, 2))[:, None])
+    pixels = _enlarged(around, stride, CENTROID_PX, np.array([part, y_px // stride, x_px // stride]))
+    beside = np.arange(2 * CENTROID_PX + 1)[:, None]
+    y, x = y_px % stride + beside, x_px % stride + beside
+    value = pixels[y[:, None], x[None], np.arange(len(part))].astype(np.float64).clip(min=0)  # (y, x, peak)
+    y, x = y_px + beside - CENTROID_PX, x_px + beside - CENTROID_PX
+    value *= ((y >= 0) & (y < rows * stride))[:, None] & ((x >= 0) & (x < columns * stride))[None]
+    of_column, of_row = value.sum(axis=0), value.sum(axis=1)
+    total = np.array([(of_column * x).sum(axis=0), (of_row * y).sum(axis=0)])
+    return np.asarray(total / of_row.sum(axis=0)).T

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from weakref import WeakValueDictionary
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,10 +108,17 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
 
     def run(picture: NDArray[np.uint8]) -> Maps:
         values = answers(picture)
-        maps = [values[output][0] if axis == 1 else values[output][0].transpose(2, 0, 1) for output, axis in places]
+        maps = [values[output][0] if axis == 1 else _channels_first(values[output][0]) for output, axis in places]
         return np.ascontiguousarray(np.concatenate(maps) if len(maps) > 1 else maps[0], dtype=np.float32)
 
     return Network(max(height // rows, 1), size_px, run)
+
+
+def _channels_first(maps: Maps) -> Maps:
+    """(row, column, channel) -> (channel, row, column)."""
+    rows, columns, channels = maps.shape
+    turned = cv2.transpose(maps.reshape(rows * columns, channels))  # several times as fast as numpy's copy
+    return np.asarray(turned, dtype=np.float32).reshape(channels, rows, columns)
 
 
 def _takes_pictures(entry: Any) -> bool:
