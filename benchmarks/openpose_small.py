@@ -1,13 +1,16 @@
 """A small real network of OpenPose's family on the demo's videos: who is found, and what all but the network costs.
 
-    python benchmarks/openpose_small.py --weights mobilenet_v2_small_coco18.onnx [--long-side 656]
+    python benchmarks/openpose_small.py --weights mobilenet_v2_small_coco18.onnx [--long-side 656] [--flip]
 
-The participant counts as found in a frame where somebody is detected with three or more of the seventeen joints that
-both networks have (six: in brackets), as many as make a person for OpenPose, whose median distance from BlazePose
-heavy's joints in the same frame is below a tenth of the participant's height in the picture. The time is that of the
-whole detection, decoding included, loading left out. "Not the network" is the share of its processor time that is not
-spent in the network. "Alone" is how many times as long the whole takes as the network for the same inputs, as many at
-once, with nothing beside it, right afterwards. Prints markdown.
+The participant counts as found in a frame where three joints of somebody, as many as make a person for OpenPose, lie
+within a tenth of the participant's height in the picture of where BlazePose heavy sees them in the same frame. In
+brackets: where somebody with three joints or more lies so in the median of their joints. Of the seventeen joints that
+both networks have.
+
+The time is that of the whole detection, decoding included, loading left out (`openpose_command.py` is the whole
+command's). "Not the network" is the share of its processor time that is not spent in the network. "Alone" is how many
+times as long the whole takes as the network for the same inputs, as many at once, with nothing beside it, right
+afterwards. Prints markdown.
 """
 
 from __future__ import annotations
@@ -34,17 +37,17 @@ from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_net
 from gonio.sources import video
 
 
-def found(people: Detections, truth: PoseSequence, joints: int) -> np.ndarray:
-    """(time,) whether somebody with so many joints lies where the participant is."""
+def found(people: Detections, truth: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """(time,) whether three joints of somebody lie where the participant's do; whether their median distance is so."""
     shared = [joint for joint in people.skeleton.joints if joint in truth.skeleton]
     ours = [people.skeleton.index(joint) for joint in shared]
     there = truth.select(shared).positions
-    height = np.nanmax(there[..., 1], axis=1) - np.nanmin(there[..., 1], axis=1)
+    limit = (np.nanmax(there[..., 1], axis=1) - np.nanmin(there[..., 1], axis=1))[:, None] / 10
     apart = np.linalg.norm(people.positions[:, :, ours] - there[:, None], axis=3)  # (time, person, joint)
-    enough = (~np.isnan(apart)).sum(axis=2) >= joints
+    enough = (~np.isnan(apart)).sum(axis=2) >= 3
     with np.errstate(invalid="ignore"):
-        near = np.nanmedian(np.where(enough[..., None], apart, np.inf), axis=2) < height[:, None] / 10
-    return near.any(axis=1)
+        median = np.nanmedian(np.where(enough[..., None], apart, np.inf), axis=2)
+    return ((apart < limit[..., None]).sum(axis=2) >= 3).any(axis=1), (median < limit).any(axis=1)
 
 
 def main() -> None:
@@ -98,7 +101,7 @@ def main() -> None:
             pass
         alone = time.perf_counter() - began
         beside = used - sum(at_work)
-        there, well = (found(people, measurement.views[camera.name], joints) for joints in (3, 6))
+        there, well = found(people, measurement.views[camera.name])
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
         print(
             f"| {camera.name} | {len(there)} | {shares} | {len(there) / seconds:.1f} | {beside / used:.1%} | "

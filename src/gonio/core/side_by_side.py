@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -75,3 +76,10 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Ge
 def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     """The same items, of which another thread takes up to two before they are asked for."""
     return side_by_side(lambda item: item, items, 1)
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The same items, `size` at a time; the last ones may be fewer."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
