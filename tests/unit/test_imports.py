@@ -26,6 +26,13 @@ def test_nothing_heavy_is_loaded(program):
     assert done.stderr == ""
 
 
+def test_detecting_loads_neither_figures_nor_statistics():
+    program = "import gonio.cli, gonio.detection_results, gonio.video_people, gonio.detection.openpose.detector"
+    code = f"{program}\nimport sys\nprint('LOADED', [m for m in ('matplotlib', 'scipy', 'jinja2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "LOADED []"
+
+
 def test_the_options_of_a_training_are_shown_without_torch():
     code = f"{HELP.format(['gonio', 'train', '--help'])}\nprint('LOADED', 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

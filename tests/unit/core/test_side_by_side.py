@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gonio.core.side_by_side import ahead, side_by_side
+from gonio.core.side_by_side import ahead, batched, side_by_side
 from gonio.errors import InputError
 
 
@@ -91,3 +91,12 @@ def test_items_are_taken_ahead():
     assert enough.wait(5)
     assert list(items) == list(range(1, 20))
     assert threads() == 0
+
+
+def test_items_come_so_many_at_a_time_and_are_taken_when_asked_for():
+    taken = []
+    batches = batched((taken.append(number) or number for number in range(7)), 3)
+    assert next(batches) == [0, 1, 2]
+    assert taken == [0, 1, 2]
+    assert list(batches) == [[3, 4, 5], [6]]
+    assert list(batched([], 3)) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from gonio.core.sequence import Detections
 from gonio.core.skeleton import BLAZEPOSE_33, BODY_25, COCO_17
-from gonio.detection.tracking import each_person, follow
+from gonio.detection.tracking import _assigned, each_person, follow
 
 RATE_HZ = 30.0
 STANDING = np.array(
@@ -235,3 +239,19 @@ def test_other_layouts(skeleton) -> None:
         replace(found, positions=other, confidence=np.full(other.shape[:3], 0.5), status=None, skeleton=skeleton)
     )
     assert sorted(identities(followed), key=min) == [{0.1}, {0.2}]
+
+
+@given(
+    arrays(
+        float, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=4), elements=st.sampled_from([0, 0, 0.5, 0.9])
+    )
+)
+def test_people_and_tracks_are_assigned_once_and_no_other_way_claims_more(claims: NDArray) -> None:
+    pairs = _assigned(claims)
+    rows, columns = {row for row, _ in pairs}, {column for _, column in pairs}
+    assert len(rows) == len(columns) == len(pairs)
+    assert all(claims[pair] > 0 for pair in pairs)
+    smaller = claims if claims.shape[0] <= claims.shape[1] else claims.T
+    ways = permutations(range(smaller.shape[1]), smaller.shape[0])
+    best = max(sum(smaller[row, column] for row, column in enumerate(way)) for way in ways)
+    assert sum(claims[pair] for pair in pairs) == pytest.approx(best)

@@ -13,7 +13,7 @@ from painted import draw, standing
 from gonio.core.images import VideoFrame
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector
-from gonio.detection.openpose.detector import OpenPose
+from gonio.detection.openpose.detector import TOGETHER, OpenPose
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
 from gonio.detection.openpose.net_input import net_size
 from gonio.detection.openpose.runtime import Network
@@ -90,6 +90,19 @@ def test_people_come_back_in_the_pixels_of_the_picture(resolution: str, scales: 
     step = found.history[0]
     assert step.startswith("openpose body-25: 3 people in 3 frames, at most 2 at once; 1 frames without anybody")
     assert ("and mirrored" in step) == flip
+
+
+@pytest.mark.parametrize("number", [TOGETHER - 1, TOGETHER, 2 * TOGETHER + 3])
+def test_every_frame_has_its_own_people_however_many_are_worked_on_in_a_row(number: int) -> None:
+    steps = np.arange(number) * 6.0
+    painter = Painter([[ALICE + (step, 0.0)] for step in steps])
+    told: list[None] = []
+    made = OpenPose(BODY_25_PARTS, Path("x"), net_size("-1x240"), load=painter.load)
+    found = made.detect(frames(number), camera="cam", image_size_px=SIZE, on_frame=lambda: told.append(None))
+    assert len(told) == number
+    np.testing.assert_allclose(found.times_s, np.arange(number) / 30)
+    neck = BODY_25.index("neck")
+    np.testing.assert_allclose(found.positions[:, 0, neck, 0], ALICE[neck, 0] + steps, atol=1.0)
 
 
 def test_a_mirror_does_not_exchange_left_and_right() -> None:
