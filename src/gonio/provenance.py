@@ -9,7 +9,7 @@ from typing import Any
 
 from gonio.config import as_plain
 from gonio.core.files import replacing
-from gonio.versions import versions
+from gonio.versions import OF_EXTRAS, versions
 
 
 def provenance_path(output: Path) -> Path:
@@ -22,7 +22,7 @@ def write_provenance(output: Path, command: str, options: Mapping[str, Any], *st
     content = {
         "command": command,
         "options": {name: as_plain(value) for name, value in options.items()},
-        "versions": versions(),
+        "versions": versions(OF_EXTRAS),
         "steps": list(steps),
     }
     with replacing(provenance_path(output)) as temporary:

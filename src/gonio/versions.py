@@ -9,12 +9,13 @@ from importlib import metadata
 import gonio
 
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
+OF_EXTRAS = ("onnxruntime", "torch", "torchvision")  # which not every measurement uses
 
 
-def versions() -> dict[str, str]:
-    """gonio, Python and the packages that numbers depend on."""
+def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
+    """gonio, Python, the packages that numbers depend on and `more` of them, as far as they are installed."""
     found = {"gonio": gonio.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import av
@@ -60,6 +61,7 @@ def test_detect_writes_what_scripts_for_openpose_read(film, tmp_path, run):
     provenance = json.loads((tmp_path / "walk_json.provenance.json").read_text())
     assert provenance["options"]["net_resolution"] == "160x128"
     assert any(step.startswith("openpose coco-18: 10 people in 10 frames") for step in provenance["steps"])
+    assert provenance["versions"]["onnxruntime"] == metadata.version("onnxruntime")
     back = api.read(output, rate_hz=10.0)
     np.testing.assert_array_equal(back.positions[3], found[:, :2])
 
