@@ -4,24 +4,29 @@
 
 The command runs from the program's start to its end on the first video of the demo, 100 frames, and on as many of it in
 a row as make 1,000 frames; it writes one JSON file for every frame. Its processor time is that of all threads; the
-network's is that of onnxruntime's `run` alone, without making its input. Prints markdown.
+network's is that of onnxruntime's `run` alone, without making its input. To be run on two cores, so that each picture's
+network has one thread (elsewhere: taskset -c 0,1). Prints markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import platform
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import onnxruntime
 
 from gonio import assets, cli
+from gonio.core.side_by_side import usable_cores
+from gonio.detection.openpose.runtime import PICTURES_AT_ONCE
 from gonio.sources import video
 
 REPEATS = (1, 10, 10, 10, 10)
@@ -42,9 +47,13 @@ def repeated(path: Path, times: int, target: Path) -> None:
                 joined.mux(own)
 
 
-def run_command(words: list[str]) -> None:
-    """Runs `gonio` with these words and prints its processor time, and what of it was spent in the network."""
-    real, at_work = onnxruntime.InferenceSession.run, [0.0]
+@contextlib.contextmanager
+def network_s() -> Iterator[list[float]]:
+    """The processor time of every network that is run meanwhile, of the thread that asks for it. Refuses more cores
+    than leave it at one."""
+    if usable_cores() // PICTURES_AT_ONCE > 1:
+        sys.exit("a network would take several threads, whose time is not seen here: run this with taskset -c 0,1")
+    real, at_work = onnxruntime.InferenceSession.run, []
 
     def run(*about: object) -> object:
         began = time.thread_time()
@@ -54,9 +63,18 @@ def run_command(words: list[str]) -> None:
             at_work.append(time.thread_time() - began)
 
     onnxruntime.InferenceSession.run = run
-    atexit.register(lambda: print(f"{time.process_time()} {sum(at_work)}"))
+    try:
+        yield at_work
+    finally:
+        onnxruntime.InferenceSession.run = real
+
+
+def run_command(words: list[str]) -> None:
+    """Runs `gonio` with these words and prints its processor time, and what of it was spent in the network."""
     sys.argv = ["gonio", *words]
-    cli.main()
+    with network_s() as at_work:
+        atexit.register(lambda: print(f"{time.process_time()} {sum(at_work)}"))
+        cli.main()
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.net_input import NetSize
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
 from gonio.sources import video
+from openpose_command import network_s
 
 
 def found(people: Detections, truth: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +64,6 @@ def main() -> None:
     loading: list[float] = []
     networks: list[Network] = []
     inputs: list[np.ndarray] = []
-    at_work: list[float] = []
 
     def noted(*about: object) -> Network:
         began = time.perf_counter()
@@ -73,10 +73,7 @@ def main() -> None:
 
         def run(picture: np.ndarray) -> np.ndarray:
             inputs.append(picture)
-            began = time.thread_time()
-            maps = network.run(picture)
-            at_work.append(time.thread_time() - began)
-            return maps
+            return network.run(picture)
 
         return replace(network, run=run)
 
@@ -91,16 +88,15 @@ def main() -> None:
         net = NetSize(*((options.long_side, -1) if wide else (-1, options.long_side)))
         detector = OpenPose(PART_LAYOUTS[options.layout], file=options.weights, size=net, flip=options.flip, load=load)
         inputs.clear()
-        at_work.clear()
         began, used = time.perf_counter(), time.process_time()
-        with one_thread_each():  # as `gonio detect`
+        with one_thread_each(), network_s() as at_work:  # as `gonio detect`
             people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
         seconds, used = time.perf_counter() - began - loading[-1], time.process_time() - used - loading[-1]
         began = time.perf_counter()
         for _ in side_by_side(networks[-1].run, inputs, PICTURES_AT_ONCE):
             pass
         alone = time.perf_counter() - began
-        beside = used - sum(at_work)
+        beside = used - sum(at_work[-len(inputs) :])  # without the answer to an empty picture, which is loading
         there, well = found(people, measurement.views[camera.name])
         shares = f"{there.mean():.0%} ({well.mean():.0%})"
         print(

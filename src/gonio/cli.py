@@ -990,7 +990,7 @@ def _bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
 def main() -> None:
     """Entry point: exit status 0, or 2 with one line on standard error."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to end cleans up as Ctrl-C does
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # else numpy's idle threads keep a core busy for a while
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2^4 rounds: numpy's idle threads sleep, not spin
     try:
         if sys.argv[1:2] == ["train"]:
             app.command(name="train")(_train_with_options(sys.argv[2:]))

@@ -35,7 +35,7 @@ from gonio.errors import InputError
 from gonio.progress import Progress, silent
 from gonio.sources import coco_json, pictures
 from gonio.sources.coco_json import CocoPeople
-from gonio.versions import versions
+from gonio.versions import OF_EXTRAS, versions
 from gonio.video_people import detector_of
 
 DEFINITIONS = {
@@ -174,7 +174,7 @@ def _evaluation(
         "detector": detector,
         "joints": list(measured.joints),
         "definitions": DEFINITIONS,
-        "versions": versions(),
+        "versions": versions(OF_EXTRAS),
     }
     return KeypointEvaluation(measured, protocol, tuple(notes))
 

@@ -1,7 +1,7 @@
 """measure(trial): videos, keypoints and recordings in; every method's 3D joints out, on one clock and in one frame.
 compare(trial): the same, then errors, angles and agreement.
 
-Stages meet here, and in `results`, which writes what was found; nowhere else.
+Stages meet here and in `video_people`, and where what was found is written: `results`, `detection_results`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from gonio.sources import formats, openpose_json, rig_files, video
 from gonio.sources.chirality import mirror_warning
 from gonio.stereo.rectified import from_disparity
 from gonio.stereo.triangulation import Triangulation, triangulate
-from gonio.trials import trial_from_files
+from gonio.trials import check_files, trial_from_files
 from gonio.versions import versions
-from gonio.video_people import check_files, click_on, detect_people, follow_people
+from gonio.video_people import click_on, detect_people, follow_people
 
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations

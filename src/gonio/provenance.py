@@ -30,4 +30,5 @@ def write_provenance(output: Path, command: str, options: Mapping[str, Any], *st
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Content as JSON that any reader takes. Raises `ValueError` for NaN."""
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ from gonio.progress import Progress, Tick, silent
 from gonio.report.encoding import write_mp4
 from gonio.sources import archive, rig_files, video
 from gonio.stereo.rectification import RectifiedPair, rectify
-from gonio.video_people import check_files
+from gonio.trials import check_files
 
 # The rectified videos are measured from, not looked at. Soft dots of 4 px, found by their centre of brightness, were
 # off by 0.010 px in the median before encoding, and by 0.015, 0.02, 0.03 and 0.08 px after it with crf 4, 8, 12 and 21.

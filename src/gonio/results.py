@@ -39,7 +39,7 @@ from gonio.provenance import provenance_path, write_json
 from gonio.report import canvas, figures, html, rendering
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.sources import formats, openpose_json, video
-from gonio.versions import versions
+from gonio.versions import OF_EXTRAS, versions
 from gonio.video_people import detector_of, people_followed
 
 TOP_LEVEL = ("report.html", "results.json", "provenance.json")
@@ -364,7 +364,7 @@ def _provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]
         weights["lifting"] = {file.name: one_camera.checksum(file)}
     return {
         "configuration": as_plain(trial),
-        "versions": versions(),
+        "versions": versions(OF_EXTRAS),
         "weights_sha256": weights,
         "notes": list(measurement.notes),
         "warnings": list(measurement.warnings),

@@ -63,6 +63,13 @@ def trial_from_files(
     return Trial(tuple(cameras), "trial", rig=rig, lifting=lifting, recordings=tuple(recordings))
 
 
+def check_files(trial: Trial) -> None:
+    """Raises `InputError` naming the first file that is not there."""
+    for owner, path in [(c.name, c.file) for c in trial.cameras] + [(r.name, r.file) for r in trial.recordings]:
+        if not path.exists():
+            raise InputError(f"{path}: no such file (named for {owner!r})")
+
+
 def _joint_format(path: Path) -> formats.Format | None:
     """The format of a file of joints; None for one that no joint format claims by its ending: a video."""
     if not path.exists():

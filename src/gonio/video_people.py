@@ -18,6 +18,7 @@ from gonio.errors import InputError
 from gonio.patient import Click, first_people, in_view
 from gonio.progress import Progress, silent
 from gonio.sources import video
+from gonio.trials import check_files
 
 CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 
@@ -56,13 +57,6 @@ def detect_video(
     chosen, words = in_view(followed, settings.choose, click)
     people = first_people(followed, settings.people, chosen, settings.choose)
     return Detected(everybody, people, followed.person(chosen, words))
-
-
-def check_files(trial: Trial) -> None:
-    """Raises `InputError` naming the first file that is not there."""
-    for owner, path in [(c.name, c.file) for c in trial.cameras] + [(r.name, r.file) for r in trial.recordings]:
-        if not path.exists():
-            raise InputError(f"{path}: no such file (named for {owner!r})")
 
 
 def follow_people(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
@@ -129,7 +123,7 @@ def detect_people(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: 
                 done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
                 for task in done:
                     task.result()
-            except BaseException:  # an error, or the user: the other cameras stop at their next frame
+            except BaseException:  # an error, or the user: the other cameras stop at a frame that comes soon
                 stop.set()
                 for task in tasks.values():
                     task.cancel()

@@ -78,8 +78,8 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     return side_by_side(lambda item: item, items, 1)
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The same items, `size` at a time; the last ones may be fewer."""
+def batched(items: Iterable[T], size: Callable[[], int]) -> Iterator[list[T]]:
+    """The same items, as many at a time as `size` says before each; the last ones may be fewer."""
     source = iter(items)
-    while batch := list(islice(source, size)):
+    while batch := list(islice(source, size())):
         yield batch

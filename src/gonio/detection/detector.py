@@ -56,7 +56,7 @@ class Detector(Protocol):
         image_size_px: tuple[int, int],
         on_frame: Callable[[], None] | None = None,
     ) -> Detections:
-        """The people of every frame. `image_size_px` is (width, height); `on_frame` is called after each frame.
+        """The people of every frame. `image_size_px` is (width, height); `on_frame` is called once a frame.
 
         Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
         """

@@ -94,9 +94,8 @@ def test_items_are_taken_ahead():
 
 
 def test_items_come_so_many_at_a_time_and_are_taken_when_asked_for():
-    taken = []
-    batches = batched((taken.append(number) or number for number in range(7)), 3)
+    taken, sizes = [], iter([3, 1, 2, 5])
+    batches = batched((taken.append(number) or number for number in range(8)), lambda: next(sizes, 9))
     assert next(batches) == [0, 1, 2]
     assert taken == [0, 1, 2]
-    assert list(batches) == [[3, 4, 5], [6]]
-    assert list(batched([], 3)) == []
+    assert list(batches) == [[3], [4, 5], [6, 7]]

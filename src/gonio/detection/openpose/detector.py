@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -25,9 +26,10 @@ from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, aver
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, Pixels, load_network
 from gonio.errors import InputError
 
-TOGETHER = 8
-"""Frames that a thread decodes one after another, looks at, and puts together. After each network the processor's cache
-holds nothing of the other steps; so they take less time for eight frames in a row."""
+TOGETHER, TOGETHER_S = 8, 0.4
+"""Most frames that a thread decodes one after another, looks at, and puts together, and most seconds that this may take
+where it is more than one. After each network the processor's cache holds nothing of the other steps, so they take less
+time for several frames in a row; with a slow network that counts for nothing, and nobody should wait for it."""
 HIGHEST_SCORE = 2.0
 """About the score of a person whose parts and limbs are all certain; scores are given as shares of it."""
 
@@ -93,12 +95,17 @@ class OpenPose:
         found: list[tuple[FloatArray, FloatArray]] = []
         outside = 0
 
+        pace = _Pace()
+
         def people_of(batch: Sequence[_Inputs]) -> list[tuple[float, FloatArray, FloatArray]]:
+            began_s = time.perf_counter()
             answers = [[(self._maps(entry, network), scale) for entry, scale in inputs.entries] for inputs in batch]
-            return [(inputs.time_s, *self._people(each, network)) for inputs, each in zip(batch, answers, strict=True)]
+            people = [self._people(answer, network) for answer in answers]
+            pace.took(len(batch), time.perf_counter() - began_s)
+            return [(inputs.time_s, *each) for inputs, each in zip(batch, people, strict=True)]
 
         inputs = (_inputs(frame, sizes) for frame in of_one_size(frames, camera, image_size_px))
-        batches = side_by_side(people_of, batched(inputs, TOGETHER), PICTURES_AT_ONCE)
+        batches = side_by_side(people_of, batched(inputs, lambda: pace.frames), PICTURES_AT_ONCE)
         with contextlib.closing(batches):
             for time_s, people, scores in chain.from_iterable(batches):
                 wanted = mid_hip_inside(people[..., :2], self.skeleton, self.region_px)
@@ -152,6 +159,17 @@ class OpenPose:
         )
 
 
+@dataclass
+class _Pace:
+    """How many frames are taken at a time: one at first, twice as many each time until they take long."""
+
+    frames: int = 1
+
+    def took(self, frames: int, seconds: float) -> None:
+        """So many frames took so long."""
+        self.frames = max(1, min(2 * frames, TOGETHER, int(TOGETHER_S * frames / seconds)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Inputs:
     """One frame as the network is given it: at every scale a picture, blue, green, red, and the scale."""
@@ -181,9 +199,9 @@ def _assemble(
     shape = (len(found), max((len(people) for people, _ in found), default=0))
     keypoints = np.full((*shape, len(skeleton), 3), [np.nan, np.nan, 0.0])
     scores = np.zeros(shape)
-    for time, (people, sums) in enumerate(found):
-        keypoints[time, : len(people)] = people
-        scores[time, : len(people)] = sums
+    for frame, (people, sums) in enumerate(found):
+        keypoints[frame, : len(people)] = people
+        scores[frame, : len(people)] = sums
     positions, confidence = keypoints[..., :2], keypoints[..., 2]
     above = confidence > 1
     if above.any():

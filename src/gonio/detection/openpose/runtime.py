@@ -117,8 +117,9 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
 def _channels_first(maps: Maps) -> Maps:
     """(row, column, channel) -> (channel, row, column)."""
     rows, columns, channels = maps.shape
-    turned = cv2.transpose(maps.reshape(rows * columns, channels))  # several times as fast as numpy's copy
-    return np.asarray(turned, dtype=np.float32).reshape(channels, rows, columns)
+    flat = np.asarray(maps, dtype=np.float32).reshape(rows * columns, channels)
+    turned = np.asarray(cv2.transpose(flat), dtype=np.float32)  # several times as fast as numpy's copy
+    return turned.reshape(channels, rows, columns)
 
 
 def _takes_pictures(entry: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,7 @@ from painted import draw, standing
 from gonio.core.images import VideoFrame
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector
-from gonio.detection.openpose.detector import TOGETHER, OpenPose
+from gonio.detection.openpose.detector import TOGETHER, OpenPose, _Pace
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
 from gonio.detection.openpose.net_input import net_size
 from gonio.detection.openpose.runtime import Network
@@ -103,6 +105,40 @@ def test_every_frame_has_its_own_people_however_many_are_worked_on_in_a_row(numb
     np.testing.assert_allclose(found.times_s, np.arange(number) / 30)
     neck = BODY_25.index("neck")
     np.testing.assert_allclose(found.positions[:, 0, neck, 0], ALICE[neck, 0] + steps, atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("frames_taken", "seconds", "next_time"),
+    [(1, 0.04, 2), (2, 0.08, 4), (4, 0.16, 8), (8, 0.32, 8), (8, 0.8, 4), (1, 1.2, 1), (8, 9.0, 1)],
+)
+def test_as_many_frames_are_taken_as_do_not_take_long(frames_taken: int, seconds: float, next_time: int) -> None:
+    pace = _Pace()
+    assert pace.frames == 1
+    pace.took(frames_taken, seconds)
+    assert pace.frames == next_time
+
+
+def test_a_slow_network_is_asked_by_two_threads_and_stopped_soon() -> None:
+    meeting, met = threading.Barrier(2, timeout=10), threading.Event()  # an error unless two threads come
+    painter = Painter([[ALICE]] * 8)
+
+    def load(*about: object) -> Network:
+        def run(picture: np.ndarray) -> np.ndarray:
+            if not met.is_set():
+                meeting.wait()
+                met.set()
+            time.sleep(0.5)
+            return painter.run(picture)
+
+        return Network(8, None, run)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    made = OpenPose(BODY_25_PARTS, Path("x"), net_size("-1x240"), load=load)
+    with pytest.raises(KeyboardInterrupt):
+        made.detect(frames(8), camera="cam", image_size_px=SIZE, on_frame=stop)
+    assert 2 <= len(painter.asked) <= 4
 
 
 def test_a_mirror_does_not_exchange_left_and_right() -> None:
