@@ -77,13 +77,18 @@ def run_command(words: list[str]) -> None:
         cli.main()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked_for(about: str | None) -> argparse.Namespace:
+    """The options of the two scripts that measure a small network."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--layout", default="coco-18")
     parser.add_argument("--long-side", type=int, default=656)
     parser.add_argument("--flip", action="store_true", help="average with the mirrored picture")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = asked_for(__doc__)
     one = assets.fetch("demo-balancing") / "cam01.mp4"
     width, height = video.probe(one).size_px
     net = f"{options.long_side}x-1" if width > height else f"-1x{options.long_side}"

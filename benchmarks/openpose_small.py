@@ -15,7 +15,6 @@ afterwards. Prints markdown.
 
 from __future__ import annotations
 
-import argparse
 import platform
 import time
 from collections.abc import Callable
@@ -35,7 +34,7 @@ from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.net_input import NetSize
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
 from gonio.sources import video
-from openpose_command import network_s
+from openpose_command import asked_for, network_s
 
 
 def found(people: Detections, truth: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
@@ -52,12 +51,7 @@ def found(people: Detections, truth: PoseSequence) -> tuple[np.ndarray, np.ndarr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--layout", default="coco-18")
-    parser.add_argument("--long-side", type=int, default=656)
-    parser.add_argument("--flip", action="store_true", help="average with the mirrored picture")
-    options = parser.parse_args()
+    options = asked_for(__doc__)
     folder = assets.fetch("demo-balancing")
     text = Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8")
     measurement = gonio.measure(replace(parse_trial(text, folder, "demo"), methods=("multiview",)))

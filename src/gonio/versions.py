@@ -10,8 +10,8 @@ import gonio
 
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
 OF_EXTRAS = ("onnxruntime", "torch", "torchvision")
-"""For records of how a file came to be. A protocol leaves them out: results of two computers may be averaged though one
-has an extra that neither used."""
+"""For records that are not averaged. The protocol of a comparison leaves them out: results of two computers may be
+averaged though one has an extra that neither used."""
 
 
 def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
