@@ -23,7 +23,10 @@ for library in ("OPENBLAS", "OMP", "MKL"):  # before numpy is loaded
 import cv2  # noqa: E402
 
 from gonio.detection.openpose.association import associate  # noqa: E402
-from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS  # noqa: E402
+from gonio.detection.openpose.layouts import (  # noqa: E402
+    BODY_25_PARTS,
+    COCO_18_PARTS,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/unit/detection/openpose"))
 import plain_association  # noqa: E402

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gonio.core.sequence import PoseSequence
-from gonio.motion.markers import joint_centres
-from gonio.sources import cmu_positions, formats, ui_prmd
-from gonio.sources.chirality import chirality, reflected
+from gonio.io import formats
+from gonio.io.mirroring import chirality, reflected
+from gonio.io.motion_capture import cmu_positions, ui_prmd
+from gonio.kinematics.markers import joint_centres
 
 DATA = Path(os.environ.get("GONIO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LEGS = [f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle")]

@@ -8,14 +8,12 @@ Protocol: docs/conventions.md, "Reference of the demo trial". The demo is develo
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 import numpy as np
 
 import gonio
-from gonio import assets
-from gonio.config import parse_trial
 from gonio.core.sequence import EVALUATION_JOINTS
+from gonio.trials.samples import demo_trial
 
 
 def cell(value: float | None, digits: int = 0) -> str:
@@ -23,9 +21,7 @@ def cell(value: float | None, digits: int = 0) -> str:
 
 
 def main() -> None:
-    folder = assets.fetch("demo-balancing")
-    text = Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8")
-    measurement = gonio.measure(parse_trial(text, folder, "demo"))
+    measurement = gonio.measure(demo_trial())
     result = gonio.evaluate(measurement)
 
     print("| method | MPJPE mm | root MPJPE mm | N-MPJPE mm | PA-MPJPE mm | MPJVE mm/s | knee flexion RMSE ° L, R |")

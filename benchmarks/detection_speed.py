@@ -33,14 +33,16 @@ import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from gonio import assets
-from gonio.config import CameraConfig, DetectorConfig, Trial
-from gonio.core.images import VideoFrame
-from gonio.detection import detector
-from gonio.detection.blazepose import BlazePose, Networks
-from gonio.progress import silent
-from gonio.sources import video
-from gonio.video_people import detect_people
+from gonio.core.arrays import VideoFrame
+from gonio.core.progress import silent
+from gonio.core.threads import one_thread_each
+from gonio.detection.blazepose.detector import BlazePose
+from gonio.detection.blazepose.networks import Networks
+from gonio.detection.registry import create
+from gonio.io import video
+from gonio.trials.config import CameraConfig, DetectorConfig, Trial
+from gonio.trials.detect import detect_people
+from gonio.trials.samples import fetch_asset
 
 PARTS = ("beside", "cores", "memory")
 WIDTH = 640
@@ -58,7 +60,7 @@ def main() -> None:
         cores, name, *files = chosen.detect_on
         print(detection_s(int(cores), name, [Path(file) for file in files]))
         return
-    videos = sorted(assets.fetch("demo-balancing").glob("*.mp4"))
+    videos = sorted(fetch_asset("demo-balancing").glob("*.mp4"))
     if "beside" in chosen.only:
         beside_the_networks(videos, chosen.detectors, chosen.repeats)
     if "cores" in chosen.only:
@@ -110,7 +112,7 @@ def beside_the_networks(videos: list[Path], names: list[str], repeats: int) -> N
 def once(name: str, file: Path, frames: list[VideoFrame], inside: Inside) -> tuple[float, float]:
     """Seconds in the networks and in all, once the networks are loaded. Another thread hands out the pictures, in fresh
     memory as a decoder does."""
-    blazepose = detector.create(name)
+    blazepose = create(name)
     assert isinstance(blazepose, BlazePose)
     load, started = blazepose.load, 0.0
 
@@ -123,7 +125,7 @@ def once(name: str, file: Path, frames: list[VideoFrame], inside: Inside) -> tup
 
     just_decoded = (replace(frame, image=frame.image.copy()) for frame in frames)
     size_px = video.probe(file).size_px
-    with detector.one_thread_each():  # as `gonio detect`
+    with one_thread_each():  # as `gonio detect`
         replace(blazepose, load=loaded).detect(just_decoded, camera=file.stem, image_size_px=size_px)
     return inside.taken(), time.thread_time() - started
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.sequence import Detections
+from gonio.core.detections import Detections
 from gonio.core.skeleton import COCO_17
 from gonio.detection.tracking import follow
 

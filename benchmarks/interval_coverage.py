@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gonio.comparison.generalised import rmse_interval
-from gonio.comparison.limits_of_agreement import AGREEMENT_Z, limits_of_agreement
-from gonio.comparison.reliability import icc_agreement
+from gonio.comparison.statistics.generalised_intervals import rmse_interval
+from gonio.comparison.statistics.limits_of_agreement import AGREEMENT_Z, limits_of_agreement
+from gonio.comparison.statistics.reliability import icc_agreement
 from gonio.core.arrays import FloatArray, IntArray
 
 SUBJECTS = (8, 20, 50)

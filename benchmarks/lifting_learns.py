@@ -32,13 +32,13 @@ import torch
 
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.lifting.architecture import Architecture
-from gonio.lifting.clips import unlabelled_screen_clip
 from gonio.lifting.lifter import lift
-from gonio.lifting.training import Task, train
-from gonio.lifting.training_options import TrainingOptions
-from gonio.lifting.windows import Clip
-from gonio.lifting_data import LabelledPair, ui_prmd_pairs
-from gonio.lifting_evaluation import EvaluationSet, evaluate, protocol_l1
+from gonio.training.clips import unlabelled_screen_clip
+from gonio.training.config import TrainingOptions
+from gonio.training.datasets import LabelledPair, ui_prmd_pairs
+from gonio.training.evaluate_lifting import EvaluationSet, evaluate, protocol_l1
+from gonio.training.loop import Task, train
+from gonio.training.windows import Clip
 
 SEEDS = (0, 1, 2)
 

@@ -28,11 +28,11 @@ import torch
 
 from gonio.comparison.alignment import aligned, procrustes_similarity
 from gonio.core.skeleton import H36M_17
-from gonio.lifting import losses
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import read
-from gonio.lifting.network import TemporalModel, model_of
 from gonio.lifting.prediction import normalise_screen, predict, screen_to_image
+from gonio.training import losses
+from gonio.training.network import TemporalModel, model_of
 
 OUTPUT, TRAINING, METRIC = 1e-5, 1e-4, 1e-6
 

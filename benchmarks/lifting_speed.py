@@ -55,8 +55,11 @@ def inference(model: ModuleType, widths: tuple[int, ...], chosen: argparse.Names
     import torch  # noqa: PLC0415
 
     from gonio.lifting.architecture import Architecture  # noqa: PLC0415
-    from gonio.lifting.network import TemporalModel, weights_of  # noqa: PLC0415
     from gonio.lifting.prediction import predict  # noqa: PLC0415
+    from gonio.training.network import (  # noqa: PLC0415
+        TemporalModel,
+        weights_of,
+    )
 
     ours = TemporalModel(Architecture(widths, channels=chosen.channels))
     published = model.TemporalModel(17, 2, 17, list(widths), channels=chosen.channels)
@@ -79,8 +82,8 @@ def training(model: ModuleType, widths: tuple[int, ...], chosen: argparse.Namesp
     import torch  # noqa: PLC0415
 
     from gonio.lifting.architecture import Architecture  # noqa: PLC0415
-    from gonio.lifting.losses import mpjpe  # noqa: PLC0415
-    from gonio.lifting.network import TemporalModel  # noqa: PLC0415
+    from gonio.training.losses import mpjpe  # noqa: PLC0415
+    from gonio.training.network import TemporalModel  # noqa: PLC0415
 
     architecture = Architecture(widths, channels=chosen.channels)
     field = architecture.receptive_field
@@ -117,7 +120,7 @@ def shipped(chosen: argparse.Namespace) -> None:
     from gonio.core.skeleton import COCO_17  # noqa: PLC0415
     from gonio.lifting import checkpoints  # noqa: PLC0415
     from gonio.lifting.lifter import lift  # noqa: PLC0415
-    from gonio.lifting.shipped import weights_file  # noqa: PLC0415
+    from gonio.lifting.weights import weights_file  # noqa: PLC0415
 
     rng, frames, rate_hz = np.random.default_rng(1), 60_000, 50.0
     standing = rng.normal((960, 540), (60, 200), (1, 17, 2)) + rng.normal(0, 3, (frames, 17, 2))

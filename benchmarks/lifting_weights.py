@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 import gonio
-from gonio import assets
-from gonio.config import LiftingConfig, parse_trial
-from gonio.lifting import shipped
-from gonio.lifting_evaluation import evaluate, evaluation_set, network_lifts, read_weights
-from gonio.versions import versions
+from gonio.core.provenance import versions
+from gonio.lifting import weights as shipped
+from gonio.training.evaluate_lifting import evaluate, evaluation_set, network_lifts, read_weights
+from gonio.trials.config import LiftingConfig
+from gonio.trials.samples import demo_trial
 
 
 def main() -> None:
@@ -48,8 +48,7 @@ def main() -> None:
                 flush=True,
             )
 
-    folder = assets.fetch("demo-balancing")
-    trial = parse_trial(Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8"), folder, "demo")
+    trial = demo_trial()
     print(
         "\n| demo, mean of four cameras | N-MPJPE mm | PA-MPJPE mm | MPJVE mm/s | PA-MPJPE of each camera |\n"
         "|---|---|---|---|---|"

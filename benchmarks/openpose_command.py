@@ -24,10 +24,11 @@ from pathlib import Path
 import av
 import onnxruntime
 
-from gonio import assets, cli
-from gonio.core.side_by_side import usable_cores
+from gonio.cli import main as cli
+from gonio.core.threads import usable_cores
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE
-from gonio.sources import video
+from gonio.io import video
+from gonio.trials.samples import fetch_asset
 
 REPEATS = (1, 10, 10, 10, 10)
 
@@ -89,7 +90,7 @@ def asked_for(about: str | None) -> argparse.Namespace:
 
 def main() -> None:
     options = asked_for(__doc__)
-    one = assets.fetch("demo-balancing") / "cam01.mp4"
+    one = fetch_asset("demo-balancing") / "cam01.mp4"
     width, height = video.probe(one).size_px
     net = f"{options.long_side}x-1" if width > height else f"-1x{options.long_side}"
     print("| frames | seconds | processor s | of that not the network |\n|---|---|---|---|")

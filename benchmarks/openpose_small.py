@@ -19,21 +19,19 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 import gonio
-from gonio import assets
-from gonio.config import parse_trial
-from gonio.core.sequence import Detections, PoseSequence
-from gonio.core.side_by_side import side_by_side
-from gonio.detection.detector import one_thread_each
+from gonio.core.detections import Detections
+from gonio.core.sequence import PoseSequence
+from gonio.core.threads import one_thread_each, side_by_side
 from gonio.detection.openpose.detector import OpenPose
 from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.net_input import NetSize
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
-from gonio.sources import video
+from gonio.io import video
+from gonio.trials.samples import demo_trial
 from openpose_command import asked_for, network_s
 
 
@@ -52,9 +50,7 @@ def found(people: Detections, truth: PoseSequence) -> tuple[np.ndarray, np.ndarr
 
 def main() -> None:
     options = asked_for(__doc__)
-    folder = assets.fetch("demo-balancing")
-    text = Path(gonio.__file__).with_name("demo.toml").read_text(encoding="utf-8")
-    measurement = gonio.measure(replace(parse_trial(text, folder, "demo"), methods=("multiview",)))
+    measurement = gonio.measure(replace(demo_trial(), methods=("multiview",)))
     loading: list[float] = []
     networks: list[Network] = []
     inputs: list[np.ndarray] = []

@@ -2,8 +2,8 @@
 
     python benchmarks/recording_real.py [--seconds 60] [--cut 20] [--kill 40]
 
-Needs the ffmpeg program, which serves the streams on loopback in real time (tests/works/camera_streams.py); H.264 at 30
-frames a second over HTTP, one with B-frames, one without, each frame's number in its picture. Three recordings:
+Needs the ffmpeg program, which serves the streams on loopback in real time (tests/support/camera_streams.py); H.264 at
+30 frames a second over HTTP, one with B-frames, one without, each frame's number in its picture. Three recordings:
   whole    both streams for `--seconds`; one is cut off after `--cut`
   killed   both streams, the recorder gets SIGKILL after `--kill`; what it left is played by ffmpeg and read by gonio
   offsets  one ffmpeg shows the same frames to two addresses; how far apart the recordings put a frame
@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gonio.config import load_trial
+from gonio.trials.config import load_trial
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/works"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/support"))
 import camera_streams as streams
 
 

@@ -40,13 +40,14 @@ from pathlib import Path
 import numpy as np
 
 from gonio.comparison.time_lag import best_lag
+from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
-from gonio.core.sequence import EVALUATION_JOINTS, AngleSeries, PoseSequence
-from gonio.motion.angles import joint_angles
-from gonio.motion.cleaning import lowpass
-from gonio.motion.markers import joint_centres
-from gonio.motion.repetitions import find_repetitions
-from gonio.sources import ui_prmd
+from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
+from gonio.io.motion_capture import ui_prmd
+from gonio.kinematics.angles import joint_angles
+from gonio.kinematics.cleaning import lowpass
+from gonio.kinematics.markers import joint_centres
+from gonio.kinematics.repetitions import find_repetitions
 
 STILL, FINER_STILL = 0.1, 0.05
 HALF = 0.5

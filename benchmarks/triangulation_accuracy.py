@@ -23,8 +23,8 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import Skeleton
-from gonio.stereo.rectified import from_disparity
-from gonio.stereo.triangulation import Triangulation, triangulate
+from gonio.multiview.disparity import from_disparity
+from gonio.multiview.triangulation import Triangulation, triangulate
 
 MARKERS = Skeleton("vicon-39", tuple(f"marker_{i}" for i in range(39)), (-1,) * 39)
 SIGMA_PX = {"near": 2.0, "side": 0.5, "far": 1.0, "high": 1.5}

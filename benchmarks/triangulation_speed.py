@@ -31,7 +31,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25
-from gonio.stereo.triangulation import dlt, triangulate
+from gonio.multiview.triangulation import dlt, triangulate
 
 DISTORTION = (-0.2, 0.05, 0.001, -0.002, 0.01)
 NOISE_PX = 2.0

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from gonio.comparison.study_tables import agreement_table
-from gonio.study_config import ui_prmd_study
-from gonio.study_measure import measure_recording, study_work
+from gonio.comparison.agreement_table import agreement_table
+from gonio.studies.config import ui_prmd_study
+from gonio.studies.measure import measure_recording, study_work
 
 QUOTED: Sequence[tuple[str, str, str, str, float, float]] = (
     ("squat", "m01", "knee_flexion", "left", 7.0, 6.8),

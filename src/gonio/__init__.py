@@ -14,44 +14,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gonio.config import Trial, load_trial
+    from gonio.core.angle_series import AngleSeries
     from gonio.core.camera import Camera, Rig
-    from gonio.core.sequence import AngleSeries, Detections, PoseSequence, Status
+    from gonio.core.detections import Detections
+    from gonio.core.errors import GonioError
+    from gonio.core.sequence import PoseSequence, Status
     from gonio.core.skeleton import Skeleton, layout
-    from gonio.errors import GonioError
-    from gonio.motion.angles import joint_angles
-    from gonio.motion.repetitions import find_repetitions
-    from gonio.pipeline import compare, evaluate, measure
-    from gonio.results import write_results
-    from gonio.sources.formats import read, read_angles, write
-    from gonio.study_config import load_study
-    from gonio.study_results import study
-
-__version__ = "0.1.0"
+    from gonio.io.formats import read, read_angles, write
+    from gonio.kinematics.angles import joint_angles
+    from gonio.kinematics.repetitions import find_repetitions
+    from gonio.studies.config import load_study
+    from gonio.studies.results import study
+    from gonio.trials.config import Trial, load_trial
+    from gonio.trials.evaluate import compare, evaluate
+    from gonio.trials.measure import measure
+    from gonio.trials.results import write_results
 
 _HOMES = {
-    "AngleSeries": "gonio.core.sequence",
+    "AngleSeries": "gonio.core.angle_series",
     "Camera": "gonio.core.camera",
-    "Detections": "gonio.core.sequence",
-    "GonioError": "gonio.errors",
+    "Detections": "gonio.core.detections",
+    "GonioError": "gonio.core.errors",
     "PoseSequence": "gonio.core.sequence",
     "Rig": "gonio.core.camera",
     "Skeleton": "gonio.core.skeleton",
     "Status": "gonio.core.sequence",
-    "Trial": "gonio.config",
-    "compare": "gonio.pipeline",
-    "evaluate": "gonio.pipeline",
-    "find_repetitions": "gonio.motion.repetitions",
-    "joint_angles": "gonio.motion.angles",
+    "Trial": "gonio.trials.config",
+    "compare": "gonio.trials.evaluate",
+    "evaluate": "gonio.trials.evaluate",
+    "find_repetitions": "gonio.kinematics.repetitions",
+    "joint_angles": "gonio.kinematics.angles",
     "layout": "gonio.core.skeleton",
-    "load_study": "gonio.study_config",
-    "load_trial": "gonio.config",
-    "measure": "gonio.pipeline",
-    "read": "gonio.sources.formats",
-    "read_angles": "gonio.sources.formats",
-    "study": "gonio.study_results",
-    "write": "gonio.sources.formats",
-    "write_results": "gonio.results",
+    "load_study": "gonio.studies.config",
+    "load_trial": "gonio.trials.config",
+    "measure": "gonio.trials.measure",
+    "read": "gonio.io.formats",
+    "read_angles": "gonio.io.formats",
+    "study": "gonio.studies.results",
+    "write": "gonio.io.formats",
+    "write_results": "gonio.trials.results",
 }
 
 __all__ = [
@@ -82,6 +83,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Public names are loaded when they are first used, so that importing gonio takes milliseconds."""
+    if name == "__version__":
+        return importlib.import_module("gonio.core.provenance").VERSION
     if name not in _HOMES:
         raise AttributeError(f"module 'gonio' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,7 @@
 """`python -m gonio` is the command line."""
 
-from gonio.cli import main
+from __future__ import annotations
+
+from gonio.cli.main import main
 
 main()

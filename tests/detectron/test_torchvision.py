@@ -14,11 +14,12 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from gonio.core.images import VideoFrame
-from gonio.detection import detector, keypoint_rcnn
+from gonio.core.arrays import VideoFrame
+from gonio.core.errors import AssetError, InputError
+from gonio.detection import keypoint_rcnn
 from gonio.detection.keypoint_rcnn import MIN_SCORE, KeypointRCNN, load_network
-from gonio.errors import AssetError, InputError
-from gonio.sources import formats
+from gonio.detection.registry import create
+from gonio.io import formats
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision", reason="torchvision is absent: pip install 'gonio[detectron]'")
@@ -92,7 +93,7 @@ def test_a_picture_becomes_people_as_torchvision_has_them(state, weights, publis
 
 
 def test_frames_become_detections_and_a_file_for_videopose3d(weights, tmp_path):
-    made = detector.create("keypoint-rcnn", weights=weights)
+    made = create("keypoint-rcnn", weights=weights)
     assert made == KeypointRCNN(weights, MIN_SCORE)
     frames = [VideoFrame(i, i / 30, picture(i)) for i in range(2)]
     found = made.detect(frames, camera="cam01", image_size_px=(320, 240))
@@ -104,14 +105,14 @@ def test_frames_become_detections_and_a_file_for_videopose3d(weights, tmp_path):
     formats.write(found, tmp_path / "video.npz")
     with np.load(tmp_path / "video.npz", allow_pickle=True) as npz:
         assert npz["keypoints"][0][1].shape == (found.people_per_frame[0], 4, 17)
-    sure = detector.create("keypoint-rcnn", weights=weights, min_score=1.0)
+    sure = create("keypoint-rcnn", weights=weights, min_score=1.0)
     assert not sure.detect(frames, camera="cam01", image_size_px=(320, 240)).present.any()
 
 
 def test_the_command_line(weights, tmp_path, monkeypatch, capsys):
     import av
 
-    from gonio import cli
+    from gonio.cli import main
 
     with av.open(str(tmp_path / "video.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=30)
@@ -122,14 +123,14 @@ def test_the_command_line(weights, tmp_path, monkeypatch, capsys):
     output = tmp_path / "video.npz"
     line = ["gonio", "detect", str(tmp_path / "video.mp4"), "--detector", "keypoint-rcnn", "--weights", str(weights)]
     monkeypatch.setattr("sys.argv", [*line, "-o", str(output)])
-    cli.main()
+    main()
     with np.load(output, allow_pickle=True, encoding="latin1") as npz:
         assert npz["metadata"].item() == {"w": 320, "h": 240}
         everybody = [len(frame[1]) for frame in npz["boxes"]]
     assert formats.read(output).people_per_frame.tolist() == everybody
     assert f"wrote {output}" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", [*line, "--people", "1", "-o", str(output)])
-    cli.main()
+    main()
     with np.load(output, allow_pickle=True, encoding="latin1") as npz:
         one = [len(frame[1]) for frame in npz["keypoints"]]
     assert max(one) == 1

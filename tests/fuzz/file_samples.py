@@ -20,31 +20,26 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from gonio.comparison.study import compare
-from gonio.comparison.study_result import StudyResult
-from gonio.config import load_trial
+from gonio.comparison.compare import compare
+from gonio.comparison.result import StudyResult
+from gonio.core.angle_series import AngleSeries
 from gonio.core.camera import Camera, Rig
-from gonio.core.sequence import AngleSeries, Detections, PoseSequence
+from gonio.core.detections import Detections
+from gonio.core.errors import InputError
+from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, BODY_12, BODY_25B, COCO_17, H36M_17, KINECT_V1_20, KINECT_V2_25
 from gonio.detection.openpose.caffemodel import read_caffemodel
-from gonio.errors import InputError
+from gonio.io import formats, restricted_pickle, video
+from gonio.io.motion_capture import asf_amc, cmu_positions, ui_prmd
+from gonio.io.reading import naming, reason
+from gonio.io.rigs import files as rig_files
+from gonio.io.rigs import opencv, subject_cameras
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
-from gonio.lifting_config import load_training
-from gonio.sources import (
-    asf_amc,
-    cmu_positions,
-    formats,
-    opencv_rig,
-    restricted_pickle,
-    rig_files,
-    subject_cameras,
-    ui_prmd,
-    video,
-)
-from gonio.sources.reading import naming, reason
-from gonio.study_config import load_study
-from gonio.study_store import Store, decode, encode
+from gonio.studies.config import load_study
+from gonio.studies.store import Store, decode, encode
+from gonio.training.config import load_training
+from gonio.trials.config import load_trial
 
 
 @dataclass(frozen=True)
@@ -469,7 +464,7 @@ def _opencv_rigs() -> tuple[Sample, ...]:
     samples = []
     for name in ("a.yml", "a.xml"):
         with tempfile.TemporaryDirectory() as folder:
-            opencv_rig.write(_rig(), Path(folder) / name)
+            opencv.write(_rig(), Path(folder) / name)
             samples.append(Sample(name, (Path(folder) / name).read_bytes(), options={"unit": "m"}))
     return tuple(samples)
 

@@ -550,7 +550,7 @@ def members(rng: Random, content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = [(info.filename, archive.read(info)) for info in archive.infolist()]
-    except Exception:  # noqa: BLE001 - no zip: damaged another way
+    except Exception:  # noqa: BLE001 - what cannot be pickled is told where it is given with a task
         return overwritten(rng, content)
     if not parts:
         return overwritten(rng, content)

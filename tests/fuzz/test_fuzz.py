@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutations import damaged
 from trials_of_readers import emptied, judged
 
-from gonio.sources import formats
+from gonio.io import formats
 
 READERS = file_samples.readers()
 CASES = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -95,7 +95,7 @@ def test_damaged_videos(judge: Callable[[str, int, bytes], None], name: str) -> 
 
 def test_what_may_not_be_done_is_seen(tmp_path: Path) -> None:
     """The judge itself: a warning, an error of another kind, many lines, and a file left behind are told."""
-    from gonio.errors import InputError
+    from gonio.core.errors import InputError
 
     def reader_that(does: Callable[[Path], object]) -> file_samples.Reader:
         return file_samples.Reader("made up", does, ())

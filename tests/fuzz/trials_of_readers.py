@@ -107,7 +107,7 @@ def limited(seconds: float) -> Iterator[None]:
 
 def judged(reader: Reader, sample: Sample, content: bytes, folder: Path, watch: Unwatched | None = None) -> Outcome:
     """Read one damaged file in an empty folder, and judge what came of it."""
-    from gonio.errors import GonioError
+    from gonio.core.errors import GonioError
 
     path = place(sample, content, folder)
     before = _files(folder)
@@ -125,7 +125,7 @@ def judged(reader: Reader, sample: Sample, content: bytes, folder: Path, watch: 
         kind, words = "refused", _fault_of(str(error), folder)
     except Hang:
         kind, words = "hangs", f"more than {LONGEST_S:g} s"
-    except BaseException as error:  # noqa: BLE001 - this is what is looked for
+    except BaseException as error:  # noqa: BLE001 - raised again where the result was asked for
         kind, words = "raises", f"{type(error).__name__}: {error}"[:200]
     finally:
         watch.on = False
@@ -164,7 +164,7 @@ def warmed(reader: Reader, folder: Path, watch: Watch) -> list[str]:
             for content in (sample.content, b"x", sample.content[:100]):
                 try:
                     reader.read(place(sample, content, folder), **sample.options)
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
                     if content is sample.content:
                         wrong.append(f"sample {number}: {error}")
         emptied(folder)

@@ -13,10 +13,11 @@ import pytest
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25, COCO_17, H36M_17
+from gonio.io import openpose_json
+from gonio.io.rigs import files as rig_files
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
-from gonio.sources import openpose_json, rig_files
 
 RATE_HZ = 30.0
 STANDING_M = {
@@ -162,7 +163,7 @@ def flat_weights(tmp_path_factory) -> Path:
 @pytest.fixture
 def shipped_weights(flat_weights, monkeypatch) -> Path:
     """gonio's own weights are flat networks here."""
-    from gonio.lifting import shipped
+    from gonio.lifting import weights as shipped
 
     monkeypatch.setattr(shipped, "FOLDER", flat_weights)
     return flat_weights

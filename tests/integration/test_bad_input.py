@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gonio import cli
+from gonio.cli import main
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25, layout
+from gonio.io import archive, openpose_json
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
-from gonio.sources import archive, openpose_json
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def refused(capsys, monkeypatch):
     def run(*arguments: object) -> str:
         monkeypatch.setattr("sys.argv", ["gonio", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main()
         captured = capsys.readouterr()
         assert stop.value.code == 2
         assert captured.out == ""
@@ -292,7 +292,7 @@ def test_baseline_without_focal_length(tmp_path, refused):
 
 
 def test_keypoints_alone_measure_nothing_without_a_lifting_network(tmp_path, refused, monkeypatch):
-    from gonio.lifting import shipped
+    from gonio.lifting import weights as shipped
 
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     left, right = parallel_views(tmp_path)

@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
 from gonio.core.camera import Rig
 from gonio.core.clock import resample
-from gonio.core.sequence import Detections, PoseSequence, Source
+from gonio.core.detections import Detections
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
-from gonio.errors import ConfigError, InputError
-from gonio.sources import archive, openpose_json, rig_files, trc
-from gonio.trials import trial_from_files
+from gonio.io import archive, openpose_json
+from gonio.io.motion_capture import trc
+from gonio.io.rigs import files as rig_files
+from gonio.trials.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
+from gonio.trials.from_files import trial_from_files
 
 
 def trial_of(folder: Path, names=("cam01", "cam02", "cam03", "cam04"), **more) -> Trial:
@@ -184,7 +187,7 @@ def test_with_a_bystander_the_clock_is_kept(recorded, scene):
 def test_one_view_follows_one_person_among_equals(tmp_path, scene):
     """Two people of nearly one size, listed in changing order: one of them is followed, not both by turns."""
     from gonio.detection.tracking import follow
-    from gonio.patient import in_view
+    from gonio.trials.patient import in_view
 
     rng = np.random.default_rng(5)
     here = scene.views["cam01"].positions
@@ -242,7 +245,7 @@ def test_what_was_interpolated_before_stays_interpolated(recorded, scene):
 
 
 def test_results_of_other_settings_are_not_averaged(recorded):
-    from gonio.comparison.study import average
+    from gonio.comparison.result import average
 
     trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
     results = [api.compare(replace(trial, stereo=StereoConfig(refine=refine))) for refine in ("reprojection", "none")]
@@ -425,8 +428,8 @@ def test_what_an_earlier_run_wrote_goes_and_the_users_files_stay(recorded):
 
 
 def test_blurred_faces_come_with_a_warning():
-    from gonio.config import ReportConfig
-    from gonio.results import face_warnings
+    from gonio.trials.config import ReportConfig
+    from gonio.trials.overlays import face_warnings
 
     trial = Trial((CameraConfig("a", video=Path("a.mp4")),))
     assert face_warnings(trial) == ()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio import cli
+from gonio.cli import main
 from gonio.core.sequence import PoseSequence
 
 SOLID = ("mat", "nc", "bvh", "mot")  # the other endings are converted in other tests
@@ -72,7 +72,7 @@ def refused(capsys, monkeypatch):
     def line(*arguments: object) -> str:
         monkeypatch.setattr("sys.argv", ["gonio", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            main()
         captured = capsys.readouterr()
         assert stop.value.code == 2
         assert captured.err.count("\n") == 1

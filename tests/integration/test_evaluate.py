@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gonio import cli
+from gonio.cli import main
+from gonio.io.rigs import subject_cameras
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.prediction import normalise_screen, predict
-from gonio.sources import subject_cameras
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_bad_input(folder, arguments, words, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.argv", ["gonio", "evaluate", *arguments])
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main()
     captured = capsys.readouterr()
     assert stop.value.code == 2
     assert captured.out == ""

@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 import pytest
 
-from gonio import assets, keypoint_evaluation
-from gonio.config import DetectorConfig
-from gonio.core.sequence import Detections, Source
+from gonio.core.detections import Detections
+from gonio.core.downloads import is_cached
+from gonio.core.errors import InputError
+from gonio.core.sequence import Source
 from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, Skeleton
-from gonio.detection import detector as detectors
-from gonio.errors import InputError
-from gonio.sources import coco_json, video
+from gonio.detection.registry import create
+from gonio.io import coco_json, video
+from gonio.training import evaluate_keypoints
+from gonio.trials import detect
+from gonio.trials.config import DetectorConfig
+from gonio.trials.samples import ASSETS, fetch_asset
 
 pytest.importorskip("pycocotools")
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
@@ -124,8 +128,8 @@ def test_pictures_of_several_sizes(tmp_path, monkeypatch, name, calls):
     bodies = [[HERE[OWN].round()], [THERE[OWN].round()], [HERE[OWN].round() + [30, 0]]]
     file = annotate(tmp_path, bodies, [SIZE, (200, 150), SIZE], colours=True)
     reader = Reader(name, COCO_17)
-    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: reader)
-    result = keypoint_evaluation.evaluate_detector(file, tmp_path / "pictures", DetectorConfig(name=name))
+    monkeypatch.setattr(detect, "create", lambda *_a, **_k: reader)
+    result = evaluate_keypoints.evaluate_detector(file, tmp_path / "pictures", DetectorConfig(name=name))
     assert reader.calls == calls
     assert result.accuracy.pck.value == 1
     assert result.accuracy.average["AP"] == pytest.approx(1)
@@ -143,8 +147,8 @@ def test_pckh_of_annotated_heads(tmp_path, monkeypatch):
         body[BODY_25B.index("head_top")] = body[BODY_25B.index("neck")] - [0, head_px]
         bodies.append([body])
     file = annotate(tmp_path, bodies, [SIZE] * 2, BODY_25B, colours=True)
-    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Reader("openpose", BODY_25B, shift=6.0))
-    result = keypoint_evaluation.evaluate_detector(file, tmp_path / "pictures", DetectorConfig(name="openpose"))
+    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Reader("openpose", BODY_25B, shift=6.0))
+    result = evaluate_keypoints.evaluate_detector(file, tmp_path / "pictures", DetectorConfig(name="openpose"))
     assert result.accuracy.pckh.value == 0.5
     assert result.accuracy.pck.value == 1
     assert result.accuracy.oks is not None  # BODY_25B has COCO's 17 joints
@@ -164,7 +168,7 @@ def test_saved_results(tmp_path, run):
 
     coco_json.write_found(found, tmp_path / "found.json", [100, 999])
     with pytest.raises(InputError, match=r"found\.json: somebody is in picture 999"):
-        keypoint_evaluation.evaluate_file(file, tmp_path / "found.json")
+        evaluate_keypoints.evaluate_file(file, tmp_path / "found.json")
 
 
 def test_what_is_assumed_of_annotations_is_said(tmp_path):
@@ -175,7 +179,7 @@ def test_what_is_assumed_of_annotations_is_said(tmp_path):
     coco_json.write_found(
         Detections(HERE[OWN][None, None], np.ones((1, 1, 17)), [0], COCO_17, SIZE), tmp_path / "f.json", [100]
     )
-    notes = keypoint_evaluation.evaluate_file(file, tmp_path / "f.json").notes
+    notes = evaluate_keypoints.evaluate_file(file, tmp_path / "f.json").notes
     assert any("1 people without a box" in note for note in notes)
     assert any("1 people without an area" in note for note in notes)
 
@@ -203,19 +207,19 @@ def test_a_picture_of_another_size_is_refused(tmp_path):
     file = annotate(tmp_path, [[HERE[OWN]]], [SIZE])
     cv2.imwrite(str(tmp_path / "pictures" / "000000.png"), np.zeros((160, 128, 3), np.uint8))
     with pytest.raises(InputError, match=r"000000\.png: 128x160 px, but annotated as 160x128"):
-        keypoint_evaluation.evaluate_detector(file, tmp_path / "pictures", DetectorConfig())
+        evaluate_keypoints.evaluate_detector(file, tmp_path / "pictures", DetectorConfig())
 
 
 def test_real_pictures_and_a_real_network(tmp_path, shared_data, run):
     """The small OpenPose network on frames of the demo, with BlazePose's joints in place of annotations: two detectors
     compared, not the truth. What is tested is that real pictures go through."""
-    if not (assets.is_cached("demo-balancing") and assets.is_cached("blazepose-heavy")):
+    if not (is_cached(ASSETS["demo-balancing"]) and is_cached(ASSETS["blazepose-heavy"])):
         pytest.skip("the demo's videos and BlazePose's weights are not in the cache")
     network = shared_data / "openpose-small" / "mobilenet_v2_small_coco18.onnx"
-    frames = [f for f in video.frames(assets.fetch("demo-balancing") / "cam02.mp4", stop=41) if f.index % 20 == 0]
+    frames = [f for f in video.frames(fetch_asset("demo-balancing") / "cam02.mp4", stop=41) if f.index % 20 == 0]
     (tmp_path / "pictures").mkdir()
     size = (frames[0].image.shape[1], frames[0].image.shape[0])
-    blazepose = detectors.create("blazepose-heavy")
+    blazepose = create("blazepose-heavy")
     seen = blazepose.detect(frames, camera="cam02", image_size_px=size)
     order = [seen.skeleton.index(joint) for joint in COCO_17.joints]
     coco_json.write(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import RecordingConfig, Trial
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import KINECT_V1_20, KINECT_V2_25
-from gonio.sources import recorder_text
-from gonio.trials import trial_from_files
+from gonio.io.kinect import recorder_text
+from gonio.trials.config import RecordingConfig, Trial
+from gonio.trials.from_files import trial_from_files
 
 
 @pytest.fixture

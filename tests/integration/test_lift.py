@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import gonio as api
+from gonio.io import archive
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift
-from gonio.pipeline import lift_file
-from gonio.sources import archive
+from gonio.trials.single_step import lift_file
 
 
 def test_lift(tmp_path, scene, run):

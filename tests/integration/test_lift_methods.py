@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, LiftingConfig, RigConfig, Trial
 from gonio.core.camera import Rig
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import BODY_25
-from gonio.errors import ConfigError, InputError
-from gonio.lifting import checkpoints, shipped
+from gonio.io import archive, openpose_json
+from gonio.io.rigs import files as rig_files
+from gonio.lifting import checkpoints
+from gonio.lifting import weights as shipped
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
-from gonio.sources import archive, openpose_json, rig_files
-from gonio.trials import trial_from_files
+from gonio.trials.config import CameraConfig, LiftingConfig, RigConfig, Trial
+from gonio.trials.from_files import trial_from_files
 
 SIZE_PX = (1280, 720)
 FOCAL_PX = 1000.0

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
+from gonio.core.errors import GonioError
 from gonio.core.skeleton import BODY_25, COCO_18
-from gonio.errors import GonioError
+from gonio.trials.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
 
@@ -67,8 +67,9 @@ def test_detect_writes_what_scripts_for_openpose_read(film, tmp_path, run):
 
 
 def test_a_trial_with_openpose(film, shipped_weights, tmp_path):
-    from gonio.pipeline import evaluate, measure
-    from gonio.results import write_results
+    from gonio.trials.evaluate import evaluate
+    from gonio.trials.measure import measure
+    from gonio.trials.results import write_results
 
     options = DetectorConfig(
         "openpose", weights=film / "seeing.onnx", layout="coco-18", net_resolution="160x128", flip=False
@@ -106,20 +107,19 @@ def test_what_is_wrong_is_one_line(film, tmp_path, run, arguments, words):
 @pytest.mark.network
 def test_the_participant_is_compared_from_a_small_real_network(shared_data):
     """It sees the bystander well in two cameras, and the participant less well in all four."""
-    from gonio import assets
-    from gonio.config import parse_trial
-    from gonio.pipeline import evaluate, measure
+    from gonio.trials.evaluate import evaluate
+    from gonio.trials.measure import measure
+    from gonio.trials.samples import demo_trial
 
     network = shared_data / "openpose-small" / "mobilenet_v2_small_coco18.onnx"
     if not network.is_file():
         pytest.skip(f"{network} is absent")
     try:
-        folder = assets.fetch("demo-balancing")
+        demo = demo_trial()
     except GonioError as error:
         pytest.skip(f"the demo's videos cannot be had: {error}")
-    text = Path(api.__file__).with_name("demo.toml").read_text(encoding="utf-8")
     trial = replace(
-        parse_trial(text, folder, "demo"),
+        demo,
         detector=DetectorConfig("openpose", weights=network, layout="coco-18", net_resolution="-1x656"),
         methods=("multiview", "stereo-cam01-cam02", "stereo-cam03-cam04"),
     )
@@ -156,23 +156,24 @@ def test_weights_are_imported_listed_and_refused(tmp_path, run):
 def test_an_import_says_where_it_went(tmp_path, monkeypatch, capsys):
     from caffe_files import caffemodel
 
-    from gonio import assets, cli
-    from gonio.detection.openpose import importing
+    from gonio.cli import main
+    from gonio.detection import weights as assets
+    from gonio.detection.openpose import weights_import
     from gonio.detection.openpose.architecture import Architecture, Concatenation, Convolution
 
     layers = (Convolution("a", "image", 3, 4, 1), Convolution("b", "image", 3, 3, 1), Concatenation("c", ("a", "b")))
     tiny = Architecture("BODY_25", "body-25", 4, 3, layers)
-    monkeypatch.setattr(importing, "ARCHITECTURES", {"body-25": tiny})
+    monkeypatch.setattr(weights_import, "ARCHITECTURES", {"body-25": tiny})
     monkeypatch.setenv("GONIO_CACHE", str(tmp_path / "cache"))
     arrays = {"a": [np.ones((4, 3, 1, 1)), np.ones(4)], "b": [np.ones((3, 3, 1, 1)), np.ones(3)]}
     (tmp_path / "mine.caffemodel").write_bytes(caffemodel(arrays))
     monkeypatch.setattr("sys.argv", ["gonio", "assets", "import", "openpose", str(tmp_path / "mine.caffemodel")])
-    cli.main()
+    main()
     said = capsys.readouterr().out
     assert "OpenPose's BODY_25, 28 weights" in said
     assert f"wrote {assets.imported('openpose-body-25')}; use it with --detector openpose\n" in said
     monkeypatch.setattr("sys.argv", ["gonio", "assets", "list", "openpose-body-25"])
-    cli.main()
+    main()
     said = capsys.readouterr().out
     assert "imported" in said
     assert "from mine.caffemodel" in said

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, DetectorConfig, RigConfig, Trial
-from gonio.core.sequence import Detections, PoseSequence
+from gonio.core.detections import Detections
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25
 from gonio.detection import detector as detectors
-from gonio.errors import ConfigError, InputError
-from gonio.sources import archive, openpose_json, rig_files
-from gonio.video_people import detect_video
+from gonio.io import archive, openpose_json
+from gonio.io.rigs import files as rig_files
+from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
+from gonio.trials.detect import detect_video
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_a_click_time_without_a_click_is_refused(tmp_path):
 
 def test_one_view_of_two_people_is_followed_in_a_folder_of_openpose(two_people, scene):
     """Lifting takes the largest of a JSON folder, always the same one."""
-    from gonio.pipeline import read_person
+    from gonio.trials.single_step import read_person
 
     folder, people = two_people
     person = read_person(folder / "cam01_json", layout="body-25", fps=30.0)
@@ -150,18 +152,18 @@ def test_detect_follows_the_largest_or_who_was_clicked_on(film):
 
 
 def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
-    from gonio import cli
+    from gonio.cli import main
 
     path, both = film
     x, y = both[0, 1, BODY_25.index("mid_hip")]
     output = path.with_name("joints.npz")
     line = ["gonio", "detect", str(path), "--detector", "crowd", "--click", f"{x:.1f}", f"{y:.1f}", "-o", str(output)]
     monkeypatch.setattr("sys.argv", line)
-    cli.main()
+    main()
     person = archive.read(output)
     assert isinstance(person, PoseSequence)
     np.testing.assert_allclose(person.positions, both[:, 1])
     monkeypatch.setattr("sys.argv", [*line[:5], "--click-time", "1", "-o", str(output)])
     with pytest.raises(SystemExit):
-        cli.main()
+        main()
     assert "--click-time is the time of --click" in capsys.readouterr().err

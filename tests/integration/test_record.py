@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import pytest
 
-from gonio.config import load_trial
+from gonio.trials.config import load_trial
 
 spec = importlib.util.spec_from_file_location(
-    "camera_streams", Path(__file__).resolve().parents[1] / "works" / "camera_streams.py"
+    "camera_streams", Path(__file__).resolve().parents[1] / "support" / "camera_streams.py"
 )
 assert spec is not None
 assert spec.loader is not None

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 import gonio
-from gonio import pipeline as api
-from gonio.cli import main
-from gonio.comparison.study import StudyResult
-from gonio.config import RecordingConfig, Trial
-from gonio.errors import ConfigError, InputError
-from gonio.sources import formats, ui_prmd
+from gonio.cli.main import main
+from gonio.comparison.result import StudyResult
+from gonio.core.errors import ConfigError, InputError
+from gonio.io import formats
+from gonio.io.motion_capture import ui_prmd
+from gonio.trials import measure as api
+from gonio.trials.config import RecordingConfig, Trial
+from gonio.trials.evaluate import compare
 
 NAME = "m06_s08_e08"
 AHEAD_S = 0.4
@@ -76,21 +78,21 @@ def test_the_clock_is_found_where_it_is_asked_for(recorded: Path, own_offset_s: 
     assert offset_of(trial) == pytest.approx(AHEAD_S, abs=0.05)
     measured = api.measure(trial)
     assert measured.warnings == ()
-    as_is, aligned = (api.compare(t).methods["kinect"] for t in (trial_of(recorded), trial))
+    as_is, aligned = (compare(t).methods["kinect"] for t in (trial_of(recorded), trial))
     assert aligned.pa_mpjpe_mm is not None
     assert as_is.pa_mpjpe_mm is not None
     assert aligned.pa_mpjpe_mm < as_is.pa_mpjpe_mm / 2
 
 
 def test_markers_become_joint_centres_from_either_file(recorded: Path) -> None:
-    results = [api.compare(trial_of(recorded, offset_s="auto", vicon=f"vicon.{end}")) for end in ("trc", "c3d")]
+    results = [compare(trial_of(recorded, offset_s="auto", vicon=f"vicon.{end}")) for end in ("trc", "c3d")]
     trc, c3d = (result.methods["kinect"] for result in results)
     assert "joint centres from plug-in-gait markers, definition gonio" in " ".join(results[1].methods["vicon"].history)
     assert c3d.rigid_mpjpe_mm == pytest.approx(trc.rigid_mpjpe_mm, abs=0.01)
 
 
 def test_two_worlds_have_rigid_errors_and_offsets_but_no_absolute_ones(recorded: Path) -> None:
-    kinect = api.compare(trial_of(recorded, offset_s="auto")).methods["kinect"]
+    kinect = compare(trial_of(recorded, offset_s="auto")).methods["kinect"]
     assert (kinect.mpjpe_mm, kinect.root_mpjpe_mm, kinect.n_mpjpe_mm) == (None, None, None)
     assert kinect.rigid_mpjpe_mm == pytest.approx(42, abs=8)
     ankle = kinect.per_joint["right_ankle"]

@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.config import CameraConfig, RecordingConfig, RigConfig, Trial, load_trial, trial_text
+from gonio.core.arrays import VideoFrame
 from gonio.core.camera import Camera, Rig
-from gonio.core.images import VideoFrame
-from gonio.core.sequence import Detections, PoseSequence, Source
+from gonio.core.detections import Detections
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import BODY_12
 from gonio.detection import detector as detectors
-from gonio.errors import ConfigError, InputError
-from gonio.rectify import rectify_trial
-from gonio.report.encoding import write_mp4
-from gonio.sources import archive, rig_files, trc, video
+from gonio.io import archive, video
+from gonio.io.motion_capture import trc
+from gonio.io.rigs import files as rig_files
+from gonio.report.video_writing import write_mp4
+from gonio.trials.config import CameraConfig, RecordingConfig, RigConfig, Trial, load_trial, trial_text
+from gonio.trials.rectify import rectify_trial
 
 SIZE, RATE_HZ, FRAMES = (960, 720), 30.0, 12
 JOINTS = len(BODY_12)

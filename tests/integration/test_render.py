@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.core.images import VideoFrame
+from gonio.core.arrays import VideoFrame
+from gonio.core.errors import GonioError, InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import H36M_17
-from gonio.errors import GonioError, InputError
-from gonio.report.encoding import write_mp4
-from gonio.results import render_files
-from gonio.sources import video
+from gonio.io import video
+from gonio.report.video_writing import write_mp4
+from gonio.trials.single_step import render_files
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
-from gonio.sources import formats
-from gonio.study_config import load_study
-from gonio.study_results import study
+from gonio.io import formats
+from gonio.studies.config import load_study
+from gonio.studies.results import study
 
 SUBJECTS = tuple(f"s{k}" for k in range(1, 8))
 REPETITIONS = ("e1", "e2", "e3")
@@ -227,7 +227,7 @@ def test_what_is_wrong_is_one_line(folder, tmp_path, run, arguments, words):
 
 
 def test_a_study_of_nothing_but_damage_is_an_error(tmp_path):
-    from gonio.errors import InputError
+    from gonio.core.errors import InputError
 
     for name in ("kinect", "vicon"):
         (tmp_path / f"s1_bend_{name}.csv").write_text("nonsense\n")

@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 
 import gonio
-from gonio import study_dask
-from gonio.errors import InputError
-from gonio.study_run import StudyRun, Task, run
+from gonio.core.errors import InputError
+from gonio.studies import dask_cluster
+from gonio.studies.run import StudyRun, run
+from gonio.studies.store import Task
 
-WORKS = Path(__file__).parents[1] / "works"
+WORKS = Path(__file__).parents[1] / "support"
 SETTINGS = {"method": "stereo"}
 
 PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background of a shell
 from pathlib import Path
-from gonio.study_run import Task, run
+from gonio.studies.run import run
+from gonio.studies.store import Task
 from study_work import measure
 
 if __name__ == "__main__":
@@ -152,7 +154,7 @@ def test_what_a_dask_worker_does_not_survive_has_failed_and_a_cluster_that_ends_
         assert list(done.results) == [task.key for task in tasks[1:]]
         assert done.failures == {"deadly": "the worker process died, each time that this recording was there alone"}
 
-        monkeypatch.setattr(study_dask, "CONNECT_S", 1.0)
+        monkeypatch.setattr(dask_cluster, "CONNECT_S", 1.0)
 
         @contextlib.contextmanager
         def ending(label, _total):
@@ -165,19 +167,19 @@ def test_what_a_dask_worker_does_not_survive_has_failed_and_a_cluster_that_ends_
 
 def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_told(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(study_dask, "CONNECT_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     with cluster(n_workers=0) as made, pytest.raises(InputError, match="has no workers; start some with 'dask worker"):
         run([Task("a", 1)], work.measure, tmp_path, settings={}, scheduler=made.scheduler_address)
-    outcome = study_dask._attempt_there(work.measure, {"seed": 1}, [tmp_path / "a.mp4"], gonio.__version__)
+    outcome = dask_cluster._attempt_there(work.measure, {"seed": 1}, [tmp_path / "a.mp4"], gonio.__version__)
     assert outcome.reason.startswith(f"{tmp_path / 'a.mp4'}: not found on the cluster's worker ")
-    outcome = study_dask._attempt_there(work.measure, {"seed": 1}, [], "0.0")
+    outcome = dask_cluster._attempt_there(work.measure, {"seed": 1}, [], "0.0")
     assert f"has gonio {gonio.__version__}, not 0.0; install the same version" in outcome.reason
 
 
 def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(study_dask, "CONNECT_S", 2.0)
-    monkeypatch.setattr(study_dask, "LOST_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT_S", 2.0)
+    monkeypatch.setattr(dask_cluster, "LOST_S", 0.5)
     tasks = [Task(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6)]
     with cluster(n_workers=1) as made:
 
@@ -192,7 +194,7 @@ def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeyp
 
 def test_a_scheduler_that_does_not_answer_is_told_in_one_line(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(study_dask, "CONNECT_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     for address in ("tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "tcp://no.such.host.invalid:8786"):
         with pytest.raises(InputError, match=f"--scheduler {address}: no Dask scheduler answers there"):
             run([Task("a", 1)], work.measure, tmp_path, settings={}, scheduler=address)

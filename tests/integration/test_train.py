@@ -10,11 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gonio.io import archive
+from gonio.io.rigs import files as rig_files
 from gonio.lifting import checkpoints
-from gonio.lifting.shipped import SYMMETRIC, weights_file
-from gonio.lifting_config import load_training
-from gonio.lifting_training import read_material, train
-from gonio.sources import archive, rig_files
+from gonio.lifting.weights import SYMMETRIC, weights_file
+from gonio.training.config import load_training
+from gonio.training.material import read_material
+from gonio.training.run import train
 
 pytest.importorskip("torch", reason="training needs torch: pip install gonio[train]")
 
@@ -69,7 +71,7 @@ focal_px = 900
 @pytest.fixture
 def folder(tmp_path, scene):
     """What train.toml names. cam02's clock is half a second ahead; the last ten frames have no joints."""
-    from gonio.sources import openpose_json
+    from gonio.io import openpose_json
 
     (tmp_path / "mocap" / "patient").mkdir(parents=True)
     archive.write(scene.truth, tmp_path / "mocap" / "patient" / "squat.npz")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio.trials import trial_from_files
+from gonio.trials.from_files import trial_from_files
 
 
 def test_the_truth_comes_back(recorded, scene, run):

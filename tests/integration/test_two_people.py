@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 import gonio as api
-from gonio import assets
-from gonio.config import CameraConfig, DetectorConfig, RigConfig, Trial
-from gonio.core.sequence import EVALUATION_JOINTS, Detections
+from gonio.core.detections import Detections
+from gonio.core.errors import AssetError
+from gonio.core.sequence import EVALUATION_JOINTS
 from gonio.detection.tracking import follow
-from gonio.errors import AssetError
-from gonio.patient import in_view
-from gonio.pipeline import Measurement
-from gonio.sources import rig_files
-from gonio.stereo.matching import match_people
+from gonio.io.rigs import files as rig_files
+from gonio.multiview.matching import match_people
+from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
+from gonio.trials.measure import Measurement
+from gonio.trials.patient import in_view
+from gonio.trials.samples import fetch_asset
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -29,8 +30,8 @@ CAMERAS = ("cam01", "cam02", "cam03", "cam04")
 def folder() -> Path:
     try:
         for asset in ("blazepose-heavy", "blazepose-detector"):
-            assets.fetch(asset, progress=False)
-        return assets.fetch("two-people", progress=False)
+            fetch_asset(asset, progress=False)
+        return fetch_asset("two-people", progress=False)
     except AssetError as error:
         pytest.skip(f"the videos or weights cannot be had here: {error}")
 

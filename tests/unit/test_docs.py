@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import gonio
-from gonio import cli
-from gonio.config import parse_trial
-from gonio.lifting_config import parse_training
-from gonio.study_config import parse_study
+from gonio.cli import main
+from gonio.studies.config import parse_study
+from gonio.training.config import parse_training
+from gonio.trials.config import parse_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -69,7 +69,7 @@ def test_commands_are_understood(line, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", shlex.split(line))
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main()
     assert stop.value.code == 2
     assert re.match(r"gonio: \S+: no such ", capsys.readouterr().err)
 

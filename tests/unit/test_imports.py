@@ -27,7 +27,7 @@ def test_nothing_heavy_is_loaded(program):
 
 
 def test_detecting_loads_neither_figures_nor_statistics():
-    program = "import gonio.detection_results, gonio.video_people, gonio.provenance, gonio.sources.formats"
+    program = "import gonio.trials.overlays, gonio.trials.detect, gonio.core.provenance, gonio.io.formats"
     program += ", gonio.detection.openpose.detector"
     code = f"{program}\nimport sys\nprint('LOADED', [m for m in ('matplotlib', 'scipy', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

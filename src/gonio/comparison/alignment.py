@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 SMALLEST_BODY_M2 = 1e-18  # sum of squares below which all joints are one point (about a nanometre)
 THINNEST_BODY = 1e-5  # width by length below which all joints are on one line

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
-from gonio.core.sequence import AngleSeries
 
 STEP_S = 0.02
 LONGEST_GAP_S = 0.25  # a longer gap in a curve is not bridged

@@ -28,8 +28,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
+from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.skeleton import COCO_17
-from gonio.errors import InputError, MissingExtraError
 
 PCK_SHARE, PCKH_SHARE = 0.2, 0.5
 COCO_SIGMAS = np.array(

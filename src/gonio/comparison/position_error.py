@@ -19,7 +19,7 @@ import numpy as np
 
 from gonio.comparison.alignment import aligned, procrustes_similarity, scale_per_frame, used_cells
 from gonio.core.arrays import BoolArray, FloatArray
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 MM_PER_M = 1000.0
 LONGEST_STEP = 1.5  # in median intervals: frames further apart are not consecutive

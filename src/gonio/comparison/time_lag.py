@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gonio.core.arrays import FloatArray
-from gonio.errors import InputError
+from gonio.comparison.clock_offset import at_times
+from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.errors import InputError
 
 LEAST_OVERLAP = 0.5  # of the samples that overlap most: a lag at which less overlaps is not considered
 
@@ -72,3 +73,21 @@ def shifted(values: FloatArray, frames: int) -> FloatArray:
     if abs(frames) < len(values):
         moved[max(-frames, 0) : len(values) - max(frames, 0)] = values[max(frames, 0) : len(values) + min(frames, 0)]
     return moved
+
+
+SHIFT_S = 0.1
+
+
+def shifted_positions(positions: FloatArray, mask: BoolArray, times_s: FloatArray, shift_s: float) -> FloatArray:
+    """(time, joint, 3) where the estimate is `shift_s` later; NaN outside the recording, in gaps and off the mask."""
+    moved = np.full_like(positions, np.nan)
+    for joint in range(positions.shape[1]):
+        for axis in range(3):
+            curve = np.where(mask[:, joint], positions[:, joint, axis], np.nan)
+            moved[:, joint, axis] = shifted_curve(curve, times_s, shift_s)
+    return moved
+
+
+def shifted_curve(curve: FloatArray, times_s: FloatArray, shift_s: float) -> FloatArray:
+    """(time,) the curve `shift_s` later; NaN outside the recording and in gaps."""
+    return at_times(curve, times_s, times_s + shift_s) if len(curve) else curve

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gonio.core.arrays import FloatArray, frozen
+from gonio.core.errors import InputError
 from gonio.core.sequence import Axis
-from gonio.errors import InputError
 
 DistortionModel = Literal["opencv", "h36m"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gonio.core.arrays import FloatArray, IntArray
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
-from gonio.errors import InputError
 
 EXACT_S = 0.0005  # a sample nearer than this to the wanted time is that sample
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
+
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+
+
+def makes_a_file_name(name: str) -> bool:
+    """On every system: not empty, no separators or control characters, none of Windows' reserved names."""
+    if not name or name[0] == "." or name[-1] in ". " or name.split(".", maxsplit=1)[0].casefold() in RESERVED:
+        return False
+    return not any(c in '/\\:*?"<>|' or ord(c) < 32 for c in name)
 
 
 def check_writable(target: Path, inputs: Iterable[Path]) -> None:
@@ -68,3 +81,23 @@ def _replace(new: Path, target: Path, aside: Path) -> None:
     except OSError:
         aside.rename(target)
         raise
+
+
+def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
+    """Write content as JSON that any reader takes. Raises `ValueError` for NaN."""
+    path.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str | None:
+    """sha256 of a file, None if there is none. A file that does not change is read once in a process."""
+    try:
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size_bytes: int, modified_ns: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

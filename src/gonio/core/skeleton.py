@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 MapKind = Literal["same", "synthesised", "counterpart", "missing"]
 

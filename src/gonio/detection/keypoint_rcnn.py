@@ -30,14 +30,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio import assets
-from gonio.core.arrays import FloatArray
-from gonio.core.images import VideoFrame
-from gonio.core.sequence import Detections, Source
-from gonio.core.side_by_side import ahead
+from gonio.core.arrays import FloatArray, VideoFrame
+from gonio.core.detections import Detections
+from gonio.core.errors import AssetError, InputError, MissingExtraError
+from gonio.core.files import sha256_of
+from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
+from gonio.core.threads import ahead
 from gonio.detection.detector import mid_hip_inside, of_one_size
-from gonio.errors import AssetError, InputError, MissingExtraError
 
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
@@ -91,7 +91,7 @@ def load_network(file: Path | None) -> Network:
     import torch  # noqa: PLC0415
 
     state = _own_state() if file is None else _state_of(file)
-    published = file is None or (assets.sha256_of(file) or "").startswith(WEIGHTS_SHA256)
+    published = file is None or (sha256_of(file) or "").startswith(WEIGHTS_SHA256)
     network = _build(PUBLISHED_EPSILON if published else EPSILON)
     _fill(network, state, WEIGHTS_URL if file is None else str(file))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -157,7 +157,7 @@ def _state_of(file: Path) -> Mapping[str, Any]:
         )
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (whatever a damaged file raises in torch's readers)
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
         raise InputError(
             f"{file}: is damaged, or holds more than tensors ({_first_line(error)}); nothing in it was executed. "
             f"{NAME} takes {WEIGHTS_URL}"
@@ -217,7 +217,7 @@ class KeypointRCNN:
         if self.file is None:
             weights = WEIGHTS_URL.rpartition("/")[2]  # its name ends in the beginning of its checksum
         else:
-            weights = f"{self.file.name} sha256 {assets.sha256_of(self.file) or 'unknown'}"
+            weights = f"{self.file.name} sha256 {sha256_of(self.file) or 'unknown'}"
         return Source(method="detectron", model=NAME, version=f"{with_version}, {weights}")
 
     @property

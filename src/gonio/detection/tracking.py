@@ -24,7 +24,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gonio.core.arrays import FloatArray, IntArray
-from gonio.core.sequence import Detections, PoseSequence, median_rate_hz
+from gonio.core.detections import Detections
+from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.core.skeleton import Skeleton
 
 MAX_GAP_S = 2.0

@@ -18,7 +18,7 @@ from itertools import accumulate
 from operator import mul
 from typing import Literal
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 COORDINATES = 3
 

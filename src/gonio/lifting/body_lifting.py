@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.camera import Camera
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import ConfigError, InputError
 from gonio.lifting.normalisation import (
     SIZE_OVER_STATURE,
     frame_lengths,

@@ -34,9 +34,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.data_pickle import DataUnpickler
+from gonio.core.errors import InputError
 from gonio.core.files import replacing
-from gonio.errors import InputError
+from gonio.core.pickles import DataUnpickler
 from gonio.lifting.architecture import COORDINATES, Architecture
 
 VERSION = 1

@@ -8,19 +8,20 @@ Where the person stands is the matter of `placing`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
-from gonio.errors import InputError
-from gonio.lifting.body_lifting import BodyTask, body_task
+from gonio.lifting.body_lifting import BodyTask, assumed_camera, body_task
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.normalisation import NORMALISATION
-from gonio.lifting.placing import with_stature
+from gonio.lifting.placing import at_places, placed, with_segment, with_stature
 from gonio.lifting.prediction import predict
 from gonio.lifting.screen_lifting import ScreenTask, screen_task
 
@@ -168,3 +169,52 @@ def _answers(
 
 def _extended(row: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     return np.concatenate([row, np.repeat(row[-1:], length - len(row), axis=0)])
+
+
+Place = Literal["root", "geometry", "network"]
+
+
+def lift_in_metres(
+    weights: Weights,
+    keypoints: Mapping[str, PoseSequence],
+    *,
+    cameras: Mapping[str, Camera] | None = None,
+    min_confidence: float = 0.0,
+    flip: bool = True,
+    stature_m: float | None = None,
+    segment: tuple[str, float] | None = None,
+    place: Place = "root",
+) -> dict[str, PoseSequence]:
+    """`lift_all`, and then the size by a measured segment and the place.
+
+    segment  name and metres, in place of the stature (`placing.with_segment`)
+    place    "root": relative to the mid-hip. "geometry": where the joints fall on the keypoints (`placing.placed`).
+             "network": where the weights' second network puts them
+
+    Raises `ConfigError` where stature and segment are both given, and `InputError` where the parts do.
+    """
+    if stature_m is not None and segment is not None:
+        raise ConfigError("the size is told twice, by a stature and by a segment; give one")
+    if place == "network" and stature_m is not None and not takes_bodies(weights):
+        raise InputError("these weights give the place in the metres they were trained in; a stature needs geometry")
+    cameras = cameras or {}
+    lifted = lift_all(
+        weights, keypoints, cameras=cameras, min_confidence=min_confidence, flip=flip, stature_m=stature_m
+    )
+    if place == "network":
+        roots = root_trajectories(
+            weights, keypoints, cameras=cameras, min_confidence=min_confidence, flip=flip, stature_m=stature_m
+        )
+        step = "placed by the network of the trajectory"
+        lifted = {name: at_places(joints, roots[name], step) for name, joints in lifted.items()}
+    elif place == "geometry":
+        for name, joints in lifted.items():
+            seen = keypoints[name]
+            camera = cameras.get(name)
+            if camera is None:
+                assert seen.image_size_px is not None  # lifting asked for it
+                camera = assumed_camera(seen.image_size_px, name=seen.frame_name)
+            lifted[name] = placed(joints, seen, camera, min_confidence=min_confidence)
+    if segment is not None:
+        lifted = {name: with_segment(joints, *segment) for name, joints in lifted.items()}
+    return lifted

@@ -26,10 +26,10 @@ from scipy.ndimage import percentile_filter
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.camera import Camera
+from gonio.core.errors import InputError
+from gonio.core.geometry import norm
 from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import InputError
-from gonio.lifting.vectors import norm
 
 NORMALISATION = "body"
 """`metadata["normalisation"]` of weights that take this input; published ones take "screen" coordinates."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.camera import Camera
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.geometry import norm
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12, COCO_17
-from gonio.errors import ConfigError, InputError
 from gonio.lifting.body_lifting import size_of
 from gonio.lifting.normalisation import body_size_m, sighted
-from gonio.lifting.vectors import norm
 
 SEGMENTS = {
     "thigh": ("hip", "knee"),

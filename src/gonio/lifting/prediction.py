@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import FloatArray
+from gonio.core.errors import InputError
 from gonio.core.skeleton import Skeleton
-from gonio.errors import InputError
 from gonio.lifting.architecture import COORDINATES, Architecture
 from gonio.lifting.checkpoints import Array32, Weights
 

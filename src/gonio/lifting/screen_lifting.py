@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import InputError
 from gonio.lifting.prediction import normalise_screen
 
 TRAINED_HZ = 50.0  # Human3.6M's frame rate: what a "frame" of the receptive field means to published networks

@@ -16,16 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import ConfigError, InputError
-from gonio.lifting.body_lifting import (
-    FEWEST_KEYPOINTS,
-    LONGEST_WITHOUT_HIPS_S,
-    joint_confidence,
-    phases_of,
-    size_of,
-)
+from gonio.lifting.body_lifting import FEWEST_KEYPOINTS, LONGEST_WITHOUT_HIPS_S, joint_confidence, phases_of, size_of
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import takes_bodies
 from gonio.lifting.normalisation import (

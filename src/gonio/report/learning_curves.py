@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 from gonio.report.palette import FAINT, INK, METHODS, REFERENCE
 
 LOSSES = {

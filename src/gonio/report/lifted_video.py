@@ -22,15 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
 from gonio.core.clock import nearest_row, nearest_rows
-from gonio.core.images import VideoFrame
+from gonio.core.errors import InputError
 from gonio.core.sequence import Axis, PoseSequence, up_rotation
-from gonio.errors import InputError
 from gonio.report.drawing import SUBPIXEL_BITS, Image, caption, draw_skeleton, fixed, is_there, rgb, stamp
-from gonio.report.encoding import write_gif, write_mp4
+from gonio.report.overlay import Artist
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, RIGHT
-from gonio.report.rendering import Artist
+from gonio.report.video_writing import write_gif, write_mp4
 
 SUFFIXES = (".mp4", ".gif")
 GIF_HZ, GIF_WIDTH_PX = 15.0, 640

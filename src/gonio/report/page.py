@@ -13,8 +13,8 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from gonio.core.errors import InputError
 from gonio.core.files import replacing
-from gonio.errors import InputError
 
 DISCLAIMER = "For research; not a medical device."
 

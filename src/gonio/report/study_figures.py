@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from gonio.comparison.limits_of_agreement import ACCEPTABLE_DEG
+from gonio.comparison.statistics.limits_of_agreement import ACCEPTABLE_DEG
 from gonio.core.arrays import FloatArray
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 from gonio.report.canvas import NORMAL, SMALL, SOFT, dress, foot, label, legend_of, named_legend, sheet, words_of
 from gonio.report.palette import FAINT, INK, METHODS, REFERENCE, method_styles
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gonio.comparison.limits_of_agreement import ACCEPTABLE_DEG, ACCEPTABLE_ORIGIN
-from gonio.comparison.study_tables import ALL_MOVEMENTS
+from gonio.comparison.agreement_table import ALL_MOVEMENTS
+from gonio.comparison.statistics.limits_of_agreement import ACCEPTABLE_DEG, ACCEPTABLE_ORIGIN
 from gonio.report.page import Cell, Table, figure_uri
 from gonio.report.page import write_page as write_template
 from gonio.report.palette import method_styles

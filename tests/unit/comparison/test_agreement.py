@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonio.comparison.agreement import bias, pearson_r, rmse
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 WAVE = np.sin(np.linspace(0, 6, 100)) * 40 + 60
 

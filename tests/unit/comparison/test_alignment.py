@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
-from gonio.comparison.alignment import (
-    aligned,
-    procrustes_rigid,
-    procrustes_similarity,
-    scale_per_frame,
-    spans_a_plane,
-)
-from gonio.errors import InputError
+from gonio.comparison.alignment import aligned, procrustes_rigid, procrustes_similarity, scale_per_frame, spans_a_plane
+from gonio.core.errors import InputError
 
 
 def bodies(seed: int, frames: int = 6, joints: int = 12) -> np.ndarray:

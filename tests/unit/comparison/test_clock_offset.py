@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gonio.comparison.clock_offset import at_times, clock_offset
-from gonio.core.sequence import AngleSeries
+from gonio.core.angle_series import AngleSeries
 
 RNG = np.random.default_rng(0)
 

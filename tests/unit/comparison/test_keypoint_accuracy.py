@@ -17,8 +17,8 @@ from gonio.comparison.keypoint_accuracy import (
     average_precision,
     object_keypoint_similarity,
 )
+from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.skeleton import COCO_17
-from gonio.errors import InputError, MissingExtraError
 
 pytest.importorskip("pycocotools")
 K = len(COCO_17)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gonio.comparison.peaks import peak_differences
+from gonio.comparison.agreement import peak_differences
 
 TIMES = np.arange(0, 4, 0.02)
 SPANS = np.array([[0.0, 2.0], [2.0, 4.0]])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from gonio.comparison.position_error import mpjpe_mm, mpjve_mm_per_s, n_mpjpe_mm, pa_mpjpe_mm, root_mpjpe_mm
+from gonio.core.errors import InputError
 from gonio.core.sequence import EVALUATION_JOINTS
-from gonio.errors import InputError
 
 HIPS = (EVALUATION_JOINTS.index("left_hip"), EVALUATION_JOINTS.index("right_hip"))
 WRIST = EVALUATION_JOINTS.index("left_wrist")

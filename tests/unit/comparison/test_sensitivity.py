@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gonio.comparison.sensitivity import shifted_curve, shifted_positions
+from gonio.comparison.time_lag import shifted_curve, shifted_positions
 
 TIMES = np.arange(0, 1, 0.05)
 

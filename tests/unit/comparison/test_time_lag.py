@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gonio.comparison.time_lag import Lag, best_lag, shifted, shifts
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 TRUE = np.sin(np.linspace(0, 5, 120)) * 40 + np.sin(np.linspace(0, 17, 120)) * 9
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, DistortionModel, Rig
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 MATRIX = np.array([[1145.0, 0, 512.5], [0, 1143.8, 515.4], [0, 0, 1]])
 H36M = (-0.2098, 0.2426, -0.0098, -0.0009, -0.0014)  # a camera of Human3.6M: k1, k2, k3, p1, p2

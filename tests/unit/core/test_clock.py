@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gonio.core.arrays import FloatArray
 from gonio.core.clock import EXACT_S, at_rate, common_span, common_times, nearest_row, nearest_rows, resample
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import Skeleton
-from gonio.errors import InputError
 
 TWO = Skeleton("two", ("left_knee", "right_knee"), (-1, 0))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gonio.core.errors import InputError
 from gonio.core.files import check_writable, replacing
-from gonio.errors import InputError
 
 
 def tree(folder: Path) -> dict[str, str | None]:

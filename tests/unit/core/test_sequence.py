@@ -13,19 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonio.core.sequence import (
-    EVALUATION_JOINTS,
-    AngleSeries,
-    Axis,
-    Detections,
-    PoseSequence,
-    Source,
-    Status,
-    median_rate_hz,
-    up_rotation,
-)
+from gonio.core.angle_series import AngleSeries
+from gonio.core.detections import Detections
+from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.sequence import EVALUATION_JOINTS, Axis, PoseSequence, Source, Status, median_rate_hz, up_rotation
 from gonio.core.skeleton import BODY_12, BODY_25, COCO_17, H36M_17, KINECT_V1_20, KINECT_V2_25, Skeleton
-from gonio.errors import InputError, MissingExtraError
 
 PAIR = Skeleton("pair", ("left_hip", "right_hip"), (-1, 0))
 AXES: tuple[Axis, ...] = ("+x", "-x", "+y", "-y", "+z", "-z")

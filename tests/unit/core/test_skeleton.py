@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gonio.core.errors import InputError
 from gonio.core.skeleton import (
     BODY_12,
     BODY_25,
@@ -24,7 +25,6 @@ from gonio.core.skeleton import (
     joint_map,
     layout,
 )
-from gonio.errors import InputError
 
 # Each layout as its makers number it, in their words (OpenPose, COCO, Human3.6M, MediaPipe, Kinect SDKs).
 PUBLISHED = {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gonio.core.errors import ConfigError
 from gonio.core.skeleton import BLAZEPOSE_33
-from gonio.detection import detector
-from gonio.errors import ConfigError
+from gonio.detection.registry import DETECTORS, create
 
 
 def test_every_known_name_makes_a_detector_that_says_what_it_is():
-    for name in (name for name in detector.DETECTORS if name.startswith("blazepose")):
-        made = detector.create(name, people=2, choose="center", region_px=(0, 0, 10, 10))
+    for name in (name for name in DETECTORS if name.startswith("blazepose")):
+        made = create(name, people=2, choose="center", region_px=(0, 0, 10, 10))
         assert made.name == name
         assert made.skeleton is BLAZEPOSE_33
         assert made.source.model == name
@@ -19,7 +19,7 @@ def test_every_known_name_makes_a_detector_that_says_what_it_is():
 
 
 def test_blazepose_alone_is_the_heavy_one():
-    assert detector.create("blazepose").name == "blazepose-heavy"
+    assert create("blazepose").name == "blazepose-heavy"
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_blazepose_alone_is_the_heavy_one():
 )
 def test_what_is_impossible_is_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
-        detector.create(**arguments)
+        create(**arguments)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gonio.core.images import VideoFrame
+from gonio.core.arrays import VideoFrame
+from gonio.core.errors import ConfigError, InputError, MissingExtraError
 from gonio.core.skeleton import COCO_17
-from gonio.detection import detector
 from gonio.detection.keypoint_rcnn import KeypointRCNN, Network, People, confidence_of, load_network
-from gonio.errors import ConfigError, InputError, MissingExtraError
-from gonio.sources import archive, formats
+from gonio.detection.registry import create
+from gonio.io import archive, formats
 
 SIZE = (640, 480)
 
@@ -90,7 +90,7 @@ def test_its_file_is_read_by_gonio_and_by_videopose3d(tmp_path: Path) -> None:
     path = tmp_path / "video.npz"
     assert formats.write(found, path) == ()
     back = formats.read(path)
-    assert formats.recognise(path).module == "archive"
+    assert formats.recognise(path).key == "archive"
     np.testing.assert_array_equal(back.positions, found.positions)
     np.testing.assert_array_equal(back.confidence, found.confidence)
     np.testing.assert_array_equal(back.scores, found.scores)
@@ -114,7 +114,7 @@ def test_its_file_is_read_by_gonio_and_by_videopose3d(tmp_path: Path) -> None:
 
 def test_gonio_reads_the_four_arrays_without_its_own(tmp_path: Path) -> None:
     """The same file as one by infer_video: what gonio reads of those is what was written."""
-    from gonio.sources import videopose3d_npz
+    from gonio.io import videopose3d_npz
 
     found = detect(min_score=0.0)
     formats.write(found, tmp_path / "video.npz")
@@ -147,28 +147,28 @@ def test_detections_that_lack_something_are_an_archive_alone(tmp_path: Path) -> 
 
 def test_options_are_its_own() -> None:
     with pytest.raises(ConfigError, match="min_score belongs to the detector keypoint-rcnn"):
-        detector.create("blazepose-heavy", min_score=0.3)
+        create("blazepose-heavy", min_score=0.3)
     with pytest.raises(ConfigError, match="layout belongs to the detector openpose; keypoint-rcnn does not have it"):
-        detector.create("keypoint-rcnn", layout="coco-17")
+        create("keypoint-rcnn", layout="coco-17")
     with pytest.raises(ConfigError, match=r"min_score = 2 must lie in 0\.\.1"):
-        detector.create("keypoint-rcnn", min_score=2.0)
+        create("keypoint-rcnn", min_score=2.0)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="torchvision is installed here")
 def test_without_torchvision_it_says_which_extra_is_missing(tmp_path: Path, monkeypatch, capsys) -> None:
-    from gonio import cli
+    from gonio.cli import main
 
     message = r"keypoint-rcnn needs torch(vision)?, which is not installed: pip install 'gonio\[detectron\]'"
     with pytest.raises(MissingExtraError, match=message):
-        detector.create("keypoint-rcnn")
+        create("keypoint-rcnn")
     with pytest.raises(MissingExtraError, match=message):
         load_network(None)
     (tmp_path / "a.mp4").write_bytes(b"")
-    monkeypatch.setattr("gonio.sources.video.probe", lambda _path: type("Info", (), {"size_px": SIZE, "n_frames": 3}))
+    monkeypatch.setattr("gonio.io.video.probe", lambda _path: type("Info", (), {"size_px": SIZE, "n_frames": 3}))
     line = ["gonio", "detect", str(tmp_path / "a.mp4"), "--detector", "keypoint-rcnn", "-o", str(tmp_path / "a.npz")]
     monkeypatch.setattr("sys.argv", line)
     with pytest.raises(SystemExit) as stop:
-        cli.main()
+        main()
     assert stop.value.code == 2
     assert "pip install 'gonio[detectron]'" in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from gonio.core.sequence import Detections
+from gonio.core.detections import Detections
 from gonio.core.skeleton import BLAZEPOSE_33, BODY_25, COCO_17
 from gonio.detection.tracking import _assigned, each_person, follow
 

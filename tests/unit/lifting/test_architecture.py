@@ -1,6 +1,6 @@
 import pytest
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 from gonio.lifting.architecture import Architecture
 
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.body_lifting import ASSUMED_FOCAL, assumed_camera, body_task
-from gonio.lifting.clips import body_clip
 from gonio.lifting.lifter import lift, lift_all, root_trajectories
 from gonio.lifting.normalisation import body_input, body_size_m
 from gonio.lifting.prediction import predict
-from gonio.lifting.virtual_cameras import training_pair
+from gonio.training.clips import body_clip
+from gonio.training.virtual_cameras import training_pair
 
 SIZE_M = 0.779 * 1.70
 
@@ -124,7 +124,7 @@ def test_a_causal_network_says_nothing_before_the_hips_and_knows_no_future(own_w
 
 
 def test_a_fast_recording_is_lifted_in_phases(weights, person, front):
-    from gonio.lifting.bodies import training_body
+    from gonio.training.bodies import training_body
 
     body = training_body(person(101, rate_hz=200.0))
     pair = training_pair(body, front(body))

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights, read, write
 
@@ -29,7 +29,7 @@ def published(weights, torch):
     """The dict that the published training saves: optimiser and numpy's random state too."""
 
     def state(part):
-        from gonio.lifting.network import model_of
+        from gonio.training.network import model_of
 
         return model_of(part).state_dict()
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import BODY_25, COCO_17, H36M_17
-from gonio.errors import InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.lifter import lift
 from gonio.lifting.prediction import predict

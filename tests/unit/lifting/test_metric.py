@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gonio.errors import ConfigError, InputError
+from gonio.core.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.body_lifting import assumed_camera
-from gonio.lifting.lifter import lift, root_trajectories
-from gonio.lifting.metric import lift_in_metres
+from gonio.lifting.lifter import lift, lift_in_metres, root_trajectories
 from gonio.lifting.placing import placed, segment_lengths_m, with_segment
-from gonio.lifting.virtual_cameras import training_pair
+from gonio.training.virtual_cameras import training_pair
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from gonio.core.camera import Camera
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import COCO_17
-from gonio.errors import InputError
-from gonio.lifting.bodies import with_turned_limbs
 from gonio.lifting.normalisation import SPAN_S, body_input, body_size_m, body_target, looking_at
-from gonio.lifting.virtual_cameras import TrainingPair, look_at, training_pair
+from gonio.training.bodies import with_turned_limbs
+from gonio.training.virtual_cameras import TrainingPair, look_at, training_pair
 
 
 def _pair(body: PoseSequence, **changes: object) -> TrainingPair:

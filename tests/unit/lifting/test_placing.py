@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import ConfigError, InputError
 from gonio.lifting.normalisation import body_size_m
 from gonio.lifting.placing import (
     at_places,
@@ -17,7 +17,7 @@ from gonio.lifting.placing import (
     with_segment,
     with_stature,
 )
-from gonio.lifting.virtual_cameras import training_pair
+from gonio.training.virtual_cameras import training_pair
 
 
 @pytest.fixture(scope="module")

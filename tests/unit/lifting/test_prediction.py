@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gonio.core.errors import InputError
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.errors import InputError
 from gonio.lifting import prediction
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.prediction import Stream, normalise_screen, predict, screen_to_image
@@ -65,7 +65,7 @@ def test_is_the_dense_network(weights_like):
 @pytest.mark.parametrize("widths", [(1,), (5, 3), (3, 3, 3), (3,) * 5])
 def test_agrees_with_torch(widths, causal, weights_like):
     torch = pytest.importorskip("torch", reason="training needs torch: pip install gonio[train]")
-    from gonio.lifting.network import model_of
+    from gonio.training.network import model_of
 
     architecture = Architecture(widths, channels=32, causal=causal, in_features=3, out_joints=5)
     weights = weights_like(architecture)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Status
 from gonio.core.skeleton import COCO_17
-from gonio.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
-from gonio.lifting.bodies import training_body
 from gonio.lifting.lifter import lift
 from gonio.lifting.streaming import LiftingStream
-from gonio.lifting.virtual_cameras import training_pair
+from gonio.training.bodies import training_body
+from gonio.training.virtual_cameras import training_pair
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from gonio.core.sequence import AngleSeries, PoseSequence, Source
+from gonio.core.angle_series import AngleSeries
+from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import H36M_17
 
 METHODS = (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 from gonio.report.learning_curves import learning_curves
 
 

@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from gonio.core.images import VideoFrame
+from gonio.core.arrays import VideoFrame
+from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, up_rotation
 from gonio.core.skeleton import H36M_17, Skeleton
-from gonio.errors import InputError
+from gonio.io import formats
+from gonio.io.rigs import files as rig_files
 from gonio.report import lifted_video as module
 from gonio.report.drawing import rgb
 from gonio.report.lifted_video import lifted_video
 from gonio.report.palette import LEFT, MIDLINE, RIGHT
-from gonio.sources import formats, rig_files
 
 WIDTH, HEIGHT = 320, 240
 TITLE_PX = 20

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import FloatArray, frozen
-from gonio.detection.openpose.enlarging import Float32Array, IndexArray, sampled
+from gonio.core.errors import InputError
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.peaks import Peaks, find_peaks
-from gonio.errors import InputError
+from gonio.detection.openpose.upsampling import Float32Array, IndexArray, sampled
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
 _PROBES = (0.25, 0.5, 0.75)  # where along a line it is looked first, because most wrong pairs fail there

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.errors import InputError
+from gonio.core.errors import InputError
 
 _NAME, _LAYERS_V1, _LAYERS = 1, 2, 100  # NetParameter
 _LAYER_NAME, _LAYER_BLOBS = 1, 7  # LayerParameter

@@ -13,18 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio import assets
-from gonio.core.arrays import FloatArray
-from gonio.core.images import VideoFrame
-from gonio.core.sequence import Detections, Source
-from gonio.core.side_by_side import batched, side_by_side
+from gonio.core.arrays import FloatArray, VideoFrame
+from gonio.core.detections import Detections
+from gonio.core.errors import InputError
+from gonio.core.files import sha256_of
+from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
+from gonio.core.threads import batched, side_by_side
+from gonio.detection import weights as assets
 from gonio.detection.detector import Region, mid_hip_inside, of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, Pixels, load_network
-from gonio.errors import InputError
 
 TOGETHER, TOGETHER_S = 8, 0.4
 """Most frames that a thread decodes one after another, looks at, and puts together, and most seconds that this may take
@@ -69,7 +70,7 @@ class OpenPose:
     def source(self) -> Source:
         """The layout, and the checksum of the weights: of the file that was imported, or of the network itself."""
         if self.file is not None:
-            known = {self.file.name: assets.sha256_of(self.file) or "unknown"}
+            known = {self.file.name: sha256_of(self.file) or "unknown"}
         else:
             known = assets.checksums(self.weights[0])
         version = ", ".join(f"{file} sha256 {sha256}" for file, sha256 in known.items()) or "no weights imported"

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.detection.openpose.enlarging import cubic_weight
+from gonio.core.errors import ConfigError, InputError
 from gonio.detection.openpose.layouts import PartLayout
-from gonio.errors import ConfigError, InputError
+from gonio.detection.openpose.upsampling import cubic_weight
 
 MULTIPLE_PX = 16
 LARGEST_INPUT_PX = 1 << 24

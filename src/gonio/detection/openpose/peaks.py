@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.detection.openpose.enlarging import Float32Array, IndexArray, block
+from gonio.detection.openpose.upsampling import Float32Array, IndexArray, block
 
 CENTROID_PX = 3
 """Pixels on each side of a peak that its place is the mean of."""

@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.side_by_side import usable_cores
+from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.threads import usable_cores
 from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
 from gonio.detection.openpose.net_input import Maps
-from gonio.detection.openpose.onnx_export import PIXELS_KEY
-from gonio.errors import InputError, MissingExtraError
+from gonio.detection.openpose.weights_import import PIXELS_KEY
 
 Pixels = Literal["0..255", "-0.5..0.5"]
 
@@ -95,7 +95,7 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
             values = np.ascontiguousarray(values.transpose(2, 0, 1))
         try:
             return list(session.run(None, {entry.name: values[None]}))
-        except Exception as error:  # noqa: BLE001 - onnxruntime has no base class of its own to name without importing it
+        except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
             raise InputError(
                 f"{path}: cannot be run on a picture of {picture.shape[1]}x{picture.shape[0]} px ({_first_line(error)})"
             ) from None
@@ -141,7 +141,7 @@ def _session(path: Path) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
         raise InputError(f"{path}: onnxruntime cannot load it ({_first_line(error)}); is it an .onnx file?") from None
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gonio.core.errors import InputError
 from gonio.detection.openpose.layouts import PartLayout
-from gonio.errors import InputError
-from gonio.lifting.bodies import BODY_22, training_body
-from gonio.motion.markers import joint_centres
-from gonio.sources import cmu_positions, ui_prmd
+from gonio.io.motion_capture import cmu_positions, ui_prmd
+from gonio.kinematics.markers import joint_centres
+from gonio.training.bodies import BODY_22, training_body
 
 HEIGHT_PX, WIDTH_PX, STRIDE = 368, 656, 8
 FOCAL_PX, CAMERA_HEIGHT_M = 560.0, 1.1

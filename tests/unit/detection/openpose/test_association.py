@@ -9,9 +9,9 @@ import plain_association
 import pytest
 import scenes
 
+from gonio.core.errors import InputError
 from gonio.detection.openpose.association import Thresholds, associate
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS
-from gonio.errors import InputError
 
 LAYOUTS = pytest.mark.parametrize("layout", [BODY_25_PARTS, COCO_18_PARTS], ids=lambda layout: layout.skeleton.name)
 
@@ -119,12 +119,12 @@ def test_the_same_people_of_random_maps(layout):
 def test_the_same_people_of_a_real_network(shared_data):
     """The demo's frames through a small network with trained weights."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    from gonio import assets
-    from gonio.errors import AssetError
-    from gonio.sources import video
+    from gonio.core.errors import AssetError
+    from gonio.io import video
+    from gonio.trials.samples import fetch_asset
 
     try:
-        folder = assets.fetch("demo-balancing", progress=False)
+        folder = fetch_asset("demo-balancing", progress=False)
     except AssetError as error:
         pytest.skip(f"the demo's videos cannot be had here: {error}")
     import cv2

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from caffe_files import blob, caffemodel, message, number, varint
 
+from gonio.core.errors import InputError
 from gonio.detection.openpose.caffemodel import read_caffemodel
-from gonio.errors import InputError
 
 RNG = np.random.default_rng(0)
 LAYERS = {

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from gonio.core.errors import ConfigError, InputError
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
 from gonio.detection.openpose.net_input import NetSize, averaged, mirrored, net_size, placed, shares
-from gonio.errors import ConfigError, InputError
 
 
 @pytest.mark.parametrize(

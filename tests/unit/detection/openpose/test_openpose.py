@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from painted import draw, standing
 
-from gonio.core.images import VideoFrame
+from gonio.core.arrays import VideoFrame
+from gonio.core.errors import AssetError, ConfigError, InputError
 from gonio.core.skeleton import BODY_25
-from gonio.detection import detector
 from gonio.detection.openpose.detector import TOGETHER, OpenPose, _Pace
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
 from gonio.detection.openpose.net_input import net_size
 from gonio.detection.openpose.runtime import Network
-from gonio.errors import AssetError, ConfigError, InputError
+from gonio.detection.registry import create
 
 SIZE = (320, 240)  # width, height
 
@@ -189,7 +189,7 @@ def test_frames_that_change_size_and_networks_of_one_size_are_refused() -> None:
 
 def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GONIO_CACHE", str(tmp_path))
-    plain = detector.create("openpose")
+    plain = create("openpose")
     assert plain == OpenPose(BODY_25_PARTS)
     assert plain.weights == ("openpose-body-25",)
     assert plain.source.version == "no weights imported"
@@ -197,7 +197,7 @@ def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plain.detect(frames(1), camera="cam", image_size_px=SIZE)
     file = tmp_path / "net.onnx"
     file.write_bytes(b"network")
-    full = detector.create(
+    full = create(
         "openpose", weights=file, layout="COCO_18", net_resolution="-1x256", scale_number=3, flip=True, pixels="0..255"
     )
     assert full == OpenPose(COCO_18_PARTS, file, net_size("-1x256"), (1.0, 0.75, 0.5), True, "0..255")
@@ -217,7 +217,7 @@ def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_impossible_options(options: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        detector.create("openpose", **options)
+        create("openpose", **options)
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_impossible_options(options: dict[str, object], words: str) -> None:
 def test_options_of_openpose_are_refused_for_others(option: dict[str, object]) -> None:
     (name,) = option
     with pytest.raises(ConfigError, match=f"{name} belongs to the detector openpose; blazepose-lite does not have it"):
-        detector.create("blazepose-lite", **option)
+        create("blazepose-lite", **option)

@@ -13,9 +13,9 @@ import pytest
 from onnx import TensorProto
 from small_networks import write_network
 
+from gonio.core.errors import InputError, MissingExtraError
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS
 from gonio.detection.openpose.runtime import load_network
-from gonio.errors import InputError, MissingExtraError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
 CELLS = PICTURE.reshape(4, 8, 6, 8, 3).mean(axis=(1, 3)).transpose(2, 0, 1)

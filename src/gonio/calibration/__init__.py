@@ -1,0 +1,1 @@
+"""Cameras, rigs and clocks: rectification of a nearly parallel pair."""

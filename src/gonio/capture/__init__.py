@@ -1,0 +1,1 @@
+"""Several live cameras into one trial."""

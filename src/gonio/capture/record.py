@@ -1,0 +1,157 @@
+"""Recording from several cameras at once: webcams, capture devices, RTSP or HTTP streams, whatever PyAV opens.
+
+Each camera has a thread of its own, so that one that drops out, stalls or fills its disk does not stop the others. All
+are opened first; when each has shown a frame and has had time to hand over what it had buffered, recording begins for
+all at one moment. A stream can be copied from a key frame on only: the frames before it are counted and left out.
+
+    session/trial.toml       a trial for `gonio compare`, with each camera's offset
+    session/recording.json   what is known of each camera: codec, frames, clock, losses
+    session/NAME.mkv         the packets as they came where Matroska takes them; else encoded (H.264)
+    session/NAME.csv         of each frame, as they came: its time in the file, and when it arrived
+
+Matroska needs no index to be played, and a cluster is written several times a second: what a killed program leaves
+plays but for its last quarter of a second. The trial file is written anew every few seconds for the same reason.
+Matroska's times are whole milliseconds; NAME.csv has the stream's own. How the cameras' clocks are tied together:
+`gonio.capture.arrival_clock`. All times are those of `time.perf_counter`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import av.error
+
+from gonio.capture.camera import OPEN_S, STALL_S, CameraRecorder, CameraSource, CameraState, RecordingSession, now_s
+from gonio.capture.session import RecordedSession, check_session, write_session
+from gonio.core.errors import ConfigError, InputError
+
+SETTLE_S = 1.0  # what a stream had buffered before it was opened comes in a burst; it is read away first
+SAVE_EVERY_S = 2.0
+TICK_S = 0.1
+
+
+def record(
+    sources: Sequence[CameraSource],
+    folder: Path,
+    *,
+    seconds: float | None = None,
+    calibration: Path | None = None,
+    stop: threading.Event | None = None,
+    on_tick: Callable[[Sequence[CameraState]], None] = lambda _: None,
+    on_event: Callable[[str], None] = lambda _: None,
+    pictures: bool = False,
+) -> RecordedSession:
+    """Record until `seconds` are over, `stop` is set, or no camera is left.
+
+    folder       new or empty; made once every camera is open
+    calibration  goes into the folder and the trial file
+    on_tick      called about ten times a second, by the caller's own thread, from the time that cameras are opened
+    on_event     called with a sentence when recording begins and when a camera drops out
+    pictures     whether `on_tick` gets pictures, which costs the decoding of the streams
+
+    Raises `ConfigError` for names that cannot be used, `InputError` for a folder that holds files, a calibration that
+    lacks a camera, a camera that cannot be opened, and where `stop` is set before recording began: nothing is written
+    then. Also where no camera gave a frame that could be recorded.
+    """
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds = {seconds:g}; a recording must be longer than 0")
+    _check_sources(sources)
+    check_session(folder, [source.name for source in sources], calibration)
+    stop = stop or threading.Event()
+    session = RecordingSession(folder, pictures)
+    cameras = [CameraRecorder(source, session) for source in sources]
+
+    def tick() -> None:
+        on_tick([camera.state() for camera in cameras])
+        remaining = [] if seconds is None or session.start_s is None else [session.start_s + seconds - now_s()]
+        stop.wait(max(0.0, min([TICK_S, *remaining])))
+
+    try:
+        for camera in cameras:
+            camera.start()
+        _wait_until_open(cameras, stop, tick)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another place with -o") from None
+        started = datetime.now(UTC)
+        session.begin()
+        on_event("recording " + ", ".join(f"{source.name} ({source.shown})" for source in sources))
+
+        def save(finished: bool) -> RecordedSession:
+            done = RecordedSession(folder, started, tuple(camera.recorded() for camera in cameras), finished)
+            write_session(done, calibration)
+            return done
+
+        told: set[str] = set()
+        saved_s = now_s()
+        while not stop.is_set() and (seconds is None or now_s() < session.begun_s + seconds):
+            tick()
+            gone = [camera for camera in cameras if camera.dropped_out is not None]
+            for camera in gone:
+                if camera.source.name not in told:
+                    told.add(camera.source.name)
+                    rest = "the others go on" if len(gone) < len(cameras) else "no camera is left"
+                    on_event(f"{camera.dropped_out}; {rest}")
+            if len(gone) == len(cameras):
+                break
+            if now_s() - saved_s > SAVE_EVERY_S:
+                with contextlib.suppress(InputError, OSError):  # tried again; the last time it counts
+                    save(finished=False)
+                saved_s = now_s()
+    finally:
+        session.ended.set()
+        for camera in cameras:
+            if camera.ident is not None:
+                camera.join(0.5 if session.start_s is None else STALL_S + 2)
+    done = save(finished=True)
+    if not any(camera.frames for camera in done.cameras):
+        raise InputError(f"{folder}: no camera gave a frame that can be recorded: {'; '.join(done.caveats)}")
+    return done
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """(width, height) from a text such as 1280x720. Raises `ConfigError` for another."""
+    numbers = text.lower().split("x")
+    if len(numbers) != 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise ConfigError(f"{text!r} is no picture size; write width x height, as in 1280x720")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _check_sources(sources: Sequence[CameraSource]) -> None:
+    if not sources:
+        raise ConfigError("no camera is named; give an address (rtsp://..., http://...) or a device (/dev/video0) each")
+    for source in sources:
+        if source.is_device and Path(source.address).is_file():
+            raise InputError(f"{source.address}: a file, not a camera; gonio compare takes videos as they are")
+        if source.is_device and source.format is None:
+            raise InputError(
+                f"{source.address}: neither an address (rtsp://..., http://...) nor a device /dev/video*; for another "
+                "device give its kind with --format (v4l2, avfoundation or dshow)"
+            )
+        if source.format is not None and source.format not in av.formats_available and source.format != "v4l2":
+            raise ConfigError(f"{source.format!r} is no kind of device that this computer's FFmpeg knows")
+    if all(not source.is_device for source in sources) and any(s.rate_hz or s.size_px for s in sources):
+        raise ConfigError("--fps and --size are asked of devices; a stream tells its own, set in the camera itself")
+
+
+def _wait_until_open(cameras: Sequence[CameraRecorder], stop: threading.Event, tick: Callable[[], None]) -> None:
+    """Until each camera has shown a frame, and `SETTLE_S` more."""
+    deadline_s = now_s() + OPEN_S + STALL_S
+    settled_s: float | None = None
+    while settled_s is None or now_s() < settled_s:
+        tick()
+        if stop.is_set():
+            raise InputError("stopped before recording began; nothing was written")
+        for camera in cameras:
+            if camera.dropped_out is not None:
+                raise InputError(camera.dropped_out)
+            if not camera.seen.is_set() and now_s() > deadline_s:
+                raise InputError(f"{camera.source.name} ({camera.source.shown}): is open but shows no picture")
+        if settled_s is None and all(camera.seen.is_set() for camera in cameras):
+            settled_s = now_s() + SETTLE_S

@@ -1,0 +1,164 @@
+"""Detections: the people of each frame of one view, before anyone is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.errors import InputError
+from gonio.core.sequence import DERIVED, PoseSequence, Source, Status, check_confidence, validated_times
+from gonio.core.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The people seen in each frame of one view, unordered: person p of one frame need not be person p of the next.
+
+    positions     (time, person, joint, 2)  px; NaN = missing; absent people are all NaN
+    confidence    (time, person, joint)     0..1
+    times_s       (time,)                   strictly increasing
+    boxes_px      (time, person, 4)         x1, y1, x2, y2, or None
+    scores        (time, person)            0..1, or None
+    world_m       (time, person, joint, 3)  a detector's own 3D estimate: hip-centred, camera axes; or None
+    status        (time, person, joint)     `Status`; measured where not given
+    image_size_px (width, height)
+
+    Raises `InputError` where shapes disagree.
+    """
+
+    positions: FloatArray
+    confidence: FloatArray
+    times_s: FloatArray
+    skeleton: Skeleton
+    image_size_px: tuple[int, int]
+    frame_name: str = ""
+    boxes_px: FloatArray | None = None
+    scores: FloatArray | None = None
+    world_m: FloatArray | None = None
+    status: NDArray[np.uint8] = DERIVED
+    source: Source = field(default_factory=Source)
+    history: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        positions = frozen(self.positions)
+        if positions.ndim != 4 or positions.shape[2:] != (len(self.skeleton), 2):
+            raise InputError(
+                f"detections have shape {positions.shape}; {self.skeleton.name} needs "
+                f"(time, person, {len(self.skeleton)}, 2)"
+            )
+        if np.isinf(positions).any():
+            raise InputError("detections hold an infinite value; a missing joint is NaN")
+        shape = positions.shape[:3]
+        confidence = frozen(self.confidence)
+        check_confidence(confidence, shape)
+        missing = np.isnan(positions).any(axis=3)
+        object.__setattr__(self, "positions", frozen(np.where(missing[..., None], np.nan, positions)))
+        object.__setattr__(self, "confidence", frozen(np.where(missing, 0.0, confidence)))
+        status = np.full(shape, Status.MEASURED) if self.status is None else self.status
+        if np.shape(status) != shape:
+            raise InputError(f"status has shape {np.shape(status)}; needs {shape}")
+        if ((np.asarray(status) == Status.MISSING) & ~missing).any():
+            raise InputError("status says missing where a position is there")
+        object.__setattr__(self, "status", frozen(np.where(missing, Status.MISSING, status), np.uint8))
+        object.__setattr__(self, "times_s", validated_times(self.times_s, shape[0]))
+        for name, wanted in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
+            value = getattr(self, name)
+            if value is not None:
+                if np.shape(value) != wanted:
+                    raise InputError(f"{name} has shape {np.shape(value)}; needs {wanted}")
+                object.__setattr__(self, name, frozen(value))
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    @property
+    def present(self) -> BoolArray:
+        """(time, person): at least one joint is there."""
+        return np.asarray(~np.isnan(self.positions[..., 0]).all(axis=2))
+
+    @property
+    def people_per_frame(self) -> NDArray[np.int64]:
+        """(time,) how many people were seen."""
+        return np.asarray(self.present.sum(axis=1), dtype=np.int64)
+
+    def arranged(self, numbers: ArrayLike, step: str | None = None) -> Detections:
+        """Other people, or the same in another order: `numbers` (time, place) is who stands at each place of each
+        frame, -1 where nobody; `step` is appended to the history."""
+        pick = np.asarray(numbers)
+        there, frames = pick >= 0, np.arange(len(self))[:, None]
+
+        def picked(values: NDArray[Any], absent: float) -> NDArray[Any]:
+            new = np.full((*pick.shape, *values.shape[2:]), absent, dtype=values.dtype)
+            if there.any():
+                new[there] = values[frames, pick][there]
+            return new
+
+        return replace(
+            self,
+            positions=picked(self.positions, np.nan),
+            confidence=picked(self.confidence, 0.0),
+            status=picked(self.status, Status.MISSING),
+            boxes_px=None if self.boxes_px is None else picked(self.boxes_px, np.nan),
+            scores=None if self.scores is None else picked(self.scores, 0.0),
+            world_m=None if self.world_m is None else picked(self.world_m, np.nan),
+            history=(*self.history, step) if step else self.history,
+        )
+
+    def person(self, chosen: ArrayLike, step: str) -> PoseSequence:
+        """The sequence of one person: `chosen` (time,) is the person's number in each frame, -1 where absent."""
+        pick = np.asarray(chosen)
+        if self.positions.shape[1] == 0:
+            pick = np.full(len(self), -1)
+        rows, there = np.arange(len(self)), pick >= 0
+        positions = np.full((len(self), len(self.skeleton), 2), np.nan)
+        confidence, status = np.zeros(positions.shape[:2]), np.zeros(positions.shape[:2], np.uint8)
+        positions[there] = self.positions[rows[there], pick[there]]
+        confidence[there] = self.confidence[rows[there], pick[there]]
+        status[there] = self.status[rows[there], pick[there]]
+        return PoseSequence(
+            positions=positions,
+            times_s=self.times_s,
+            skeleton=self.skeleton,
+            unit="px",
+            frame="image",
+            frame_name=self.frame_name,
+            image_size_px=self.image_size_px,
+            confidence=confidence,
+            status=status,
+            source=self.source,
+            history=(*self.history, step),
+        )
+
+    def person_world(self, chosen: ArrayLike, step: str) -> PoseSequence:
+        """The detector's own 3D estimate of one person, root-relative; `chosen` as for `person`.
+
+        Raises `InputError` where the detector gives none.
+        """
+        if self.world_m is None:
+            raise InputError(f"{self.source.model or 'this detector'} gives no 3D estimate of its own")
+        flat = self.person(chosen, step)
+        pick = np.asarray(chosen)
+        there = np.flatnonzero(pick >= 0) if self.positions.shape[1] else np.array([], int)
+        positions = np.full((*flat.positions.shape[:2], 3), np.nan)
+        positions[there] = self.world_m[there, pick[there]]
+        positions[~flat.valid] = np.nan
+        missing = np.isnan(positions).any(axis=2)
+        return PoseSequence(
+            positions=positions,
+            times_s=self.times_s,
+            skeleton=self.skeleton,
+            unit="m",
+            frame="root",
+            frame_name=self.frame_name,
+            up="-y",
+            confidence=np.where(missing, 0.0, flat.confidence),
+            source=self.source,
+            history=flat.history,
+        )

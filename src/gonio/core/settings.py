@@ -1,0 +1,143 @@
+"""Settings: a frozen dataclass from TOML, to TOML, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import sys
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from gonio.core.errors import ConfigError, InputError
+
+T = TypeVar("T")
+
+
+def load_config(kind: type[T], path: Path, what: str) -> T:
+    """A dataclass from a TOML file; `what` it describes, for messages. Its paths are relative to the file.
+
+    Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what} file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file; a {what} is written in TOML") from None
+    return parse_config(kind, text, path.parent, str(path))
+
+
+def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
+    """A dataclass from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables nested as deep
+        raise ConfigError(f"{where}: not valid TOML: {error}") from None
+    try:
+        config = _build(kind, table, "", folder)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    assert isinstance(config, kind)
+    return config
+
+
+def non_default_fields(config: Any) -> list[tuple[str, Any]]:
+    """The fields whose values differ from their defaults."""
+    told = []
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        if value != default and value is not None:
+            told.append((f.name, value))
+    return told
+
+
+def toml_value(value: Any, folder: Path) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(item, folder) for item in value) + "]"
+    if isinstance(value, Path):
+        path, start = value.absolute(), folder.absolute()
+        value = (Path(os.path.relpath(path, start)) if path.anchor == start.anchor else path).as_posix()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def as_plain(value: Any) -> Any:
+    """A config as JSON-ready dicts, lists, numbers and strings."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [as_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): as_plain(item) for name, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def _build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> Any:
+    hints = typing.get_type_hints(kind)
+    for key in table:
+        if key not in hints:
+            near = get_close_matches(key, hints, 1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(hints)
+            raise ConfigError(f"unknown key {where + key!r}; {hint}")
+    for f in dataclasses.fields(kind):
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in table:
+            raise ConfigError(f"{where + f.name} is missing")
+    return kind(**{key: _convert(value, hints[key], where + key, folder) for key, value in table.items()})
+
+
+def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        options = [arg for arg in args if arg is not type(None)]
+        words = [option for option in options if typing.get_origin(option) is Literal and len(options) > 1]
+        (inner,) = [option for option in options if option not in words]
+        said = [word for literal in words for word in typing.get_args(literal)]
+        if value in said:
+            return value
+        if said and isinstance(value, str):
+            raise ConfigError(f"{where} = {value!r}; it must be a {inner.__name__}, or {' or '.join(map(repr, said))}")
+        return _convert(value, inner, where, folder)
+    if origin is Mapping:
+        if not isinstance(value, dict) or not value:
+            raise ConfigError(f"{where} must be tables with names of their own, [{where}.NAME]")
+        return {name: _convert(entry, args[1], f"{where}.{name}", folder) for name, entry in value.items()}
+    if origin is Literal:
+        if value in args:
+            return value
+        raise ConfigError(f"{where} = {value!r}; it must be one of {', '.join(map(repr, args))}")
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} = {value!r}; it must be a list")
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where} has {len(value)} values; it must have {len(kinds)}")
+        return tuple(_convert(v, k, f"{where}[{i}]", folder) for i, (v, k) in enumerate(zip(value, kinds, strict=True)))
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} must be a table, [{where}]")
+        return _build(typing.cast(type, hint), value, where + ".", folder)
+    if hint is Path and isinstance(value, str):
+        if not value or not value.isprintable():
+            raise ConfigError(f"{where} = {value!r}; it must be a path")
+        return folder / value
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max or math.isnan(value):
+            raise ConfigError(f"{where} = {value}; it must be a finite number")
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where} = {value!r}; it must be a {'path' if hint is Path else hint.__name__}")

@@ -1,0 +1,254 @@
+"""BlazePose: 33 joints of a person from one picture, in pixels and as an estimate in metres.
+
+Two networks (Bazarevsky et al. 2020, "BlazePose: On-device real-time body pose tracking"; Grishchenko et al. 2022,
+"BlazePose GHUM Holistic" for the metres). The person network looks at the whole picture, squared by black borders and
+shrunk to 224 x 224, and gives for each person the mid-hip and a point straight up the body whose distance is the radius
+of a circle round the whole person. The landmark network looks at the square round that circle, turned so that the body
+stands upright, at 256 x 256. It gives 33 joints and again the two points, which make the square of the next frame: the
+person network runs only while fewer people are followed than asked for. A landmark's position is read from its heatmap
+(the mean of a 7 x 7 window, weighted by the sigmoid) where that is sure, otherwise from the network's own regression.
+
+Pixel (0, 0) is the centre of the top left pixel. A square of side s px round c maps the crop's coordinate u (0 to its
+size, pixel i from i to i + 1) to c + s/size * R(angle) (u - size/2). Column i of a heatmap stands for u = 4i, not
+4i + 2: of a mirrored crop the networks give mirrored landmarks exactly so (measured, heatmap centre 32.00).
+
+Confidence is the sigmoid of the visibility logit: on the sample trial the median error is 9 px above 0.9, 16 px at
+0.5-0.7 and 26 px below 0.3; the presence logit says nothing of it (above 0.99 for every joint). `world_m` are the
+network's metres, hip-centred, turned by the square's angle to camera axes: x right, y down, z away from the camera.
+They are an estimate from one picture: on the trial 8 to 13 cm from the joints triangulated by four cameras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gonio.core.arrays import FloatArray, VideoFrame
+from gonio.core.detections import Detections
+from gonio.core.sequence import Source
+from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
+from gonio.core.threads import ahead
+from gonio.detection import weights as assets
+from gonio.detection.blazepose.decoding import PERSON_INPUT_PX, decode_people, refine_by_heatmap, sigmoid
+from gonio.detection.blazepose.networks import PERSON_NETWORK, Networks, load_networks
+from gonio.detection.blazepose.regions import (
+    Image,
+    Region,
+    closer_squares,
+    crop,
+    person_region,
+    same_person,
+    square_round,
+)
+from gonio.detection.detector import Choice, of_one_size
+
+if TYPE_CHECKING:
+    pass
+
+LANDMARK_INPUT_PX = 256
+MIN_PRESENCE = 0.5
+JOINTS = len(BLAZEPOSE_33)
+MID_HIP, BODY_TOP = 33, 34  # the two extra landmarks that make the next region
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person in one frame. joints_px (33, 2), confidence (33,), world_m (33, 3), score 0..1; the next region."""
+
+    joints_px: FloatArray
+    confidence: FloatArray
+    world_m: FloatArray
+    score: float
+    mid_hip_px: FloatArray
+    next_region: Region
+
+    @property
+    def box_px(self) -> FloatArray:
+        """(4,) x1, y1, x2, y2 round the joints."""
+        return np.concatenate([self.joints_px.min(axis=0), self.joints_px.max(axis=0)])
+
+
+def find_people(image: Image, square: Region, networks: Networks) -> list[Region]:
+    """The regions of all people that the person network sees in an upright square of the picture."""
+    picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32)
+    picture /= 127.5
+    picture -= 1.0
+    points, _ = decode_people(*networks.people(picture))
+    keypoints_px = square.to_image(points[:, 2:4] * PERSON_INPUT_PX, PERSON_INPUT_PX)
+    regions = (person_region(mid_hip, top) for mid_hip, top in keypoints_px)
+    return [region for region in regions if region is not None]
+
+
+def find_landmarks(image: Image, region: Region, networks: Networks) -> Person | None:
+    """The person in a region; None where the landmark network says that nobody is there."""
+    size = LANDMARK_INPUT_PX
+    picture = crop(image, region, size).astype(np.float32)
+    picture /= 255.0  # in place: fresh memory costs more than the division
+    output = networks.landmarks(picture)
+    if not output.presence >= MIN_PRESENCE:
+        return None
+    points = refine_by_heatmap(output.landmarks[:, :2] / size, output.heatmaps) * size
+    points_px = region.to_image(points, size)
+    next_region = person_region(points_px[MID_HIP], points_px[BODY_TOP])
+    if next_region is None or not np.isfinite(points_px).all():
+        return None
+    world_m = output.world_m[:JOINTS].copy()
+    world_m[:, :2] = world_m[:, :2] @ region.rotation.T
+    return Person(
+        joints_px=points_px[:JOINTS],
+        confidence=sigmoid(output.landmarks[:JOINTS, 3]),
+        world_m=world_m,
+        score=min(float(output.presence), 1.0),
+        mid_hip_px=points_px[MID_HIP],
+        next_region=next_region,
+    )
+
+
+@dataclass(frozen=True)
+class BlazePose:
+    """The detector (see `gonio.detection.detector.create` for the options). `load` gives the networks of a model."""
+
+    name: str
+    people: int = 1
+    choose: Choice = "largest"
+    region_px: tuple[float, float, float, float] | None = None
+    load: Callable[[str], Networks] = field(default=load_networks, repr=False, compare=False)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """BlazePose's 33 joints."""
+        return BLAZEPOSE_33
+
+    @property
+    def source(self) -> Source:
+        """The model, with the checksum of its landmark network."""
+        asset = assets.CATALOGUE[self.name]
+        file = asset.files[0]
+        return Source(method="blazepose", model=self.name, version=f"{file.name} sha256 {file.sha256}")
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The landmark network and the one that finds people."""
+        return (self.name, PERSON_NETWORK)
+
+    def detect(
+        self,
+        frames: Iterable[VideoFrame],
+        *,
+        camera: str,
+        image_size_px: tuple[int, int],
+        on_frame: Callable[[], None] | None = None,
+    ) -> Detections:
+        """The people of every frame; a person keeps the same number as long as they are followed.
+
+        Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
+        """
+        networks = self.load(self.name)
+        regions: dict[int, Region] = {}
+        times_s: list[float] = []
+        seen_by_frame: list[dict[int, Person]] = []
+        searches = losses = 0
+        with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
+            for frame in decoded:
+                seen: dict[int, Person] = {}
+                for number, region in regions.items():
+                    self._admit(find_landmarks(frame.image, region, networks), seen, number)
+                losses += len(regions) - len(seen)
+                if len(seen) < self.people:
+                    searches += 1
+                    self._search(frame.image, networks, seen)
+                regions = {number: person.next_region for number, person in seen.items()}
+                times_s.append(frame.time_s)
+                seen_by_frame.append(seen)
+                if on_frame is not None:
+                    on_frame()
+        step = self._account(seen_by_frame, searches, losses)
+        return _assemble(seen_by_frame, times_s, image_size_px, camera, self.source, step)
+
+    def _admit(self, person: Person | None, seen: dict[int, Person], number: int) -> None:
+        """Add a person who is where people are wanted, and not there already."""
+        if person is None or not self._wanted(person.mid_hip_px):
+            return
+        if not any(same_person(person.next_region, other.next_region) for other in seen.values()):
+            seen[number] = person
+
+    def _wanted(self, mid_hip_px: FloatArray) -> bool:
+        if self.region_px is None:
+            return True
+        (x, y), (x1, y1, x2, y2) = mid_hip_px, self.region_px
+        return bool(x1 <= x <= x2 and y1 <= y <= y2)
+
+    def _search(self, image: Image, networks: Networks, seen: dict[int, Person]) -> None:
+        """Fill `seen` up to the number wanted with the people that the person network finds, in order of choice."""
+        height, width = image.shape[:2]
+        whole = [square_round(-0.5, -0.5, width - 0.5, height - 0.5)]
+        if self.region_px is not None:  # looked at closely too: people small in the picture are found only so
+            whole.append(square_round(*self.region_px))
+        center = whole[0].center_px
+        order: dict[Choice, Callable[[Region], float]] = {
+            "largest": lambda region: -region.side_px,
+            "center": lambda region: float(np.hypot(*(region.center_px - center))),
+        }
+        for squares in (closer_squares(width, height), whole) if self.people > 1 else (whole,):
+            found = [region for square in squares for region in find_people(image, square, networks)]
+            for region in sorted(found, key=order[self.choose]):
+                if len(seen) == self.people:
+                    return
+                if any(same_person(region, other.next_region) for other in seen.values()):
+                    continue
+                free = next(number for number in range(self.people) if number not in seen)
+                self._admit(find_landmarks(image, region, networks), seen, free)
+
+    def _account(self, seen_by_frame: Sequence[dict[int, Person]], searches: int, losses: int) -> str:
+        """What was found and what was not, for the history."""
+        frames = len(seen_by_frame)
+        empty = sum(not seen for seen in seen_by_frame)
+        if empty == frames:
+            return f"{self.name}: no person in any of {frames} frames"
+        most = max(len(seen) for seen in seen_by_frame)
+        return (
+            f"{self.name}: at most {most} {'person' if most == 1 else 'people'} at once in {frames} frames "
+            f"(up to {self.people} followed, {self.choose} first"
+            + (f", mid-hip inside {self.region_px}" if self.region_px else "")
+            + f"); {empty} frames without anybody; searched in {searches} frames, lost {losses} times"
+        )
+
+
+def _assemble(
+    seen_by_frame: Sequence[dict[int, Person]],
+    times_s: Sequence[float],
+    image_size_px: tuple[int, int],
+    camera: str,
+    source: Source,
+    step: str,
+) -> Detections:
+    """Arrays from the people of each frame: NaN, and score 0, where a person is absent."""
+    shape = (len(seen_by_frame), max((max(seen, default=-1) + 1 for seen in seen_by_frame), default=0))
+    arrays: dict[str, FloatArray] = {
+        "joints_px": np.full((*shape, JOINTS, 2), np.nan),
+        "confidence": np.zeros((*shape, JOINTS)),
+        "world_m": np.full((*shape, JOINTS, 3), np.nan),
+        "box_px": np.full((*shape, 4), np.nan),
+        "score": np.zeros(shape),
+    }
+    for time, seen in enumerate(seen_by_frame):
+        for number, person in seen.items():
+            for name, array in arrays.items():
+                array[time, number] = getattr(person, name)
+    return Detections(
+        positions=arrays["joints_px"],
+        confidence=arrays["confidence"],
+        times_s=np.array(times_s, dtype=float),
+        skeleton=BLAZEPOSE_33,
+        image_size_px=image_size_px,
+        frame_name=camera,
+        boxes_px=arrays["box_px"],
+        scores=arrays["score"],
+        world_m=arrays["world_m"],
+        source=source,
+        history=(step,),
+    )

@@ -1,0 +1,1 @@
+"""Recordings of Kinect sensors, in every layout that programs write."""

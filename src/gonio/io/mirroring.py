@@ -1,0 +1,196 @@
+"""Whether a recording is mirrored: whether the body in it is one that left and right names and right-handed axes allow.
+
+People are not symmetric from front to back. Toes point forwards from the heel, knees bend forwards, the face and the
+breastbone are in front. Where forwards is also follows from the names: it is left x up, in right-handed axes. In a
+recording that was reflected, or in which left and right were exchanged, the two disagree.
+
+Three things only can be told apart from one recording:
+
+true        both agree
+mirrored    they disagree: the positions were reflected, or the names exchanged, and which of the two is not in the data
+cannot tell too little of the body is there, or the signs contradict each other
+
+A recording that was reflected AND had its names exchanged shows a faultless body, the mirror image of what happened:
+what was done with the left leg is done with the right one. No test of one recording sees that; a second recording does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gonio.core.arrays import FloatArray
+from gonio.core.errors import InputError
+from gonio.core.sequence import PoseSequence
+
+Verdict = Literal["true", "mirrored", "cannot tell"]
+
+FEWEST_FRAMES = 5
+_SURE = 0.2  # the smallest sign that counts
+_BEND = 0.15  # of the leg's length: a knee nearer to the line from hip to ankle, about 33 degrees, is straight
+
+_MARKERS = {"LSHO": "left_shoulder", "RSHO": "right_shoulder", "LASI": "left_hip", "RASI": "right_hip"}
+_MARKERS |= {"LKNE": "left_knee", "RKNE": "right_knee", "LANK": "left_ankle", "RANK": "right_ankle"}
+_FRONT_OF_FOOT = ("big_toe", "foot_index", "foot")
+_TRUNK = (("C7", "CLAV"), ("T10", "STRN"), ("LPSI", "LASI"), ("RPSI", "RASI"))
+_FACE = (("left_ear", "nose"), ("right_ear", "nose"), ("left_eye", "nose"), ("right_eye", "nose"), ("head", "nose"))
+
+
+_LARGEST_M = 1e6  # what lies further away is no joint, and its products overflow
+
+
+@dataclass(frozen=True)
+class Chirality:
+    """What the test found.
+
+    verdict   true, mirrored, or cannot tell
+    evidence  a sentence for each sign that was looked at
+    """
+
+    verdict: Verdict
+    evidence: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The evidence as part of one sentence."""
+        return "; ".join(self.evidence)
+
+
+def chirality(sequence: PoseSequence) -> Chirality:
+    """The test, by joint names alone (gonio's, or plug-in-gait's markers); every sign is a median over all frames.
+
+    feet   cosine between ankle (or heel) -> toes and forwards, seen from the shank
+    trunk  cosine between back and front markers and forwards
+    face   cosine between ears (or eyes, or head) -> nose and forwards
+    knees  1 where a bent knee lies before the line from hip to ankle, -1 where it lies behind it
+
+    A sign counts from 0.2 on. The knees decide only where none of the others does, and only where both legs bend, the
+    same way: a Kinect that loses a leg may show it bent backwards throughout (22 of UI-PRMD's 800 recordings, always
+    one leg alone), but does not turn the foot round.
+    Raises `InputError` for 2D.
+    """
+    if sequence.dimensions != 3:
+        raise InputError("whether a recording is mirrored can be told in 3D only; this one is 2D")
+    places = np.where(np.abs(sequence.positions) < _LARGEST_M, sequence.positions, np.nan)
+    place = {joint: places[:, j] for j, joint in enumerate(sequence.skeleton.joints)}
+    place |= {joint: place[marker] for marker, joint in _MARKERS.items() if marker in place}
+    shapes = [
+        _sign("the feet point", _feet(place)),
+        _sign("the trunk faces", _pairs(place, _TRUNK)),
+        _sign("the face looks", _pairs(place, _FACE)),
+    ]
+    knees = [_sign(f"the {side} knee bends", _bent_knee(place, side)) for side in ("left", "right")]
+    evidence = tuple(sign.words for sign in (*shapes, *knees) if sign is not None)
+    if not evidence:
+        missing = "no frames show feet, face or bent knees together with both hips or both shoulders"
+        return Chirality("cannot tell", (missing,))
+    votes = {sign.value > 0 for sign in shapes if sign is not None and sign.sure}
+    if not votes and all(sign is not None and sign.sure for sign in knees):
+        votes = {sign.value > 0 for sign in knees if sign is not None}
+    if len(votes) != 1:
+        return Chirality("cannot tell", evidence)
+    return Chirality("true" if votes.pop() else "mirrored", evidence)
+
+
+@dataclass(frozen=True)
+class _Sign:
+    """One sign: positive where the body is as it should be."""
+
+    value: float
+    sure: bool
+    words: str
+
+
+def _sign(name: str, values: FloatArray) -> _Sign | None:
+    """The median of values between -1 and 1; None for fewer than five."""
+    known = values[~np.isnan(values)]
+    if len(known) < FEWEST_FRAMES:
+        return None
+    value = float(np.median(known))
+    sure = abs(value) >= _SURE
+    way = "forwards" if value > 0 else "backwards"
+    doubt = "" if sure else ", too little to tell"
+    return _Sign(value, sure, f"{name} {way} ({value:+.2f} of 1 over {len(known)} values{doubt})")
+
+
+def mirror_warning(sequence: PoseSequence) -> tuple[str, ...]:
+    """One sentence where a 3D recording is mirrored; nothing where it is not, or where that cannot be told."""
+    found = chirality(sequence)
+    if found.verdict != "mirrored":
+        return ()
+    return (
+        f"the recording is mirrored: {found.words}; its positions were reflected, or left and right exchanged; it is "
+        f"used as it is",
+    )
+
+
+def reflected(sequence: PoseSequence) -> PoseSequence:
+    """The mirror image in space, names kept: x (y where x is the vertical) changes its sign."""
+    signs = np.array([1.0, -1.0, 1.0] if sequence.up in ("+x", "-x") else [-1.0, 1.0, 1.0])
+    covariance = None if sequence.covariance is None else sequence.covariance * np.outer(signs, signs)
+    axis = "y" if signs[1] < 0 else "x"
+    return sequence.derive(
+        f"mirrored as asked for: the sign of {axis} changed, left and right keep their names",
+        positions=sequence.positions * signs,
+        covariance=covariance,
+    )
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        return np.asarray(np.where(length > 0, vectors / length, np.nan))
+
+
+def _to_the_left(place: dict[str, FloatArray], *parts: str) -> FloatArray | None:
+    """(time, 3) from right to left of the first of these parts that is there on both sides."""
+    for part in parts:
+        if f"left_{part}" in place and f"right_{part}" in place:
+            return place[f"left_{part}"] - place[f"right_{part}"]
+    return None
+
+
+def _along(vectors: FloatArray, forwards: FloatArray) -> FloatArray:
+    """(time,) cosine between them."""
+    return np.asarray((_unit(vectors) * _unit(forwards)).sum(axis=-1))
+
+
+def _feet(place: dict[str, FloatArray]) -> FloatArray:
+    left = _to_the_left(place, "hip", "shoulder")
+    found: list[FloatArray] = []
+    for side, marker in (("left", "L"), ("right", "R")):
+        knee, ankle = place.get(f"{side}_knee"), place.get(f"{side}_ankle")
+        toes = next((place[name] for part in _FRONT_OF_FOOT if (name := f"{side}_{part}") in place), None)
+        toes = place.get(f"{marker}TOE") if toes is None else toes
+        if left is None or knee is None or ankle is None or toes is None:
+            continue
+        heel = place.get(f"{side}_heel", place.get(f"{marker}HEE", ankle))
+        found.append(_along(toes - heel, np.cross(left, knee - ankle)))
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def _bent_knee(place: dict[str, FloatArray], side: str) -> FloatArray:
+    left = _to_the_left(place, "hip", "shoulder")
+    hip, knee, ankle = (place.get(f"{side}_{part}") for part in ("hip", "knee", "ankle"))
+    if left is None or hip is None or knee is None or ankle is None:
+        return np.empty(0)
+    leg = hip - ankle
+    before = ((knee - ankle) * _unit(np.cross(left, leg))).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        bent = np.abs(before) > _BEND * np.linalg.norm(leg, axis=1)
+    return np.where(bent, np.sign(before), np.nan)
+
+
+def _pairs(place: dict[str, FloatArray], pairs: tuple[tuple[str, str], ...]) -> FloatArray:
+    left = _to_the_left(place, "shoulder", "hip")
+    low, high = (
+        place[f"left_{part}"] + place[f"right_{part}"] if f"left_{part}" in place and f"right_{part}" in place else None
+        for part in ("hip", "shoulder")
+    )
+    if left is None or low is None or high is None:
+        return np.empty(0)
+    forwards = np.cross(left, high - low)
+    found = [_along(place[front] - place[back], forwards) for back, front in pairs if back in place and front in place]
+    return np.concatenate(found) if found else np.empty(0)

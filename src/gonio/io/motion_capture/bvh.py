@@ -1,0 +1,402 @@
+"""A sequence of joints as a Biovision file: the rotations of a rig that stands where the joints are.
+
+Points have no axes, so the rotations are chosen: each joint turns so that its bones point where they do, and otherwise
+as its parent does. With o the bones to its children in the rig's rest pose and v what they are now, both of unit
+length, a joint's axes in the world are the rotation G that makes sum v . G o + e trace(G^T G_parent) largest, e small
+(Wahba 1965; by singular values, Markley 1988): with several children it is fixed by them, with one the turn about the
+bone is the parent's, with none all of it.
+
+The rest pose has the directions of the first frame, and each bone's median length. Measured bones change in length,
+which rotations cannot show: every joint has position channels too, which take the place of its offset and give the
+joints back exactly. A program that passes over the positions of all joints but the root shows a figure whose bones
+point the same way, with constant lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gonio.core.arrays import FloatArray
+from gonio.core.errors import InputError
+from gonio.core.files import replacing
+from gonio.core.sequence import Axis, PoseSequence, Source
+from gonio.core.skeleton import Skeleton
+from gonio.io.motion_capture.forward_kinematics import euler_rotations, joint_positions
+from gonio.io.motion_capture.rig_layouts import BVH_RIGS, body_skeleton
+from gonio.io.reading import METRES, first_line, is_rate, naming, read_lines, reason
+from gonio.io.writing import lost_fields
+
+_UNITS_PER_M = 100.0
+_PARENT = 1e-3  # e: how much the parent's axes count against a bone's direction
+_OFF_GRID = 0.1  # of an interval
+_CHANNELS = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+
+
+def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+    """Writes centimetres, y up, angles in the order Z, X, Y, nine decimals; returns what was lost.
+
+    Joints that are missing throughout are left out. A skeleton in several pieces hangs on its largest one.
+    Raises `InputError` for 2D, no frame, a joint that is missing for a while, times that no frame rate gives, and names
+    with a blank.
+    """
+    path = Path(path)
+    if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
+        raise InputError(f"{path}: a .bvh file holds one person in 3D; write 2D as .csv, .npz or OpenPose JSON")
+    if not len(sequence):
+        raise InputError(f"{path}: there is no frame to write")
+    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    lost.append("the unit is lost: read the file with --unit cm")
+    sequence = _complete(sequence, path, lost)
+    frame_time_s = _frame_time(sequence, path, lost)
+    if sequence.up is None:
+        lost.append("which axis points up is not known: the axes are written as they are, programs take y as up")
+    else:
+        sequence = sequence.with_up("+y")
+    parents = _one_tree(sequence, lost)
+    children = [[c for c, p in enumerate(parents) if p == joint] for joint in range(len(parents))]
+    order = _depth_first(parents.index(-1), children)
+
+    positions = sequence.positions * _UNITS_PER_M
+    bones = positions - positions[:, parents]  # the root's is not used
+    rest = _rest_pose(bones)
+    axes = np.broadcast_to(np.eye(3), (*bones.shape[:2], 3, 3)).copy()
+    columns: list[FloatArray] = []
+    for joint in order:
+        parent = parents[joint]
+        above = np.broadcast_to(np.eye(3), (len(sequence), 3, 3)) if parent < 0 else axes[:, parent]
+        axes[:, joint] = _axes(rest[children[joint]], bones[:, children[joint]], above)
+        back = np.swapaxes(above, 1, 2)
+        place = positions[:, joint] if parent < 0 else (back @ bones[:, joint, :, None])[..., 0]
+        columns += [place, np.rad2deg(_angles_zxy(back @ axes[:, joint]))]
+    names = sequence.skeleton.joints
+    lines = ["HIERARCHY", *_hierarchy_lines(names, rest, children, order[0], 0)]
+    lines += ["MOTION", f"Frames: {len(sequence)}", f"Frame Time: {frame_time_s:.9g}"]
+    rows = np.char.mod("%.9f", np.concatenate(columns, axis=1))
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join([*lines, *(" ".join(row) for row in rows.tolist())]) + "\n", encoding="utf-8")
+    return tuple(lost)
+
+
+def _complete(sequence: PoseSequence, path: Path, lost: list[str]) -> PoseSequence:
+    """The joints that are there in every frame."""
+    there = np.asarray(sequence.valid)
+    names = sequence.skeleton.joints
+    for joint in names:
+        if not joint or joint.split() != [joint] or set(joint) & set("{}"):
+            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a .bvh file")
+    gaps = [j for j in range(len(names)) if there[:, j].any() and not there[:, j].all()]
+    if gaps:
+        count = int((~there[:, gaps[0]]).sum())
+        raise InputError(
+            f"{path}: {names[gaps[0]]} is missing in {count} of {len(sequence)} frames; .bvh has no missing joints: "
+            f"fill the gaps or choose frames without them"
+        )
+    kept = [name for j, name in enumerate(names) if there[:, j].any()]
+    if not kept:
+        raise InputError(f"{path}: holds no joint at all")
+    if len(kept) < len(names):
+        lost.append(f"joints that are missing throughout are lost: {', '.join(n for n in names if n not in kept)}")
+    return sequence.select(kept)
+
+
+def _frame_time(sequence: PoseSequence, path: Path, lost: list[str]) -> float:
+    """Seconds a frame."""
+    times = sequence.times_s
+    if times[0] != 0:
+        lost.append(f"the time of the first frame ({times[0]:.6g} s) is lost: it is read as 0")
+    if len(times) == 1:
+        lost.append("the frame rate of one frame is not known: 30 per second is written")
+        return 1 / 30
+    interval = float(times[-1] - times[0]) / (len(times) - 1)
+    if (np.abs(times - times[0] - interval * np.arange(len(times))) > _OFF_GRID * interval).any():
+        raise InputError(
+            f"{path}: the frames are not evenly spaced in time, and .bvh holds one frame time: write them at a "
+            f"steady rate with --fps-out"
+        )
+    return interval
+
+
+def _one_tree(sequence: PoseSequence, lost: list[str]) -> list[int]:
+    """The parents, with the roots of all pieces but the largest hanging on the largest one's."""
+    parents = list(sequence.skeleton.parents)
+
+    def root_of(joint: int) -> int:
+        while parents[joint] >= 0:
+            joint = parents[joint]
+        return joint
+
+    sizes = np.bincount([root_of(joint) for joint in range(len(parents))], minlength=len(parents))
+    main = int(sizes.argmax())
+    others = [joint for joint, parent in enumerate(parents) if parent < 0 and joint != main]
+    if others:
+        names = sequence.skeleton.joints
+        lost.append(f"joints without a parent hang on {names[main]}: {', '.join(names[joint] for joint in others)}")
+    return [main if joint in others else parent for joint, parent in enumerate(parents)]
+
+
+def _depth_first(joint: int, children: list[list[int]]) -> list[int]:
+    return [joint, *(each for child in children[joint] for each in _depth_first(child, children))]
+
+
+def _rest_pose(bones: FloatArray) -> FloatArray:
+    """(joint, 3) each joint from its parent: the first frame's direction, the median length."""
+    lengths = np.linalg.norm(bones, axis=2)
+    return np.asarray(bones[0] * (np.median(lengths, axis=0) / np.maximum(lengths[0], 1e-9))[:, None])
+
+
+def _axes(rest: FloatArray, bones: FloatArray, parents: FloatArray) -> FloatArray:
+    """(time, 3, 3) the rotation of `rest` (child, 3) to `bones` (time, child, 3) that is nearest to `parents`."""
+    o, v = (each / np.maximum(np.linalg.norm(each, axis=-1, keepdims=True), 1e-9) for each in (rest, bones))
+    u, _, vt = np.linalg.svd(np.einsum("tci,cj->tij", v, o) + _PARENT * parents)
+    u[..., 2] *= np.linalg.det(u @ vt)[:, None]
+    return np.asarray(u @ vt)
+
+
+def _angles_zxy(rotations: FloatArray) -> FloatArray:
+    """(time, 3, 3) -> (time, 3) radians about z, x, y: R = Rz Rx Ry. Where x is a quarter turn, y is 0."""
+    R = rotations
+    x = np.arctan2(R[:, 2, 1], np.hypot(R[:, 0, 1], R[:, 1, 1]))
+    locked = np.hypot(R[:, 0, 1], R[:, 1, 1]) < 1e-7
+    z = np.where(locked, np.arctan2(R[:, 1, 0], R[:, 0, 0]), np.arctan2(-R[:, 0, 1], R[:, 1, 1]))
+    y = np.where(locked, 0.0, np.arctan2(-R[:, 2, 0], R[:, 2, 2]))
+    return np.stack([z, x, y], axis=1)
+
+
+def _hierarchy_lines(
+    names: tuple[str, ...], rest: FloatArray, children: list[list[int]], joint: int, depth: int
+) -> list[str]:
+    """The lines of a joint and all below it. An end site of no length tells programs that the branch ends there."""
+    x, y, z = rest[joint] if depth else np.zeros(3)
+    below = [line for child in children[joint] for line in _hierarchy_lines(names, rest, children, child, depth + 1)]
+    end = ["\tEnd Site", "\t{", "\t\tOFFSET 0 0 0", "\t}"]
+    lines = [
+        f"{'JOINT' if depth else 'ROOT'} {names[joint]}",
+        "{",
+        f"\tOFFSET {x:.9g} {y:.9g} {z:.9g}",
+        f"\t{_CHANNELS}",
+    ]
+    return [*lines, *(("\t" + line for line in below) if below else end), "}"]
+
+
+__all__ = ["read", "recognise", "write"]
+
+
+@dataclass
+class _Rig:
+    """The hierarchy while it is read. `channels` has, for each joint, its (kind, axis) in the order of the columns."""
+
+    joints: list[str] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    offsets: list[list[float]] = field(default_factory=list)
+    channels: list[list[tuple[str, str]]] = field(default_factory=list)
+    is_end: list[bool] = field(default_factory=list)
+
+    def add(self, kind: str, name: str, parent: int) -> int:
+        """A new joint without offset and channels; an end site is named for its parent. Returns its number."""
+        self.joints.append(f"{self.joints[parent]}_end" if kind == "End" else name)
+        self.is_end.append(kind == "End")
+        self.parents.append(parent)
+        self.offsets.append([])
+        self.channels.append([])
+        return len(self.joints) - 1
+
+    def leave_out_empty_ends(self) -> int:
+        """Removes the end sites that lie at their parents (they have no channels, no children); returns how many."""
+        kept = [i for i, offset in enumerate(self.offsets) if any(offset) or not self.is_end[i]]
+        n_ends = len(self.joints) - len(kept)
+        self.parents = [kept.index(p) if (p := self.parents[i]) >= 0 else -1 for i in kept]
+        self.joints, self.offsets = [self.joints[i] for i in kept], [self.offsets[i] for i in kept]
+        self.channels = [self.channels[i] for i in kept]
+        self.is_end = [self.is_end[i] for i in kept]
+        return n_ends
+
+
+def recognise(path: Path) -> bool:
+    """A file whose first word is HIERARCHY."""
+    return first_line(Path(path)).split()[:1] == ["HIERARCHY"]
+
+
+def read(
+    path: Path,
+    *,
+    unit: str | float | None = None,
+    rate_hz: float | None = None,
+    up: Axis | None = "+y",
+    add_root_offset: bool = False,
+) -> PoseSequence:
+    """The rig's joints and end sites over time, in metres; frame i has the time i / rate.
+
+    unit     "m", "cm", "mm", or the metres of one of the file's units; it must be declared
+    rate_hz  takes the place of the file's Frame Time, which converters often set without looking
+    add_root_offset  the root stands at its offset plus its position channels, as iClone writes it
+
+    Joints of known rigs (`rig_joints`) get gonio's names, others stay. The frame is "world", named for the file.
+    Raises `InputError` where the file is absent, foreign or cut, the unit is not declared, or the rig is damaged.
+    """
+    path = Path(path)
+    lines = read_lines(path)
+    rig, start = _hierarchy(path, lines)
+    for joint, offset in zip(rig.joints, rig.offsets, strict=True):
+        if len(offset) != 3 or not np.isfinite(offset).all():
+            raise InputError(f"{path}: joint {joint} has no OFFSET of three finite numbers")
+    n_ends = rig.leave_out_empty_ends()
+    metres = _metres(path, unit, rig)
+    n_frames, frame_time_s, first_row = _motion_header(path, lines, start)
+    if rate_hz is None:
+        rate_hz = 1 / frame_time_s
+    if not is_rate(rate_hz):
+        raise InputError(f"{path}: a frame rate of {rate_hz:g} per second is not possible")
+    table, history = _table(path, lines[first_row:], sum(len(channels) for channels in rig.channels), n_frames)
+    if n_ends:
+        history.append(f"{n_ends} end sites without a length left out")
+    if lines[-1]:
+        history.append("the file does not end with a line end: its last number may be cut")
+    if abs(rate_hz * frame_time_s - 1) > 0.01:
+        history.append(f"{rate_hz:g} frames per second as declared; the file says {1 / frame_time_s:.6g}")
+    offsets, rotations = _pose(rig, table)
+    if any(rig.offsets[0]) and any(kind == "position" for kind, _ in rig.channels[0]):
+        if add_root_offset:
+            offsets[:, 0] += rig.offsets[0]
+        history.append(
+            f"the root's offset {rig.offsets[0]} {'added to' if add_root_offset else 'replaced by'} its channels"
+        )
+    with naming(path):
+        skeleton, known = body_skeleton(Skeleton("bvh", tuple(rig.joints), tuple(rig.parents)), BVH_RIGS)
+        if known:
+            history.append(f"{known} of {len(rig.joints)} joint names translated")
+        return PoseSequence(
+            positions=joint_positions(rig.parents, offsets, rotations) * metres,
+            times_s=np.arange(len(table)) / rate_hz,
+            skeleton=skeleton,
+            unit="m",
+            frame="world",
+            frame_name=path.stem,
+            up=up,
+            source=Source(method="bvh", file=str(path)),
+            history=(
+                f"{len(table)} frames of {len(rig.joints)} joints read from {path.name}, 1 = {metres:g} m",
+                *history,
+            ),
+        )
+
+
+def _metres(path: Path, unit: str | float | None, rig: _Rig) -> float:
+    if unit is None:
+        longest = max(float(np.linalg.norm(offset)) for offset in rig.offsets)
+        raise InputError(
+            f"{path}: a .bvh file does not say its unit; declare it with --unit (its longest bone is {longest:.4g}; "
+            f"a thigh is 0.4 m)"
+        )
+    if isinstance(unit, str):
+        if unit not in METRES:
+            raise InputError(f"{path}: unit {unit!r} is not known; 3D positions are in {', '.join(METRES)}")
+        return METRES[unit]
+    if not (np.isfinite(unit) and unit > 0):
+        raise InputError(f"{path}: a unit of {unit} m is not possible")
+    return float(unit)
+
+
+def _hierarchy(path: Path, lines: list[str]) -> tuple[_Rig, int]:
+    """The rig, and the number of the line after MOTION."""
+    rig = _Rig()
+    open_joints: list[int] = []
+    named: int | None = None  # the joint whose { is yet to come
+    words = _words(lines)
+    try:
+        if next(words)[1] != "HIERARCHY":
+            raise InputError(f"{path}: is no .bvh file: its first word is not HIERARCHY")
+        for number, word in words:
+            match word:
+                case "ROOT" | "JOINT" | "End" if named is None and (word == "ROOT") == (not open_joints):
+                    named = rig.add(word, next(words)[1], open_joints[-1] if open_joints else -1)
+                case "{" if named is not None:
+                    open_joints.append(named)
+                    named = None
+                case "}" if open_joints:
+                    open_joints.pop()
+                case "OFFSET" if open_joints:
+                    rig.offsets[open_joints[-1]] = [float(next(words)[1]) for _ in range(3)]
+                case "CHANNELS" if open_joints:
+                    names = [next(words)[1] for _ in range(int(next(words)[1]))]
+                    rig.channels[open_joints[-1]] = [_channel(path, number, name) for name in names]
+                case "MOTION" if rig.joints and not open_joints and named is None:
+                    return rig, number
+                case _:
+                    raise InputError(f"{path}: line {number}: {word!r} stands where it cannot")
+    except ValueError:
+        raise InputError(f"{path}: line {number}: a number is expected after {word}") from None
+    except StopIteration:
+        pass
+    raise InputError(f"{path}: ends inside the hierarchy; export it again")
+
+
+def _words(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """(line number counted from 1, word), lazily: the motion below the hierarchy is not split."""
+    return ((number, word) for number, line in enumerate(lines, 1) for word in line.split())
+
+
+def _channel(path: Path, number: int, name: str) -> tuple[str, str]:
+    axis, kind = name[:1].lower(), name[1:].lower()
+    if axis not in ("x", "y", "z") or kind not in ("position", "rotation"):
+        raise InputError(f"{path}: line {number}: channel {name!r} is not known")
+    return kind, axis
+
+
+def _motion_header(path: Path, lines: list[str], start: int) -> tuple[int, float, int]:
+    """Frames promised, seconds a frame, and the index of the first row."""
+    found: dict[str, str] = {}
+    for index in range(start, len(lines)):
+        key, colon, value = lines[index].partition(":")
+        if not colon and lines[index].strip():
+            break
+        found[" ".join(key.lower().split())] = value
+        if "frames" in found and "frame time" in found:
+            break
+    try:
+        n_frames, frame_time_s = int(found["frames"]), float(found["frame time"])
+    except (KeyError, ValueError):
+        raise InputError(f"{path}: MOTION is not followed by Frames: and Frame Time:") from None
+    if not (np.isfinite(frame_time_s) and frame_time_s > 0):
+        raise InputError(f"{path}: a Frame Time of {frame_time_s:g} s is not possible; declare the rate with --fps")
+    return n_frames, frame_time_s, index + 1
+
+
+def _table(path: Path, lines: list[str], n_channels: int, n_frames: int) -> tuple[FloatArray, list[str]]:
+    """(time, channel) numbers as they stand in the file, and words for the history."""
+    rows = [line for line in lines if line.strip()]
+    if not rows:
+        raise InputError(f"{path}: has a hierarchy but no frame")
+    for i in {0, len(rows) - 1}:
+        if (n_numbers := len(rows[i].split())) != n_channels:
+            raise InputError(f"{path}: frame {i + 1} has {n_numbers} numbers, the hierarchy has {n_channels} channels")
+    if len(rows) < n_frames:
+        raise InputError(f"{path}: {len(rows)} frames found, Frames: promises {n_frames}: the file is cut")
+    try:
+        table = np.loadtxt(rows, comments=None, ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{path}: a row of the motion is not {n_channels} numbers ({reason(error)})") from None
+    if not np.isfinite(table).all():
+        raise InputError(f"{path}: frame {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} holds NaN or infinity")
+    more = len(rows) > n_frames
+    return table, [f"Frames: promises {n_frames}, the file holds {len(rows)}: all are read"] if more else []
+
+
+def _pose(rig: _Rig, table: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Offsets (time, joint, 3) in the file's unit and rotations (time, joint, 3, 3)."""
+    n_joints = len(rig.joints)
+    offsets = np.broadcast_to(np.array(rig.offsets), (len(table), n_joints, 3)).copy()
+    rotations = np.broadcast_to(np.eye(3), (len(table), n_joints, 3, 3)).copy()
+    column = 0
+    for joint, channels in enumerate(rig.channels):
+        values = table[:, column : column + len(channels)]
+        column += len(channels)
+        turns = [i for i, (kind, _) in enumerate(channels) if kind == "rotation"]
+        rotations[:, joint] = euler_rotations(np.deg2rad(values[:, turns]), "".join(channels[i][1] for i in turns))
+        for i, (kind, axis) in enumerate(channels):
+            if kind == "position":
+                offsets[:, joint, "xyz".index(axis)] = values[:, i]
+    return offsets, rotations

@@ -1,0 +1,1 @@
+"""3D joints to angles and repetitions; cleaning; markers to joints."""

@@ -1,0 +1,283 @@
+"""Joint angles from joint centres, named for what they are.
+
+A camera method gives points, not bones with axes, so an angle here is the angle between two lines through joint
+centres, in space. It is unsigned: bending one way and the other read the same, and a knee that hyperextends by 5
+degrees reads 5 degrees of flexion. For the same reason noise never averages out to 0 at a straight joint: it reads as
+a small flexion. The ankle angle alone has a sign, because its zero lies in the middle of what a foot can do.
+
+Each `AngleDefinition` says where it comes from and how it differs from the recommendations of the International
+Society of Biomechanics (ISB: Grood and Suntay 1983 for the knee; Wu et al. 2002 for ankle, hip and spine; Wu et al.
+2005 for shoulder and elbow), which decompose the rotation between two segments' axes into three angles. For a pure
+flexion of an ideal hinge the two agree.
+
+The trunk's line runs from the mean of the hips to the mean of the shoulders in every layout, also in one that has a
+neck or a hip centre of its own: so an angle means the same whatever made the sequence. Left and right are the person's
+own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gonio.core.angle_series import AngleSeries
+from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.errors import InputError
+from gonio.core.sequence import Axis, PoseSequence, Status
+from gonio.core.skeleton import Skeleton
+
+Line = tuple[str, str]
+
+_MEANS: dict[str, tuple[str, ...]] = {
+    "mid_hip": ("left_hip", "right_hip"),
+    "mid_shoulder": ("left_shoulder", "right_shoulder"),
+}
+_VERTICAL: Line = ("down", "up")
+_TRUNK_DOWN: Line = ("mid_shoulder", "mid_hip")
+_TRUNK_UP: Line = ("mid_hip", "mid_shoulder")
+
+
+@dataclass(frozen=True)
+class AngleDefinition:
+    """One angle: that between two directed lines, less `zero_rad`.
+
+    name             e.g. "knee_flexion"; a sided one appears as "left_knee_flexion" and "right_knee_flexion"
+    sided            whether each side of the body has one
+    first, second    the lines, from one point to another; a point is a joint (of the side, where sided), "mid_hip" or
+                     "mid_shoulder"; the line ("down", "up") is the vertical
+    definition       in words
+    source           where the definition comes from
+    differs_from_isb in words
+    interval_rad     (low, high) that it can take by its definition
+    zero_rad         the angle between the lines at which it reads 0
+    """
+
+    name: str
+    sided: bool
+    first: Line
+    second: Line
+    definition: str
+    source: str
+    differs_from_isb: str
+    interval_rad: tuple[float, float]
+    zero_rad: float = 0.0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The points it is made of, in the order of its lines; without a side where sided."""
+        return tuple(dict.fromkeys(point for line in self._drawn for point in line))
+
+    @property
+    def needs_vertical(self) -> bool:
+        """Whether it is measured against gravity."""
+        return _VERTICAL in (self.first, self.second)
+
+    @property
+    def _drawn(self) -> tuple[Line, ...]:
+        return tuple(line for line in (self.first, self.second) if line != _VERTICAL)
+
+    def joints(self, side: str = "") -> tuple[str, ...]:
+        """The joints of a skeleton that it needs; `side` is "left" or "right" where it is sided."""
+        return tuple(dict.fromkeys(joint for point in self.needs for joint in _parts(point, side)))
+
+
+_HALF_TURN = (0.0, float(np.pi))
+
+DEFINITIONS: tuple[AngleDefinition, ...] = (
+    AngleDefinition(
+        name="knee_flexion",
+        sided=True,
+        first=("hip", "knee"),
+        second=("knee", "ankle"),
+        definition="180 degrees minus the included angle hip-knee-ankle; 0 = straight; hyperextension is invisible",
+        source="neutral-zero method of goniometry: Norkin and White, Measurement of Joint Motion, knee flexion",
+        differs_from_isb="Grood and Suntay (1983) turn the shank about the femur's own flexion axis and report signed "
+        "flexion, abduction and rotation apart; here varus or valgus adds to the angle, and the sign is lost",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
+        name="elbow_flexion",
+        sided=True,
+        first=("shoulder", "elbow"),
+        second=("elbow", "wrist"),
+        definition="180 degrees minus the included angle shoulder-elbow-wrist; 0 = straight; hyperextension is "
+        "invisible",
+        source="neutral-zero method of goniometry: Norkin and White, Measurement of Joint Motion, elbow flexion",
+        differs_from_isb="Wu et al. (2005) take flexion as the first of three rotations (Z-X-Y) of the forearm against "
+        "the humerus; here the carrying angle adds to it (a straight arm reads about 10 degrees), and the sign is lost",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
+        name="thigh_trunk_angle",
+        sided=True,
+        first=_TRUNK_DOWN,
+        second=("hip", "knee"),
+        definition="angle between the thigh (hip to knee) and the trunk's line continued downwards (mid-shoulder to "
+        "mid-hip); about 0 = upright stance; flexion, extension and abduction all increase it; the lumbar spine is "
+        "part of it, so it is not hip flexion",
+        source="thigh to trunk angle of ISO 16840-1:2006, taken in space and counted from the straight position",
+        differs_from_isb="Wu et al. (2002) measure the femur against the pelvis, as flexion, adduction and rotation; "
+        "here pelvic tilt and the bending of the spine are included, the three are one, and the sign is lost",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
+        name="shoulder_elevation",
+        sided=True,
+        first=_TRUNK_DOWN,
+        second=("shoulder", "elbow"),
+        definition="angle between the upper arm (shoulder to elbow) and the trunk's line continued downwards "
+        "(mid-shoulder to mid-hip); 0 = arm hanging along the trunk; in whatever plane the arm is raised",
+        source="thoracohumeral elevation of Wu et al. (2005), with the line of the whole trunk for the thorax",
+        differs_from_isb="Wu et al. (2005) use the thorax's own axis (C7, T8, jugular notch, xiphoid) and report the "
+        "plane of elevation and axial rotation too; here lumbar and pelvic posture are included, the plane is not "
+        "reported, and the girdle's own motion shifts the shoulder point",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
+        name="forearm_trunk_angle",
+        sided=True,
+        first=_TRUNK_DOWN,
+        second=("elbow", "wrist"),
+        definition="angle between the forearm (elbow to wrist) and the trunk's line continued downwards (mid-shoulder "
+        "to mid-hip); 0 = forearm hanging along the trunk, 180 = pointing up; with the upper arm held out to the side "
+        "and the elbow bent it shows the arm's rotation about its own length, which no other angle here sees; "
+        "shoulder elevation and elbow flexion are part of it",
+        source="segment angle of the forearm against the trunk, as in Winter (2009), Biomechanics and Motor Control of "
+        "Human Movement, taken in space",
+        differs_from_isb="Wu et al. (2005) report the humerus's axial rotation as the third of three angles; here "
+        "three rotations are one, and the sign is lost",
+        interval_rad=_HALF_TURN,
+    ),
+    AngleDefinition(
+        name="trunk_inclination",
+        sided=False,
+        first=_TRUNK_UP,
+        second=_VERTICAL,
+        definition="angle between the trunk's line (mid-hip to mid-shoulder) and the vertical; 0 = upright; leaning "
+        "forwards, backwards and sideways all increase it; it is as true as the sequence's own vertical",
+        source="trunk inclination as in ISO 11226:2000, taken in space against the vertical",
+        differs_from_isb="Wu et al. (2002) report three rotations of a spinal segment; here the trunk is one line, and "
+        "flexion and lateral bending are one unsigned angle",
+        interval_rad=_HALF_TURN,
+    ),
+    *(
+        AngleDefinition(
+            name="ankle_angle",
+            sided=True,
+            first=("ankle", "knee"),
+            second=(toe, "heel"),
+            definition=f"90 degrees minus the angle between the shank (ankle to knee) and the foot (heel to {words}); "
+            "0 = foot square to the shank, positive = dorsiflexed, negative = plantarflexed",
+            source="foot against shank as in Winter (2009), Biomechanics and Motor Control of Human Movement, 0 at the "
+            "neutral position",
+            differs_from_isb="Wu et al. (2002) turn the calcaneus about the line of the malleoli; here the whole foot "
+            "counts, its midfoot and toes too, inversion and rotation are included, and the height of the heel and toe "
+            "points shifts the zero by some degrees",
+            interval_rad=(-float(np.pi) / 2, float(np.pi) / 2),
+            zero_rad=float(np.pi) / 2,
+        )
+        for toe, words in (("big_toe", "big toe"), ("foot_index", "tip of the foot"))
+    ),
+    AngleDefinition(
+        name="ankle_angle_without_heel",
+        sided=True,
+        first=("ankle", "knee"),
+        second=("foot", "ankle"),
+        definition="90 degrees minus the angle between the shank (ankle to knee) and the line from the ankle to the "
+        "foot's point; positive = dorsiflexed; that line slopes down even in a flat foot, so standing reads "
+        "well below 0: compare its changes, never its values with ankle_angle",
+        source="the same as ankle_angle, for sensors without a heel (Kinect)",
+        differs_from_isb="as ankle_angle, with a zero that depends on the sensor's ankle and foot points",
+        interval_rad=(-float(np.pi) / 2, float(np.pi) / 2),
+        zero_rad=float(np.pi) / 2,
+    ),
+)
+"""Every angle that gonio measures. Where two have one name, the first whose joints a skeleton has is taken."""
+
+
+def joint_angles(sequence: PoseSequence) -> AngleSeries:
+    """Every angle of `DEFINITIONS` whose joints the sequence's skeleton has, (time, angle) in radians.
+
+    NaN where a joint is missing or a line has no length. `trunk_inclination` is left out where the sequence does not
+    know which way is up. The history counts the values that are missing and those that rest on interpolated or
+    repaired positions. Raises `InputError` for a 2D sequence, whose angles would be those of its shadow in the image,
+    and for a skeleton that has the joints of no angle.
+    """
+    if sequence.dimensions != 3:
+        raise InputError("joint angles need 3D positions; this sequence is 2D: triangulate or lift it first")
+    chosen = _chosen(sequence.skeleton, sequence.up)
+    if not chosen:
+        raise InputError(f"skeleton {sequence.skeleton.name!r} has the joints of no angle; limbs or a trunk are needed")
+    angles = np.stack([_angle(sequence, definition, side) for _, definition, side in chosen], axis=1)
+    made_up = np.stack([_rests_on_fill(sequence, definition.joints(side)) for _, definition, side in chosen], axis=1)
+    missing = np.isnan(angles)
+    step = (
+        f"joint angles: {angles.size} values, {int(missing.sum())} missing, {int((made_up & ~missing).sum())} from "
+        f"interpolated or repaired positions"
+    )
+    if sequence.up is None:
+        step += "; trunk_inclination left out (the vertical is unknown)"
+    return AngleSeries(
+        angles_rad=angles,
+        times_s=sequence.times_s,
+        names=tuple(name for name, _, _ in chosen),
+        definitions=tuple(f"{definition.definition} ({definition.source})" for _, definition, _ in chosen),
+        intervals_rad=tuple(definition.interval_rad for _, definition, _ in chosen),
+        source=sequence.source,
+        history=(*sequence.history, step),
+    )
+
+
+def _chosen(skeleton: Skeleton, up: Axis | None) -> list[tuple[str, AngleDefinition, str]]:
+    """(name, definition, side) of every angle that a skeleton has the joints for."""
+    chosen: dict[str, tuple[str, AngleDefinition, str]] = {}
+    for definition in DEFINITIONS:
+        for side in ("left", "right") if definition.sided else ("",):
+            name = f"{side}_{definition.name}" if side else definition.name
+            there = all(joint in skeleton for joint in definition.joints(side))
+            if there and name not in chosen and not (definition.needs_vertical and up is None):
+                chosen[name] = name, definition, side
+    return list(chosen.values())
+
+
+def _angle(sequence: PoseSequence, definition: AngleDefinition, side: str) -> FloatArray:
+    """(time,) radians."""
+    first, second = (_line(sequence, line, side) for line in (definition.first, definition.second))
+    return angle_between(first, second) - definition.zero_rad
+
+
+def angle_between(first: FloatArray, second: FloatArray) -> FloatArray:
+    """(...,) radians, 0..pi, between the vectors (..., 3); NaN where one has no length.
+
+    atan2(|a x b|, a . b), which is exact near 0 and pi too, where the arc cosine of the normalised product loses half
+    of its digits (Kahan, How futile are mindless assessments of roundoff, 2006).
+    """
+    across = np.linalg.norm(np.cross(first, second), axis=-1)
+    along = (first * second).sum(axis=-1)
+    real = first.any(axis=-1) & second.any(axis=-1)
+    return np.where(real, np.arctan2(across, along), np.nan)
+
+
+def _line(sequence: PoseSequence, line: Line, side: str) -> FloatArray:
+    """(time, 3) or, for the vertical, (3,): the vector from the line's first point to its second."""
+    if line == _VERTICAL:
+        assert sequence.up is not None  # `_chosen` saw to it
+        return np.asarray(np.eye(3)["xyz".index(sequence.up[1])] * (1 if sequence.up[0] == "+" else -1))
+    return _point(sequence, line[1], side) - _point(sequence, line[0], side)
+
+
+def _point(sequence: PoseSequence, point: str, side: str) -> FloatArray:
+    """(time, 3) a joint, or the mean of two."""
+    return np.asarray(np.mean([sequence[joint] for joint in _parts(point, side)], axis=0))
+
+
+def _parts(point: str, side: str) -> tuple[str, ...]:
+    """The joints whose mean a point is."""
+    return _MEANS.get(point, (f"{side}_{point}",))
+
+
+def _rests_on_fill(sequence: PoseSequence, joints: tuple[str, ...]) -> BoolArray:
+    """(time,) whether a position of these joints was interpolated or repaired."""
+    index = [sequence.skeleton.index(joint) for joint in joints]
+    return np.asarray(np.isin(sequence.status[:, index], (Status.INTERPOLATED, Status.REPAIRED)).any(axis=1))

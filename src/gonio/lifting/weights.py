@@ -1,0 +1,32 @@
+"""The weights that come with gonio, by name."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from gonio.core.errors import InputError
+
+SYMMETRIC, CAUSAL = "lifter-coco17-27", "lifter-coco17-causal"
+FOLDER = Path(str(resources.files("gonio"))) / "weights"
+
+
+def names() -> tuple[str, ...]:
+    """What is there."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.safetensors")))
+
+
+def weights_file(asked: Path | None = None, *, causal: bool = False) -> Path:
+    """A file of weights: the one that is asked for, by path or by the name of shipped ones; else the default.
+
+    causal  the default is the causal network
+
+    Raises `InputError` naming what there is.
+    """
+    if asked is not None and (asked.exists() or asked.suffix):
+        return asked
+    name = (CAUSAL if causal else SYMMETRIC) if asked is None else asked.name
+    if name in names():
+        return FOLDER / f"{name}.safetensors"
+    has = ", ".join(names()) or "none"
+    raise InputError(f"{name}: no such file, and no weights of this name come with gonio (it has {has})")

@@ -1,1 +1,0 @@
-"""3D joints to clinical quantities."""

@@ -1,0 +1,1 @@
+"""2D joints of several cameras to 3D."""

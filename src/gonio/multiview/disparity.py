@@ -1,0 +1,311 @@
+"""The parallel rig: two like cameras side by side, depth from disparity.
+
+The cameras share matrix and rotation and stand B metres apart along their own x axis, so a point lies in the same row
+of both images, and the difference of its columns is its disparity:
+
+    d = x_left - x_right > 0     Z = f B / d     X = (x_left - cx) Z / f     Y = (y - cy) Z / f
+
+in the left camera's frame, y being the mean of both rows. With independent noise of sigma px in every coordinate this
+is the maximum-likelihood estimate, and to first order
+
+    sigma_Z = Z^2 / (f B) * sqrt(2) * sigma
+
+The covariance is J diag(sigma^2, sigma^2, sigma^2 / 2) J^T, with J the derivative of (X, Y, Z) by (x_left, x_right, y).
+The rows measure the noise: their difference says nothing about the point and has a standard deviation of sqrt(2) sigma.
+
+The rig is trusted to stand as it says, so the views are asked first whether it can: cameras pitched, rolled or of
+unlike zoom put a point into different rows, and cameras turned inwards make people large, far and in the end negative
+in depth (`_check_placement`). Turns that leave no such trace stay: cameras turned outwards, or inwards so far that the
+person stands beyond the point where the axes cross, show a plausible person at a wrong depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.camera import Camera, Rig
+from gonio.core.errors import InputError
+from gonio.core.sequence import PoseSequence, Source
+from gonio.multiview.triangulation import (
+    Triangulation,
+    all_views_errors,
+    checked_views,
+    inherited_history,
+    least_direct,
+    reprojection_errors,
+    view_counts,
+)
+
+_PARALLEL = 1e-6  # largest relative difference of cameras that count as parallel
+_ROW_TOLERANCE = 1 / 48  # of the image's height: 10 px of 480
+_SCATTER = 1 / 2  # of that tolerance, for half of the rows about their median: 5 px of 480
+_DRIFT = 1 / 5  # of that tolerance, for what slants across the image: 2 px of 480
+_FEWEST_FOR_DRIFT = 100  # joints: with 3 px of noise at 480 rows fewer slant by chance
+_MOST_BEHIND = 0.05  # of the joints, with a disparity below zero by more than noise
+_LARGEST_PERSON_M = 2.5  # across four fifths of the joints: a tall person with outstretched arms has 1.9 m
+_FEWEST_FOR_SIZE = 5  # joints of a frame
+_ROW_SIGMAS = 3.0
+_MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
+_FINEST_NOISE_PX = 0.01  # outliers are not sought below rounding errors
+_FEWEST_FOR_NOISE = 20
+_FEWEST_FOR_JOINT_NOISE = 30
+
+
+def from_disparity(
+    left: PoseSequence,
+    right: PoseSequence,
+    rig: Rig,
+    *,
+    min_confidence: float = 0.0,
+    sigma_px: float | None = None,
+    max_row_disparity_px: float | None = None,
+) -> Triangulation:
+    """3D joints from the views of two parallel cameras (`Rig.parallel`, or a rectified pair).
+
+    left, right           2D sequences in pixels, in either order: where the median disparity is negative they are
+                          swapped, and the history says so
+    min_confidence        observations below it are not used
+    sigma_px              noise per coordinate in each image; where not given, estimated from the row disparities by
+                          their median absolute deviation, per joint (over all joints where one has fewer than 30)
+    max_row_disparity_px  largest median of |y_left - y_right|; where not given, 1/48 of the image's height. Half of the
+                          rows must lie within half of it about their median, and their slant across the image must
+                          stay within a fifth of it
+
+    A joint with disparity <= 0, or whose row disparity is further than 3 sigma from the median, becomes missing and is
+    counted. Where fewer than 20 joints are there to estimate the noise from, no such outliers are sought and, without
+    `sigma_px`, the covariance is NaN; the history says so.
+
+    Raises `InputError` where the rig is not a parallel pair, where the views do not fit it or each other, and where
+    they show that the cameras did not stand parallel: rows that do not agree, disparities of both signs, or a person
+    larger than people are.
+    """
+    left_camera, right_camera, baseline_m = _parallel_pair(rig)
+    names = (left_camera.name, right_camera.name)
+    checked_views(rig, dict(zip(names, (left, right), strict=True)))
+    if sigma_px is not None and not sigma_px > 0:
+        raise InputError(f"sigma_px is {sigma_px:g}; noise must be a positive number of pixels")
+
+    pixels = np.stack([left_camera.undistort_image_points(view.positions) for view in (left, right)])
+    there = ~np.isnan(pixels[..., 0])  # a pixel further out than the lens model reaches counts as missing
+    usable = there & (np.stack([left.confidence, right.confidence]) >= min_confidence)
+    both = np.asarray(usable.all(axis=0))
+    if not both.any():
+        raise InputError(
+            f"no joint is seen in both views with confidence >= {min_confidence:g}; "
+            f"check that they are of one recording"
+        )
+    swapped = bool(np.median((pixels[0] - pixels[1])[both, 0]) < 0)
+    if swapped:
+        left, right = right, left
+        pixels, there, usable = pixels[::-1], there[::-1], usable[::-1]
+
+    rows_apart = pixels[0, ..., 1] - pixels[1, ..., 1]
+    size_m = _check_placement(pixels, both, left_camera, baseline_m, rig.name, max_row_disparity_px)
+    offset_px, noise_px = _row_noise(rows_apart, both)
+    limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _FINEST_NOISE_PX)
+    astray = both & (np.abs(rows_apart - offset_px) > limit_px)
+    before = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
+    behind = both & ~astray & ~before
+    found = before & ~astray
+
+    sigma = noise_px if sigma_px is None else np.full(left.positions.shape[1], sigma_px)
+    in_camera, covariance = _depth(left_camera, baseline_m, np.where(before[..., None], pixels, np.nan), sigma)
+    all_before = left_camera.camera_to_world(in_camera)
+    positions = np.where(found[..., None], all_before, np.nan)
+    R = left_camera.rotation
+    used = np.stack([found, found])
+    observed = np.stack([left.positions, right.positions])
+    errors = reprojection_errors((left_camera, right_camera), positions, observed)
+    sequence = PoseSequence(
+        positions=positions,
+        times_s=(left.times_s + right.times_s) / 2,
+        skeleton=left.skeleton,
+        unit="m",
+        frame="world",
+        frame_name=rig.name,
+        up=rig.up,
+        confidence=np.where(found, (left.confidence + right.confidence) / 2, 0.0),
+        status=least_direct([left.status, right.status], used),
+        covariance=np.where(found[..., None, None], R.T @ covariance @ R, np.nan),
+        source=Source("disparity", ", ".join(dict.fromkeys(v.source.model for v in (left, right) if v.source.model))),
+        history=(
+            *inherited_history(rig, dict(zip(names, (left, right), strict=True))),
+            *(["views were given right, left: swapped"] if swapped else []),
+            f"depth from disparity: f {left_camera.matrix[0, 0]:g} px, baseline {baseline_m:g} m; "
+            f"rows apart {np.median(rows_apart[both]):+.2f} px in the median",
+            *_size_in_words(size_m),
+            _noise_in_words(sigma, given=sigma_px is not None),
+            f"joints lost: {(~both).sum()} not seen in both views with confidence >= {min_confidence:g}, "
+            f"{behind.sum()} with disparity <= 0, {astray.sum()} with rows further apart than {_ROW_SIGMAS:g} sigma; "
+            f"{found.sum()} of {found.size} found",
+        ),
+    )
+    return Triangulation(
+        sequence=sequence,
+        camera_names=names,
+        reprojection_px=frozen(np.where(used, errors, np.nan)),
+        used=frozen(used, bool),
+        excluded=view_counts(names, there, usable, used),
+        all_views_px=frozen(all_views_errors((left_camera, right_camera), all_before, observed, usable)),
+    )
+
+
+def _parallel_pair(rig: Rig) -> tuple[Camera, Camera, float]:
+    """The left camera, the right one and the baseline in metres. Raises `InputError` where they are not parallel."""
+    if len(rig) != 2:
+        raise InputError(
+            f"rig {rig.name!r} has {len(rig)} cameras; disparity needs two: select them or use triangulate"
+        )
+    a, b = rig.cameras
+    between_m = a.rotation @ (b.center_m - a.center_m)
+    baseline_m = float(np.linalg.norm(between_m))
+    parallel = (
+        a.size_px == b.size_px
+        and np.allclose(a.matrix, b.matrix, rtol=_PARALLEL, atol=0)
+        and np.allclose(a.rotation, b.rotation, atol=_PARALLEL)
+        and a.matrix[0, 1] == 0
+        and baseline_m > 0
+        and np.abs(between_m[1:]).max() <= _PARALLEL * baseline_m
+        and (a.distortion, a.distortion_model) == (b.distortion, b.distortion_model)
+    )
+    if not parallel:
+        raise InputError(
+            f"cameras {a.name!r} and {b.name!r} of rig {rig.name!r} are not a parallel pair (same matrix and rotation, "
+            f"side by side along x); use triangulate"
+        )
+    return (a, b, baseline_m) if between_m[0] > 0 else (b, a, baseline_m)
+
+
+def _check_placement(
+    pixels: FloatArray,
+    both: BoolArray,
+    camera: Camera,
+    baseline_m: float,
+    rig_name: str,
+    max_row_disparity_px: float | None,
+) -> float:
+    """The person's size in metres, as `_person_size` measures it.
+
+    Raises `InputError` where the views (2, time, joint, 2) px cannot come from cameras that stand parallel.
+    """
+    limit_px = camera.size_px[1] * _ROW_TOLERANCE if max_row_disparity_px is None else max_row_disparity_px
+    disparity, rows_apart = np.moveaxis(pixels[0] - pixels[1], -1, 0)
+    offset_px = float(np.median(rows_apart[both]))
+    typical_px = float(np.median(np.abs(rows_apart[both])))
+    scatter_px = float(np.median(np.abs(rows_apart[both] - offset_px)))
+    noise_px = max(_MAD * scatter_px, np.sqrt(2) * _FINEST_NOISE_PX)
+    inlying = both & (np.abs(rows_apart - offset_px) <= _ROW_SIGMAS * noise_px)
+    drift_px = _drift(pixels.mean(axis=0)[inlying], rows_apart[inlying])
+    behind = float(np.mean(disparity[inlying] < -noise_px))
+    size_m = _person_size(pixels[0], disparity, inlying, baseline_m)
+
+    if typical_px > limit_px:
+        finding = f"the rows of the two views are {typical_px:.1f} px apart in the median (allowed: {limit_px:g})"
+    elif scatter_px > limit_px * _SCATTER:
+        finding = (
+            f"the rows of the two views scatter: half of them are more than {scatter_px:.1f} px off their median "
+            f"(allowed: {limit_px * _SCATTER:g})"
+        )
+    elif drift_px > limit_px * _DRIFT:
+        finding = (
+            f"the rows of the two views drift apart across the image, by {drift_px:.1f} px rms "
+            f"(allowed: {limit_px * _DRIFT:g})"
+        )
+    elif behind > _MOST_BEHIND:
+        finding = f"{behind:.0%} of the joints have a disparity below zero, beyond infinity, and the others above it"
+    elif np.isposinf(size_m):
+        raise InputError(f"the two views of rig {rig_name!r} show no disparity at all: is it the same video twice?")
+    elif size_m > _LARGEST_PERSON_M:
+        finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, which nobody is"
+    else:
+        return size_m
+    raise InputError(
+        f"{finding}: the cameras of rig {rig_name!r} did not stand parallel at one height, {baseline_m:g} m apart, or "
+        f"the views are not of one moment; calibrate the pair and use triangulate, or rectify the images first (turn "
+        f"them by software until every point lies in one row of both)"
+    )
+
+
+def _drift(at_px: FloatArray, rows_apart: FloatArray) -> float:
+    """Root mean square in px of what is systematic in row differences (n,) of joints at (n, 2) px.
+
+    To first order a roll of the right camera adds a multiple of x to them, an unlike zoom one of y, and a turn about
+    the vertical axis one of x y.
+    """
+    if len(rows_apart) < _FEWEST_FOR_DRIFT:
+        return 0.0
+    x, y = ((at_px - at_px.mean(axis=0)) / np.maximum(at_px.std(axis=0), 1.0)).T
+    A = np.stack([np.ones_like(x), x, y, x * y], axis=-1)
+    return float(np.std(A @ np.linalg.lstsq(A, rows_apart, rcond=None)[0]))
+
+
+def _person_size(left_px: FloatArray, disparity: FloatArray, there: BoolArray, baseline_m: float) -> float:
+    """Metres across the picture between the outer tenths of the joints, at their median depth, in the median frame.
+
+    Pixels over disparity is metres over the baseline, whatever the focal length. Infinite where the median disparity is
+    not positive; NaN where no frame has joints enough.
+    """
+    frames = there.sum(axis=1) >= _FEWEST_FOR_SIZE
+    if not frames.any():
+        return float("nan")
+    seen = there[frames]
+    low, high = np.nanpercentile(np.where(seen[..., None], left_px[frames], np.nan), [10, 90], axis=1)
+    typical = np.nanmedian(np.where(seen, disparity[frames], np.nan), axis=1)
+    across = (high - low).max(axis=-1)
+    return float(baseline_m * np.median(np.where(typical > 0, across / np.where(typical > 0, typical, 1.0), np.inf)))
+
+
+def _row_noise(rows_apart: FloatArray, both: BoolArray) -> tuple[float, FloatArray]:
+    """The median row disparity and (joint,) noise per coordinate in px, by the median absolute deviation.
+
+    The noise is NaN where there are too few joints to tell.
+    """
+    deviation = np.where(both, rows_apart, np.nan)
+    offset_px = float(np.nanmedian(deviation))
+    n_joints = rows_apart.shape[1]
+    if both.sum() < _FEWEST_FOR_NOISE:
+        return offset_px, np.full(n_joints, np.nan)
+    deviation = np.abs(deviation - offset_px) * _MAD / np.sqrt(2)
+    noise_px = np.full(n_joints, np.nanmedian(deviation))
+    known = both.sum(axis=0) >= _FEWEST_FOR_JOINT_NOISE
+    noise_px[known] = np.nanmedian(deviation[:, known], axis=0)
+    return offset_px, noise_px
+
+
+def _depth(
+    camera: Camera, baseline_m: float, pixels: FloatArray, sigma_px: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(..., joint, 3) m in the left camera and its covariance, from (2, ..., joint, 2) px and noise (joint,) px."""
+    fx, fy = camera.matrix[0, 0], camera.matrix[1, 1]
+    x, y = pixels[0, ..., 0] - camera.matrix[0, 2], pixels[..., 1].mean(axis=0) - camera.matrix[1, 2]
+    disparity = pixels[0, ..., 0] - pixels[1, ..., 0]
+    Z = fx * baseline_m / disparity
+    point = np.stack([x * Z / fx, y * Z / fy, Z], axis=-1)
+    by_disparity = -point / disparity[..., None]
+    J = np.stack([by_disparity, -by_disparity, np.zeros_like(point)], axis=-1)  # by x_left, x_right, y
+    J[..., 0, 0] += Z / fx
+    J[..., 1, 2] += Z / fy
+    variance = np.array([1.0, 1.0, 0.5]) * sigma_px[:, None, None] ** 2
+    return point, (J * variance) @ J.swapaxes(-1, -2)
+
+
+def _size_in_words(size_m: float) -> Iterable[str]:
+    if np.isfinite(size_m):
+        yield (
+            f"the cameras' placement is taken on trust: by it the person is {size_m:.2f} m large in the picture, "
+            f"without the outer tenths of the joints"
+        )
+
+
+def _noise_in_words(sigma_px: FloatArray, *, given: bool) -> str:
+    if given:
+        return f"noise given: {sigma_px[0]:g} px per coordinate"
+    if np.isnan(sigma_px).any():
+        return f"noise not known: fewer than {_FEWEST_FOR_NOISE} joints to estimate it from; covariance NaN"
+    return (
+        f"noise estimated from the rows: {np.median(sigma_px):.2f} px per coordinate in the median joint "
+        f"({sigma_px.min():.2f} to {sigma_px.max():.2f})"
+    )

@@ -1,0 +1,107 @@
+"""The report: one page that says in words what a study found, then shows and tabulates it, with the protocol.
+
+The page is a single file: pictures are inside it, there is no script, and its own security policy forbids it to ask
+any network for anything. What it says in words (`reading`) is computed from the numbers; nothing in it is tuned to one
+trial. A number that does not exist is a dash, and a note under the table says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gonio.comparison.result import StudyResult
+from gonio.report.page import figure_uri, photo_uri, write_page
+from gonio.report.palette import method_styles
+from gonio.report.trial_summary import limits, reading, words_of
+from gonio.report.trial_tables import page_tables
+
+_IN_TABLES = ("counts", "angle_definitions", "angle_intervals_deg", "reprojection_px_median_all")
+_FIGURE_TITLES = {
+    "error_per_joint": "Error of each joint",
+    "angle_curves": "Joint angles over time",
+    "trajectories": "Joint positions over time",
+    "skeletons_3d": "Skeletons in 3D",
+}
+_ORDER = ("error_per_joint", "angle_curves", "skeletons_3d", "trajectories")
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """What the page shows.
+
+    figures  name -> (picture, caption); the picture of the same name with .svg is taken where that is smaller
+    stills   camera -> (picture, caption); the page links to videos/<camera>.mp4
+    notes    group -> sentences: what was decided, and each method's history
+    caveats  sentences about what the reference can prove and what it cannot
+    tables   names of the files in tables/
+    warnings sentences about data that look wrong; they stand above the answer
+    assumptions  sentences on what was not known and had to be assumed; they stand among what cannot be concluded
+    """
+
+    title: str
+    result: StudyResult
+    description: str = ""
+    figures: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    stills: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
+    result = content.result
+    reference = result.protocol["reference"]
+    styles = method_styles(result.methods, reference)
+    write_page(
+        path,
+        "report.html.jinja",
+        {
+            "content": content,
+            "reading": reading(result),
+            "limits": (*content.assumptions, *limits(result, content.caveats)),
+            "figures": [
+                (_FIGURE_TITLES.get(name, name.replace("_", " ")), figure_uri(content.figures[name][0]), caption)
+                for name, caption in _ordered(content.figures)
+            ],
+            "stills": [(camera, photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
+            "tables": page_tables(result),
+            "protocol": _protocol_rows(result.protocol),
+            "gonio_version": result.protocol.get("versions", {}).get("gonio"),
+            "colours": {name: style.colour for name, style in styles.items()},
+            "reference": reference,
+        },
+    )
+
+
+def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The protocol as (key, value) lines, nested keys joined; what a table of the page tells is not told again."""
+    rows: list[tuple[str, str]] = []
+
+    def add(key: str, value: Any) -> None:
+        if isinstance(value, Mapping) and value:
+            for inner, item in value.items():
+                add(f"{key} · {words_of(str(inner))}" if key else words_of(str(inner)), item)
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            parts = [words_of(item) for item in value] if key in ("joints", "angles") else value
+            rows.append((key, ", ".join(parts) or "none"))
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            rows.append((key, "none" if value in ({}, None) else text))
+
+    add("", {key: value for key, value in protocol.items() if key not in _IN_TABLES})
+    return rows
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _ordered(figures: Mapping[str, tuple[Path, str]]) -> list[tuple[str, str]]:
+    names = sorted(figures, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    return [(name, figures[name][1]) for name in names]

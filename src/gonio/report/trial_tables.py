@@ -1,0 +1,410 @@
+"""Tables of a trial's page, and its CSV files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio.comparison.result import MethodResult, PairResult, StudyResult, tables
+from gonio.core.files import replacing
+from gonio.report.page import Cell, Table
+from gonio.report.trial_summary import enumerated, ranking_key, words_of
+
+_POSITION_COLUMNS = (
+    ("mpjpe_mm", "MPJPE", "mm", 1),
+    ("root_mpjpe_mm", "root MPJPE", "mm", 1),
+    ("n_mpjpe_mm", "N-MPJPE", "mm", 1),
+    ("pa_mpjpe_mm", "PA-MPJPE", "mm", 1),
+    ("mpjve_mm_per_s", "MPJVE", "mm/s", 0),
+    ("rigid_mpjpe_mm", "rigid MPJPE", "mm", 1),
+)
+_EXPLAINED = (
+    ("MPJPE", "mean distance of the joints from the reference's, where each method says they are in the room"),
+    ("root MPJPE", "the same with both bodies centred on the mid-hip: errors of direction, size and shape"),
+    ("N-MPJPE", "the same after one scale per frame: errors of direction and shape"),
+    ("PA-MPJPE", "the same after turning and scaling each frame to fit best: errors of shape alone"),
+    ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
+    ("rigid MPJPE", "as MPJPE after one turn and one shift for the whole recording, no scale: what two worlds allow"),
+)
+_ANGLE_TABLES = (
+    ("rmse_deg", "Joint angles: typical difference", "RMSE; the smallest of each row in bold.", "°", 1),
+    ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
+    ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
+    (
+        "peak_bias_deg",
+        "Joint angles at the peaks of repetitions: bias",
+        "Mean of the estimate's peak minus the reference's, of each repetition; above 0 reads too large.",
+        "°",
+        1,
+    ),
+    (
+        "peak_rmse_deg",
+        "Joint angles at the peaks of repetitions: typical difference",
+        "RMSE over the repetitions' peaks alone.",
+        "°",
+        1,
+    ),
+)
+
+
+def write_tables(folder: Path, result: StudyResult) -> list[Path]:
+    """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty.
+
+    A name that a spreadsheet would compute as a formula (it begins with = + - @) gets an apostrophe in front, which
+    makes it text there; results.json has every name as it is.
+    """
+    paths = []
+    for name, rows in tables(result).items():
+        path = Path(folder) / f"{name}.csv"
+        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerows([_csv_cell(value) for value in row] for row in rows)
+        paths.append(path)
+    return paths
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def page_tables(result: StudyResult) -> list[Table]:
+    """The tables of the page, in order."""
+    tables = [_position_table(result), _joint_table(result), _offset_table(result), _definition_table(result)]
+    tables += [*_motion_tables(result), *_angle_tables(result), _shift_table(result)]
+    tables += [_camera_table(result), _count_table(result)]
+    return [table for table in tables if table is not None]
+
+
+def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult | PairResult]]:
+    """Row or column header -> (method whose colour it has, numbers): the estimates, or the pairs."""
+    if result.pairs:
+        return {f"{p.a} / {p.b}": (None, p) for p in result.pairs}
+    if result.protocol["reference"] is None:
+        return {}
+    return {name: (name, m) for name, m in result.methods.items() if not m.is_reference}
+
+
+def _position_table(result: StudyResult) -> Table | None:
+    compared = _compared(result)
+    if not compared:
+        return None
+    columns = [[getattr(item, key) for _, item in compared.values()] for key, _, _, _ in _POSITION_COLUMNS]
+    best = [min((v for v in column if v is not None), default=None) for column in columns]
+    rows = []
+    for name, (method, item) in compared.items():
+        cells = [Cell(str(item.n_frames))]
+        for (key, _, _, digits), smallest in zip(_POSITION_COLUMNS, best, strict=True):
+            value = getattr(item, key)
+            is_best = value is not None and value == smallest and len(compared) > 1
+            cells.append(Cell(_number(value, digits), is_best))
+        rows.append((name, method, tuple(cells)))
+    other = "the other method's" if result.pairs else "the reference's"
+    explained = [(short, words.replace("the reference's", other)) for short, words in _EXPLAINED]
+    notes = [_protocol_in_short(result), *(f"{short}: {words}." for short, words in explained)]
+    alignment = result.protocol.get("alignment", {})
+    for (key, title, _, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
+        absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
+        if absent:
+            why = str(alignment.get(key, "")).rpartition("null ")[2]
+            if result.pairs:
+                why = why.replace("for a method that does not stand in the reference's frame", "where frames differ")
+            whose = enumerated(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
+            notes.append(f"– {title} does not exist {why}: {whose}.")
+    return Table(
+        "Position errors",
+        "Mean distances; smallest error of each column in bold.",
+        (
+            ("pair" if result.pairs else "method", "", None),
+            ("frames", "count", None),
+            *((title, unit, None) for _, title, unit, _ in _POSITION_COLUMNS),
+        ),
+        tuple(rows),
+        tuple(notes),
+    )
+
+
+def _protocol_in_short(result: StudyResult, over: str | None = None) -> str:
+    """One line of small print: the reference, over what, filter, matching, version."""
+    protocol = result.protocol
+    against = "No reference: no method is taken as true."
+    if protocol["reference"] is not None:
+        against = f"Reference: {protocol['reference']}."
+    if over is None:
+        joints, frames = protocol.get("joints", ()), protocol.get("frames", {})
+        counted = f" in {frames['compared']} of {frames['in_all']} frames" if "in_all" in frames else ""
+        item = next(iter([*result.pairs, *result.methods.values()]))
+        over = f"{item.n_cells} positions of {len(joints)} joints{counted}, the same for all methods"
+    tolerance_ms = 1000 * float(protocol.get("matching_tolerance_s", 0))
+    version = protocol.get("versions", {}).get("gonio", "(version unknown)")
+    return (
+        f"{against} {over[0].upper()}{over[1:]}; filter: {protocol.get('filter', 'none')}; "
+        f"times matched within {tolerance_ms:g} ms; gonio {version}."
+    )
+
+
+_ANGLE_TIMES = "the times at which all methods that measure the angle have it, counted as samples"
+
+
+def _headers(
+    first: str, compared: Mapping[str, tuple[str | None, Any]], unit: str, *, with_samples: bool = False
+) -> tuple[tuple[str, str, str | None], ...]:
+    samples = (("samples", "count", None),) if with_samples else ()
+    return ((first, "", None), *samples, *((name, unit, method) for name, (method, _) in compared.items()))
+
+
+def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+    return Cell(str(max(item.angles[angle].n_samples for _, item in compared.values() if angle in item.angles)))
+
+
+def _peaks(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+    return Cell(str(max(item.angles[angle].n_peaks for _, item in compared.values() if angle in item.angles)))
+
+
+def _turned(table: Table, unit: str) -> Table:
+    """Rows for columns: pairs are many and have long names."""
+    header = (("pair", "", None), *((name, unit, None) for name, _, _ in table.rows))
+    rows = tuple(
+        (name if own == unit else f"{name} ({own})", method, tuple(cells[column] for _, _, cells in table.rows))
+        for column, (name, own, method) in enumerate(table.header[1:])
+    )
+    return replace(table, header=header, rows=rows, caption=table.caption.replace("of each row", "of each column"))
+
+
+def _angle_names(compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> list[str]:
+    return list(dict.fromkeys(angle for _, item in compared.values() for angle in item.angles))
+
+
+def _angle_tables(result: StudyResult) -> list[Table]:
+    compared = _compared(result)
+    angles = _angle_names(compared)
+    tables = []
+    for key, title, caption, unit, digits in _ANGLE_TABLES:
+        rows = []
+        for angle in angles:
+            values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
+            known = [v for v in values if v is not None]
+            best = min(known) if key == "rmse_deg" and len(known) > 1 else None
+            cells = [
+                Cell(_number(v, digits, signed=key.endswith("bias_deg")), v is not None and v == best) for v in values
+            ]
+            if known:
+                count = _peaks(angle, compared) if key.startswith("peak") else _samples(angle, compared)
+                rows.append((words_of(angle), None, (count, *cells)))
+        if rows:
+            over = f"repetitions {result.protocol.get('repetitions')}" if key.startswith("peak") else _ANGLE_TIMES
+            notes = [_protocol_in_short(result, over)]
+            notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
+            if key == "r":
+                notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
+            header = _headers("angle", compared, unit, with_samples=True)
+            table = Table(title, caption, header, tuple(rows), tuple(notes), folded=key != "rmse_deg")
+            tables.append(_turned(table, unit) if result.pairs else table)
+    return tables
+
+
+_NO_ANGLE = (
+    "– does not exist: the method has not all joints of this angle, or the angle is not there at a time common to all, "
+    "or (for r) one of the curves is flat."
+)
+
+
+def _definition_table(result: StudyResult) -> Table | None:
+    """What the angles are, before their numbers."""
+    definitions = result.protocol.get("angle_definitions", {})
+    if not definitions:
+        return None
+    intervals = result.protocol.get("angle_intervals_deg", {})
+    rows, unsigned = [], False
+    for name, definition in definitions.items():
+        low, high = intervals.get(name, (None, None))
+        span = "–" if low is None or high is None else f"{_number(low, 0)}° to {_number(high, 0)}°"
+        unsigned |= low is not None and low >= 0
+        sign = "–" if low is None else "no sign" if low >= 0 else "signed"
+        rows.append((words_of(name), None, (Cell(str(definition)), Cell(span), Cell(sign))))
+    header = (("angle", "", None), ("definition and zero", "", None), ("values", "", None), ("sign", "", None))
+    caption = (
+        "Angles between lines through joint centres, in space; left and right are defined alike. Without a sign, "
+        "bending one way and the other read the same."
+    )
+    return Table("What the angles are", caption, header, tuple(rows), (_NEAR_ZERO,) * unsigned, of_words=True)
+
+
+_NEAR_ZERO = (
+    "Near 0 an angle without a sign reads too large, because noise does not average out there: with 1 cm of noise per "
+    "coordinate at hip, knee and ankle a straight knee reads about 4°. Do not read a small flexion as a contracture."
+)
+
+
+def _motion_tables(result: StudyResult) -> list[Table]:
+    """Range of motion by every method, the reference first: over all that each has, and over what all share."""
+    ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
+    named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
+    own, shared = [], []
+    for angle in _angle_names(named):
+        found = [m.angles.get(angle) for m in ordered.values()]
+        if any(a is not None and a.rom_all_deg is not None for a in found):
+            cells = [
+                Cell("–" if a is None or a.rom_all_deg is None else f"{_number(a.rom_all_deg, 1)} ({a.n_all})")
+                for a in found
+            ]
+            own.append((words_of(angle), None, tuple(cells)))
+        if any(a is not None and a.rom_deg is not None for a in found):
+            numbers = [Cell(_number(None if a is None else a.rom_deg, 1)) for a in found]
+            shared.append((words_of(angle), None, (_samples(angle, named), *numbers)))
+    tables = []
+    if own:
+        words = (
+            _protocol_in_short(result, "all frames in which the method itself has the angle"),
+            *([] if all(c.text != "–" for _, _, cells in own for c in cells) else [_NO_RANGE]),
+            "How far the person moved, as each method saw it. One bad frame can enlarge it, and a gap can hide the "
+            "extreme. Not for comparing methods: their frames differ.",
+        )
+        caption = "Largest minus smallest value of each angle; in brackets the number of frames that have it."
+        title = "Range of motion, all frames of each method"
+        tables.append(Table(title, caption, _headers("angle", named, "°; frames"), tuple(own), words))
+    if shared and len(ordered) > 1:
+        words = (
+            _protocol_in_short(result, _ANGLE_TIMES),
+            *([] if all(c.text != "–" for _, _, cells in shared for c in cells) else [_NO_ANGLE]),
+            "For comparing methods: what they make of the same moments. Where samples are few, it may be smaller than "
+            "the person's own range.",
+        )
+        caption = "Largest minus smallest value of each angle at the times that all methods share."
+        header = _headers("angle", named, "°", with_samples=True)
+        tables.append(Table("Range of motion, shared samples", caption, header, tuple(shared), words))
+    return tables
+
+
+_NO_RANGE = "– does not exist: the method has not all joints of this angle, or never saw them together."
+
+
+def _joint_table(result: StudyResult) -> Table | None:
+    compared = _compared(result)
+    key, how = ranking_key([item for _, item in compared.values()])
+    title, unit = next((title, unit) for k, title, unit, _ in _POSITION_COLUMNS if k == key)
+    joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
+    rows = tuple(
+        (
+            words_of(joint),
+            None,
+            tuple(Cell(_number(getattr(item.per_joint.get(joint), key, None), 1)) for _, item in compared.values()),
+        )
+        for joint in joints
+    )
+    if not rows:
+        return None
+    notes = (_protocol_in_short(result),)
+    table = Table(
+        "Error of each joint", f"{title}: {how}.", _headers("joint", compared, unit), rows, notes, folded=True
+    )
+    return _turned(table, unit) if result.pairs else table
+
+
+def _offset_table(result: StudyResult) -> Table | None:
+    """Each joint's constant offset, and the rigid error as it is and without that."""
+    compared = _compared(result)
+    keys = (("rigid_mpjpe_mm", "as it is"), ("definition_offset_mm", "offset"), ("without_offset_mm", "without it"))
+    joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
+    rows = tuple(
+        (
+            f"{name}: {words_of(joint)}",
+            method,
+            tuple(Cell(_number(getattr(item.per_joint[joint], key), 1)) for key, _ in keys),
+        )
+        for name, (method, item) in compared.items()
+        for joint in joints
+        if joint in item.per_joint and item.per_joint[joint].definition_offset_mm is not None
+    )
+    if not rows:
+        return None
+    notes = (
+        _protocol_in_short(result),
+        "What is left after one turn and one shift for the whole recording. The constant part, in the body's own axes, "
+        "is what two definitions of one joint would make, or a constant error of either: these numbers cannot tell "
+        "which. It is in every other error of this page.",
+    )
+    header = (("joint", "", None), *((words, "mm", None) for _, words in keys))
+    title = "Constant offset of each joint"
+    return Table(title, "rigid MPJPE with and without the constant part.", header, rows, notes, folded=True)
+
+
+def _shift_table(result: StudyResult) -> Table | None:
+    """By how much the figures grow where the estimate's clock is wrong by a tenth of a second, either way."""
+    compared = _compared(result)
+    rows = []
+    for name, (method, item) in compared.items():
+        for shift, moved in item.time_shifts.items():
+            cells = [Cell(_number(getattr(moved.change, key), digits, signed=True)) for key, _, _, digits in _SHIFTED]
+            changes = [change for change in moved.angle_rmse_deg.values() if change is not None]
+            cells.append(Cell(_number(float(np.mean(changes)) if changes else None, 1, signed=True)))
+            rows.append((f"{name}, {_number(float(shift), 1, signed=True)} s", method, tuple(cells)))
+    if not rows:
+        return None
+    notes = (
+        "The estimate read a tenth of a second later (+) or earlier (−) than it was compared, over the same positions. "
+        "A change below 0 says that the clocks fit better so. Each angle's change is in time_shifts.csv.",
+    )
+    titles = ((title, unit, None) for _, title, unit, _ in _SHIFTED)
+    header = (("clock", "", None), *titles, ("angles, RMSE", "°", None))
+    caption = "Change of each figure where the clock is moved by 0.1 s."
+    return Table("What a wrong clock would do", caption, header, tuple(rows), notes)
+
+
+_SHIFTED = tuple(column for column in _POSITION_COLUMNS if column[0] != "mpjve_mm_per_s")
+
+
+def _camera_table(result: StudyResult) -> Table | None:
+    if not result.cameras:
+        return None
+    rows = [
+        (name, None, (Cell(_number(camera["reprojection_px_median"], 2)),)) for name, camera in result.cameras.items()
+    ]
+    together = result.protocol.get("reprojection_px_median_all")
+    if together is not None:
+        rows.append(("all cameras together", None, (Cell(_number(together, 2)),)))
+    notes = (
+        "Distance between a 3D joint, projected back, and the joint found in the picture, in pixels of that picture: "
+        "median over the frames and the shoulders, elbows, wrists, hips, knees and ankles, of the method that uses the "
+        "most cameras. It shows that the rays meet, not that they meet in the right place.",
+    )
+    caption = "The smaller, the better calibration, timing and joints fit together."
+    header = (("camera", "", None), ("median reprojection error", "px", None))
+    return Table("How well the 3D joints fit the pictures", caption, header, tuple(rows), notes)
+
+
+def _count_table(result: StudyResult) -> Table | None:
+    """How many joint positions of each method were measured, inferred, interpolated, repaired or missing."""
+    counts = result.protocol.get("counts", {})
+    if not counts:
+        return None
+    kinds = list(dict.fromkeys(kind for joints in counts.values() for c in joints.values() for kind in c))
+    lost = result.protocol.get("frames", {}).get("lost_by_one_alone", {})
+    rows = []
+    for name, joints in counts.items():
+        totals = [sum(int(c.get(kind, 0)) for c in joints.values()) for kind in kinds]
+        cells = [*(Cell(str(total)) for total in totals), Cell(str(lost.get(name, 0)))]
+        rows.append((name, name if name in result.methods else None, tuple(cells)))
+    header = [("method", "", None), *((words_of(kind), "count", None) for kind in kinds)]
+    header.append(("frames lost by it alone", "count", None))
+    caption = "Where the joint positions of each method come from, over the compared joints and all frames."
+    notes = (
+        "inferred: taken from neighbouring joints or by the device itself. interpolated: between two frames. repaired: "
+        "left and right exchanged. missing alone: missing in this method and there in all others.",
+    )
+    return Table("What was measured and what was not", caption, tuple(header), tuple(rows), notes)
+
+
+def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "−")

@@ -1,1 +1,0 @@
-"""Files and devices to nouns, and back."""

@@ -1,1 +1,0 @@
-"""2D joints from several cameras to 3D."""

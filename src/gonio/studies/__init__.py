@@ -1,0 +1,1 @@
+"""Many recordings, each measured once; tables and page."""

@@ -1,0 +1,198 @@
+"""The study file: whose recordings, of which movements, by which methods, and how they are compared.
+
+A method's files are named by a pattern with the fields {subject}, {movement} and, where a file holds one repetition,
+{repetition}; "*" stands for anything. A field holds no "/"; where a name could be cut in two ways, the earlier field is
+the longer. Like every path in the file, a pattern is relative to it. `recordings` looks for the files.
+
+    name = "Kinect against Vicon"
+    reference = "vicon"
+
+    [methods.kinect]
+    files = "data/{subject}/{movement}_{repetition}_kinect.csv"
+
+    [methods.vicon]
+    files = "data/{subject}/{movement}_{repetition}_vicon.trc"
+
+As in a trial file, an unknown key or a value of the wrong kind is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.files import makes_a_file_name
+from gonio.core.sequence import Axis
+from gonio.core.settings import load_config, parse_config
+from gonio.trials.config import CleaningConfig
+
+FIELDS = ("subject", "movement", "repetition")
+Definitions = Literal["gonio", "protocol"]
+UI_PRMD_MOVEMENTS = {
+    "m01": "m01 deep squat",
+    "m02": "m02 hurdle step",
+    "m03": "m03 inline lunge",
+    "m04": "m04 side lunge",
+    "m05": "m05 sit to stand",
+    "m06": "m06 straight leg raise",
+    "m07": "m07 shoulder abduction",
+    "m08": "m08 shoulder extension",
+    "m09": "m09 shoulder rotation",
+    "m10": "m10 shoulder scaption",
+}
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """One method: where its files are and how they are read."""
+
+    files: Path  # a pattern with {subject}, {movement} and, where a file is one repetition, {repetition}
+    layout: str | None = None  # of the file, where it does not tell
+    fps: float | None = None
+    unit: Literal["m", "cm", "mm"] | None = None
+    up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
+    offset_s: float = 0.0  # how far its clock is ahead in every recording: common time = own time - offset
+
+    def __post_init__(self) -> None:
+        names = re.findall(r"\{([^{}]*)\}", str(self.files))
+        for name in names:
+            if name not in FIELDS:
+                near = get_close_matches(name, FIELDS, 1, cutoff=0.5)
+                hint = f"did you mean {{{near[0]}}}?" if near else "there are {subject}, {movement}, {repetition}"
+                raise ConfigError(f"files = {str(self.files)!r}: unknown field {{{name}}}; {hint}")
+        lacking = [name for name in FIELDS[:2] if name not in names]
+        if lacking:
+            raise ConfigError(
+                f"files = {str(self.files)!r} has no {{{lacking[0]}}}; the study needs to know each file's subject and "
+                f"movement"
+            )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Those of `FIELDS` that the pattern has."""
+        return tuple(name for name in FIELDS if f"{{{name}}}" in str(self.files))
+
+
+@dataclass(frozen=True)
+class TrialsConfig:
+    """Trials of gonio (`trial.toml`), measured from their videos; all their methods are compared."""
+
+    files: Path  # a pattern, as a method's
+
+    def __post_init__(self) -> None:
+        MethodConfig(self.files)
+
+
+@dataclass(frozen=True)
+class ClockConfig:
+    """How the methods' clocks are brought together: by the lag at which their angles fit best."""
+
+    max_lag_s: float = 0.5  # the longest lag that is tried, either way; 0: the clocks are one already
+
+    def __post_init__(self) -> None:
+        if self.max_lag_s < 0:
+            raise ConfigError(f"clock.max_lag_s = {self.max_lag_s:g} must be 0 or more")
+
+
+@dataclass(frozen=True)
+class RepetitionsConfig:
+    """Where a file holds a whole exercise: how it is cut into repetitions."""
+
+    cut: bool = False  # cut every file; else a file is one repetition
+    angle: str | None = None  # the angle in which they are found, e.g. "right_knee_flexion"; that which moves most
+
+    def __post_init__(self) -> None:
+        if self.angle is not None and not self.cut:
+            raise ConfigError(f"repetitions.angle = {self.angle!r} is for files that are cut; add cut = true")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A study.
+
+    reference    the method that the others are compared with; one of `methods`, or of the trials' methods
+    definitions  of joint centres and angles: "gonio", or "protocol", that of the published comparison of UI-PRMD's
+                 Kinect with Vicon; agreement.csv follows these, and the others stand beside it
+    """
+
+    reference: str
+    name: str = "study"
+    description: str = ""
+    definitions: Definitions = "gonio"
+    methods: Mapping[str, MethodConfig] = field(default_factory=dict)
+    trials: TrialsConfig | None = None
+    movements: Mapping[str, str] = field(default_factory=dict)  # as the files name it -> its words in the report
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
+    repetitions: RepetitionsConfig = field(default_factory=RepetitionsConfig)
+
+    def __post_init__(self) -> None:
+        if (self.trials is None) == (not self.methods):
+            raise ConfigError("a study has either [methods.NAME] tables, two or more, or [trials]")
+        if self.trials is not None:
+            for name, kind in (("cleaning", CleaningConfig), ("clock", ClockConfig)):
+                if getattr(self, name) != kind():
+                    raise ConfigError(f"[{name}] is for [methods.NAME]; with [trials] each trial file says it")
+            self._check_cut(MethodConfig(self.trials.files).fields)
+            return
+        if len(self.methods) < 2:
+            raise ConfigError("a study compares two methods or more; add a [methods.NAME] table")
+        if self.reference not in self.methods:
+            near = get_close_matches(self.reference, self.methods, 1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"the methods are {', '.join(self.methods)}"
+            raise ConfigError(f"reference = {self.reference!r} is none of the methods; {hint}")
+        for name in self.methods:
+            if not makes_a_file_name(name):
+                raise ConfigError(f"{name!r} cannot be the name of a method: files are named after it")
+        first, *others = self.methods
+        for name in others:
+            if self.methods[name].fields != self.methods[first].fields:
+                raise ConfigError(
+                    f"methods.{name}.files and methods.{first}.files have different fields; a file of each must be the "
+                    f"same recording"
+                )
+        self._check_cut(self.methods[first].fields)
+
+    def _check_cut(self, fields: tuple[str, ...]) -> None:
+        if self.repetitions.cut and "repetition" in fields:
+            raise ConfigError("repetitions.cut is for files of a whole exercise; these have a {repetition} each")
+
+
+def load_study(path: Path) -> StudyConfig:
+    """Read a study file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
+    return load_config(StudyConfig, path, "study")
+
+
+def parse_study(text: str, folder: Path, where: str) -> StudyConfig:
+    """A study from TOML text; its patterns are relative to `folder`, and `where` names it in messages."""
+    return parse_config(StudyConfig, text, folder, where)
+
+
+def ui_prmd_study(folder: Path) -> StudyConfig:
+    """The study of UI-PRMD's "Segmented Movements": its Kinect against its Vicon, by the protocol of the comparison.
+
+    Raises `InputError` where the folder does not hold Kinect/Positions, Kinect/Angles and Vicon/Positions.
+    """
+    folder = Path(folder)
+    for part in ("Kinect/Positions", "Kinect/Angles", "Vicon/Positions"):
+        if not (folder / part).is_dir():
+            raise InputError(f"{folder}: there is no {part} in it; give UI-PRMD's folder Segmented Movements")
+    name = "{movement}_{subject}_{repetition}_positions.txt*"
+    return StudyConfig(
+        name="UI-PRMD: Kinect v2 against Vicon",
+        description="Vakanski, Jun, Paul, Baker 2018, A Data Set of Human Body Movements for Physical Rehabilitation "
+        "Exercises, Data 3:2; correct executions",
+        reference="vicon",
+        definitions="protocol",
+        methods={
+            "kinect": MethodConfig(folder / "Kinect/Positions" / name),
+            "vicon": MethodConfig(folder / "Vicon/Positions" / name),
+        },
+        movements=UI_PRMD_MOVEMENTS,
+        cleaning=CleaningConfig(lowpass_hz=6.0),
+    )

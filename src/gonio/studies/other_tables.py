@@ -1,0 +1,46 @@
+"""The tables that a study's report does not need, written by another process while the report is made.
+
+It reads what is stored itself: thousands of small arrays are read sooner than they are handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gonio.comparison import agreement_table
+from gonio.core.errors import InputError
+from gonio.studies.processes import Failed, worker_processes
+from gonio.studies.store import Store, Task, decode
+
+
+@dataclass(frozen=True)
+class OtherTables:
+    """The study's folder, the fingerprints of its recordings in order, the report's definitions, and the others."""
+
+    folder: Path
+    fingerprints: Mapping[str, str]
+    own: str
+    other: str
+
+
+def write_in_a_process(tables: OtherTables) -> None:
+    """As recordings are measured: in a process that ends when this one does, however it ends. Raises `InputError`."""
+    with worker_processes(1, write) as measure:
+        ((_, outcome),) = measure([Task("tables", tables)])
+    if isinstance(outcome, Failed):
+        raise InputError(outcome.reason)
+
+
+def write(tables: OtherTables) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Work that finds nothing. Raises `InputError` where a table cannot be written or a result is gone."""
+    store = Store(tables.folder)
+    stored = {key: store.load(key, fingerprint) for key, fingerprint in tables.fingerprints.items()}
+    gone = [key for key, found in stored.items() if found is None]
+    if gone:
+        raise InputError(f"{store.folder / gone[0]}: changed while the tables were made; run the study again")
+    results = [decode(found) for found in stored.values() if found is not None]
+    agreement_table.write_others(tables.folder, results, tables.other, tables.own)
+    return {}, {}

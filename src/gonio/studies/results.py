@@ -1,0 +1,293 @@
+"""A study from its file to its folder, which other tools rely on.
+
+    report.html           the answer in words, tables and figures of a results section; one self-contained page
+    agreement.csv         one row for each movement, method, quantity, side and joint (docs/study.md tells the columns)
+    values.csv            one row for each value of each repetition
+    agreement_*, values_* the same by the other set of definitions
+    failures.csv          what could not be measured, and why
+    provenance.json       the study's file as it was understood, versions, counts, what was left out
+    figures/              .png and .svg
+    recordings/           each recording's values and curves: what a later run goes on from
+
+The tables are made anew from all recordings at the end of every run, each at once, the page last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gonio.comparison import agreement_table
+from gonio.comparison.agreement_table import ALL_MOVEMENTS, Result, Row
+from gonio.comparison.statistics.concordance import deming, lin_ccc
+from gonio.comparison.statistics.curves import cmc_between_methods
+from gonio.comparison.statistics.interpretation import cmc_reading, reading
+from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
+from gonio.comparison.statistics.reliability import icc_agreement, within_session_error
+from gonio.comparison.statistics.spm import spm_paired
+from gonio.core.arrays import FloatArray
+from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.files import check_writable, replacing
+from gonio.core.progress import Progress, silent
+from gonio.core.provenance import versions
+from gonio.core.settings import as_plain
+from gonio.report import canvas, study_figures, study_page
+from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
+from gonio.studies.config import StudyConfig
+from gonio.studies.measure import measure_recording, study_work
+from gonio.studies.other_tables import OtherTables, write_in_a_process
+from gonio.studies.run import StudyRun, run
+from gonio.studies.store import Task
+
+FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
+MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
+MEASURED_AS = 3
+"""To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study found.
+
+    rows      of agreement.csv
+    reading   what they say, in sentences
+    failures  recording -> why it could not be measured
+    warnings  recording -> what makes its numbers doubtful, though they are in the tables
+    measured, reused, damaged   recordings that have values; of these, how many an earlier run had measured; how many
+              stored ones were broken and measured again
+    """
+
+    rows: tuple[Row, ...]
+    reading: tuple[str, ...]
+    failures: Mapping[str, str]
+    warnings: Mapping[str, tuple[str, ...]]
+    measured: int
+    reused: int
+    damaged: int
+
+
+def study(
+    config: StudyConfig,
+    output: Path,
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> Study:
+    """Measure all recordings, in parallel, and write the folder.
+
+    processes  None: as many as there are cores
+    scheduler  address of a Dask scheduler, whose workers measure instead
+
+    A recording that fails is listed, and tried again by the next run; those that are measured already are not measured
+    again. Raises `InputError` where no recording can be measured at all, and as `study_run.run` does.
+    """
+    output = Path(output)
+    work, missing = study_work(config)
+    tasks = [Task(each.recording.key, each, each.recording.inputs) for each in work]
+    inputs = [path for task in tasks for path in task.inputs if path.parent.resolve() == output.resolve()]
+    for name in FILES:
+        check_writable(output / name, inputs)
+    done = run(
+        tasks,
+        measure_recording,
+        output,
+        settings={"measured_as": MEASURED_AS},
+        processes=processes,
+        scheduler=scheduler,
+        progress=progress,
+    )
+    failures = {**missing, **done.failures}
+    agreement_table.write_table(
+        output / "failures.csv", agreement_table.failures_table(failures), agreement_table.FAILURES_COLUMNS
+    )
+    if not done.results:
+        first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
+        raise InputError(f"no recording of the study could be measured; the first: {first}")
+    results = list(done.results.values())
+    warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
+    with progress("tables and report", None), _other_tables(output, done, config.definitions, processes != 1):
+        rows = agreement_table.write_agreement(output, results, config.definitions)
+        said = _write_report(output, config, rows, results, failures, warnings)
+    _write_provenance(output, config, done, failures, warnings)
+    return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
+
+
+@contextlib.contextmanager
+def _other_tables(output: Path, done: StudyRun, own: str, may_be_elsewhere: bool) -> Iterator[None]:
+    """Writes the tables that the report does not need: of many recordings in another process, during the block."""
+    (other,) = (each for each in agreement_table.DEFINITIONS if each != own)
+    if len(done.results) < MANY or not may_be_elsewhere:
+        yield
+        agreement_table.write_others(output, list(done.results.values()), other, own)
+        return
+    with ThreadPoolExecutor(1) as waiting:
+        written = waiting.submit(write_in_a_process, OtherTables(output, done.fingerprints, own, other))
+        yield
+        written.result()
+
+
+def _write_report(
+    output: Path,
+    config: StudyConfig,
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    failures: Mapping[str, str],
+    warnings: Mapping[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """The page and its figures; what it says in words."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    curves = [row for row in rows if study_page.is_curve(row) and row["movement"] != ALL_MOVEMENTS]
+    pictures: dict[str, tuple[Path, str]] = {}
+
+    def add(name: str, figure: Any, caption: str) -> None:
+        pictures[name] = (canvas.save(figure, output / "figures", name)[0], caption)
+
+    mains = {movement: main for movement in _movements(curves) if (main := main_row(_of(curves, movement))) is not None}
+    drawn = [_curves_of(results, config, movement, angle_of(main)) for movement, main in mains.items()]
+    if drawn:
+        add(
+            "curves",
+            study_figures.mean_curves(drawn, config.reference, config.movements),
+            "The angle that moves most in each movement, over its repetitions.",
+        )
+    for method in methods:
+        if any(row["method"] == method for row in curves):
+            add(
+                f"errors_{method}",
+                study_figures.error_matrix(curves, method, config.movements),
+                f"Bias-free RMSE of {method} against {config.reference}, median over repetitions, degrees.",
+            )
+            ranges = [_ranges_of(results, config, rows, method, movement, main) for movement, main in mains.items()]
+            add(
+                f"ranges_{method}",
+                study_figures.range_agreement(ranges, method, config.movements),
+                f"The range of motion of each repetition, {method} against {config.reference}.",
+            )
+    readings = {
+        f"{method}: {config.movements.get(movement, movement)}, {angle_of(main).replace('_', ' ')}": tuple(
+            _readings(config, method, _ranges_of(results, config, rows, method, movement, main), curves)
+        )
+        for method in methods
+        for (movement, main), curves in zip(mains.items(), drawn, strict=True)
+    }
+    bodies = [row for row in rows if row["quantity"] == "position" and row["movement"] == ALL_MOVEMENTS]
+    if any(row["joint"] for row in bodies):
+        add("joints", study_figures.joint_errors(bodies), "Error of each joint over all movements.")
+    content = study_page.Content(
+        title=config.name,
+        description=config.description,
+        reference=config.reference,
+        definitions=config.definitions,
+        movements=config.movements,
+        rows=rows,
+        recordings=len(results),
+        failures=failures,
+        warnings=warnings,
+        figures=pictures,
+        readings=readings,
+        protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
+        versions=versions(),
+    )
+    study_page.write_page(output / "report.html", content)
+    return study_page.reading(content)
+
+
+def _movements(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["movement"] for row in rows))
+
+
+def _of(rows: Sequence[Row], movement: str) -> list[Row]:
+    return [row for row in rows if row["movement"] == movement]
+
+
+def _curves_of(results: Sequence[Result], config: StudyConfig, movement: str, angle: str) -> Curves:
+    """One angle's curves of all repetitions of a movement."""
+    of: dict[str, list[FloatArray]] = {}
+    subjects: list[str] = []
+    for values, arrays in results:
+        if values["movement"] == movement:
+            if f"{config.definitions}/{config.reference}/{angle}" in arrays:
+                subjects += [values["subject"]] * len(values["duration_s"])
+            for key, curves in arrays.items():
+                definitions, method, name = key.split("/")
+                if definitions == config.definitions and name == angle:
+                    of.setdefault(method, []).append(curves)
+    ordered = sorted(of, key=lambda method: method != config.reference)
+    return Curves(movement, angle, {method: np.concatenate(of[method]) for method in ordered}, subjects)
+
+
+def _ranges_of(
+    results: Sequence[Result],
+    config: StudyConfig,
+    rows: Sequence[Row],
+    method: str,
+    movement: str,
+    main: Mapping[str, Any],
+) -> Ranges:
+    """The main angle's range of motion in all repetitions of a movement, and its row of agreement.csv."""
+    found = [
+        (record["rom_method"], record["rom_reference"], values["subject"])
+        for values, _ in results
+        if values["movement"] == movement
+        for record in values["angles"]
+        if (record["definitions"], record["method"], record["quantity"], record["side"])
+        == (config.definitions, method, main["quantity"], main["side"])
+    ]
+    wanted = (movement, method, f"{main['quantity']}_rom", main["side"])
+    row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == wanted), {})
+    estimate, reference, subjects = zip(*found, strict=True) if found else ((), (), ())
+    return Ranges(movement, angle_of(main), np.array(estimate), np.array(reference), subjects, row)
+
+
+def _readings(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) -> Iterator[str]:
+    """One line for the clinician on each figure of a movement's main angle: its range of motion, and its curve."""
+    movement = config.movements.get(ranges.movement, ranges.movement)
+    of = f"{len(set(ranges.subjects))} subjects, {movement}"
+    words = f"{of}, range of motion of the {ranges.angle.replace('_', ' ')}"
+    pair = ranges.estimate, ranges.reference, list(ranges.subjects)
+    figures: tuple[Callable[[], object], ...] = (
+        lambda: limits_of_agreement(*pair),
+        lambda: icc_agreement(*pair),
+        lambda: lin_ccc(*pair),
+        lambda: deming(ranges.estimate, ranges.reference, subjects=pair[2]),
+        lambda: within_session_error(ranges.estimate, pair[2]),
+    )
+    for figure in figures:
+        with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
+            yield reading(figure(), population=words, unit="deg")
+    estimate, reference = curves.by_method[method], curves.by_method[config.reference]
+    words = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
+    yield cmc_reading(cmc_between_methods(np.stack([estimate, reference])), population=words)
+    try:
+        yield reading(spm_paired(estimate, reference, curves.subjects), population=words)
+    except MissingExtraError:
+        yield "Where in the cycle the mean curves differ was not tested: pip install 'gonio[spm]'."
+
+
+def _write_provenance(
+    output: Path,
+    config: StudyConfig,
+    done: StudyRun,
+    failures: Mapping[str, str],
+    warnings: Mapping[str, tuple[str, ...]],
+) -> None:
+    said = Counter(word for values, _ in done.results.values() for word in values["words"])
+    content = {
+        "command": "study",
+        "configuration": as_plain(config),
+        "versions": versions(),
+        "recordings": {"measured": len(done.results), "failed": len(failures)},
+        "said_of_recordings": dict(said),
+        "warnings": warnings,
+    }
+    with replacing(output / "provenance.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

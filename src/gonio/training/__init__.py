@@ -1,0 +1,1 @@
+"""Networks against labelled data: training, and evaluation of lifters and detectors."""

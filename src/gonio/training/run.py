@@ -1,0 +1,205 @@
+"""`gonio train`: the data that a training file names becomes clips, the network is trained, and the run is recorded.
+
+The folder of a run holds
+
+    config.json           the configuration, with every default
+    run.json              versions, what was read and left out, seed, threads, seconds, the log: how it came to be
+    log.json              losses and errors of every epoch
+    learning_curves.png   the same, drawn (.svg too)
+    checkpoint.pt         the state after the last epoch: the same command goes on from there
+    weights.safetensors   the network, for `gonio lift` and `gonio evaluate`
+
+What the weights say of themselves has no paths and no dates: the same data and seed give the same file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gonio.core.errors import ConfigError, InputError, MissingExtraError
+from gonio.core.files import check_writable, replacing
+from gonio.core.progress import Progress, silent
+from gonio.core.provenance import versions
+from gonio.core.settings import as_plain
+from gonio.lifting import checkpoints
+from gonio.lifting.checkpoints import Weights
+from gonio.lifting.weights import weights_file
+from gonio.report import canvas, learning_curves
+from gonio.training.clips import SCREEN
+from gonio.training.config import (
+    CHECKPOINT,
+    LOG,
+    NetworkConfig,
+    TrainConfig,
+    processes,
+)
+from gonio.training.material import Material, read_material
+from gonio.training.prefetch import Ahead
+
+CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
+
+Entry = dict[str, float]
+
+
+def train(
+    config: TrainConfig,
+    output: Path,
+    *,
+    progress: Progress = silent,
+    on_start: Callable[[Material], None] = lambda material: None,
+    on_epoch: Callable[[Entry], None] = lambda entry: None,
+) -> Weights:
+    """Train as the configuration says, or go on where `output` stands; returns the weights after the last epoch.
+
+    on_start  told what was read, before the first epoch; `on_epoch` the log's entry after each
+
+    Raises `MissingExtraError` without torch, `ConfigError` where the folder holds another training, `InputError` where
+    data cannot be read or used, and `GonioError` where the training breaks down.
+    """
+    training, torch = _torch()
+    output = Path(output)
+    rank, world = processes()
+    _check_output(output, config)
+    init = None
+    if config.init is not None:
+        init = checkpoints.read(weights_file(config.init))
+        config = replace(config, network=_shape_of(init, config))
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    material = read_material(config, progress if rank == 0 else silent)
+    if init is not None:
+        _check_fit(config, init, material)
+    architecture = config.network.architecture(len(material.joints_in), material.features, len(material.joints_out))
+    task = training.Task(architecture, material.joints_in, material.joints_out)
+    if rank == 0:
+        on_start(material)
+    log: list[Entry] = []
+
+    def record(entry: Entry) -> None:
+        log[:] = json.loads((output / LOG).read_text(encoding="utf-8"))
+        content = {
+            "versions": versions() | {"torch": torch.__version__},
+            "data": [asdict(read) for read in material.read],
+            "seed": config.training.seed,
+            "threads": torch.get_num_threads(),
+            "processes": world,
+            "precision": training.precision_of(config.training),
+            "parameters": task.architecture.parameters,
+            "duration_s": round(sum(entry["seconds"] for entry in log), 1),
+            "log": log,
+        }
+        _write_json(output / CONFIG, as_plain(config))
+        _write_json(output / RUN, content)
+        on_epoch(entry)
+
+    with contextlib.ExitStack() as stack:
+        labelled = material.labelled
+        if material.made:
+            labelled = stack.enter_context(Ahead(labelled, config.training.epochs * world - 1, world))
+        stack.callback(_draw, output, log, material)
+        weights: Weights = training.train(
+            task,
+            config.training,
+            labelled,
+            output,
+            unlabelled=material.unlabelled,
+            validation=material.validation,
+            unit_mm=material.unit_mm,
+            init=init,
+            metadata=_metadata(config, material),
+            on_epoch=record,
+        )
+    return weights
+
+
+def _torch() -> tuple[ModuleType, ModuleType]:
+    """The module that trains, and torch. Raises `MissingExtraError`."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("training needs torch: pip install 'gonio[train]'")
+    training = importlib.import_module("gonio.training.loop")
+    return training, importlib.import_module("torch")
+
+
+def _check_output(output: Path, config: TrainConfig) -> None:
+    """The folder is new, empty, or that of a training; and it lies in no input."""
+    for path in config.files:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+    if (output / CHECKPOINT).is_file():
+        return
+    check_writable(output, config.files)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; the results of a training are a folder, choose another -o")
+
+
+def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
+    """The network of given weights, with the configuration's dropout.
+
+    Raises `ConfigError` where the configuration asks for another one.
+    """
+    a = init.architecture
+    shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)
+    for item in fields(NetworkConfig):
+        asked, theirs = getattr(config.network, item.name), getattr(shape, item.name)
+        if asked not in (theirs, item.default):
+            raise ConfigError(f"{config.init}: has {item.name} = {theirs}; network.{item.name} = {asked}: leave it out")
+    return shape
+
+
+def _check_fit(config: TrainConfig, init: Weights, material: Material) -> None:
+    a = init.architecture
+    joints = len(material.joints_in), material.features, len(material.joints_out)
+    if (a.in_joints, a.in_features, a.out_joints) != joints:
+        raise ConfigError(
+            f"{config.init}: takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this "
+            f"data has {joints[0]}, {joints[1]} and {joints[2]}"
+        )
+    kind = init.metadata.get("normalisation", SCREEN)
+    if kind != material.normalisation:
+        raise ConfigError(f"{config.init}: takes {kind!r} coordinates; this data is for {material.normalisation!r}")
+
+
+def _metadata(config: TrainConfig, material: Material) -> dict[str, Any]:
+    """What the weights say of themselves; paths are names, so that it is the same on every machine."""
+    recipe = _named(asdict(config))
+    for key in ("threads", "validation", "network"):
+        recipe.pop(key)
+    return {
+        "normalisation": material.normalisation,
+        "joints_in": material.joints_in.name,
+        "joints_out": material.joints_out.name,
+        "rate_hz": material.rate_hz,
+        "seed": config.training.seed,
+        "training": recipe.pop("training"),
+        "data": {key: value for key, value in recipe.items() if value},
+        "read": [str(read) for read in material.read],
+    }
+
+
+def _named(value: Any) -> Any:
+    """As JSON knows it, every path by its last name."""
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_named(item) for item in value]
+    return value.name if isinstance(value, Path) else value
+
+
+def _write_json(path: Path, content: Any) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _draw(output: Path, log: Sequence[Entry], material: Material) -> None:
+    """The learning curves; nothing where no epoch was trained."""
+    if not log:
+        return
+    unit = "m" if material.normalisation == SCREEN else "body sizes"
+    canvas.save(learning_curves.learning_curves(log, unit), output, CURVES)

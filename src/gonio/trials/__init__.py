@@ -1,0 +1,1 @@
+"""One recording of one movement: from its file to its results folder."""

@@ -1,0 +1,270 @@
+"""The trial: which cameras, which rig, which methods, and every setting of every stage.
+
+Each section is a frozen dataclass whose fields, defaults and comments are the documentation. A trial is written as TOML
+(`load_trial`); an unknown key, or a value of the wrong kind, is an error that names the nearest known one. Paths in a
+trial file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gonio.core.errors import ConfigError
+from gonio.core.files import makes_a_file_name
+from gonio.core.sequence import Axis
+from gonio.core.settings import load_config, non_default_fields, parse_config, toml_value
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """One view: a video, or 2D keypoints that somebody has already."""
+
+    name: str
+    video: Path | None = None
+    keypoints: Path | None = None  # an OpenPose folder or any 2D file that gonio reads
+    layout: str | None = None  # of the keypoints, where the file does not tell
+    fps: float | None = None  # of the keypoints, where the file does not tell
+    size_px: tuple[int, int] | None = None  # (width, height) of the keypoints' images, where the file does not tell
+    offset_frames: float = 0.0  # how far its clock is ahead: its frame 0 + offset shows the common clock's frame 0
+    offset_s: float = 0.0  # the same in seconds: common time = own time - offset
+    calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
+    crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
+    region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
+    click_px: tuple[float, float] | None = None  # x, y: the patient is the person who is there ...
+    click_s: float | None = None  # ... at this time of its own clock; at its first frame where not given
+
+    def __post_init__(self) -> None:
+        if (self.video is None) == (self.keypoints is None):
+            raise ConfigError(f"camera {self.name!r} needs either video or keypoints")
+        if self.offset_frames and self.offset_s:
+            raise ConfigError(f"camera {self.name!r} has an offset in frames and one in seconds; give one")
+        if self.video is not None and (self.layout, self.fps, self.size_px) != (None, None, None):
+            raise ConfigError(f"camera {self.name!r}: layout, fps and size_px are for keypoints; a video tells its own")
+        if self.fps is not None and not self.fps > 0:
+            raise ConfigError(f"camera {self.name!r}: fps = {self.fps:g} must be positive")
+        if self.size_px is not None and min(self.size_px) < 1:
+            raise ConfigError(f"camera {self.name!r}: size_px = {list(self.size_px)} must be positive")
+        if self.crop_px is not None and min(self.crop_px) < 0:
+            raise ConfigError(
+                f"camera {self.name!r}: crop_px = {list(self.crop_px)} counts cut columns and rows, 0 or more"
+            )
+        if self.region_px is not None and not (
+            self.region_px[0] < self.region_px[2] and self.region_px[1] < self.region_px[3]
+        ):
+            raise ConfigError(f"camera {self.name!r}: region_px is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if self.click_s is not None and self.click_px is None:
+            raise ConfigError(f"camera {self.name!r}: click_s is the time of click_px, which is not given")
+
+    @property
+    def file(self) -> Path:
+        """The video or the keypoints."""
+        path = self.video or self.keypoints
+        assert path is not None
+        return path
+
+
+@dataclass(frozen=True)
+class RigConfig:
+    """How the cameras stand: a calibration file, or two parallel cameras by baseline and focal length."""
+
+    calibration: Path | None = None
+    unit: Literal["m", "mm"] | None = None  # of the calibration, where it cannot be told from the file
+    up: Axis | None = None  # the world's vertical; guessed from the cameras, and reported, where not given
+    baseline_m: float | None = None
+    focal_px: float | None = None
+    principal_point_px: tuple[float, float] | None = None  # the middle of the image where not given
+    max_row_disparity_px: float | None = (
+        None  # parallel rig: how far rows may differ, in the median; 1/48 of the height
+    )
+
+    def __post_init__(self) -> None:
+        parallel = self.baseline_m is not None or self.focal_px is not None
+        if parallel and self.calibration is not None:
+            raise ConfigError("rig: give a calibration, or baseline_m and focal_px, not both")
+        if parallel and (self.baseline_m is None or self.focal_px is None):
+            raise ConfigError("rig: two parallel cameras need both baseline_m and focal_px")
+        if not parallel and self.calibration is None:
+            raise ConfigError("rig: give a calibration file, or baseline_m and focal_px of two parallel cameras")
+        if parallel and (self.unit is not None or self.up is not None):
+            raise ConfigError("rig: unit and up belong to a calibration file; two parallel cameras have neither")
+        if not parallel and (self.principal_point_px is not None or self.max_row_disparity_px is not None):
+            raise ConfigError("rig: principal_point_px and max_row_disparity_px belong to two parallel cameras")
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Which detector finds the joints in videos, and whom it follows.
+
+    weights and what comes after it belong to "openpose" and "keypoint-rcnn", which find everybody, however many
+    `people` are to be followed.
+    """
+
+    name: str = "blazepose-heavy"
+    people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
+    choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
+    weights: Path | None = None  # of OpenPose's family (.onnx), the imported ones where not given; or torchvision's
+    min_score: float | None = None  # keypoint-rcnn: people whose box scores less are left out; 0.5 where not given
+    layout: str | None = None  # openpose, as all that follow: body-25 where not given, or coco-18
+    net_resolution: str | None = None  # size of its input, px: "-1x368" where not given; -1 by the picture's aspect
+    scale_number: int = 1  # sizes at which a picture is looked at; the answers are averaged
+    scale_gap: float | None = None  # how much smaller each is than the one before; 0.25 where not given
+    flip: bool = False  # look at the mirrored picture too
+    pixels: Literal["0..255", "-0.5..0.5"] | None = None  # what the network takes, where its file does not tell
+
+    def __post_init__(self) -> None:
+        if self.people < 1:
+            raise ConfigError(f"detector: people = {self.people}; at least 1 must be followed")
+
+
+@dataclass(frozen=True)
+class StereoConfig:
+    """Triangulation."""
+
+    min_confidence: float = 0.5  # a view's joint below it is not used
+    max_reprojection_px: float | None = None  # drop views until the mean error is at most this (else robust_sigmas)
+    robust_sigmas: float | None = 3.0  # drop a view beyond so many robust sigmas of its camera; 0 drops none
+    refine: Literal["reprojection", "none"] = "reprojection"  # "none" leaves the linear solution
+
+    def __post_init__(self) -> None:
+        _check_share("stereo.min_confidence", self.min_confidence)
+        for name, value in (("max_reprojection_px", self.max_reprojection_px), ("robust_sigmas", self.robust_sigmas)):
+            if value is not None and value < 0:
+                raise ConfigError(f"stereo.{name} = {value:g} must be positive")
+
+
+@dataclass(frozen=True)
+class LiftingConfig:
+    """3D joints from one camera's keypoints, by a network."""
+
+    weights: Path | None = None  # a file, or the name of weights that come with gonio, which has its default
+    causal: bool = False  # by a network that looks at the past alone
+    min_confidence: float = 0.0  # keypoints below it count as missing
+    flip: bool = True  # average with the answer to the mirrored keypoints
+    height_m: float | None = None  # the person's stature
+    segment: str | None = None  # or one segment that was measured, in metres: "thigh=0.42", shank, upper_arm, forearm
+    scale: Literal["told", "stereo"] = "told"  # "stereo": the size that the stereo method with most cameras has found
+    focal_px: float | None = None  # of cameras without a [rig]; 0.9 of the longer side is assumed
+
+    def __post_init__(self) -> None:
+        _check_share("lifting.min_confidence", self.min_confidence)
+        sizes = [self.height_m is not None, self.segment is not None, self.scale == "stereo"]
+        if sum(sizes) > 1:
+            raise ConfigError('lifting: the size comes from one of height_m, segment and scale = "stereo"')
+        if self.focal_px is not None and not self.focal_px > 0:
+            raise ConfigError(f"lifting.focal_px = {self.focal_px:g} must be positive")
+
+
+@dataclass(frozen=True)
+class CleaningConfig:
+    """What is done to every method's 3D joints alike; nothing by default."""
+
+    min_confidence: float = 0.0  # joints below it become missing
+    max_gap_s: float = 0.0  # gaps up to this long are interpolated
+    lowpass_hz: float | None = None  # zero-phase Butterworth, fourth order
+
+    def __post_init__(self) -> None:
+        _check_share("cleaning.min_confidence", self.min_confidence)
+        if self.max_gap_s < 0:
+            raise ConfigError(f"cleaning.max_gap_s = {self.max_gap_s:g} must be 0 or more")
+        if self.lowpass_hz is not None and not self.lowpass_hz > 0:
+            raise ConfigError(f"cleaning.lowpass_hz = {self.lowpass_hz:g} must be positive; leave it out for no filter")
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What is drawn."""
+
+    videos: bool = True  # the overlay video of each camera
+    blur_faces: bool = False
+
+
+@dataclass(frozen=True)
+class RecordingConfig:
+    """A 3D recording made elsewhere, as one more method."""
+
+    name: str
+    file: Path
+    layout: str | None = None
+    fps: float | None = None
+    unit: Literal["m", "cm", "mm"] | None = None
+    offset_s: float | Literal["auto"] = 0.0  # its clock is so far ahead: common time = own time - offset; "auto": found
+    up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
+    frame: str = ""  # "rig": it stands in the rig's frame; recordings of one other name share a frame; else its own
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recording of one movement.
+
+    methods: "multiview" (all cameras), "stereo-A-B" (two cameras), "blazepose-world" (the detector's own 3D estimate of
+    every video; "blazepose-world-A" of one), "lifting" (every camera's 2D keypoints, lifted; "lifting-A" of one); where
+    none is named: all of them that the cameras allow, with one stereo pair where there are two cameras. Recordings are
+    methods by their own name.
+    reference: the method that the others are compared with; without one they are compared pairwise.
+    """
+
+    cameras: tuple[CameraConfig, ...] = ()
+    name: str = "trial"
+    description: str = ""
+    rig: RigConfig | None = None
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    lifting: LiftingConfig = field(default_factory=LiftingConfig)
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    methods: tuple[str, ...] = ()
+    recordings: tuple[RecordingConfig, ...] = ()
+    reference: str | None = None
+    caveats: tuple[str, ...] = ()  # sentences that the report repeats
+
+    def __post_init__(self) -> None:
+        names = [camera.name for camera in self.cameras] + [recording.name for recording in self.recordings]
+        folded = [name.casefold() for name in names]
+        for name in names:
+            if folded.count(name.casefold()) > 1:
+                raise ConfigError(f"two cameras or recordings are called {name!r}; give each its own name")
+            if not makes_a_file_name(name):
+                raise ConfigError(f"{name!r} cannot be the name of a camera or recording: files are named after it")
+        if self.lifting.focal_px is not None and self.rig is not None:
+            raise ConfigError("lifting.focal_px is for cameras without a [rig]; the rig has focal lengths of its own")
+        if not self.cameras and not self.recordings:
+            raise ConfigError("the trial names neither a camera nor a recording; add [[cameras]] or [[recordings]]")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} = {value:g} must lie in 0..1")
+
+
+def load_trial(path: Path) -> Trial:
+    """Read a trial file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
+    return load_config(Trial, path, "trial")
+
+
+def parse_trial(text: str, folder: Path, where: str) -> Trial:
+    """A trial from TOML text; its paths are relative to `folder`, and `where` names it in messages."""
+    return parse_config(Trial, text, folder, where)
+
+
+def trial_text(trial: Trial, folder: Path) -> str:
+    """The trial as the text of a TOML file in `folder`, to which its paths are relative; `parse_trial` reads it back.
+
+    Values that are the defaults are left out.
+    """
+    lines, tables = [], []
+    for name, value in non_default_fields(trial):
+        if dataclasses.is_dataclass(value):
+            tables += ["", f"[{name}]", *(f"{key} = {toml_value(v, folder)}" for key, v in non_default_fields(value))]
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            for item in value:
+                tables += [
+                    "",
+                    f"[[{name}]]",
+                    *(f"{key} = {toml_value(v, folder)}" for key, v in non_default_fields(item)),
+                ]
+        else:
+            lines.append(f"{name} = {toml_value(value, folder)}")
+    return "\n".join([*lines, *tables, ""])

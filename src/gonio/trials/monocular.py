@@ -1,0 +1,168 @@
+"""3D joints from one camera alone, for the pipeline: lifted keypoints, and a detector's own 3D estimate.
+
+Both are relative to the mid-hip. Lifted joints also get a place, in the rig's frame, where the camera is calibrated and
+the size of the person is told or measured: with a size that is assumed the place would be assumed too, and an absolute
+error would say little but how wrong the assumption is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gonio.core.arrays import FloatArray
+from gonio.core.camera import Camera, Rig
+from gonio.core.clock import resample
+from gonio.core.errors import InputError
+from gonio.core.files import sha256_of
+from gonio.core.sequence import PoseSequence
+from gonio.io.openpose_json import size_is_guessed
+from gonio.lifting import checkpoints
+from gonio.lifting.body_lifting import ASSUMED_FOCAL, ASSUMED_STATURE_M, assumed_camera
+from gonio.lifting.checkpoints import Weights
+from gonio.lifting.lifter import lift_in_metres, takes_bodies
+from gonio.lifting.placing import like, parse_segment
+from gonio.multiview.triangulation import Triangulation
+from gonio.trials.config import LiftingConfig, Trial
+from gonio.trials.methods import LIFTING, weights_file
+
+
+def read_weights(path: Path, *, causal: bool) -> Weights:
+    """A lifting network's weights. Raises `InputError` naming the file where they cannot be read, or lift otherwise.
+
+    causal  it is a causal network: published checkpoints do not tell
+    """
+    weights = checkpoints.read(path, causal=causal or None)
+    try:
+        takes_bodies(weights)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return weights
+
+
+def checksum(path: Path) -> str:
+    """sha256 of a file of weights."""
+    return sha256_of(path) or ""
+
+
+def lifted_view(
+    weights: Weights,
+    settings: LiftingConfig,
+    view: PoseSequence,
+    rig: Rig | None,
+    times_s: FloatArray,
+    measured: tuple[str, PoseSequence] | None,
+) -> PoseSequence:
+    """One camera's keypoints, lifted on its own frames, at the common times, in the rig's axes where there is a rig.
+
+    measured  name and joints of the stereo method that gives the size, where `settings.scale` asks for one
+
+    Raises `InputError` where the keypoints cannot be lifted.
+    """
+    camera = _camera(settings, view, rig)
+    known = settings.scale == "stereo" or settings.height_m is not None or settings.segment is not None
+    (joints,) = lift_in_metres(
+        weights,
+        {"": view},
+        cameras={} if camera is None else {"": camera},
+        min_confidence=settings.min_confidence,
+        flip=settings.flip,
+        stature_m=settings.height_m,
+        segment=None if settings.segment is None else parse_segment(settings.segment),
+        place="geometry" if rig is not None and known else "root",
+    ).values()
+    joints = resample(joints, times_s)
+    if settings.scale == "stereo":
+        assert measured is not None
+        joints = like(joints, measured[1], measured[0])
+    return joints if rig is None else in_rig(joints, rig)
+
+
+def _camera(settings: LiftingConfig, view: PoseSequence, rig: Rig | None) -> Camera | None:
+    """The rig's camera; without a rig one of the focal length that is told; None where it is to be assumed."""
+    if rig is not None:
+        return rig[view.frame_name]
+    if size_is_guessed(view.history) or view.image_size_px is None:
+        raise InputError("the keypoints do not tell the size of their images; say size_px for this camera in a trial")
+    return None if settings.focal_px is None else assumed_camera(view.image_size_px, settings.focal_px, view.frame_name)
+
+
+def in_rig(joints: PoseSequence, rig: Rig) -> PoseSequence:
+    """Joints in a camera's axes, turned into the rig's by the camera's known rotation, and moved where they are placed.
+
+    "root" stays "root"; "camera" becomes "world".
+    """
+    camera = rig[joints.frame_name]
+    somewhere = joints.frame == "camera"
+    return joints.transformed(
+        camera.rotation.T,
+        camera.center_m if somewhere else (0.0, 0.0, 0.0),
+        frame="world" if somewhere else "root",
+        frame_name=rig.name,
+        up=rig.up,
+        step=f"turned into the rig's axes by the known rotation of {camera.name}",
+    )
+
+
+def assumed_in(history: tuple[str, ...]) -> tuple[str, ...]:
+    """The steps that assumed something, without a size that was replaced by one that is known."""
+    rescaled = any(step.startswith("scaled by") for step in history)
+    return tuple(step for step in history if "assumed" in step and not (rescaled and step.startswith("size assumed")))
+
+
+def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence]) -> tuple[str, ...]:
+    """What lifting had to assume, in words for the reader of its numbers; `methods` are the lifted ones."""
+    if not methods:
+        return ()
+    words = []
+    steps = {step for joints in methods.values() for step in assumed_in(joints.history)}
+    if any(step.startswith("size assumed") for step in steps):
+        size = f"take a stature of {ASSUMED_STATURE_M:.2f} m"
+    else:  # a published network
+        size = "give the size of the people that their network was trained on"
+    if settings.scale == "told" and settings.height_m is None and settings.segment is None:
+        words.append(
+            f"The size of the person was not told: the lifting methods {size}. Their lengths, and every error in "
+            f"millimetres that is not scaled, are as wrong as that is; joint angles do not depend on it. Say height_m "
+            f"in [lifting]."
+        )
+    if any("focal length assumed" in step for step in steps):
+        words.append(
+            f"The cameras are not calibrated: the lifting methods take a focal length of {ASSUMED_FOCAL:g} of the "
+            f"image's longer side."
+        )
+    return tuple(words)
+
+
+def lift_views(
+    trial: Trial,
+    rig: Rig | None,
+    views: Mapping[str, PoseSequence],
+    wanted: Mapping[str, tuple[str, ...]],
+    times_s: FloatArray,
+    triangulations: Mapping[str, Triangulation],
+) -> tuple[dict[str, PoseSequence], list[str]]:
+    """Lifting method -> joints at the common times; which had to be left out, and why.
+
+    A view that cannot be lifted is left out where lifting was not asked for by name. Raises `InputError` where it was,
+    and where nothing else is measured.
+    """
+    methods = {method: cameras[0] for method, cameras in wanted.items() if method.startswith(LIFTING)}
+    if not methods:
+        return {}, []
+    weights = read_weights(weights_file(trial.lifting), causal=trial.lifting.causal)
+    measured: tuple[str, PoseSequence] | None = None
+    if triangulations:
+        name = max(triangulations, key=lambda method: len(triangulations[method].camera_names))
+        measured = (name, triangulations[name].sequence)
+    lifted: dict[str, PoseSequence] = {}
+    left_out: list[str] = []
+    for method, camera in methods.items():
+        try:
+            lifted[method] = lifted_view(weights, trial.lifting, views[camera], rig, times_s, measured)
+        except InputError as error:
+            file = next(c.file for c in trial.cameras if c.name == camera)
+            if trial.methods or len(left_out) + 1 == len(wanted) + len(trial.recordings):
+                raise InputError(f"{file}: cannot be lifted: {error}") from None
+            left_out.append(f"{method} is left out: {file}: {error}")
+    return lifted, left_out

@@ -1,0 +1,342 @@
+"""Which of the people in view is the patient, and their joints over time in every camera.
+
+One person in view is the patient. Where there are more, people are first followed over time in each view
+(`detection.tracking`). Then the patient is who was clicked on; else, of people whom calibrated cameras see, the one
+whose rays meet (`stereo.matching`); else, in a single view, the one who fits the trial's rule in most frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gonio.core.arrays import BoolArray, FloatArray, IntArray
+from gonio.core.camera import Rig
+from gonio.core.clock import EXACT_S
+from gonio.core.detections import Detections
+from gonio.core.errors import InputError
+from gonio.core.sequence import median_rate_hz
+from gonio.multiview.matching import Match, match_people
+
+CLICK_S = 0.25  # a person seen so shortly before or after is the one who was clicked on
+CLICK_MARGIN = 0.1  # of a body's size, round it
+REACH, SPEED_S = 0.5, 3.0  # in one view: how far away a lost patient is found again, and how that grows; body sizes
+
+
+class Click(NamedTuple):
+    """A place in the picture where the patient is, px, at a time."""
+
+    x_px: float
+    y_px: float
+    time_s: float
+
+    def __str__(self) -> str:
+        return f"{self.x_px:g}, {self.y_px:g} px at {self.time_s:.2f} s"
+
+
+class Choice(NamedTuple):
+    """The patient.
+
+    chosen   camera -> (time,) the number in each frame of that camera, -1 where not seen
+    words    camera -> how they were chosen
+    history  what was decided on the way
+    doubts   what of that is doubtful
+    """
+
+    chosen: dict[str, IntArray]
+    words: dict[str, str]
+    history: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def choose_patient(
+    rig: Rig | None,
+    people: Mapping[str, Detections],
+    times_s: FloatArray,
+    rule: str,
+    clicks: Mapping[str, Click] | None = None,
+    min_confidence: float = 0.3,
+) -> Choice:
+    """The patient among people who are followed in each view.
+
+    times_s         common times, at which people are matched across the cameras
+    rule            "largest" or "center": who it is where only one view can tell
+    clicks          camera -> where somebody clicked on the patient; on the common clock
+    min_confidence  joints below it are not compared across the cameras
+
+    Raises `InputError` where nobody is where somebody clicked, where the person there was matched in no other camera,
+    and where clicks in two cameras show two people.
+    """
+    clicks = clicks or {}
+    crowded = any(found.positions.shape[1] > 1 for found in people.values())
+    if crowded and rig is not None and len(people) > 1:
+        return _matched(rig, people, times_s, clicks, min_confidence)
+    found = {name: in_view(each, rule, clicks.get(name)) for name, each in people.items()}
+    return Choice({name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()})
+
+
+def in_view(followed: Detections, rule: str, click: Click | None = None) -> tuple[IntArray, str]:
+    """(time,) the patient's number in each frame of one view, -1 where not seen; how they were chosen, in words.
+
+    Raises `InputError` where nobody is where somebody clicked.
+    """
+    n_people = followed.positions.shape[1]
+    most = int(followed.people_per_frame.max(initial=0))
+    if click is not None:
+        first, who = clicked(followed, click), f"the person clicked on at {click}"
+    elif n_people <= 1:
+        chosen = np.where(followed.present.any(axis=1), 0, -1) if n_people else np.full(len(followed), -1)
+        return chosen, "the only person found in view"
+    else:
+        first = _by_rule(followed, rule)
+        fits = "is the largest" if rule == "largest" else "is nearest to the image's centre"
+        who = f"the person who {fits} in most frames"
+    chosen, pieces = _in_pieces(followed, first)
+    words = f"{who}, followed over time; at most {most} in view"
+    return chosen, words + (f"; {pieces} pieces joined by place and time" if pieces > 1 else "")
+
+
+def clicked(followed: Detections, click: Click) -> int:
+    """The number of the person at that place and time; of several, the one whose limbs are nearest.
+
+    Raises `InputError` where the time is outside the recording, or nobody is there.
+    """
+    away_s = np.abs(followed.times_s - click.time_s)
+    name = followed.frame_name or "the view"
+    if not len(followed) or away_s.min() > CLICK_S:
+        raise InputError(f"{name}: the click at {click} is outside the recording; give a time in it")
+    for frame in np.argsort(away_s, kind="stable"):
+        if away_s[frame] > CLICK_S:
+            break
+        distance_px = _distance_px(followed, int(frame), np.array([click.x_px, click.y_px]))
+        if np.isfinite(distance_px).any():
+            return int(distance_px.argmin())
+    low, high = _corners(followed.positions[away_s.argmin()])
+    places = ", ".join(
+        f"{low[k, 0]:.0f}..{high[k, 0]:.0f} x {low[k, 1]:.0f}..{high[k, 1]:.0f}"
+        for k in np.flatnonzero(followed.present[away_s.argmin()])
+    )
+    seen = f"people are at {places} px" if places else "nobody is in the picture then"
+    raise InputError(f"{name}: nobody is where the click is, {click}; {seen}")
+
+
+def inside(found: Detections, region_px: tuple[float, float, float, float]) -> Detections:
+    """The people whose mid-hip lies in the region x1, y1, x2, y2; the others are taken away, and counted."""
+    hips = [found.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
+    mid = found.positions[:, :, hips].mean(axis=2)
+    kept = ((mid >= region_px[:2]) & (mid <= region_px[2:])).all(axis=2)
+    dropped = int((found.present & ~kept).sum())
+    return replace(
+        found,
+        positions=np.where(kept[:, :, None, None], found.positions, np.nan),
+        history=(*found.history, f"{dropped} people outside the region {region_px} left out"),
+    )
+
+
+def first_people(followed: Detections, n_people: int, chosen: IntArray, rule: str) -> Detections:
+    """The patient as number 0, then who fits the rule next; `n_people` at most, the others are counted.
+
+    The patient's number may change from frame to frame in `chosen` (time,); others keep theirs.
+    """
+    numbers = np.unique(chosen[chosen >= 0])
+    others = [k for k in np.argsort(-_votes(followed, rule), kind="stable") if k not in numbers][: n_people - 1]
+    rows = np.column_stack([chosen, *(np.where(followed.present[:, k], k, -1) for k in others)])
+    left_out = followed.positions.shape[1] - len(numbers) - len(others)
+    return followed.arranged(rows, f"{left_out} more people left out ({n_people} asked for)" if left_out else None)
+
+
+def nearest_frames(own_s: FloatArray, times_s: FloatArray) -> tuple[IntArray, BoolArray]:
+    """(time,) the frame nearest to each time, and whether it lies within half of the median interval."""
+    after = np.clip(np.searchsorted(own_s, times_s), 1, max(len(own_s) - 1, 1)) if len(own_s) > 1 else None
+    if after is None:
+        index = np.zeros(len(times_s), dtype=np.int64)
+        return index, np.abs(own_s[index] - times_s) <= EXACT_S
+    index = np.where(times_s - own_s[after - 1] <= own_s[after] - times_s, after - 1, after)
+    return index, np.abs(own_s[index] - times_s) <= 0.5 / median_rate_hz(own_s) + EXACT_S
+
+
+def _matched(
+    rig: Rig,
+    people: Mapping[str, Detections],
+    times_s: FloatArray,
+    clicks: Mapping[str, Click],
+    min_confidence: float,
+) -> Choice:
+    """The patient among people seen by calibrated cameras."""
+    packed = {name: _packed(_at(found, times_s)) for name, found in people.items()}
+    together = {name: found for name, (found, _) in packed.items()}
+    matches = match_people(rig, together, min_confidence=min_confidence)
+    everybody = [
+        {
+            name: np.where(numbers >= 0, packed[name][1][np.arange(len(times_s)), numbers], -1)
+            for name, numbers in match.chosen.items()
+        }
+        for match in matches
+    ]
+    which, who = _clicked_match(people, everybody, times_s, clicks)
+    chosen = {name: _on_own_frames(found, everybody[which][name], times_s) for name, found in people.items()}
+    doubts = () if clicks else matches[which].doubts
+    return Choice(chosen, dict.fromkeys(chosen, who), _history(matches, which), doubts)
+
+
+def _history(matches: tuple[Match, ...], which: int) -> tuple[str, ...]:
+    if len(matches) == 1:
+        return matches[which].history
+    return (
+        *matches[which].history,
+        f"{len(matches)} people were matched across the cameras; this is number {which + 1}",
+    )
+
+
+def _clicked_match(
+    people: Mapping[str, Detections],
+    everybody: list[dict[str, IntArray]],
+    times_s: FloatArray,
+    clicks: Mapping[str, Click],
+) -> tuple[int, str]:
+    """Which of the matched people was clicked on, the first where nobody clicked; how they were chosen, in words."""
+    if not clicks:
+        return 0, "the patient is the person whose rays meet"
+    which: dict[str, int] = {}
+    for name, click in clicks.items():
+        number = clicked(people[name], click)
+        away_s = [np.abs(times_s - click.time_s)[each[name] == number].min(initial=np.inf) for each in everybody]
+        if not np.isfinite(away_s).any():
+            raise InputError(
+                f"{name}: the person clicked on at {click} was matched in no other camera; see that another camera "
+                f"sees them, or leave the click out"
+            )
+        which[name] = int(np.argmin(away_s))
+    if len(set(which.values())) > 1:
+        shown = ", ".join(f"{name} ({click})" for name, click in clicks.items())
+        raise InputError(f"the clicks in {shown} are on different people; correct one of them")
+    where = "; ".join(f"{name} at {click}" for name, click in clicks.items())
+    return next(iter(which.values())), f"the patient is the person clicked on ({where}) and matched by rays that meet"
+
+
+def _at(found: Detections, times_s: FloatArray) -> Detections:
+    """The people of the frame nearest to each time: enough to tell who is who, not for their positions."""
+    index, near = nearest_frames(found.times_s, times_s)
+    return Detections(
+        positions=np.where(near[:, None, None, None], found.positions[index], np.nan),
+        confidence=found.confidence[index],
+        times_s=times_s,
+        skeleton=found.skeleton,
+        image_size_px=found.image_size_px,
+        frame_name=found.frame_name,
+    )
+
+
+def _packed(found: Detections) -> tuple[Detections, IntArray]:
+    """The people of each frame without empty places between them; (time, place) the number that each had."""
+    most = int(found.people_per_frame.max(initial=0))
+    numbers = np.argsort(~found.present, axis=1, kind="stable")[:, :most]
+    return found.arranged(numbers), numbers
+
+
+def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> IntArray:
+    """The choice made at the common times, carried back to every frame of the camera.
+
+    A frame that no common time asked for takes the person nearest to the one chosen at the nearest frame.
+    """
+    index, near = nearest_frames(found.times_s, times_s)
+    own = np.full(len(found), -1)
+    asked = np.zeros(len(found), dtype=bool)
+    own[index[near]] = chosen[near]
+    asked[index[near]] = True
+    rest = ~asked & found.present.any(axis=1)
+    if not rest.any() or not (own >= 0).any():
+        return own
+    known = np.flatnonzero(own >= 0)
+    nearest = known[nearest_frames(found.times_s[known], found.times_s[rest])[0]]
+    distance = _mean_distance(found.positions[rest], found.positions[nearest, own[nearest]][:, None])
+    there = ~np.isnan(distance).all(axis=1)
+    own[np.flatnonzero(rest)[there]] = np.nanargmin(distance[there], axis=1)
+    return own
+
+
+def _by_rule(followed: Detections, rule: str) -> int:
+    """The number of the person who fits the rule in most frames."""
+    return int(_votes(followed, rule).argmax())
+
+
+def _votes(followed: Detections, rule: str) -> IntArray:
+    """(person,) in how many frames each fits the rule best."""
+    present = followed.present
+    low, high = (np.where(present[..., None], corner, 0.0) for corner in _corners(followed.positions))
+    if rule == "largest":
+        score = np.prod(high - low, axis=-1)
+    else:
+        middle = np.array([(side - 1) / 2 for side in followed.image_size_px])
+        score = -np.linalg.norm((high + low) / 2 - middle, axis=-1)
+    best = np.where(present, score, -np.inf).argmax(axis=1)[present.any(axis=1)]
+    return np.bincount(best, minlength=followed.positions.shape[1])
+
+
+def _in_pieces(followed: Detections, first: int) -> tuple[IntArray, int]:
+    """(time,) the number of a person in each frame, and of whom else they may be later or earlier; how many pieces.
+
+    Who was lost for long has a new number afterwards. People are taken for one if they are never in view at once and
+    the way from one to the other can have been walked in the meantime.
+    """
+    present = followed.present
+    chosen = np.where(present[:, first], first, -1)
+    pieces = 1
+    for number in np.argsort(-present.sum(axis=0), kind="stable"):
+        frames, known = np.flatnonzero(present[:, number]), np.flatnonzero(chosen >= 0)
+        if number == first or not len(frames) or not len(known):
+            continue
+        before, after = known[known < frames[0]], known[known > frames[-1]]
+        if len(before) + len(after) < len(known):
+            continue  # both in view, or by turns
+        ends = [(before[-1], frames[0])] if len(before) else []
+        ends += [(after[0], frames[-1])] if len(after) else []
+        if all(_reachable(followed, int(a), int(chosen[a]), int(b), int(number)) for a, b in ends):
+            chosen[frames] = number
+            pieces += 1
+    return chosen, pieces
+
+
+def _reachable(followed: Detections, frame: int, person: int, other_frame: int, other: int) -> bool:
+    """Whether somebody can have gone from one place to the other in the time between two frames."""
+    here, there = followed.positions[frame, person], followed.positions[other_frame, other]
+    low, high = _corners(here)
+    size_px = 0.5 * float((high - low).max())
+    away_px = float(_mean_distance(there[None], here)[0])
+    seconds = abs(float(followed.times_s[other_frame] - followed.times_s[frame]))
+    return away_px <= (REACH + SPEED_S * seconds) * size_px
+
+
+def _distance_px(followed: Detections, frame: int, point: FloatArray) -> FloatArray:
+    """(person,) px from a point to each person's nearest limb; infinite where it is outside the person's box."""
+    people = followed.positions[frame]
+    low, high = _corners(people)
+    if followed.boxes_px is not None:
+        low = np.fmin(low, followed.boxes_px[frame, :, :2])
+        high = np.fmax(high, followed.boxes_px[frame, :, 2:])
+    margin = CLICK_MARGIN * (high - low).max(axis=1, keepdims=True)
+    within = followed.present[frame] & ((point >= low - margin) & (point <= high + margin)).all(axis=1)
+    parents = np.array(followed.skeleton.parents)
+    child = np.flatnonzero(parents >= 0)
+    start, end = people[:, parents[child]], people[:, child]
+    limb = end - start
+    along = ((point - start) * limb).sum(axis=-1) / np.maximum((limb**2).sum(axis=-1), 1e-12)
+    to_limb = np.linalg.norm(start + np.clip(along, 0, 1)[..., None] * limb - point, axis=-1)
+    every = np.concatenate([to_limb, np.linalg.norm(people - point, axis=-1)], axis=1)
+    return np.where(within, np.nan_to_num(every, nan=np.inf).min(axis=1, initial=np.inf), np.inf)
+
+
+def _corners(positions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(..., joint, 2) px -> lowest and highest coordinates (..., 2); infinite where nobody is."""
+    missing = np.isnan(positions)
+    return np.where(missing, np.inf, positions).min(axis=-2), np.where(missing, -np.inf, positions).max(axis=-2)
+
+
+def _mean_distance(people: FloatArray, person: FloatArray) -> FloatArray:
+    """(..., person, joint, 2) and (..., joint, 2) px -> (..., person) mean distance over the joints that both have."""
+    apart = np.linalg.norm(people - person, axis=-1)
+    count = (~np.isnan(apart)).sum(axis=-1)
+    return np.asarray(np.nansum(apart, axis=-1) / np.where(count > 0, count, np.nan))

@@ -1,0 +1,85 @@
+"""The record of a measurement: configuration, versions, weights and counts of every camera and method."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gonio.comparison.result import StudyResult
+from gonio.core.files import sha256_of
+from gonio.core.provenance import OF_EXTRAS, versions
+from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
+from gonio.core.settings import as_plain
+from gonio.detection import weights as assets
+from gonio.trials import monocular
+from gonio.trials.detect import detector_of
+from gonio.trials.measure import Measurement
+from gonio.trials.methods import LIFTING, weights_file
+
+
+def _counts(sequence: PoseSequence) -> dict[str, Any]:
+    joints = [joint for joint in EVALUATION_JOINTS if joint in sequence.skeleton]
+    part = sequence.select(joints)
+    return {
+        "frames": len(sequence),
+        "joints": len(sequence.skeleton),
+        **{status.name.lower(): int((sequence.status == status).sum()) for status in Status},
+        "evaluation_joints": part.counts(),
+    }
+
+
+def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
+    """What a stereo method used of each camera, and how well its points fit the pictures."""
+    if method not in measurement.triangulations:
+        return {}
+    errors = measurement.reprojection_px(method)
+    found = errors[np.isfinite(errors)]
+    return {
+        "excluded": {name: asdict(counts) for name, counts in measurement.triangulations[method].excluded.items()},
+        "reprojection_px": {
+            "joints": "the evaluation joints",
+            "n": len(found),
+            "median": float(np.median(found)) if len(found) else None,
+            "p90": float(np.percentile(found, 90)) if len(found) else None,
+        },
+    }
+
+
+def trial_provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]:
+    trial = measurement.trial
+    weights: dict[str, dict[str, str]] = {}
+    if any(camera.video is not None for camera in trial.cameras):
+        needed = detector_of(trial.detector).weights
+        weights = {name: assets.checksums(name) for name in needed}
+        if trial.detector.weights is not None:
+            weights["detector"] = {trial.detector.weights.name: sha256_of(trial.detector.weights) or ""}
+    if any(name.startswith(LIFTING) for name in measurement.sequences):
+        file = weights_file(trial.lifting)
+        weights["lifting"] = {file.name: monocular.checksum(file)}
+    return {
+        "configuration": as_plain(trial),
+        "versions": versions(OF_EXTRAS),
+        "weights_sha256": weights,
+        "notes": list(measurement.notes),
+        "warnings": list(measurement.warnings),
+        "assumptions": list(measurement.assumptions),
+        "cameras": {
+            name: {"offset_s": measurement.offsets_s[name], "counts": _counts(view), "history": list(view.history)}
+            for name, view in measurement.views.items()
+        },
+        "methods": {
+            name: {
+                "source": {k: v for k, v in asdict(sequence.source).items() if v},
+                "frame": sequence.frame,
+                "frame_name": sequence.frame_name,
+                "up": sequence.up,
+                "counts": _counts(sequence),
+                **_stereo_counts(measurement, name),
+                "history": list(sequence.history),
+            }
+            for name, sequence in measurement.sequences.items()
+        },
+        "protocol": result.to_json()["protocol"],
+    }

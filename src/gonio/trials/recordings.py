@@ -1,0 +1,168 @@
+"""3D recordings made elsewhere, made comparable: markers become joint centres; one clock, one vertical.
+
+A recording is what a file holds of one person: joints of a depth camera, markers of a motion capture system. Each keeps
+its own frame unless the trial says that frames are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gonio.comparison.clock_offset import ClockOffset, clock_offset
+from gonio.core.camera import Rig
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.sequence import Axis, PoseSequence
+from gonio.io import formats
+from gonio.kinematics.angles import joint_angles
+from gonio.kinematics.markers import joint_centres, plug_in_gait_names
+from gonio.trials.config import RecordingConfig
+
+NOTICED_S = 0.1  # a smaller offset between two clocks is not warned of
+
+
+def read_recordings(
+    configs: Sequence[RecordingConfig], rig: Rig | None, reference: str | None
+) -> dict[str, PoseSequence]:
+    """name -> joints in metres, on one clock, with one vertical where frames are shared.
+
+    A recording whose offset is "auto" is brought to the clock of the reference where that is a recording, else of the
+    first recording whose offset is told. Raises `InputError` naming the file where it cannot be used, or where its
+    offset cannot be told from its joint angles, and `ConfigError` where there is no clock to bring it to.
+    """
+    read = {config.name: _read(config, rig) for config in configs}
+    return _one_vertical(_one_clock(configs, read, reference))
+
+
+def clock_doubts(
+    configs: Sequence[RecordingConfig], sequences: Mapping[str, PoseSequence], reference: str | None
+) -> list[str]:
+    """Sentences on recordings that would agree clearly better with another offset; nothing is moved.
+
+    sequences  every method, each on its own times; all share a clock as far as is known
+    """
+    against = _against(configs, sequences, reference)
+    doubts: list[str] = []
+    for config in configs:
+        if config.name == against or against is None or config.offset_s == "auto":
+            continue
+        found = clock_offset(joint_angles(sequences[config.name]), joint_angles(sequences[against]))
+        if found.clearly_better and abs(found.offset_s) > NOTICED_S:
+            total = config.offset_s + found.offset_s
+            as_is = "no overlap" if found.rms_as_is_deg is None else f"{found.rms_as_is_deg:.1f}"
+            where = "ahead" if found.offset_s > 0 else "behind"
+            doubts.append(
+                f"the joint angles of {config.name} and {against} agree better where the clock of {config.name} is "
+                f"taken to be {abs(found.offset_s):.2f} s {where}: they then differ by {found.rms_deg:.1f} degrees in "
+                f"place of {as_is} (RMS without bias); nothing was moved: say offset_s = {total:.2f} for "
+                f"{config.name!r} in a trial file, or --align-clocks auto"
+            )
+    return doubts
+
+
+def clock_assumptions(recordings: Mapping[str, PoseSequence]) -> list[str]:
+    """Sentences on the clocks that were moved, for the reader of the numbers."""
+    return [
+        f"The clock of {name} was not known: {step}. How far this method lags can therefore not be seen."
+        for name, sequence in recordings.items()
+        for step in sequence.history
+        if _MOVED in step
+    ]
+
+
+_MOVED = "brought to the clock of"
+
+
+def _against(
+    configs: Sequence[RecordingConfig], sequences: Mapping[str, PoseSequence], reference: str | None
+) -> str | None:
+    """What the recordings' clocks are compared with: the reference, else the first method, else the first recording."""
+    if reference is not None:
+        return reference if reference in sequences else None
+    recorded = {config.name for config in configs}
+    return next((name for name in sequences if name not in recorded), next(iter(sequences), None))
+
+
+def read_joints(
+    file: Path, *, layout: str | None, fps: float | None, unit: str | None, offset_s: float, up: Axis | None
+) -> PoseSequence:
+    """One person's joints or markers in metres, as a file holds them, on the common clock.
+
+    The options are those of `RecordingConfig`. Raises `InputError` naming the file where it holds anything else.
+    """
+    item = formats.read(file, layout=layout, rate_hz=fps, unit=unit)
+    if isinstance(item, dict) and len(item) == 1:
+        (item,) = item.values()
+    if not isinstance(item, PoseSequence):
+        raise InputError(f"{file}: holds several people; give a file of the patient alone")
+    if item.unit != "m":
+        raise InputError(f"{file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
+    if offset_s:
+        item = item.shifted(-offset_s, "declared offset")
+    return item if up is None else item.derive(f"{up} declared as up", up=up)
+
+
+def _read(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
+    item = read_joints(
+        config.file,
+        layout=config.layout,
+        fps=config.fps,
+        unit=config.unit,
+        offset_s=0.0 if config.offset_s == "auto" else config.offset_s,
+        up=config.up,
+    )
+    named = plug_in_gait_names(item)
+    if named is not None:
+        try:
+            item = joint_centres(named)
+        except InputError as error:
+            raise InputError(f"{config.file}: {error}") from None
+    if config.frame == "rig":
+        if rig is None or rig.up is None:
+            raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')
+        item = item.with_up(rig.up).derive(frame_name=rig.name)
+    else:  # two files of one name are not one world
+        item = item.derive(frame_name=config.frame or f"recording {config.name}")
+    return item
+
+
+def _one_clock(
+    configs: Sequence[RecordingConfig], read: dict[str, PoseSequence], reference: str | None
+) -> dict[str, PoseSequence]:
+    told = [config.name for config in configs if config.offset_s != "auto"]
+    if len(told) == len(configs):
+        return read
+    if not told:
+        raise ConfigError('offset_s = "auto" needs another recording whose clock is taken as it is; say offset_s = 0')
+    against = reference if reference in told else told[0]
+    moved = dict(read)
+    for config in configs:
+        if config.offset_s == "auto":
+            found = clock_offset(joint_angles(read[config.name]), joint_angles(read[against]))
+            if found.unsure:
+                raise InputError(
+                    f"{config.file}: how far its clock is from that of {against} cannot be told: {found.unsure}; say "
+                    f"offset_s in a trial file"
+                )
+            moved[config.name] = read[config.name].shifted(-found.offset_s, _reason(found, against))
+    return moved
+
+
+def _reason(found: ClockOffset, against: str) -> str:
+    as_is = "" if found.rms_as_is_deg is None else f" in place of {found.rms_as_is_deg:.1f} as they were"
+    return (
+        f"{_MOVED} {against} by {len(found.angles)} joint angles, which then differ by "
+        f"{found.rms_deg:.1f} degrees{as_is}, RMS without bias; agreement {found.score:.2f}"
+    )
+
+
+def _one_vertical(recordings: dict[str, PoseSequence]) -> dict[str, PoseSequence]:
+    """Recordings that share a frame, all with the vertical of the first of them."""
+    verticals: dict[str, Axis] = {}
+    for sequence in recordings.values():
+        if sequence.up is not None:
+            verticals.setdefault(sequence.frame_name, sequence.up)
+    return {
+        name: sequence if sequence.up is None else sequence.with_up(verticals[sequence.frame_name])
+        for name, sequence in recordings.items()
+    }

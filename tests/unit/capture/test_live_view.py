@@ -1,0 +1,29 @@
+"""Pictures as Tk reads them, and what is said where no window can be shown."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from gonio.capture.live_view import LiveView, as_ppm
+from gonio.core.errors import InputError
+
+
+def test_a_picture_as_ppm():
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    assert as_ppm(picture) == b"P6 3 2 255\n" + bytes(range(18))
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is always a screen")
+def test_no_screen(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(InputError, match="there is no screen"):
+        LiveView(["left"])
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is always a screen")
+def test_a_screen_that_does_not_answer(monkeypatch):
+    pytest.importorskip("tkinter")
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(InputError, match="no window can be opened"):
+        LiveView(["left"])

@@ -1,0 +1,101 @@
+"""Results of several threads: in order, as many at once as were asked for, errors where they belong, no thread left."""
+
+import threading
+
+import pytest
+
+from gonio.core.errors import InputError
+from gonio.core.threads import ahead, batched, side_by_side
+
+
+def threads() -> int:
+    return sum(thread.name.startswith("side-by-side") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_the_results_come_in_the_items_order(at_once):
+    later = threading.Event()
+
+    def squared(number):
+        if number == 0 and at_once > 1:
+            assert later.wait(5)  # the first is ready after the second
+        later.set()
+        return number**2
+
+    assert list(side_by_side(squared, range(50), at_once)) == [number**2 for number in range(50)]
+    assert list(side_by_side(squared, [], at_once)) == []
+    assert threads() == 0
+
+
+def test_as_many_are_worked_on_at_once_as_were_asked_for():
+    together = threading.Barrier(3, timeout=5)
+    assert list(side_by_side(lambda _: together.wait() >= 0, range(9), 3)) == [True] * 9
+
+
+def test_few_items_are_taken_before_they_are_asked_for():
+    taken = []
+    enough = threading.Event()
+
+    def source():
+        for number in range(20):
+            taken.append(number)
+            if number == 6:
+                enough.set()
+            yield number
+
+    results = side_by_side(lambda number: number, source(), 2)
+    assert [next(results), next(results), next(results)] == [0, 1, 2]  # and there is room for four
+    assert enough.wait(5)
+    assert taken == [0, 1, 2, 3, 4, 5, 6]
+    results.close()
+    assert taken == [0, 1, 2, 3, 4, 5, 6]
+    assert threads() == 0
+
+
+def test_an_error_of_the_work_or_of_the_source_comes_where_it_belongs():
+    def refused(number):
+        if number == 2:
+            raise InputError("cannot be run")
+        return number
+
+    results = side_by_side(refused, range(9), 2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(InputError, match="cannot be run"):
+        next(results)
+
+    def source():
+        yield 1
+        yield 2
+        raise InputError("cut here")
+
+    results = side_by_side(lambda number: number, source(), 4)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(InputError, match="cut here"):
+        next(results)
+    assert threads() == 0
+
+
+def test_items_are_taken_ahead():
+    taken = []
+    enough = threading.Event()
+
+    def source():
+        for number in range(20):
+            taken.append(number)
+            if number == 2:
+                enough.set()
+            yield number
+
+    items = ahead(source())
+    assert next(items) == 0
+    assert enough.wait(5)
+    assert list(items) == list(range(1, 20))
+    assert threads() == 0
+
+
+def test_items_come_so_many_at_a_time_and_are_taken_when_asked_for():
+    taken, sizes = [], iter([3, 1, 2, 5])
+    batches = batched((taken.append(number) or number for number in range(8)), lambda: next(sizes, 9))
+    assert next(batches) == [0, 1, 2]
+    assert taken == [0, 1, 2]
+    assert list(batches) == [[3], [4, 5], [6, 7]]

@@ -1,0 +1,117 @@
+"""OpenSim's .mot and .sto: by hand, a real result of inverse kinematics, there and back, and damaged files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gonio.core.angle_series import AngleSeries
+from gonio.core.errors import InputError
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import COCO_17
+from gonio.io import formats
+from gonio.io.motion_capture import opensim_storage
+
+HEADER = "Coordinates\nversion=1\nnRows=2\nnColumns=4\ninDegrees=yes\n\nendheader\n"
+TEXT = HEADER + "time\tpelvis_tx\tknee_angle_r\thip_flexion_r\n 0.5\t0.9\t90\t-45\n0.52\t0.9\t45\tnan\n"
+
+
+def written(folder: Path, content: str, name: str = "x.mot") -> Path:
+    path = folder / name
+    path.write_text(content)
+    return path
+
+
+def made() -> AngleSeries:
+    rng = np.random.default_rng(3)
+    angles = rng.uniform(-3, 3, (5, 3))
+    angles[2, 1] = np.nan
+    return AngleSeries(angles, np.arange(5) / 60 + 0.1, ("a", "b", "c"), ("",) * 3, ((-4.0, 4.0),) * 3)
+
+
+def test_by_hand(tmp_path: Path) -> None:
+    angles = formats.read_angles(written(tmp_path, TEXT))
+    assert angles.names == ("knee_angle_r", "hip_flexion_r")
+    assert angles.times_s.tolist() == [0.5, 0.52]
+    np.testing.assert_allclose(angles["knee_angle_r"], [np.pi / 2, np.pi / 4])
+    np.testing.assert_allclose(angles["hip_flexion_r"], [-np.pi / 4, np.nan])
+    assert angles.history[-1] == "columns of places in metres left out: pelvis_tx"
+    radians = formats.read_angles(written(tmp_path, TEXT.replace("=yes", "=no"), "x.sto"))
+    assert radians["knee_angle_r"].tolist() == [90, 45]
+
+
+@pytest.mark.parametrize("in_degrees", [True, False])
+@pytest.mark.parametrize("name", ["x.mot", "x.sto"])
+def test_there_and_back(tmp_path: Path, name: str, in_degrees: bool) -> None:
+    lost = opensim_storage.write(made(), tmp_path / name, in_degrees=in_degrees)
+    assert lost == (
+        "the definition of each angle is lost",
+        "1 missing values are written as nan; OpenSim's Storage leaves out their rows",
+    )
+    back = formats.read_angles(tmp_path / name)
+    assert back.names == made().names
+    np.testing.assert_allclose(back.angles_rad, made().angles_rad, rtol=1e-11)
+    np.testing.assert_allclose(back.times_s, made().times_s, rtol=1e-11)
+
+
+def test_a_result_of_inverse_kinematics(shared_data: Path) -> None:
+    path = shared_data / "pose2sim/balancing/opensim_ik_body25b.mot"
+    angles = formats.read_angles(path)
+    assert len(angles) == 100
+    assert len(angles.names) == 62 - 3
+    assert angles.angles_deg[0, angles.names.index("knee_angle_r")] == pytest.approx(16.94307591, abs=1e-9)
+
+
+def test_positions_and_angles_are_not_mixed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.csv: .*joint angles.*\.mot"):
+        formats.write(made(), tmp_path / "x.csv")
+    with pytest.raises(InputError, match=r"does not hold 3D joints"):
+        formats.check_target(tmp_path / "x.mot", 3)
+    with pytest.raises(InputError, match="holds joint angles, not positions"):
+        formats.read(written(tmp_path, TEXT))
+    solid = PoseSequence(np.ones((2, 17, 3)), np.arange(2.0), COCO_17, "m", "world")
+    with pytest.raises(InputError, match="holds joint angles, not positions"):
+        formats.write(solid, tmp_path / "y.mot")
+    formats.write(solid, tmp_path / "x.trc")
+    with pytest.raises(InputError, match="holds positions of joints"):
+        formats.read_angles(tmp_path / "x.trc")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ("time\ta\n0\t1\n", "does not begin like"),
+        (HEADER, "ends before the first row"),
+        (TEXT.replace("inDegrees=yes\n", ""), "does not say inDegrees"),
+        (TEXT.replace("inDegrees=yes", "inDegrees=perhaps"), "does not say inDegrees"),
+        (TEXT.replace("nRows=2", "nRows=3"), "nrows promises 3, the file holds 2"),
+        (TEXT.replace("nRows=2", "nRows=" + "9" * 5000), "nrows promises 9"),
+        (TEXT.replace("nRows=2", "nRows=\u0663"), "nrows promises \u0663, the file holds 2"),
+        (TEXT.replace("nColumns=4", "nColumns=5"), "ncolumns promises 5"),
+        (TEXT.replace("hip_flexion_r", "knee_angle_r"), "two columns are called 'knee_angle_r'"),
+        (TEXT.replace("time\t", "frame\t"), "first column is 'frame'"),
+        (TEXT.replace("\tnan\n", "\n"), "line 10 has 3 numbers, there are 4"),
+        (TEXT.replace("-45", "minus"), "line 9: 'minus' is not a number"),
+        (TEXT.replace("-45", "inf"), "infinite"),
+        (TEXT.replace("0.52", "nan"), "without a time"),
+        (TEXT.replace("0.52", "0.5"), "line 10: the time 0.5 s does not come after"),
+        (HEADER.replace("4", "2").replace("2\nn", "1\nn") + "time\tpelvis_tx\n0\t1\n", "no column of an angle"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(InputError, match=words) as raised:
+        formats.read_angles(path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "", "time", "a\tb"])
+def test_names_that_cannot_stand_over_a_column(tmp_path: Path, name: str) -> None:
+    one = AngleSeries(np.zeros((2, 1)), np.arange(2.0), (name,), ("",), ((0.0, 1.0),))
+    with pytest.raises(InputError, match="cannot stand over a column"):
+        opensim_storage.write(one, tmp_path / "x.mot")
+    assert not list(tmp_path.iterdir())

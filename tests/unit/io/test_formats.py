@@ -1,0 +1,291 @@
+"""The table of formats: by ending and first bytes, with one clear line where that fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gonio.core.detections import Detections
+from gonio.core.errors import InputError
+from gonio.core.sequence import PoseSequence
+from gonio.core.skeleton import BODY_25, H36M_17, KINECT_RECORDER_20
+from gonio.io import formats
+
+
+def solid(n_frames: int = 4) -> PoseSequence:
+    positions = np.random.default_rng(0).normal(0, 0.5, (n_frames, 17, 3))
+    return PoseSequence(positions, np.arange(n_frames) / 50, H36M_17, "m", "world", up="+y")
+
+
+def standing(factor: float = 1.0) -> PoseSequence:
+    """A person of 1.7 m, as if its metres were `factor` metres."""
+    height = {"head_top": 1.7, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5, "ankle": 0.1}
+    y = [next((h for part, h in height.items() if part in joint), 1.2) for joint in H36M_17.joints]
+    x = [0.2 if joint.startswith("left") else -0.2 if joint.startswith("right") else 0.0 for joint in H36M_17.joints]
+    positions = np.repeat(np.column_stack([x, y, np.full(17, 3.0)])[None], 4, axis=0)
+    return PoseSequence(positions * factor, np.arange(4) / 50, H36M_17, "m", "world", up="+y")
+
+
+def flat(n_frames: int = 4) -> PoseSequence:
+    positions = np.random.default_rng(0).uniform(5, 400, (n_frames, 25, 2))
+    return PoseSequence(positions, np.arange(n_frames) / 50, BODY_25, "px", "image", image_size_px=(640, 480))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "options"),
+    [
+        ("x.npz", "archive", {}),
+        ("x.trc", "trc", {}),
+        ("x.csv", "csv_table", {}),
+        ("x.CSV", "csv_table", {"unit": "m"}),
+        ("x.npy", "npy_array", {"rate_hz": 50.0}),
+        ("x.txt", "recorder_text", {}),
+    ],
+)
+def test_written_recognised_read(tmp_path: Path, name: str, module: str, options: dict[str, Any]) -> None:
+    path = tmp_path / name
+    formats.write(solid(), path)
+    assert formats.recognise(path).key == module
+    back = formats.read(path, **options)
+    assert isinstance(back, PoseSequence)
+    np.testing.assert_allclose(back["left_knee"], solid()["left_knee"], rtol=1e-6)
+    np.testing.assert_allclose(back.times_s, solid().times_s)
+
+
+@pytest.mark.parametrize("name", ["cam01", "cam01_json", "trial.2_json", "json"])
+def test_openpose_folders(tmp_path: Path, name: str) -> None:
+    formats.write(flat(), tmp_path / name)
+    assert formats.recognise(tmp_path / name).name == "OpenPose JSON"
+    back = formats.read(tmp_path / name, layout="body-25", rate_hz=50.0)
+    assert isinstance(back, PoseSequence)
+    np.testing.assert_array_equal(back.positions, flat().positions)
+    assert back.history[-1] == "the only person of each frame"
+
+
+def test_several_people_stay_detections(tmp_path: Path) -> None:
+    positions = np.random.default_rng(0).uniform(5, 400, (3, 2, 25, 2))
+    item = Detections(positions, np.ones((3, 2, 25)), np.arange(3) / 50, BODY_25, (640, 480))
+    formats.write(item, tmp_path / "v")
+    assert isinstance(formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0), Detections)
+    positions[:, 0][1:] = np.nan  # one person a frame, not always in the same place
+    positions[:, 1][0] = np.nan
+    formats.write(Detections(positions, np.ones((3, 2, 25)), np.arange(3) / 50, BODY_25, (640, 480)), tmp_path / "w")
+    back = formats.read(tmp_path / "w", layout="body-25", rate_hz=50.0)
+    assert isinstance(back, PoseSequence)
+    np.testing.assert_array_equal(back.positions, np.concatenate([positions[:1, 0], positions[1:, 1]]))
+
+
+def test_nobody_in_any_frame(tmp_path: Path) -> None:
+    nobody = flat().derive(positions=np.full((4, 25, 2), np.nan))
+    formats.write(nobody, tmp_path / "v")
+    back = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
+    assert isinstance(back, PoseSequence)
+    assert not back.valid.any()
+
+
+def test_several_people_in_an_archive_only(tmp_path: Path) -> None:
+    people = {"a": solid(), "b": solid(2)}
+    formats.write(people, tmp_path / "x.npz")
+    back = formats.read(tmp_path / "x.npz")
+    assert isinstance(back, dict)
+    assert list(back) == ["a", "b"]
+    with pytest.raises(InputError, match="there are 2"):
+        formats.write(people, tmp_path / "x.trc")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x.tcr", r"did you mean \.trc\?"),
+        ("x.c4d", r"no known format.*\.npz"),
+        ("x.json", "folder"),
+    ],
+)
+def test_unknown_endings(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        formats.write(solid(), tmp_path / name)
+    (tmp_path / name).write_text("content")
+    with pytest.raises(InputError, match=words):
+        formats.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x.iPiVideo", r"iPi Recorder video; track it .* export \.bvh"),
+        ("x.fbx", r"export \.bvh"),
+        ("x.pkl", "may run a program"),
+        ("x.tak", r"export \.c3d or \.bvh from Motive"),
+    ],
+)
+def test_closed_formats(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(b"closed")
+    with pytest.raises(InputError, match=words) as raised:
+        formats.read(tmp_path / name)
+    assert str(raised.value).startswith(f"{tmp_path / name}: is ")
+
+
+def test_a_file_without_an_ending(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("content")
+    with pytest.raises(InputError, match="no known format"):
+        formats.read(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.trc", "x.csv", "x.txt", "x.npy"])
+def test_absent_empty_and_foreign_files(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(InputError, match=rf"{name}: no such file or folder"):
+        formats.read(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=rf"{name}: is empty"):
+        formats.read(path)
+    for content in (b"something else\n", bytes(range(256)), b"\n\n\n"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=rf"{name}: does not begin like a \.{name[2:]} file \(.*; export it again"):
+            formats.read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"holds no \.json file"):
+        formats.read(path)
+
+
+def test_impossible_paths(tmp_path: Path) -> None:
+    for path in (tmp_path / "a\0b.trc", tmp_path / ("x" * 5000 + ".trc")):
+        with pytest.raises(InputError, match="cannot be read"):
+            formats.read(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layout": "body-25"}, "joints are h36m-17, declared was body-25"),
+        ({"rate_hz": 25.0}, "50 frames per second, declared were 25"),
+        ({"unit": "mm"}, "read in m, declared was mm"),
+    ],
+)
+def test_what_is_declared_must_agree(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    formats.write(solid(), tmp_path / "x.trc")
+    with pytest.raises(InputError, match=words):
+        formats.read(tmp_path / "x.trc", **options)
+    agreeing: dict[str, Any] = {"layout": "h36m-17", "rate_hz": 50.0, "unit": "m"}
+    formats.read(tmp_path / "x.trc", **{key: agreeing[key] for key in options})
+
+
+def test_the_declared_image_size_must_agree(tmp_path: Path) -> None:
+    formats.write(flat(), tmp_path / "x.npz")
+    formats.read(tmp_path / "x.npz", image_size_px=(640, 480))
+    for name in ("x.npz", "x.csv"):
+        formats.write(flat(), tmp_path / name)
+        with pytest.raises(InputError, match=rf"{name}: its images are 640x480 px; 1x2 were expected.*crop_px"):
+            formats.read(tmp_path / name, image_size_px=(1, 2))
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.csv"])
+def test_a_guessed_image_size_is_not_taken_for_the_truth(tmp_path: Path, name: str) -> None:
+    formats.write(flat(), tmp_path / "v")
+    item = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
+    assert isinstance(item, PoseSequence)
+    assert item.image_size_px is None
+    assert any(step.startswith("image size unknown") for step in item.history)
+    formats.write(item, tmp_path / name)
+    back = formats.read(tmp_path / name)
+    assert isinstance(back, PoseSequence)
+    assert back.image_size_px is None
+    back = formats.read(tmp_path / name, image_size_px=(1088, 1920))
+    assert isinstance(back, PoseSequence)
+    assert back.image_size_px == (1088, 1920)
+    assert back.history[-1] == "image size 1088 x 1920 as declared"
+    declared = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0, image_size_px=(640, 480))
+    assert isinstance(declared, PoseSequence)
+    assert declared.image_size_px == (640, 480)
+
+
+def test_a_guessed_image_size_of_several_people_gives_way_to_the_declared_one(tmp_path: Path) -> None:
+    positions = np.random.default_rng(0).uniform(5, 400, (3, 2, 25, 2))
+    formats.write(Detections(positions, np.ones((3, 2, 25)), np.arange(3) / 50, BODY_25, (640, 480)), tmp_path / "v")
+    item = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
+    formats.write(item, tmp_path / "x.npz")
+    back = formats.read(tmp_path / "x.npz", image_size_px=(1088, 1920))
+    assert isinstance(back, Detections)
+    assert back.image_size_px == (1088, 1920)
+    formats.write(back, tmp_path / "y.npz")  # now it is known
+    with pytest.raises(InputError, match="its images are 1088x1920 px; 640x480 were expected"):
+        formats.read(tmp_path / "y.npz", image_size_px=(640, 480))
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "options", "words"),
+    [
+        ("x.trc", 0.001, {}, r"the body is 1\.\d+ mm across .*correct the unit in the file's header"),
+        ("x.trc", 1000, {}, r"the body is 1\d+ m across"),
+        ("x.csv", 1000, {}, "declare the right one with --unit"),
+        ("x.txt", 0.01, {}, r"the body is 1\d\.\d mm across"),
+        ("x.npy", 1000, {"rate_hz": 50.0}, r"none was declared"),
+        ("x.npy", 1, {"rate_hz": 50.0, "unit": "mm"}, r"with --unit \(mm was declared\)"),
+        ("x.npz", 0.001, {}, "write the archive again"),
+    ],
+)
+def test_a_body_in_the_wrong_unit_is_refused(
+    tmp_path: Path, name: str, factor: float, options: dict[str, Any], words: str
+) -> None:
+    formats.write(standing(), tmp_path / name)
+    formats.read(tmp_path / name, **({"rate_hz": 50.0} if name == "x.npy" else {}))
+    formats.write(standing(factor), tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: .*{words}"):
+        formats.read(tmp_path / name, **options)
+
+
+def test_a_header_in_millimetres_over_metres(shared_data: Path, tmp_path: Path) -> None:
+    path = next((shared_data / "pose2sim/balancing/pose-3d").glob("*_0-100.trc"))
+    lines = path.read_text().split("\n")
+    lines[2] = lines[2].replace("\tm\t", "\tmm\t")
+    (tmp_path / "x.trc").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"x\.trc: the body is 1\.\d+ mm across"):
+        formats.read(tmp_path / "x.trc")
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+@pytest.mark.parametrize("name", ["x.npy", "x.trc", "x.csv", "x.txt", "x.npz"])
+def test_files_without_any_joint(tmp_path: Path, name: str, value: float) -> None:
+    nobody = standing().derive(positions=np.full((4, 17, 3), value))
+    formats.write(nobody, tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: holds no joint at all"):
+        formats.read(tmp_path / name, rate_hz=50.0)
+
+
+def test_the_table_is_complete() -> None:
+    for form in formats.FORMATS:
+        module = form.load()
+        assert {"recognise", "read", *(["write"] if form.holds else [])} <= set(vars(module))
+        assert form.description
+
+
+def test_recorder_joints(tmp_path: Path) -> None:
+    formats.write(solid(), tmp_path / "x.txt")
+    back = formats.read(tmp_path / "x.txt")
+    assert isinstance(back, PoseSequence)
+    assert back.skeleton == KINECT_RECORDER_20
+
+
+def test_importing_is_cheap() -> None:
+    code = (
+        "import sys; import gonio.io.formats as f; [form.load() for form in f.FORMATS]; "
+        "print([m for m in ('scipy', 'cv2', 'av') if m in sys.keys])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_real_trial(shared_data: Path) -> None:
+    trial = shared_data / "pose2sim" / "balancing"
+    several = formats.read(trial / "pose/cam02_json", layout="body-25b", rate_hz=60.0)
+    assert isinstance(several, Detections)
+    one = formats.read(trial / "pose-associated/cam03_json", layout="body-25b", rate_hz=60.0)
+    assert isinstance(one, PoseSequence)
+    assert int((~one.valid.any(axis=1)).sum()) == 1  # frame 52 holds a person without keypoints
+    assert isinstance(formats.read(next((trial / "pose-3d").glob("*.trc"))), PoseSequence)
