@@ -16,10 +16,10 @@ from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import BODY_25
-from gonio.detection import detector as detectors
 from gonio.io import archive, openpose_json
 from gonio.io.motion_capture import trc
 from gonio.io.rigs import files as rig_files
+from gonio.trials import detect
 from gonio.trials.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
 from gonio.trials.from_files import trial_from_files
 
@@ -331,7 +331,7 @@ class Watching:
 
 
 def test_videos_of_different_length_and_a_crop(recorded, scene, monkeypatch):
-    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Watching(scene))
+    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Watching(scene))
     lengths = {"cam01": 60, "cam02": 50, "cam03": 60, "cam04": 55}
     cameras = tuple(
         CameraConfig(name, video=write_video(recorded / f"{name}.mp4", (960, 1080), n)) for name, n in lengths.items()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gonio as api
+from gonio.core import downloads
 from gonio.core.errors import AssetError
 from gonio.core.sequence import EVALUATION_JOINTS
 from gonio.detection import weights as assets
@@ -150,7 +151,7 @@ def test_a_second_run_needs_no_network(demo, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("a download was tried")
 
-    monkeypatch.setattr(assets, "_fetch_from_package", refuse)
+    monkeypatch.setattr(downloads, "_fetch_from_package", refuse)
     monkeypatch.setattr("pooch.HTTPDownloader.__call__", refuse)
     for asset in ("demo-balancing", "blazepose-heavy", "blazepose-detector"):
         assert fetch_asset(asset, progress=False).is_dir()

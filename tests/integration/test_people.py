@@ -15,9 +15,9 @@ from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25
-from gonio.detection import detector as detectors
 from gonio.io import archive, openpose_json
 from gonio.io.rigs import files as rig_files
+from gonio.trials import detect
 from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
 from gonio.trials.detect import detect_video
 
@@ -136,7 +136,7 @@ def film(tmp_path, scene, monkeypatch):
             container.mux(packet)
     here = scene.views["cam01"].positions
     both = np.stack([here, 0.6 * here[::-1] + [40, 300]], axis=1)
-    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Crowd(scene, both))
+    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Crowd(scene, both))
     return path, both
 
 

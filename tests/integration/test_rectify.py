@@ -18,11 +18,11 @@ from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import BODY_12
-from gonio.detection import detector as detectors
 from gonio.io import archive, video
 from gonio.io.motion_capture import trc
 from gonio.io.rigs import files as rig_files
 from gonio.report.video_writing import write_mp4
+from gonio.trials import detect
 from gonio.trials.config import CameraConfig, RecordingConfig, RigConfig, Trial, load_trial, trial_text
 from gonio.trials.rectify import rectify_trial
 
@@ -101,7 +101,7 @@ class Dots:
 @pytest.fixture
 def filmed(tmp_path, rig, monkeypatch) -> Path:
     """A folder with trial.toml, Calib.toml, east.mp4 and west.mp4, which begins one frame earlier."""
-    monkeypatch.setattr(detectors, "create", lambda *_a, **_k: Dots())
+    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Dots())
     rig_files.write(rig, tmp_path / "Calib.toml")
     for name, shift in (("east", 0), ("west", 1)):
         write_dots(tmp_path / f"{name}.mp4", rig[name], shift)

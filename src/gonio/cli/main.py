@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 import tyro
 
+from gonio.cli import convert, record, study, training, trial  # noqa: F401 - each adds its commands to the application
 from gonio.cli.console import DISCLAIMER, app, fail
 from gonio.cli.training import train_with_options
 from gonio.core.errors import GonioError
-
-if TYPE_CHECKING:
-    pass
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix and (u, v) the undistorted pixel, every
 view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
-of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2); `gonio.multiview.least_squares` tells how it
-is computed. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm at
-10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2); `gonio.multiview.least_squares` tells how
+it is computed. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
+at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
   absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);

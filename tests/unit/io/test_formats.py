@@ -275,7 +275,7 @@ def test_recorder_joints(tmp_path: Path) -> None:
 def test_importing_is_cheap() -> None:
     code = (
         "import sys; import gonio.io.formats as f; [form.load() for form in f.FORMATS]; "
-        "print([m for m in ('scipy', 'cv2', 'av') if m in sys.keys])"
+        "print([m for m in ('scipy', 'cv2', 'av') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
