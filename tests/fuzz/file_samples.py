@@ -21,7 +21,7 @@ import numpy as np
 from scipy.io import savemat
 
 from gonio.comparison.compare import compare
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.camera import Camera, Rig
 from gonio.core.detections import Detections
@@ -109,7 +109,7 @@ def readers() -> dict[str, Reader]:
         Reader("study file", load_study, (Sample("study.toml", _STUDY.encode()),)),
         Reader("training file", load_training, (Sample("train.toml", _TRAINING.encode()),)),
         Reader("stored result", _read_store, _stored()),
-        Reader("results.json", StudyResult.load, (_results(),)),
+        Reader("results.json", ComparisonResult.load, (_results(),)),
         Reader("video", _read_video, _videos(), share=0.05),
     )
     return {reader.name: reader for reader in found}

@@ -11,7 +11,7 @@ import pytest
 
 import gonio
 from gonio.cli.main import main
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.errors import ConfigError, InputError
 from gonio.io import formats
 from gonio.io.motion_capture import ui_prmd
@@ -133,7 +133,7 @@ def test_the_results_folder_is_whole(recorded: Path, tmp_path: Path, monkeypatch
     except SystemExit as ended:
         assert not ended.code
     assert "warning" not in capsys.readouterr().err
-    result = StudyResult.load(out / "results.json")
+    result = ComparisonResult.load(out / "results.json")
     assert result.protocol["repetitions"].startswith("of vicon: 1 repetition")
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert {"report.html", "tables/time_shifts.csv", "sequences/vicon.trc", "sequences/kinect.npz"} <= written

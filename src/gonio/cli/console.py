@@ -14,7 +14,7 @@ import tyro
 from tyro.conf import arg
 
 if TYPE_CHECKING:
-    from gonio.comparison.result import StudyResult
+    from gonio.comparison.result import ComparisonResult
 
 
 DISCLAIMER = "For research; not a medical device."
@@ -43,7 +43,7 @@ def status_line() -> Iterator[Callable[[str | None], None]]:
         tell(None)
 
 
-def error_table(result: StudyResult) -> str:
+def error_table(result: ComparisonResult) -> str:
     """Method by method, the errors in millimetres; the reference first."""
     from gonio.comparison.result import summary_table
 

@@ -28,11 +28,11 @@ from gonio.comparison.joint_offsets import definition_offsets_mm, laid_over
 from gonio.comparison.result import (
     ERROR_KEYS,
     AngleAgreement,
+    ComparisonResult,
     JointErrors,
-    MethodResult,
-    PairResult,
+    MethodErrors,
+    PairErrors,
     PositionErrors,
-    StudyResult,
     TimeShift,
     average,
     plain,
@@ -49,11 +49,11 @@ from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 __all__ = [
     "ALIGNMENT",
     "AngleAgreement",
+    "ComparisonResult",
     "JointErrors",
-    "MethodResult",
-    "PairResult",
+    "MethodErrors",
+    "PairErrors",
     "PositionErrors",
-    "StudyResult",
     "TimeShift",
     "average",
     "compare",
@@ -93,7 +93,7 @@ def compare(
     reprojection_px: Mapping[str, float] | None = None,
     protocol_extra: Mapping[str, Any] | None = None,
     repetitions_s: FloatArray | None = None,
-) -> StudyResult:
+) -> ComparisonResult:
     """Compare 3D sequences that lie on the same times.
 
     methods          name -> 3D sequence in metres; the reference is one of them
@@ -161,10 +161,10 @@ def compare(
             },
         }
 
-    return StudyResult(
+    return ComparisonResult(
         protocol=plain({**protocol, **extra}, "protocol"),
         methods={
-            name: MethodResult(
+            name: MethodErrors(
                 **errors(name, reference),
                 is_reference=name == reference,
                 frame=_frame_words(sequence),
@@ -172,7 +172,7 @@ def compare(
             )
             for name, sequence in methods.items()
         },
-        pairs=tuple(PairResult(a=a, b=b, **errors(a, b)) for a, b in combinations(sorted(methods), 2))
+        pairs=tuple(PairErrors(a=a, b=b, **errors(a, b)) for a, b in combinations(sorted(methods), 2))
         if reference is None
         else (),
         cameras={

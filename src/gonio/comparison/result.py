@@ -105,7 +105,7 @@ class AngleAgreement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(PositionErrors):
+class ErrorSummary(PositionErrors):
     """The errors of one method, of the whole body, of each joint and of each angle; over how much.
 
     n_frames frames and n_cells (frame, joint) cells, the same for every method of a study.
@@ -119,7 +119,7 @@ class Comparison(PositionErrors):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodResult(Comparison):
+class MethodErrors(ErrorSummary):
     """One method against the reference; of the reference itself, or without one, only its ROM.
 
     frame    where its positions are, in words: "world of lab", "root, axes of cam01"
@@ -132,7 +132,7 @@ class MethodResult(Comparison):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairResult(Comparison):
+class PairErrors(ErrorSummary):
     """Method `a` against method `b`, which takes the place of the reference. Neither is true."""
 
     a: str
@@ -140,12 +140,12 @@ class PairResult(Comparison):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyResult:
+class ComparisonResult:
     """Every method's errors, and the protocol without which they mean nothing."""
 
     protocol: dict[str, Any]
-    methods: dict[str, MethodResult]
-    pairs: tuple[PairResult, ...] = ()
+    methods: dict[str, MethodErrors]
+    pairs: tuple[PairErrors, ...] = ()
     cameras: dict[str, dict[str, float | None]]
 
     def to_json(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class StudyResult:
             temporary.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path | str) -> StudyResult:
+    def load(cls, path: Path | str) -> ComparisonResult:
         """Read results.json. Raises `InputError` where it is absent, truncated or something else."""
         path = Path(path)
         try:
@@ -172,7 +172,7 @@ class StudyResult:
         return cls.from_json(content, str(path))
 
     @classmethod
-    def from_json(cls, content: Any, where: str = "results") -> StudyResult:
+    def from_json(cls, content: Any, where: str = "results") -> ComparisonResult:
         """The reverse of `to_json`. Raises `InputError` naming `where` and the first key that is absent or wrong."""
         study = _Node(content, where)
         protocol = study.mapping("protocol")
@@ -195,7 +195,7 @@ class StudyResult:
         )
 
 
-def average(results: Sequence[StudyResult]) -> StudyResult:
+def average(results: Sequence[ComparisonResult]) -> ComparisonResult:
     """The mean of each number over several results, every result counting alike; frames and cells are summed.
 
     A number that one of them lacks is None: a mean over fewer trials than its neighbours' would not be comparable.
@@ -230,20 +230,20 @@ def average(results: Sequence[StudyResult]) -> StudyResult:
     merged = {
         key: _merged([content[key] for content in contents], key, _mean) for key in ("methods", "pairs", "cameras")
     }
-    return StudyResult.from_json({"protocol": protocol, **merged}, "mean")
+    return ComparisonResult.from_json({"protocol": protocol, **merged}, "mean")
 
 
 def _mean(numbers: Sequence[float]) -> float:
     return math.fsum(numbers) / len(numbers)
 
 
-def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
+def tables(result: ComparisonResult) -> dict[str, list[list[Any]]]:
     """The numbers as tables to be written as CSV: "methods", "per_joint", "angles", "time_shifts"; each with a header.
 
     Every row names the method and what it is measured against; None is an empty cell.
     """
     reference = result.protocol["reference"]
-    compared: list[tuple[str, str | None, Comparison]] = [
+    compared: list[tuple[str, str | None, ErrorSummary]] = [
         (name, None if method.is_reference else reference, method) for name, method in result.methods.items()
     ]
     compared += [(pair.a, pair.b, pair) for pair in result.pairs]
@@ -269,7 +269,7 @@ def tables(result: StudyResult) -> dict[str, list[list[Any]]]:
     return {"methods": methods, "per_joint": per_joint, "angles": angles, "time_shifts": shifts}
 
 
-def summary_table(result: StudyResult) -> list[tuple[str, ...]]:
+def summary_table(result: ComparisonResult) -> list[tuple[str, ...]]:
     """The bodies' errors as text for a terminal: a header, the reference first, "-" where a number does not exist."""
     header = (
         "method",
@@ -281,7 +281,7 @@ def summary_table(result: StudyResult) -> list[tuple[str, ...]]:
         "MPJVE mm/s",
         "rigid MPJPE mm",
     )
-    compared: list[tuple[str, Comparison]] = [(f"{pair.a} against {pair.b}", pair) for pair in result.pairs]
+    compared: list[tuple[str, ErrorSummary]] = [(f"{pair.a} against {pair.b}", pair) for pair in result.pairs]
     if not compared:
         ordered = sorted(result.methods.items(), key=lambda item: not item[1].is_reference)
         compared = [(f"{name} (reference)" if m.is_reference else name, m) for name, m in ordered]
@@ -410,8 +410,8 @@ def _read_comparison(node: _Node) -> dict[str, Any]:
     }
 
 
-def _read_method(node: _Node) -> MethodResult:
-    return MethodResult(
+def _read_method(node: _Node) -> MethodErrors:
+    return MethodErrors(
         **_read_comparison(node),
         is_reference=node.flag("is_reference"),
         frame=node.text("frame"),
@@ -419,8 +419,8 @@ def _read_method(node: _Node) -> MethodResult:
     )
 
 
-def _read_pair(node: _Node) -> PairResult:
-    return PairResult(**_read_comparison(node), a=node.text("a"), b=node.text("b"))
+def _read_pair(node: _Node) -> PairErrors:
+    return PairErrors(**_read_comparison(node), a=node.text("a"), b=node.text("b"))
 
 
 def _first_difference(first: Any, second: Any, where: str) -> str | None:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gonio.comparison.result import Comparison, StudyResult
+from gonio.comparison.result import ComparisonResult, ErrorSummary
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
@@ -116,7 +116,7 @@ def angle_curves(
     return figure
 
 
-def error_per_joint(result: StudyResult, *, styles: Mapping[str, Style] | None = None) -> Figure:
+def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | None = None) -> Figure:
     """How far each joint lies from the reference's, in mm: centred on the mid-hip, and after alignment of each frame.
 
     Left: root MPJPE, which holds errors of direction and size. Right: PA-MPJPE, what remains of them when rotation and
@@ -229,7 +229,7 @@ def _styles(names: Iterable[str], reference: str | None, given: Mapping[str, Sty
     return method_styles(names, reference) | dict(given or {})
 
 
-def _error(item: Comparison, joint: str, key: str) -> float | None:
+def _error(item: ErrorSummary, joint: str, key: str) -> float | None:
     value: float | None = getattr(item.per_joint.get(joint), key, None)
     return value
 
@@ -238,7 +238,7 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _error_grid(result: StudyResult) -> Figure:
+def _error_grid(result: ComparisonResult) -> Figure:
     """Pairs of methods by joints, nearest pair first; root-centred where every pair has it, else aligned."""
     has_root = all(pair.root_mpjpe_mm is not None for pair in result.pairs)
     title, key = ("centred on the mid-hip (root MPJPE)", "root_mpjpe_mm") if has_root else _ALIGNED

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.report.page import figure_uri, photo_uri, write_page
 from gonio.report.palette import method_styles
 from gonio.report.trial_summary import limits, reading, words_of
@@ -43,7 +43,7 @@ class ReportContent:
     """
 
     title: str
-    result: StudyResult
+    result: ComparisonResult
     description: str = ""
     figures: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
     stills: Mapping[str, tuple[Path, str]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gonio.comparison.result import MethodResult, PairResult, StudyResult
+from gonio.comparison.result import ComparisonResult, MethodErrors, PairErrors
 
 _WORTH_SAYING = 0.005  # a share of positions that one method alone lacks, above which the words name it
 _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
@@ -15,7 +15,7 @@ _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share 
 # ---- the answer in words ---------------------------------------------------------------------------------------------
 
 
-def reading(result: StudyResult) -> tuple[str, ...]:
+def reading(result: ComparisonResult) -> tuple[str, ...]:
     """What the study found, in sentences, from its numbers alone."""
     if result.pairs:
         return _reading_of_pairs(result)
@@ -27,7 +27,7 @@ def reading(result: StudyResult) -> tuple[str, ...]:
     return _reading_against_reference(result, estimates)
 
 
-def limits(result: StudyResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
+def limits(result: ComparisonResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
     """What cannot be concluded: the trial's own caveats, where it has none what holds for every study of this kind."""
     words = list(caveats)
     reference = result.protocol["reference"]
@@ -53,7 +53,7 @@ def limits(result: StudyResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _reading_against_reference(result: StudyResult, estimates: Mapping[str, MethodResult]) -> tuple[str, ...]:
+def _reading_against_reference(result: ComparisonResult, estimates: Mapping[str, MethodErrors]) -> tuple[str, ...]:
     reference = result.protocol["reference"]
     key, how = ranking_key(list(estimates.values()))
     words = []
@@ -89,7 +89,7 @@ def _reading_against_reference(result: StudyResult, estimates: Mapping[str, Meth
     return tuple(words)
 
 
-def _where_error_lies(name: str, method: MethodResult) -> list[str]:
+def _where_error_lies(name: str, method: MethodErrors) -> list[str]:
     """Whether the error of the farthest method is one of direction and size, or one of shape."""
     root, shape = method.root_mpjpe_mm, method.pa_mpjpe_mm
     if root is None or shape is None or not root > 0:
@@ -105,7 +105,7 @@ def _where_error_lies(name: str, method: MethodResult) -> list[str]:
     return [f"Turned and scaled to fit, {name} is still {shape:.0f} mm away: {kind}."]
 
 
-def _angle_words(estimates: Mapping[str, MethodResult], ranked: Sequence[str]) -> list[str]:
+def _angle_words(estimates: Mapping[str, MethodErrors], ranked: Sequence[str]) -> list[str]:
     errors = {n: _rmse(estimates[n]) for n in ranked or estimates}
     errors = {n: e for n, e in errors.items() if e}
     if not errors:
@@ -133,7 +133,7 @@ def _angle_words(estimates: Mapping[str, MethodResult], ranked: Sequence[str]) -
     return words
 
 
-def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
+def _reading_of_pairs(result: ComparisonResult) -> tuple[str, ...]:
     key, how = ranking_key(list(result.pairs))
     ranked = sorted((p for p in result.pairs if _value(p, key) is not None), key=lambda p: _must(p, key))
     words = ["No method was named as the reference: how far they agree can be said, which of them is right cannot."]
@@ -147,7 +147,7 @@ def _reading_of_pairs(result: StudyResult) -> tuple[str, ...]:
     return (*words, *_frames_words(result))
 
 
-def _clock_words(items: Mapping[str, MethodResult | PairResult], key: str) -> list[str]:
+def _clock_words(items: Mapping[str, MethodErrors | PairErrors], key: str) -> list[str]:
     """What a clock that is a tenth of a second wrong would do, of the one that feels it most."""
     worst: dict[str, tuple[float, float]] = {}
     for name, item in items.items():
@@ -169,7 +169,7 @@ def _clock_words(items: Mapping[str, MethodResult | PairResult], key: str) -> li
     ]
 
 
-def _frames_words(result: StudyResult) -> list[str]:
+def _frames_words(result: ComparisonResult) -> list[str]:
     """Over what the numbers are, and who alone lost what: a method that drops its hard frames must not look better."""
     frames = result.protocol.get("frames", {})
     if "in_all" not in frames:
@@ -196,23 +196,23 @@ def _frames_words(result: StudyResult) -> list[str]:
     return words
 
 
-def ranking_key(items: Sequence[MethodResult | PairResult]) -> tuple[str, str]:
+def ranking_key(items: Sequence[MethodErrors | PairErrors]) -> tuple[str, str]:
     """Root-centred where all have it: the fairest that keeps size and direction. Else what all have after alignment."""
     if items and all(item.root_mpjpe_mm is not None for item in items):
         return "root_mpjpe_mm", "both centred on the mid-hip"
     return "pa_mpjpe_mm", "turned and scaled to fit each frame, since not all methods share the reference's axes"
 
 
-def _value(item: MethodResult | PairResult, key: str) -> float | None:
+def _value(item: MethodErrors | PairErrors, key: str) -> float | None:
     value: float | None = getattr(item, key)
     return value
 
 
-def _must(item: MethodResult | PairResult, key: str) -> float:
+def _must(item: MethodErrors | PairErrors, key: str) -> float:
     return float(getattr(item, key))
 
 
-def _rmse(item: MethodResult | PairResult) -> dict[str, float]:
+def _rmse(item: MethodErrors | PairErrors) -> dict[str, float]:
     return {angle: a.rmse_deg for angle, a in item.angles.items() if a.rmse_deg is not None}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gonio.comparison.result import MethodResult, PairResult, StudyResult, tables
+from gonio.comparison.result import ComparisonResult, MethodErrors, PairErrors, tables
 from gonio.core.files import replacing
 from gonio.report.page import Cell, Table
 from gonio.report.trial_summary import enumerated, ranking_key, words_of
@@ -52,7 +52,7 @@ _ANGLE_TABLES = (
 )
 
 
-def write_tables(folder: Path, result: StudyResult) -> list[Path]:
+def write_tables(folder: Path, result: ComparisonResult) -> list[Path]:
     """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty.
 
     A name that a spreadsheet would compute as a formula (it begins with = + - @) gets an apostrophe in front, which
@@ -76,7 +76,7 @@ def _csv_cell(value: Any) -> Any:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def page_tables(result: StudyResult) -> list[Table]:
+def page_tables(result: ComparisonResult) -> list[Table]:
     """The tables of the page, in order."""
     tables = [_position_table(result), _joint_table(result), _offset_table(result), _definition_table(result)]
     tables += [*_motion_tables(result), *_angle_tables(result), _shift_table(result)]
@@ -84,7 +84,7 @@ def page_tables(result: StudyResult) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
-def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult | PairResult]]:
+def _compared(result: ComparisonResult) -> dict[str, tuple[str | None, MethodErrors | PairErrors]]:
     """Row or column header -> (method whose colour it has, numbers): the estimates, or the pairs."""
     if result.pairs:
         return {f"{p.a} / {p.b}": (None, p) for p in result.pairs}
@@ -93,7 +93,7 @@ def _compared(result: StudyResult) -> dict[str, tuple[str | None, MethodResult |
     return {name: (name, m) for name, m in result.methods.items() if not m.is_reference}
 
 
-def _position_table(result: StudyResult) -> Table | None:
+def _position_table(result: ComparisonResult) -> Table | None:
     compared = _compared(result)
     if not compared:
         return None
@@ -132,7 +132,7 @@ def _position_table(result: StudyResult) -> Table | None:
     )
 
 
-def _protocol_in_short(result: StudyResult, over: str | None = None) -> str:
+def _protocol_in_short(result: ComparisonResult, over: str | None = None) -> str:
     """One line of small print: the reference, over what, filter, matching, version."""
     protocol = result.protocol
     against = "No reference: no method is taken as true."
@@ -161,11 +161,11 @@ def _headers(
     return ((first, "", None), *samples, *((name, unit, method) for name, (method, _) in compared.items()))
 
 
-def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> Cell:
     return Cell(str(max(item.angles[angle].n_samples for _, item in compared.values() if angle in item.angles)))
 
 
-def _peaks(angle: str, compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> Cell:
+def _peaks(angle: str, compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> Cell:
     return Cell(str(max(item.angles[angle].n_peaks for _, item in compared.values() if angle in item.angles)))
 
 
@@ -179,11 +179,11 @@ def _turned(table: Table, unit: str) -> Table:
     return replace(table, header=header, rows=rows, caption=table.caption.replace("of each row", "of each column"))
 
 
-def _angle_names(compared: Mapping[str, tuple[str | None, MethodResult | PairResult]]) -> list[str]:
+def _angle_names(compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> list[str]:
     return list(dict.fromkeys(angle for _, item in compared.values() for angle in item.angles))
 
 
-def _angle_tables(result: StudyResult) -> list[Table]:
+def _angle_tables(result: ComparisonResult) -> list[Table]:
     compared = _compared(result)
     angles = _angle_names(compared)
     tables = []
@@ -217,7 +217,7 @@ _NO_ANGLE = (
 )
 
 
-def _definition_table(result: StudyResult) -> Table | None:
+def _definition_table(result: ComparisonResult) -> Table | None:
     """What the angles are, before their numbers."""
     definitions = result.protocol.get("angle_definitions", {})
     if not definitions:
@@ -244,7 +244,7 @@ _NEAR_ZERO = (
 )
 
 
-def _motion_tables(result: StudyResult) -> list[Table]:
+def _motion_tables(result: ComparisonResult) -> list[Table]:
     """Range of motion by every method, the reference first: over all that each has, and over what all share."""
     ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
     named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
@@ -287,7 +287,7 @@ def _motion_tables(result: StudyResult) -> list[Table]:
 _NO_RANGE = "– does not exist: the method has not all joints of this angle, or never saw them together."
 
 
-def _joint_table(result: StudyResult) -> Table | None:
+def _joint_table(result: ComparisonResult) -> Table | None:
     compared = _compared(result)
     key, how = ranking_key([item for _, item in compared.values()])
     title, unit = next((title, unit) for k, title, unit, _ in _POSITION_COLUMNS if k == key)
@@ -309,7 +309,7 @@ def _joint_table(result: StudyResult) -> Table | None:
     return _turned(table, unit) if result.pairs else table
 
 
-def _offset_table(result: StudyResult) -> Table | None:
+def _offset_table(result: ComparisonResult) -> Table | None:
     """Each joint's constant offset, and the rigid error as it is and without that."""
     compared = _compared(result)
     keys = (("rigid_mpjpe_mm", "as it is"), ("definition_offset_mm", "offset"), ("without_offset_mm", "without it"))
@@ -337,7 +337,7 @@ def _offset_table(result: StudyResult) -> Table | None:
     return Table(title, "rigid MPJPE with and without the constant part.", header, rows, notes, folded=True)
 
 
-def _shift_table(result: StudyResult) -> Table | None:
+def _shift_table(result: ComparisonResult) -> Table | None:
     """By how much the figures grow where the estimate's clock is wrong by a tenth of a second, either way."""
     compared = _compared(result)
     rows = []
@@ -362,7 +362,7 @@ def _shift_table(result: StudyResult) -> Table | None:
 _SHIFTED = tuple(column for column in _POSITION_COLUMNS if column[0] != "mpjve_mm_per_s")
 
 
-def _camera_table(result: StudyResult) -> Table | None:
+def _camera_table(result: ComparisonResult) -> Table | None:
     if not result.cameras:
         return None
     rows = [
@@ -381,7 +381,7 @@ def _camera_table(result: StudyResult) -> Table | None:
     return Table("How well the 3D joints fit the pictures", caption, header, tuple(rows), notes)
 
 
-def _count_table(result: StudyResult) -> Table | None:
+def _count_table(result: ComparisonResult) -> Table | None:
     """How many joint positions of each method were measured, inferred, interpolated, repaired or missing."""
     counts = result.protocol.get("counts", {})
     if not counts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gonio.comparison import compare as study
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
@@ -21,7 +21,7 @@ from gonio.trials.measure import Measurement, measure
 from gonio.trials.methods import LIFTING, weights_file
 
 
-def compare(trial: Trial | str | Path, progress: Progress = silent) -> StudyResult:
+def compare(trial: Trial | str | Path, progress: Progress = silent) -> ComparisonResult:
     """Measure, then compare every method with the trial's reference, or pairwise where there is none.
 
     `gonio.results.write_results` writes the results folder of a measurement and its result.
@@ -29,7 +29,7 @@ def compare(trial: Trial | str | Path, progress: Progress = silent) -> StudyResu
     return evaluate(measure(trial, progress))
 
 
-def evaluate(measurement: Measurement) -> StudyResult:
+def evaluate(measurement: Measurement) -> ComparisonResult:
     """Errors and angles of what was measured, with the protocol."""
     trial = measurement.trial
     low = trial.cleaning.lowpass_hz

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.files import sha256_of
 from gonio.core.provenance import OF_EXTRAS, versions
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
@@ -47,7 +47,7 @@ def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
     }
 
 
-def trial_provenance(measurement: Measurement, result: StudyResult) -> dict[str, Any]:
+def trial_provenance(measurement: Measurement, result: ComparisonResult) -> dict[str, Any]:
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):

@@ -1,7 +1,7 @@
 """The results folder, which other tools rely on.
 
     report.html        the answer in words, figures, tables, the protocol; one self-contained page
-    results.json       errors and angles of every method, with the protocol (`StudyResult`)
+    results.json       errors and angles of every method, with the protocol (`ComparisonResult`)
     sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect)
     angles/            each method's joint angles: .mot (OpenSim's table, degrees)
     keypoints/         each camera's 2D joints, lossless
@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.errors import InputError
 from gonio.core.files import check_writable, write_json
 from gonio.core.progress import Progress, silent
@@ -42,7 +42,7 @@ SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 
 
 def write_results(
-    output: Path, measurement: Measurement, result: StudyResult, progress: Progress = silent
+    output: Path, measurement: Measurement, result: ComparisonResult, progress: Progress = silent
 ) -> tuple[Path, ...]:
     """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
     output = Path(output)
@@ -103,7 +103,7 @@ def _inputs(trial: Trial) -> Iterator[Path]:
     yield from (file for file in (trial.detector.weights, trial.lifting.weights) if file is not None)
 
 
-def _write_all(folder: Path, measurement: Measurement, result: StudyResult, progress: Progress) -> None:
+def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult, progress: Progress) -> None:
     trial, reference = measurement.trial, measurement.trial.reference
     result.save(folder / "results.json")
     lost = {}

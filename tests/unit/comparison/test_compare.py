@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from gonio.comparison import position_error
 from gonio.comparison.compare import compare
-from gonio.comparison.result import ERROR_KEYS, StudyResult
+from gonio.comparison.result import ERROR_KEYS, ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
@@ -47,7 +47,7 @@ def angle_series(curves_deg: Mapping[str, np.ndarray]) -> AngleSeries:
     return AngleSeries(table, np.arange(len(table)) / RATE_HZ, tuple(curves_deg), ("",) * n, ((0.0, np.pi),) * n)
 
 
-def study(methods: Mapping[str, PoseSequence], reference: str | None = "truth", **options: Any) -> StudyResult:
+def study(methods: Mapping[str, PoseSequence], reference: str | None = "truth", **options: Any) -> ComparisonResult:
     return compare(methods, options.pop("angles", {}), reference=reference, **options)
 
 

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from gonio.comparison.compare import compare
-from gonio.comparison.result import StudyResult, average, summary_table, tables
+from gonio.comparison.result import ComparisonResult, average, summary_table, tables
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import GonioError, InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
 
 
-def result(offset_m: float = 0.01, trial: str = "one", reference: str | None = "truth", **options: Any) -> StudyResult:
+def result(
+    offset_m: float = 0.01, trial: str = "one", reference: str | None = "truth", **options: Any
+) -> ComparisonResult:
     """A study of one method that is `offset_m` off, over ten frames, with one angle that is 5 degrees off."""
     positions = np.random.default_rng(0).normal(size=(10, 12, 3))
     times = np.arange(10) / 50
@@ -68,8 +70,8 @@ def test_round_trip(tmp_path: Path, reference: str | None) -> None:
     original.save(tmp_path / "deep" / "results.json")
     text = (tmp_path / "deep" / "results.json").read_text()
     assert "NaN" not in text
-    assert StudyResult.load(tmp_path / "deep" / "results.json") == original
-    assert StudyResult.from_json(original.to_json()) == original
+    assert ComparisonResult.load(tmp_path / "deep" / "results.json") == original
+    assert ComparisonResult.from_json(original.to_json()) == original
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["results.json"]
 
 
@@ -148,7 +150,7 @@ def test_foreign_and_broken_files_are_refused(tmp_path: Path, text: str, message
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        StudyResult.load(path)
+        ComparisonResult.load(path)
     assert str(caught.value).startswith((f"{path}: ", f"{path} "))
     assert "\n" not in str(caught.value)
 
@@ -156,11 +158,11 @@ def test_foreign_and_broken_files_are_refused(tmp_path: Path, text: str, message
 def test_what_is_no_text_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_bytes(b"\xff\xfe\x00PK")
     with pytest.raises(InputError, match="not JSON"):
-        StudyResult.load(tmp_path / "results.json")
+        ComparisonResult.load(tmp_path / "results.json")
     with pytest.raises(InputError, match="No such file"):
-        StudyResult.load(tmp_path / "absent.json")
+        ComparisonResult.load(tmp_path / "absent.json")
     with pytest.raises(InputError, match="directory"):
-        StudyResult.load(tmp_path)
+        ComparisonResult.load(tmp_path)
 
 
 def test_average_of_two_trials() -> None:
@@ -182,7 +184,7 @@ def test_average_of_two_trials() -> None:
 
 
 def test_the_median_over_all_cameras_is_averaged_with_the_rest() -> None:
-    def seen(median_px: float | None) -> StudyResult:
+    def seen(median_px: float | None) -> ComparisonResult:
         one = result()
         return replace(one, protocol={**one.protocol, "reprojection_px_median_all": median_px})
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gonio.comparison import compare as study
-from gonio.comparison.result import StudyResult
+from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
@@ -29,7 +29,7 @@ HOSTILE = "<script>alert('a')</script>\"&"
 
 
 @pytest.fixture(scope="module")
-def result(squats: Squats, squat_angles: Angles) -> StudyResult:
+def result(squats: Squats, squat_angles: Angles) -> ComparisonResult:
     return study.compare(
         squats,
         squat_angles,
@@ -40,7 +40,7 @@ def result(squats: Squats, squat_angles: Angles) -> StudyResult:
 
 
 @pytest.fixture(scope="module")
-def pairs(squats: Squats, squat_angles: Angles) -> StudyResult:
+def pairs(squats: Squats, squat_angles: Angles) -> ComparisonResult:
     return study.compare(squats, squat_angles, reference=None)
 
 
@@ -83,7 +83,7 @@ def page(path: Path, content: ReportContent) -> Page:
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_answer_names_the_nearest_method_with_its_numbers(result: StudyResult) -> None:
+def test_the_answer_names_the_nearest_method_with_its_numbers(result: ComparisonResult) -> None:
     words = reading(result)
     root = {n: m.root_mpjpe_mm for n, m in result.methods.items() if not m.is_reference}
     nearest = min(root, key=lambda name: root[name])
@@ -100,7 +100,7 @@ def test_the_answer_names_the_nearest_method_with_its_numbers(result: StudyResul
     assert "stereo-cam03-cam04 lacks 1 % (most often the " in words[-1]
 
 
-def test_two_methods_within_five_percent_are_equally_near(result: StudyResult) -> None:
+def test_two_methods_within_five_percent_are_equally_near(result: ComparisonResult) -> None:
     a, b = "stereo-cam01-cam02", "stereo-cam03-cam04"
     methods = dict(result.methods)
     methods[a] = replace(methods[a], root_mpjpe_mm=20.0)
@@ -110,7 +110,7 @@ def test_two_methods_within_five_percent_are_equally_near(result: StudyResult) -
     assert reading(replace(result, methods=methods))[0].startswith(f"{a} is nearest")
 
 
-def test_methods_without_common_axes_are_ranked_by_what_all_have(result: StudyResult) -> None:
+def test_methods_without_common_axes_are_ranked_by_what_all_have(result: ComparisonResult) -> None:
     methods = dict(result.methods)
     name = "blazepose-world-cam01"
     methods[name] = replace(methods[name], root_mpjpe_mm=None, n_mpjpe_mm=None, mpjve_mm_per_s=None)
@@ -119,7 +119,7 @@ def test_methods_without_common_axes_are_ranked_by_what_all_have(result: StudyRe
     assert f"{name} ({methods[name].pa_mpjpe_mm:.0f} mm)" in words
 
 
-def test_without_a_reference_nobody_is_right(pairs: StudyResult) -> None:
+def test_without_a_reference_nobody_is_right(pairs: ComparisonResult) -> None:
     words = reading(pairs)
     assert "which of them is right cannot" in words[0]
     nearest = min(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
@@ -128,7 +128,7 @@ def test_without_a_reference_nobody_is_right(pairs: StudyResult) -> None:
     assert words[2].startswith(f"Farthest apart are {farthest.a} and {farthest.b}: {farthest.root_mpjpe_mm:.0f} mm")
 
 
-def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: StudyResult) -> None:
+def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: ComparisonResult) -> None:
     made = page(tmp_path / "r.html", ReportContent("Squat", pairs))
     assert "Agreement is not truth" in made.text
     assert "smaller than what the methods differ by here" in made.text
@@ -156,14 +156,14 @@ def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angl
     assert "Range of motion, shared samples" not in titles  # with nobody
 
 
-def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: StudyResult) -> None:
+def test_a_trials_own_caveats_take_the_place_of_the_general_ones(result: ComparisonResult) -> None:
     assert limits(result)[0].startswith("The reference, multiview, is a measurement too.")
     own = limits(result, ("Only four cameras.",))
     assert own[0] == "Only four cameras."
     assert not any("one recording" in sentence for sentence in own)
 
 
-def test_what_was_assumed_stands_among_what_cannot_be_concluded(tmp_path: Path, result: StudyResult) -> None:
+def test_what_was_assumed_stands_among_what_cannot_be_concluded(tmp_path: Path, result: ComparisonResult) -> None:
     write_report(tmp_path / "r.html", ReportContent("Squat", result, assumptions=("A stature of 1.70 m.",)))
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert text.index("<li>A stature of 1.70 m.</li>") < text.index("is a measurement too")
@@ -172,7 +172,7 @@ def test_what_was_assumed_stands_among_what_cannot_be_concluded(tmp_path: Path, 
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_header_has_its_unit_and_every_table_its_protocol(result: StudyResult) -> None:
+def test_every_header_has_its_unit_and_every_table_its_protocol(result: ComparisonResult) -> None:
     tables = {table.title: table for table in page_tables(result)}
     for table in tables.values():
         assert table.of_words or all(unit for _, unit, _ in table.header[1:]), table.title
@@ -189,7 +189,7 @@ def test_every_header_has_its_unit_and_every_table_its_protocol(result: StudyRes
         assert any("Reference: multiview." in note and "filter: none" in note for note in tables[title].notes), title
 
 
-def test_what_does_not_exist_is_a_dash_with_the_reason(result: StudyResult) -> None:
+def test_what_does_not_exist_is_a_dash_with_the_reason(result: ComparisonResult) -> None:
     (table,) = [table for table in page_tables(result) if table.title == "Position errors"]
     row = {name: [cell.text for cell in cells] for name, _, cells in table.rows}
     assert row["blazepose-world-cam01"][1] == "–"
@@ -198,14 +198,14 @@ def test_what_does_not_exist_is_a_dash_with_the_reason(result: StudyResult) -> N
     assert "does not exist for a method that does not stand in the reference's frame: blazepose-world-cam01" in why
 
 
-def test_only_the_smallest_error_of_a_column_is_bold(result: StudyResult) -> None:
+def test_only_the_smallest_error_of_a_column_is_bold(result: ComparisonResult) -> None:
     (table,) = [table for table in page_tables(result) if table.title == "Position errors"]
     root = [words for words, _, _ in table.header[1:]].index("root MPJPE")
     best = [name for name, _, cells in table.rows if cells[root].best]
     assert best == ["stereo-cam03-cam04"]
 
 
-def test_what_was_missing_is_counted(result: StudyResult) -> None:
+def test_what_was_missing_is_counted(result: ComparisonResult) -> None:
     (table,) = [table for table in page_tables(result) if table.title.startswith("What was measured")]
     kinds = [words for words, _, _ in table.header[1:]]
     row = {name: dict(zip(kinds, (c.text for c in cells), strict=True)) for name, _, cells in table.rows}
@@ -237,7 +237,7 @@ def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None
     assert any("Do not read a small flexion as a contracture" in note for note in table.notes)
 
 
-def test_an_angle_with_a_sign_says_so(result: StudyResult) -> None:
+def test_an_angle_with_a_sign_says_so(result: ComparisonResult) -> None:
     protocol = result.protocol | {
         "angle_definitions": {"ankle_angle": "0 = foot square to the shank"},
         "angle_intervals_deg": {"ankle_angle": [-90, 90]},
@@ -247,7 +247,7 @@ def test_an_angle_with_a_sign_says_so(result: StudyResult) -> None:
     assert table.notes == ()
 
 
-def test_how_well_the_joints_fit_the_pictures_per_camera_and_over_all(result: StudyResult) -> None:
+def test_how_well_the_joints_fit_the_pictures_per_camera_and_over_all(result: ComparisonResult) -> None:
     def rows(protocol: dict[str, object]) -> list[tuple[str, str]]:
         (table,) = [t for t in page_tables(replace(result, protocol=protocol)) if "fit the pictures" in t.title]
         assert table.header[1][:2] == ("median reprojection error", "px")
@@ -258,7 +258,7 @@ def test_how_well_the_joints_fit_the_pictures_per_camera_and_over_all(result: St
     assert rows(together) == [("cam01", "3.21"), ("cam02", "4.00"), ("all cameras together", "3.46")]
 
 
-def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
+def test_pairs_are_rows_because_they_are_many(pairs: ComparisonResult) -> None:
     (table,) = [table for table in page_tables(pairs) if table.title == "Joint angles: typical difference"]
     assert len(table.rows) == 1 + 21
     assert table.rows[0][0] == "samples (count)"
@@ -268,7 +268,7 @@ def test_pairs_are_rows_because_they_are_many(pairs: StudyResult) -> None:
     assert table.rows[1][2][0].text == f"{first.angles['left_knee_flexion'].rmse_deg:.1f}"
 
 
-def test_tables_parse_back(tmp_path: Path, result: StudyResult) -> None:
+def test_tables_parse_back(tmp_path: Path, result: ComparisonResult) -> None:
     paths = write_tables(tmp_path / "tables", result)
     assert [path.name for path in paths] == ["methods.csv", "per_joint.csv", "angles.csv", "time_shifts.csv"]
     with paths[0].open(newline="", encoding="utf-8") as stream:
@@ -313,7 +313,7 @@ def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
 # ---- the page --------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: StudyResult, still: Path) -> None:
+def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     made = page(
         tmp_path / "deep" / "report.html",
         ReportContent("Squat", result, "Two squats.", {"f": (still, "A figure.")}, {"cam01": (still, "A still.")}),
@@ -328,7 +328,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: Stud
     assert "default-src 'none'" in str(policy)
 
 
-def test_the_page_says_what_it_must(tmp_path: Path, result: StudyResult, still: Path) -> None:
+def test_the_page_says_what_it_must(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     made = page(
         tmp_path / "report.html",
         ReportContent(
@@ -359,7 +359,7 @@ def test_the_page_says_what_it_must(tmp_path: Path, result: StudyResult, still: 
     assert "videos/cam%201.mp4" in [a["href"] for a in made.all("a")]
 
 
-def test_warnings_stand_above_the_answer_or_not_at_all(tmp_path: Path, result: StudyResult) -> None:
+def test_warnings_stand_above_the_answer_or_not_at_all(tmp_path: Path, result: ComparisonResult) -> None:
     doubt = "26 % of the points of multiview were lost because views disagree: check calibration & camera names."
     warned = page(tmp_path / "a.html", ReportContent("Squat", result, warnings=(doubt,)))
     assert warned.text.index("Check this first") < warned.text.index(doubt) < warned.text.index("The answer in words")
@@ -398,7 +398,7 @@ def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squa
 
 
 def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
-    tmp_path: Path, result: StudyResult, still: Path
+    tmp_path: Path, result: ComparisonResult, still: Path
 ) -> None:
     png = tmp_path / "f.png"
     png.write_bytes(still.read_bytes())
@@ -409,7 +409,7 @@ def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
     assert sources[1].startswith("data:image/svg+xml"[:20])
 
 
-def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: StudyResult, still: Path) -> None:
+def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.png: the picture cannot be read"):
         write_report(tmp_path / "r.html", ReportContent("t", result, "", {"f": (tmp_path / "gone.png", "c")}))
     still.write_bytes(b"not a picture")
@@ -418,15 +418,15 @@ def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: StudyResul
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_result_read_from_its_file_gives_the_same_page(tmp_path: Path, result: StudyResult) -> None:
+def test_a_result_read_from_its_file_gives_the_same_page(tmp_path: Path, result: ComparisonResult) -> None:
     result.save(tmp_path / "results.json")
     write_report(tmp_path / "a.html", ReportContent("t", result))
-    write_report(tmp_path / "b.html", ReportContent("t", StudyResult.load(tmp_path / "results.json")))
+    write_report(tmp_path / "b.html", ReportContent("t", ComparisonResult.load(tmp_path / "results.json")))
     assert (tmp_path / "a.html").read_text("utf-8") == (tmp_path / "b.html").read_text("utf-8")
 
 
 def test_chromium_opens_the_page_without_an_error_or_a_request(
-    tmp_path: Path, result: StudyResult, squat_angles: Angles, opened
+    tmp_path: Path, result: ComparisonResult, squat_angles: Angles, opened
 ) -> None:
     picture, _ = canvas.save(trial_figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
     content = ReportContent("Squat", result, "Two squats.", {"angle_curves": (picture, "All methods.")})
@@ -447,7 +447,7 @@ def test_chromium_would_tell_of_an_error_and_a_request(tmp_path: Path, opened) -
     assert requests == ["http://127.0.0.1:9/x.png"]
 
 
-def test_a_wrong_clock_and_constant_offsets_have_tables(result: StudyResult) -> None:
+def test_a_wrong_clock_and_constant_offsets_have_tables(result: ComparisonResult) -> None:
     tables = {table.title: table for table in page_tables(result)}
     shifts = tables["What a wrong clock would do"]
     estimates = [name for name, method in result.methods.items() if not method.is_reference]
