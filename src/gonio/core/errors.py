@@ -36,3 +36,7 @@ class AssetError(GonioError):
 
 class MissingExtraError(GonioError):
     """An optional dependency is not installed. The message names the extra to install."""
+
+
+class PluginError(GonioError):
+    """An installed package that adds something to gonio cannot be used. The message names the package."""
