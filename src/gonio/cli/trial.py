@@ -289,7 +289,6 @@ def lift(
     from gonio.core.files import check_writable
     from gonio.core.provenance import provenance_path, write_provenance
     from gonio.io import formats
-    from gonio.trials.monocular import assumed_in
     from gonio.trials.single_step import lift_file
 
     formats.check_target(output, 3)
@@ -316,8 +315,8 @@ def lift(
     lost = formats.write(lifted, output)
     write_provenance(output, "lift", options, *lifted.history)
     print_not_preserved(output, (*resampled, *lost))
-    for step in assumed_in(lifted.history):
-        print(f"  {step}")
+    for assumption in lifted.assumptions:
+        print(f"  {assumption.text}")
 
 
 @app.command

@@ -42,6 +42,11 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
     other time, and every time outside the recording, is missing. Covariances are those of a weighted mean of two
     samples with independent errors.
     """
+    return _resampled(sequence, times_s, max_gap_s, "resampled to {} common times")
+
+
+def _resampled(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | None, title: str) -> PoseSequence:
+    """As `resample`; `title` opens the step of the history, with a place for the number of times."""
     if len(sequence) == 0:
         raise InputError("a recording without frames cannot be resampled")
     own = sequence.times_s
@@ -78,7 +83,7 @@ def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | Non
         np.where(there, np.minimum(sequence.confidence[before], sequence.confidence[after]), 0.0),
     )
     step = (
-        f"resampled to {len(wanted)} common times: {int(exact.sum())} taken as they are, "
+        f"{title.format(len(wanted))}: {int(exact.sum())} taken as they are, "
         f"{int(between.sum())} interpolated, {int((~exact & ~between).sum())} without data"
     )
     return sequence.derive(
@@ -103,10 +108,8 @@ def at_rate(sequence: PoseSequence, rate_hz: float) -> PoseSequence:
         raise InputError("a recording without frames cannot be resampled")
     start_s, end_s = float(sequence.times_s[0]), float(sequence.times_s[-1])
     count = int((end_s - start_s + EXACT_S) * rate_hz) + 1
-    again = resample(sequence, start_s + np.arange(count) / rate_hz)
-    own = sequence.rate_hz
-    step = f"from {own:.6g} to {rate_hz:g} frames per second: {again.history[-1].replace('common times', 'frames')}"
-    return again.derive(history=(*sequence.history, step))
+    title = f"from {sequence.rate_hz:.6g} to {rate_hz:g} frames per second: resampled to {{}} frames"
+    return _resampled(sequence, start_s + np.arange(count) / rate_hz, None, title)
 
 
 def nearest_rows(times_s: FloatArray, wanted_s: FloatArray) -> IntArray:

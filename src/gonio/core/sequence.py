@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.assumptions import Assumption, AssumptionKind, united
 from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.skeleton import BODY_12, Skeleton, joint_map
 
@@ -67,7 +68,8 @@ class PoseSequence:
     status        (time, joint)          `Status`; measured where not given
     covariance    (time, joint, d, d)    unit squared, or None; NaN where the joint is missing or its error not known
     source        what made it
-    history       the steps applied to it, in words, in order
+    history       the steps applied to it, in words, in order; for people: no code reads it
+    assumptions   what was not known and had to be assumed; its numbers depend on it
 
     Raises `InputError` where shapes disagree, times do not increase, confidence leaves 0..1, a value is infinite, or
     unit, frame or up is none of those.
@@ -86,6 +88,7 @@ class PoseSequence:
     covariance: FloatArray | None = None
     source: Source = field(default_factory=Source)
     history: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
 
     def __post_init__(self) -> None:
         positions = frozen(self.positions)
@@ -168,6 +171,14 @@ class PoseSequence:
         if step:
             changes["history"] = (*self.history, step)
         return replace(self, **changes)
+
+    def assuming(self, *assumptions: Assumption) -> PoseSequence:
+        """The same sequence, which depends on these assumptions too."""
+        return self.derive(assumptions=united([self.assumptions, assumptions]))
+
+    def without_assumed(self, kind: AssumptionKind) -> PoseSequence:
+        """The same sequence without assumptions of one kind: the fact was replaced by one that is known."""
+        return self.derive(assumptions=tuple(a for a in self.assumptions if a.kind != kind))
 
     def at(self, index: slice | NDArray[Any], step: str | None = None) -> PoseSequence:
         """Some of the frames, by slice, mask or increasing indices."""

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gonio.core.assumptions import Assumption
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
@@ -24,7 +25,8 @@ from gonio.core.sequence import Axis, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
 from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, reason
 
-VERSION = 1
+VERSION = 2
+"""1: without `assumptions`, which are then none."""
 _FIRST_ENTRY = b"gonio_archive.npy"
 _TEXT, _SHARED = "metadata", "gonio_metadata"  # what is not an array; alone, and beside another program's arrays
 _ARRAYS = {
@@ -66,7 +68,7 @@ def read(path: Path) -> Item:
             )
         metadata = json.loads(str(arrays[text]))
         with naming(path):
-            items = [_item(description, arrays, i) for i, description in enumerate(metadata["items"])]
+            items = [_item(description, arrays, i, version) for i, description in enumerate(metadata["items"])]
         names = metadata["people"]
         if names is None:
             (item,) = items
@@ -129,13 +131,18 @@ def _description(item: PoseSequence | Detections) -> dict[str, Any]:
     }
     if isinstance(item, PoseSequence):
         common |= {name: getattr(item, name) for name in _WORDS}
+        common["assumptions"] = [vars(assumption) for assumption in item.assumptions]
     return common
 
 
-def _item(told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int) -> PoseSequence | Detections:
+def _item(
+    told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int, version: int
+) -> PoseSequence | Detections:
     kind: type[Any] = {"PoseSequence": PoseSequence, "Detections": Detections}[told["kind"]]
     size = told["image_size_px"]
     words: dict[str, Any] = {name: told[name] for name in _WORDS} if kind is PoseSequence else {}
+    if kind is PoseSequence and version > 1:
+        words["assumptions"] = tuple(Assumption(**each) for each in told["assumptions"])
     for name, known in (("unit", Unit), ("frame", Frame), ("up", Axis)):
         if words.get(name) is not None and words[name] not in get_args(known):
             raise InputError(f"{name} {words[name]!r} is not known")

@@ -6,6 +6,7 @@ Written: variables that MATLAB shows by name,
     times_s    (time, 1)                joints  {joint x 1} cell of names
     confidence, status                  (time, joint)
     unit, frame, frame_name, up, layout, source, history, parents, image_size_px, covariance
+    assumptions                         struct of two cells, kind and text; only if something was assumed
 
 Read: those, or a simple layout of another program: positions, times or a rate, and names, as variables or as the fields
 of one struct, under the names of `_ALIASES`. The three axes of the positions may stand in any order that the number of
@@ -16,12 +17,13 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
+from gonio.core.assumptions import Assumption, AssumptionKind
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Frame, PoseSequence, Source
@@ -85,7 +87,18 @@ def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -
             covariance=_table(path, held, "covariance", (*positions.shape, n_dims)),
             source=Source(**words, file=str(path)),
             history=(*_strings(held.get("history")), *history) if ours else history,
+            assumptions=_assumptions(held.get("assumptions")) if ours else (),
         )
+
+
+def _assumptions(held: Any) -> tuple[Assumption, ...]:
+    """As `write` writes them."""
+    if not isinstance(held, dict):
+        return ()
+    kinds, texts = _strings(held.get("kind")), _strings(held.get("text"))
+    if len(kinds) != len(texts):
+        raise InputError(f"assumptions: {len(kinds)} kinds but {len(texts)} texts")
+    return tuple(Assumption(cast("AssumptionKind", kind), text) for kind, text in zip(kinds, texts, strict=True))
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
@@ -117,6 +130,11 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         "source": {key: value or "" for key, value in vars(sequence.source).items()},
         "history": _cell(sequence.history),
     }
+    if sequence.assumptions:
+        content["assumptions"] = {
+            "kind": _cell(tuple(assumption.kind for assumption in sequence.assumptions)),
+            "text": _cell(tuple(assumption.text for assumption in sequence.assumptions)),
+        }
     if sequence.covariance is not None:
         content["covariance"] = sequence.covariance
     with replacing(path) as temporary, temporary.open("wb") as stream:

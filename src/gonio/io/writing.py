@@ -8,7 +8,7 @@ from gonio.core.sequence import PoseSequence, Status
 def lost_fields(sequence: PoseSequence, *fields: str) -> tuple[str, ...]:
     """A sentence for each named field that says something in this sequence and that the format cannot hold.
 
-    Fields: confidence, status, covariance, source, history.
+    Fields: confidence, status, covariance, source, history. No format that asks here holds the assumptions.
     """
     there = sequence.valid
     known = {
@@ -24,7 +24,11 @@ def lost_fields(sequence: PoseSequence, *fields: str) -> tuple[str, ...]:
         ),
         "history": (bool(sequence.history), f"the history ({len(sequence.history)} steps) is lost"),
     }
-    return tuple(known[field][1] for field in fields if known[field][0])
+    assumed = ", ".join(dict.fromkeys(assumption.kind.replace("_", " ") for assumption in sequence.assumptions))
+    return (
+        *(known[field][1] for field in fields if known[field][0]),
+        *((f"what was assumed ({assumed}) is lost",) if assumed else ()),
+    )
 
 
 def lost_joints(before: PoseSequence, after: PoseSequence) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.assumptions import Assumption, united
 from gonio.core.camera import Camera
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
@@ -33,6 +34,11 @@ ASSUMED_FOCAL = 0.9
 """Focal length over the longer side of the image, where it is not known: telephones have 0.7 to 0.8, webcams 0.9,
 laboratory cameras 1.15."""
 ASSUMED_STATURE_M = 1.70
+SIZE_NOT_KNOWN = "The size of the person was not known"
+DEPENDS_ON_SIZE = (
+    "Lengths, and every error in millimetres that is not scaled, are as wrong as this size; joint angles do not depend "
+    "on it."
+)
 SLOWEST_HZ, FASTEST_HZ = 25.0, 75.0
 """The frame rates that gonio's networks are trained with."""
 FEWEST_KEYPOINTS = 6
@@ -107,6 +113,7 @@ class BodyTask:
     phases     every n-th frame is lifted by itself, n times
     size_m     trunk + thigh + shank
     steps      what was done, in words
+    assumed    what was not known
     """
 
     keypoints: PoseSequence
@@ -119,6 +126,7 @@ class BodyTask:
     phases: int
     size_m: float
     steps: tuple[str, ...]
+    assumed: tuple[Assumption, ...]
 
     def vectors_m(self, answer: FloatArray) -> FloatArray:
         """(frames, joints, 3) of the network to (time, joints, 3) metres in the camera's axes; NaN where silent."""
@@ -146,6 +154,7 @@ class BodyTask:
             confidence=confidence,
             status=np.where(self.silent[:, None], Status.MISSING, status),
             history=(*self.keypoints.history, *self.steps),
+            assumptions=united([self.keypoints.assumptions, self.assumed]),
         )
 
 
@@ -210,8 +219,30 @@ def body_task(
     else:
         steps.append(f"size from the stature of {stature_m:.2f} m")
     return BodyTask(
-        coco, seen, silent, start, found.inputs, found.rotations, found.lengths, phases, size_m, tuple(steps)
+        keypoints=coco,
+        seen=seen,
+        silent=silent,
+        start=start,
+        inputs=found.inputs,
+        rotations=found.rotations,
+        lengths=found.lengths,
+        phases=phases,
+        size_m=size_m,
+        steps=tuple(steps),
+        assumed=_assumed(stature_m, None if known else camera),
     )
+
+
+def _assumed(stature_m: float | None, camera: Camera | None) -> tuple[Assumption, ...]:
+    """What stands for a stature that is not given, and what the assumed `camera` is (None: it is known)."""
+    assumed = []
+    if stature_m is None:
+        what = f"a stature of {ASSUMED_STATURE_M:.2f} m was assumed"
+        assumed.append(Assumption("stature", f"{SIZE_NOT_KNOWN}: {what}. {DEPENDS_ON_SIZE}"))
+    if camera is not None:
+        what = f"a focal length of {camera.focal_px:.0f} px was assumed, {ASSUMED_FOCAL:g} of the image's longer side"
+        assumed.append(Assumption("focal_length", f"The camera is not calibrated: {what}."))
+    return tuple(assumed)
 
 
 def _first_answer(rays: FloatArray, seen: BoolArray) -> int:

@@ -64,8 +64,8 @@ def lift(
     stature_m       of the person. Where not told gonio's own networks take 1.70 m, published ones give the size of the
                     people they were trained on
 
-    What was masked, filled or assumed is in the history. Raises `InputError` where keypoints cannot be lifted or do not
-    fit the network, and `ConfigError` where the stature is not a person's.
+    What was masked or filled is in the history, what was assumed in `assumptions`. Raises `InputError` where keypoints
+    cannot be lifted or do not fit the network, and `ConfigError` where the stature is not a person's.
     """
     return lift_all(
         weights,

@@ -50,12 +50,15 @@ def parse_segment(text: str) -> tuple[str, float]:
 def scaled(joints: PoseSequence, factor: float, why: str) -> PoseSequence:
     """Everything `factor` times as large, about the mid-hip ("root") or the camera's centre ("camera").
 
-    Seen from the camera nothing changes. Raises `InputError` for other frames, which have another origin.
+    Seen from the camera nothing changes. The size is no longer an assumed one. Raises `InputError` for other frames,
+    which have another origin.
     """
     if joints.frame not in ("root", "camera"):
         raise InputError(f"joints in the frame {joints.frame!r} have no origin to be scaled about")
     covariance = None if joints.covariance is None else joints.covariance * factor**2
-    return joints.derive(f"scaled by {factor:.3f}: {why}", positions=joints.positions * factor, covariance=covariance)
+    step = f"scaled by {factor:.3f}: {why}"
+    larger = joints.derive(step, positions=joints.positions * factor, covariance=covariance)
+    return larger.without_assumed("stature")
 
 
 def with_stature(joints: PoseSequence, stature_m: float) -> PoseSequence:

@@ -14,11 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.assumptions import Assumption, united
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
+from gonio.lifting.body_lifting import DEPENDS_ON_SIZE, SIZE_NOT_KNOWN
 from gonio.lifting.prediction import normalise_screen
 
+_TRAINED_SIZE = Assumption(
+    "stature",
+    f"{SIZE_NOT_KNOWN}: it is that of the people that the network was trained on. {DEPENDS_ON_SIZE}",
+)
 TRAINED_HZ = 50.0  # Human3.6M's frame rate: what a "frame" of the receptive field means to published networks
 
 
@@ -64,6 +70,7 @@ class ScreenTask:
             confidence=np.repeat(self.keypoints.confidence.mean(axis=1)[:, None], 17, axis=1),
             status=np.repeat(np.where(doubtful, Status.INTERPOLATED, Status.MEASURED)[:, None], 17, axis=1),
             history=(*self.keypoints.history, *steps),
+            assumptions=united([self.keypoints.assumptions, (_TRAINED_SIZE,)]),
         )
 
 

@@ -26,6 +26,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.assumptions import united
 from gonio.core.camera import Camera, Rig
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Source
@@ -130,6 +131,7 @@ def from_disparity(
         confidence=np.where(found, (left.confidence + right.confidence) / 2, 0.0),
         status=least_direct([left.status, right.status], used),
         covariance=np.where(found[..., None, None], R.T @ covariance @ R, np.nan),
+        assumptions=united([left.assumptions, right.assumptions]),
         source=Source("disparity", ", ".join(dict.fromkeys(v.source.model for v in (left, right) if v.source.model))),
         history=(
             *inherited_history(rig, dict(zip(names, (left, right), strict=True))),

@@ -38,6 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
+from gonio.core.assumptions import united
 from gonio.core.camera import Camera, Rig
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Source, Status
@@ -184,6 +185,7 @@ def triangulate(
             confidence=_mean_of_used(confidence, used).reshape(grid),
             status=least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
             covariance=_covariance(scene.weights, errors_px, cofactor, used, grid),
+            assumptions=united(sequence.assumptions for sequence in sequences),
             source=Source(
                 "triangulation", ", ".join(dict.fromkeys(s.source.model for s in sequences if s.source.model))
             ),

@@ -6,7 +6,7 @@ Stages meet here and in `video_people`, and where what was found is written: `re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
+from gonio.core.assumptions import Assumption
 from gonio.core.camera import Rig
 from gonio.core.clock import common_times, resample
 from gonio.core.detections import Detections
@@ -29,9 +30,9 @@ from gonio.trials.config import Trial, load_trial
 from gonio.trials.detect import click_on, detect_people, follow_people
 from gonio.trials.from_files import check_files
 from gonio.trials.methods import SINGLE, WORLD, wanted_methods
-from gonio.trials.monocular import assumptions, in_rig, lift_views
+from gonio.trials.monocular import in_rig, lift_views
 from gonio.trials.patient import choose_patient
-from gonio.trials.recordings import clock_assumptions, clock_doubts, read_recordings
+from gonio.trials.recordings import clock_doubts, read_recordings
 from gonio.trials.views import calibrated_views, camera_offset_s, parallel_rig
 
 MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell where the joint is
@@ -156,8 +157,22 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
         triangulations=triangulations,
         notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *patient.history),
         warnings=tuple(warnings),
-        assumptions=(*assumptions(trial.lifting, lifted), *clock_assumptions(recordings)),
+        assumptions=_assumption_sentences(sequences, lifted),
     )
+
+
+def _assumption_sentences(sequences: Mapping[str, PoseSequence], lifted: Container[str]) -> tuple[str, ...]:
+    """What the methods assume, each sentence once with the names of the methods that depend on it."""
+    methods: dict[Assumption, list[str]] = {}
+    for name, sequence in sequences.items():
+        for assumption in sequence.assumptions:
+            methods.setdefault(assumption, []).append(name)
+    sentences = []
+    for assumption, names in methods.items():
+        own = assumption.kind == "stature" and any(name in lifted for name in names)
+        advice = " Give height_m in [lifting]." if own else ""
+        sentences.append(f"{', '.join(names)}: {assumption.text}{advice}")
+    return tuple(sentences)
 
 
 def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:

@@ -18,7 +18,7 @@ from gonio.core.files import sha256_of
 from gonio.core.sequence import PoseSequence
 from gonio.io.openpose_json import size_is_guessed
 from gonio.lifting import checkpoints
-from gonio.lifting.body_lifting import ASSUMED_FOCAL, ASSUMED_STATURE_M, assumed_camera
+from gonio.lifting.body_lifting import assumed_camera
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift_in_metres, takes_bodies
 from gonio.lifting.placing import like, parse_segment
@@ -102,36 +102,6 @@ def in_rig(joints: PoseSequence, rig: Rig) -> PoseSequence:
         up=rig.up,
         step=f"turned into the rig's axes by the known rotation of {camera.name}",
     )
-
-
-def assumed_in(history: tuple[str, ...]) -> tuple[str, ...]:
-    """The steps that assumed something, without a size that was replaced by one that is known."""
-    rescaled = any(step.startswith("scaled by") for step in history)
-    return tuple(step for step in history if "assumed" in step and not (rescaled and step.startswith("size assumed")))
-
-
-def assumptions(settings: LiftingConfig, methods: Mapping[str, PoseSequence]) -> tuple[str, ...]:
-    """What lifting had to assume, in words for the reader of its numbers; `methods` are the lifted ones."""
-    if not methods:
-        return ()
-    words = []
-    steps = {step for joints in methods.values() for step in assumed_in(joints.history)}
-    if any(step.startswith("size assumed") for step in steps):
-        size = f"take a stature of {ASSUMED_STATURE_M:.2f} m"
-    else:  # a published network
-        size = "give the size of the people that their network was trained on"
-    if settings.scale == "told" and settings.height_m is None and settings.segment is None:
-        words.append(
-            f"The size of the person was not told: the lifting methods {size}. Their lengths, and every error in "
-            f"millimetres that is not scaled, are as wrong as that is; joint angles do not depend on it. Say height_m "
-            f"in [lifting]."
-        )
-    if any("focal length assumed" in step for step in steps):
-        words.append(
-            f"The cameras are not calibrated: the lifting methods take a focal length of {ASSUMED_FOCAL:g} of the "
-            f"image's longer side."
-        )
-    return tuple(words)
 
 
 def lift_views(

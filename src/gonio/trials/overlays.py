@@ -92,6 +92,7 @@ def _reprojected(measurement: Measurement, camera: str) -> PoseSequence | None:
         image_size_px=rig[camera].size_px,
         source=sequence.source,
         history=(*sequence.history, f"projected into {camera}"),
+        assumptions=sequence.assumptions,
     )
 
 

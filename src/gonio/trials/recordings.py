@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gonio.comparison.clock_offset import ClockOffset, clock_offset
+from gonio.core.assumptions import Assumption
 from gonio.core.camera import Rig
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Axis, PoseSequence
@@ -58,19 +59,6 @@ def clock_doubts(
                 f"{config.name!r} in a trial file, or --align-clocks auto"
             )
     return doubts
-
-
-def clock_assumptions(recordings: Mapping[str, PoseSequence]) -> list[str]:
-    """Sentences on the clocks that were moved, for the reader of the numbers."""
-    return [
-        f"The clock of {name} was not known: {step}. How far this method lags can therefore not be seen."
-        for name, sequence in recordings.items()
-        for step in sequence.history
-        if _MOVED in step
-    ]
-
-
-_MOVED = "brought to the clock of"
 
 
 def _against(
@@ -144,14 +132,23 @@ def _one_clock(
                     f"{config.file}: how far its clock is from that of {against} cannot be told: {found.unsure}; say "
                     f"offset_s in a trial file"
                 )
-            moved[config.name] = read[config.name].shifted(-found.offset_s, _reason(found, against))
+            reason = _reason(found, against)
+            moved[config.name] = (
+                read[config.name]
+                .shifted(-found.offset_s, reason)
+                .assuming(
+                    Assumption(
+                        "clock", f"Its clock was not known: {reason}. How far it lags can therefore not be seen."
+                    )
+                )
+            )
     return moved
 
 
 def _reason(found: ClockOffset, against: str) -> str:
     as_is = "" if found.rms_as_is_deg is None else f" in place of {found.rms_as_is_deg:.1f} as they were"
     return (
-        f"{_MOVED} {against} by {len(found.angles)} joint angles, which then differ by "
+        f"brought to the clock of {against} by {len(found.angles)} joint angles, which then differ by "
         f"{found.rms_deg:.1f} degrees{as_is}, RMS without bias; agreement {found.score:.2f}"
     )
 

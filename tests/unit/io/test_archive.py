@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gonio.core.assumptions import Assumption
 from gonio.core.detections import Detections
 from gonio.core.errors import GonioError, InputError
 from gonio.core.sequence import PoseSequence, Source
@@ -37,6 +38,7 @@ def sequence(n_frames: int = 4, dimensions: int = 3, seed: int = 0, with_covaria
         covariance=rng.normal(0, 1, (n_frames, 17, dimensions, dimensions)) if with_covariance else None,
         source=Source("stereo", "body-25", "0.1", "a\nb.mp4"),
         history=("read", "smoothed: 6 Hz"),
+        assumptions=(Assumption("stature", "1.70 m"), Assumption("clock", "by joint angles")),
     )
 
 
@@ -86,6 +88,28 @@ def test_a_sequence_comes_back_bit_for_bit(
     assert archive.write(written, path) == ()
     assert archive.recognise(path)
     assert_same(archive.read(path), written)
+
+
+def test_version_1_is_read_without_assumptions(tmp_path: Path) -> None:
+    path, old = tmp_path / "x.npz", sequence().derive(assumptions=())
+    archive.write(old, path)
+    with np.load(path) as npz:
+        arrays = dict(npz)
+    metadata = json.loads(str(arrays["metadata"]))
+    del metadata["items"][0]["assumptions"]
+    np.savez(path, **arrays | {"gonio_archive": np.array(1), "metadata": np.array(json.dumps(metadata))})
+    assert_same(archive.read(path), old)
+
+
+def test_an_assumption_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    archive.write(sequence(), path)
+    with np.load(path) as npz:
+        arrays = dict(npz)
+    text = str(arrays["metadata"]).replace('"stature"', '"weather"')
+    np.savez(path, **arrays | {"metadata": np.array(text)})
+    with pytest.raises(InputError, match="weather"):
+        archive.read(path)
 
 
 def test_an_image_size_that_is_not_known_stays_so(tmp_path: Path) -> None:

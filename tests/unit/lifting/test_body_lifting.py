@@ -55,11 +55,12 @@ def test_the_answer_is_turned_back_and_given_a_size(weights, pair):
     assert (lifted.status == Status.MEASURED).all()
     assert (lifted.confidence == 1).all()
     assert any("focal length 1000 px" in step for step in lifted.history)
-    assert any("size assumed: a stature of 1.70 m" in step for step in lifted.history)
+    assert [assumption.kind for assumption in lifted.assumptions] == ["stature"]
+    assert "1.70 m" in lifted.assumptions[0].text
     told = lift(weights, pair.keypoints, camera=pair.camera, flip=False, stature_m=1.87)
     np.testing.assert_allclose(told.positions, expected * 1.1, atol=1e-5)
     assert any("from the stature of 1.87 m" in step for step in told.history)
-    assert not any("assumed" in step for step in told.history)
+    assert told.assumptions == ()
 
 
 def test_an_unknown_camera_is_assumed_and_told(weights, pair):
@@ -67,7 +68,8 @@ def test_an_unknown_camera_is_assumed_and_told(weights, pair):
     assert camera.matrix.tolist() == [[ASSUMED_FOCAL * 1280, 0, 639.5], [0, ASSUMED_FOCAL * 1280, 359.5], [0, 0, 1]]
     lifted = lift(weights, pair.keypoints)
     np.testing.assert_array_equal(lifted.positions, lift(weights, pair.keypoints, camera=camera).positions)
-    assert any("focal length assumed, 1152 px (0.9 of" in step for step in lifted.history)
+    (focal,) = (assumption for assumption in lifted.assumptions if assumption.kind == "focal_length")
+    assert "1152 px" in focal.text
 
 
 def test_a_mirrored_person_gives_the_mirrored_answer(weights, pair):

@@ -55,7 +55,7 @@ def test_published_weights_take_a_stature_too(weights_like, pair):
     from gonio.lifting.normalisation import body_size_m
 
     assert body_size_m(lift(published, pair.keypoints, stature_m=1.6)) == pytest.approx(0.779 * 1.6)
-    assert not any("stature" in step for step in plain.history)
+    assert [assumption.kind for assumption in plain.assumptions] == ["stature"]
     placed_m = lift_in_metres(published, {"a": pair.keypoints}, place="network")["a"]
     assert placed_m.frame == "camera"
     with pytest.raises(InputError, match="a stature needs geometry"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gonio.core.assumptions import Assumption
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
@@ -85,7 +86,9 @@ def test_a_place_that_is_told_is_taken(pair):
 
 
 def test_the_size_by_stature_by_segment_and_by_another_measurement(pair):
-    small = scaled(pair.target, 0.8, "smaller")
+    assumed = pair.target.assuming(Assumption("stature", "1.70 m"), Assumption("clock", "by angles"))
+    small = scaled(assumed, 0.8, "smaller")
+    assert [assumption.kind for assumption in small.assumptions] == ["clock"]
     assert body_size_m(with_stature(small, 1.75)) == pytest.approx(0.779 * 1.75)
     thigh = with_segment(small, "thigh", 0.5)
     np.testing.assert_allclose(np.median(segment_lengths_m(thigh)["thigh"]), 0.5)

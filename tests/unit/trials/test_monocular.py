@@ -1,4 +1,4 @@
-"""What the pipeline adds to lifting: the rig's axes, and words on what was assumed."""
+"""Joints of one camera in the axes of the rig."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,7 @@ import pytest
 from gonio.core.camera import Camera, Rig
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
-from gonio.trials.config import LiftingConfig
-from gonio.trials.monocular import assumed_in, assumptions, in_rig
+from gonio.trials.monocular import in_rig
 
 TURN = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])  # the camera looks along the world's +x; z is up
 
@@ -31,26 +30,3 @@ def test_placed_joints_stand_in_the_world_and_others_are_turned(rig):
     turned = in_rig(joints("root"), rig)
     assert (turned.frame, turned.frame_name, turned.up) == ("root", "lab", "+z")
     np.testing.assert_allclose(turned.positions @ TURN.T, joints("root").positions)
-
-
-def test_what_was_assumed_is_said():
-    size, focal = "size assumed: a stature of 1.70 m", "camera cam: focal length assumed, 900 px"
-    assert assumptions(LiftingConfig(), {}) == ()
-
-    def said(settings: LiftingConfig, *history: str) -> tuple[str, ...]:
-        return assumptions(settings, {"lifting-cam": joints("root").derive(history=history)})
-
-    one, other = said(LiftingConfig(), focal, size)
-    assert "take a stature of 1.70 m" in one
-    assert "focal length of 0.9" in other
-    (published,) = said(LiftingConfig())
-    assert "trained on" in published
-    for known in (LiftingConfig(segment="thigh=0.4"), LiftingConfig(scale="stereo")):
-        assert said(known, size, "scaled by 1.1") == ()
-    assert said(LiftingConfig(height_m=1.8), "size from the stature of 1.80 m") == ()
-
-
-def test_an_assumption_that_was_replaced_is_not_said_again():
-    history = ("focal length assumed", "size assumed: 1.70 m", "lifted")
-    assert assumed_in(history) == history[:2]
-    assert assumed_in((*history, "scaled by 1.1: the thigh measures 0.45 m")) == history[:1]

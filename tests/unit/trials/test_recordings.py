@@ -12,7 +12,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12, Skeleton
 from gonio.io import formats
 from gonio.trials.config import RecordingConfig
-from gonio.trials.recordings import clock_assumptions, clock_doubts, read_recordings
+from gonio.trials.recordings import clock_doubts, read_recordings
 
 STANDING = {
     "shoulder": (0.0, 0.2, 1.5),
@@ -53,7 +53,7 @@ def test_an_offset_that_is_told_is_taken(folder: Path) -> None:
     read = read_recordings([RecordingConfig("a", folder / "a.npz"), told], None, None)
     assert read["b"].times_s[0] == pytest.approx(0)
     assert clock_doubts([RecordingConfig("a", folder / "a.npz"), told], read, None) == []
-    assert clock_assumptions(read) == []
+    assert read["b"].assumptions == ()
 
 
 def test_an_offset_that_is_wrong_is_warned_of(folder: Path) -> None:
@@ -70,8 +70,10 @@ def test_an_offset_is_found(folder: Path) -> None:
     assert read["b"].times_s[0] == pytest.approx(0, abs=0.005)
     assert read["b"].history[-1].startswith("times shifted by -0.62")
     assert clock_doubts(configs, read, "a") == []
-    (words,) = clock_assumptions(read)
-    assert words.startswith("The clock of b was not known: times shifted by -0.62")
+    (assumption,) = read["b"].assumptions
+    assert assumption.kind == "clock"
+    assert "clock of a" in assumption.text
+    assert read["a"].assumptions == ()
 
 
 def test_every_clock_cannot_be_found(folder: Path) -> None:
