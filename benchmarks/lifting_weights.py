@@ -19,7 +19,7 @@ import numpy as np
 
 import gonio
 from gonio.core.provenance import versions
-from gonio.lifting import weights as shipped
+from gonio.lifting.weights import shipped_weights
 from gonio.training.evaluate_lifting import evaluate, evaluation_set, network_lifts, read_weights
 from gonio.trials.config import LiftingConfig
 from gonio.trials.samples import demo_trial
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, nargs="*", help="files or names; all that come with gonio")
     parser.add_argument("--subjects", nargs="*", default=["s08"])
     options = parser.parse_args()
-    chosen = options.weights or [Path(name) for name in shipped.names()]
+    chosen = options.weights or [Path(name) for name in shipped_weights()]
 
     print("| weights | keypoints | N-MPJPE mm | PA-MPJPE mm | MPJVE mm/frame |\n|---|---|---|---|---|")
     for name in chosen:

@@ -163,7 +163,7 @@ def flat_weights(tmp_path_factory) -> Path:
 @pytest.fixture
 def shipped_weights(flat_weights, monkeypatch) -> Path:
     """gonio's own weights are flat networks here."""
-    from gonio.lifting import weights as shipped
+    from gonio.lifting import weights
 
-    monkeypatch.setattr(shipped, "FOLDER", flat_weights)
+    monkeypatch.setattr(weights, "FOLDER", flat_weights)
     return flat_weights

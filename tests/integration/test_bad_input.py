@@ -292,9 +292,9 @@ def test_baseline_without_focal_length(tmp_path, refused):
 
 
 def test_keypoints_alone_measure_nothing_without_a_lifting_network(tmp_path, refused, monkeypatch):
-    from gonio.lifting import weights as shipped
+    from gonio.lifting import weights
 
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
     left, right = parallel_views(tmp_path)
     assert "nothing can be measured" in refused("compare", left, right, "-o", tmp_path / "out")
 

@@ -13,8 +13,7 @@ from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import BODY_25
 from gonio.io import archive, openpose_json
 from gonio.io.rigs import files as rig_files
-from gonio.lifting import checkpoints
-from gonio.lifting import weights as shipped
+from gonio.lifting import checkpoints, weights
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.trials.config import CameraConfig, LiftingConfig, RigConfig, Trial
@@ -128,7 +127,7 @@ def test_settings_arrive(tmp_path, flat):
     causal = api.measure(trial_of(tmp_path, methods=("lifting-left",), lifting=LiftingConfig(causal=True)))
     assert list(causal) == ["lifting-left"]
     assert "causal" in causal["lifting-left"].source.model
-    file = shipped.FOLDER / "lifter-coco17-causal.safetensors"
+    file = weights.FOLDER / "lifter-coco17-causal.safetensors"
     named = api.measure(trial_of(tmp_path, methods=("lifting",), lifting=LiftingConfig(weights=file)))
     assert list(named) == ["lifting-left", "lifting-right"]
     with pytest.raises(InputError, match="lifter-coco17-9: no such file"):
@@ -194,7 +193,7 @@ def test_what_the_lifted_person_lacks_is_inferred(tmp_path, flat):
 
 
 def test_without_weights_keypoints_alone_measure_nothing(tmp_path, flat, monkeypatch):
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "none")
     with pytest.raises(ConfigError, match="nothing can be measured"):
         api.measure(trial_of(tmp_path, calibrated=False))
     with pytest.raises(InputError, match="it has none"):

@@ -23,7 +23,7 @@ from gonio.core.errors import InputError
 COORDINATES = 3
 
 Form = Literal["dilated", "single-frame", "chunked"]
-"""How a network is run (`gonio.lifting.network`): one set of weights, the same numbers."""
+"""How a network is run (`gonio.training.network`): one set of weights, the same numbers."""
 
 
 @dataclass(frozen=True)

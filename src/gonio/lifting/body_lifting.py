@@ -27,7 +27,7 @@ from gonio.lifting.normalisation import (
     looking_at,
     mid_hip,
     on_plane,
-    sighted,
+    rays_of_keypoints,
 )
 
 ASSUMED_FOCAL = 0.9
@@ -71,12 +71,12 @@ def assumed_camera(size_px: tuple[int, int], focal_px: float | None = None, name
     return Camera(name, size_px, np.array([[focal, 0, middle[0]], [0, focal, middle[1]], [0, 0, 1.0]]))
 
 
-def phases_of(rate_hz: float) -> int:
+def n_interleaved(rate_hz: float) -> int:
     """A faster recording is lifted as so many slower ones: of every n-th frame."""
     return 1 if math.isnan(rate_hz) else max(1, math.ceil(rate_hz / FASTEST_HZ - 1e-6))
 
 
-def size_of(stature_m: float | None) -> float:
+def size_from_stature_m(stature_m: float | None) -> float:
     """Trunk + thigh + shank, metres, of somebody of this stature (`ASSUMED_STATURE_M` where it is not told).
 
     Raises `ConfigError` where the stature is not that of a person.
@@ -137,7 +137,7 @@ class BodyTask:
         return vectors
 
     def root_m(self, answer: FloatArray) -> FloatArray:
-        """(frames, 1, 3) of the second network, in the unit that `gonio.lifting.clips` explains, to (time, 3) m."""
+        """(frames, 1, 3) of the second network, in the unit that `gonio.training.clips` explains, to (time, 3) m."""
         return self.vectors_m(answer / self.lengths[:, None, None])[:, 0]
 
     def joints(self, answer: FloatArray) -> PoseSequence:
@@ -165,7 +165,7 @@ def body_task(
     their image is not the camera's, where no frame shows both hips (causal: with a trunk, thigh or shank), and where
     none shows enough.
     """
-    size_m = size_of(stature_m)
+    size_m = size_from_stature_m(stature_m)
     if keypoints.unit != "px":
         raise InputError("lifting needs 2D keypoints in pixels; these are 3D")
     known = camera is not None
@@ -176,7 +176,7 @@ def body_task(
     elif keypoints.image_size_px is not None and tuple(keypoints.image_size_px) != tuple(camera.size_px):
         (w, h), (cw, ch) = keypoints.image_size_px, camera.size_px
         raise InputError(f"the keypoints are of {w}x{h} px, the camera {camera.name!r} is for {cw}x{ch} px")
-    coco, rays, seen = sighted(keypoints, camera, min_confidence)
+    coco, rays, seen = rays_of_keypoints(keypoints, camera, min_confidence)
     start = _first_answer(rays, seen) if causal else 0
     found = input_of_rays(rays[start:], seen[start:], coco.times_s[start:], causal=causal)
     both = mid_hip(rays, seen)[1]
@@ -187,7 +187,7 @@ def body_task(
         raise InputError(
             f"no frame shows {FEWEST_KEYPOINTS} keypoints or more near one with both hips; look at the keypoints"
         )
-    n_missing, phases = int((~seen).sum()), phases_of(coco.rate_hz)
+    n_missing, phases = int((~seen).sum()), n_interleaved(coco.rate_hz)
     focal = f"focal length {'' if known else 'assumed, '}{camera.focal_px:.0f} px"
     steps = [
         f"camera {camera.name or 'unnamed'}: {focal}"

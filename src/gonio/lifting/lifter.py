@@ -21,14 +21,14 @@ from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
 from gonio.lifting.body_lifting import BodyTask, assumed_camera, body_task
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.normalisation import NORMALISATION
-from gonio.lifting.placing import at_places, placed, with_segment, with_stature
+from gonio.lifting.placing import placed_at, placed_by_reprojection, with_segment, with_stature
 from gonio.lifting.prediction import predict
 from gonio.lifting.screen_lifting import ScreenTask, screen_task
 
 ROOT = Skeleton("root", ("mid_hip",), (-1,))
 
 
-def takes_bodies(weights: Weights) -> bool:
+def uses_body_coordinates(weights: Weights) -> bool:
     """gonio's own weights; published ones take screen coordinates.
 
     Raises `InputError` where the weights take something else, or have another number of joints.
@@ -67,7 +67,7 @@ def lift(
     What was masked or filled is in the history, what was assumed in `assumptions`. Raises `InputError` where keypoints
     cannot be lifted or do not fit the network, and `ConfigError` where the stature is not a person's.
     """
-    return lift_all(
+    return lift_many(
         weights,
         {"": keypoints},
         cameras={} if camera is None else {"": camera},
@@ -77,7 +77,7 @@ def lift(
     )[""]
 
 
-def lift_all(
+def lift_many(
     weights: Weights,
     keypoints: Mapping[str, PoseSequence],
     *,
@@ -96,7 +96,7 @@ def lift_all(
     )
     answers = _answers(weights, tasks, H36M_17 if flip else None)
     lifted = {name: task.joints(answers[name]).derive(step, source=source) for name, task in tasks.items()}
-    if stature_m is not None and not takes_bodies(weights):
+    if stature_m is not None and not uses_body_coordinates(weights):
         lifted = {name: with_stature(joints, stature_m) for name, joints in lifted.items()}
     return lifted
 
@@ -112,7 +112,7 @@ def root_trajectories(
 ) -> dict[str, FloatArray]:
     """(time, 3) metres: where the mid-hip is in the camera's frame, by the weights' second network.
 
-    Raises `InputError` where the weights have none, and where `lift_all` does.
+    Raises `InputError` where the weights have none, and where `lift_many` does.
     """
     if weights.trajectory is None:
         raise InputError("these weights have no network of the trajectory; place the joints by geometry")
@@ -128,7 +128,7 @@ def _tasks(
     min_confidence: float,
     stature_m: float | None,
 ) -> dict[str, BodyTask | ScreenTask]:
-    own = takes_bodies(weights)
+    own = uses_body_coordinates(weights)
     tasks: dict[str, BodyTask | ScreenTask] = {}
     for name, sequence in keypoints.items():
         if len(sequence) == 0:
@@ -174,7 +174,7 @@ def _extended(row: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 Place = Literal["root", "geometry", "network"]
 
 
-def lift_in_metres(
+def lift_and_place(
     weights: Weights,
     keypoints: Mapping[str, PoseSequence],
     *,
@@ -185,20 +185,20 @@ def lift_in_metres(
     segment: tuple[str, float] | None = None,
     place: Place = "root",
 ) -> dict[str, PoseSequence]:
-    """`lift_all`, and then the size by a measured segment and the place.
+    """`lift_many`, and then the size by a measured segment and the place.
 
     segment  name and metres, in place of the stature (`placing.with_segment`)
-    place    "root": relative to the mid-hip. "geometry": where the joints fall on the keypoints (`placing.placed`).
-             "network": where the weights' second network puts them
+    place    "root": relative to the mid-hip. "geometry": where the joints fall on the keypoints
+             (`placing.placed_by_reprojection`). "network": where the weights' second network puts them
 
     Raises `ConfigError` where stature and segment are both given, and `InputError` where the parts do.
     """
     if stature_m is not None and segment is not None:
         raise ConfigError("the size is told twice, by a stature and by a segment; give one")
-    if place == "network" and stature_m is not None and not takes_bodies(weights):
+    if place == "network" and stature_m is not None and not uses_body_coordinates(weights):
         raise InputError("these weights give the place in the metres they were trained in; a stature needs geometry")
     cameras = cameras or {}
-    lifted = lift_all(
+    lifted = lift_many(
         weights, keypoints, cameras=cameras, min_confidence=min_confidence, flip=flip, stature_m=stature_m
     )
     if place == "network":
@@ -206,7 +206,7 @@ def lift_in_metres(
             weights, keypoints, cameras=cameras, min_confidence=min_confidence, flip=flip, stature_m=stature_m
         )
         step = "placed by the network of the trajectory"
-        lifted = {name: at_places(joints, roots[name], step) for name, joints in lifted.items()}
+        lifted = {name: placed_at(joints, roots[name], step) for name, joints in lifted.items()}
     elif place == "geometry":
         for name, joints in lifted.items():
             seen = keypoints[name]
@@ -214,7 +214,7 @@ def lift_in_metres(
             if camera is None:
                 assert seen.image_size_px is not None  # lifting asked for it
                 camera = assumed_camera(seen.image_size_px, name=seen.frame_name)
-            lifted[name] = placed(joints, seen, camera, min_confidence=min_confidence)
+            lifted[name] = placed_by_reprojection(joints, seen, camera, min_confidence=min_confidence)
     if segment is not None:
         lifted = {name: with_segment(joints, *segment) for name, joints in lifted.items()}
     return lifted

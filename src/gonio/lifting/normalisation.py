@@ -70,12 +70,12 @@ def body_input(
 
     Raises `InputError` where the keypoints are 3D, where no frame shows both hips, or none a trunk, thigh or shank.
     """
-    coco, rays, seen = sighted(keypoints, camera, min_confidence)
+    coco, rays, seen = rays_of_keypoints(keypoints, camera, min_confidence)
     return input_of_rays(rays, seen, coco.times_s, causal=causal)
 
 
 def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, causal: bool) -> BodyInput:
-    """`body_input`, from what `sighted` answers. Raises `InputError` as that does."""
+    """`body_input`, from what `rays_of_keypoints` answers. Raises `InputError` as that does."""
     hips, both = mid_hip(rays, seen)
     if not both.any():
         raise InputError("no frame shows both hips; lifting measures from the middle between them")
@@ -85,7 +85,7 @@ def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, cau
     return BodyInput(network_input(plane, ahead, lengths), rotations, lengths, ~both)
 
 
-def sighted(
+def rays_of_keypoints(
     keypoints: PoseSequence, camera: Camera, min_confidence: float
 ) -> tuple[PoseSequence, FloatArray, BoolArray]:
     """COCO's keypoints; their rays (time, 17, 3) in the camera's axes, z = 1; which of them count as seen (time, 17).

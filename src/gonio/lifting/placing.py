@@ -16,8 +16,8 @@ from gonio.core.errors import ConfigError, InputError
 from gonio.core.geometry import norm
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12, COCO_17
-from gonio.lifting.body_lifting import size_of
-from gonio.lifting.normalisation import body_size_m, sighted
+from gonio.lifting.body_lifting import size_from_stature_m
+from gonio.lifting.normalisation import body_size_m, rays_of_keypoints
 
 SEGMENTS = {
     "thigh": ("hip", "knee"),
@@ -63,7 +63,7 @@ def scaled(joints: PoseSequence, factor: float, why: str) -> PoseSequence:
 
 def with_stature(joints: PoseSequence, stature_m: float) -> PoseSequence:
     """Scaled so that the median of trunk + thigh + shank is that of somebody of this stature (`SIZE_OVER_STATURE`)."""
-    return scaled(joints, size_of(stature_m) / body_size_m(joints), f"a stature of {stature_m:.2f} m")
+    return scaled(joints, size_from_stature_m(stature_m) / body_size_m(joints), f"a stature of {stature_m:.2f} m")
 
 
 def with_segment(joints: PoseSequence, segment: str, length_m: float) -> PoseSequence:
@@ -78,7 +78,7 @@ def with_segment(joints: PoseSequence, segment: str, length_m: float) -> PoseSeq
     return scaled(joints, length_m / float(np.median(lengths)), f"the {segment} measures {length_m:.3f} m")
 
 
-def like(joints: PoseSequence, measured: PoseSequence, name: str) -> PoseSequence:
+def scaled_to_match(joints: PoseSequence, measured: PoseSequence, name: str) -> PoseSequence:
     """Scaled to the size that another measurement `name`, at the same times, has found.
 
     The factor is the median over `SEGMENTS` of the median ratio of their lengths in the frames that both have.
@@ -105,7 +105,7 @@ def segment_lengths_m(joints: PoseSequence) -> dict[str, FloatArray]:
     return lengths
 
 
-def placed(
+def placed_by_reprojection(
     joints: PoseSequence, keypoints: PoseSequence, camera: Camera, *, min_confidence: float = 0.0
 ) -> PoseSequence:
     """Joints of the frame "root" put where they fall on the keypoints: the frame "camera".
@@ -124,7 +124,7 @@ def placed(
         raise InputError(f"joints in the frame {joints.frame!r} have a place already")
     if not np.array_equal(joints.times_s, keypoints.times_s):
         raise InputError("joints and keypoints have different times")
-    coco, rays, seen = sighted(keypoints, camera, min_confidence)
+    coco, rays, seen = rays_of_keypoints(keypoints, camera, min_confidence)
     index = [COCO_17.index(name) for name in BODY_12.joints]
     known = joints.to_skeleton(BODY_12)
     use = seen[:, index] & known.valid
@@ -145,10 +145,10 @@ def placed(
     step = f"placed where the joints fall on the keypoints of {camera.name or 'the camera'}" + (
         f"; {lost} of {len(joints)} frames could not be, and are missing" if lost else ""
     )
-    return at_places(joints, places, step)
+    return placed_at(joints, places, step)
 
 
-def at_places(joints: PoseSequence, root_m: FloatArray, step: str) -> PoseSequence:
+def placed_at(joints: PoseSequence, root_m: FloatArray, step: str) -> PoseSequence:
     """Joints of the frame "root" with the mid-hip at `root_m` (time, 3), NaN where not known: the frame "camera"."""
     return joints.derive(step, positions=joints.positions + root_m[:, None], frame="camera")
 

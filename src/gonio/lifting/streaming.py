@@ -19,9 +19,15 @@ from gonio.core.camera import Camera
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.lifting.body_lifting import FEWEST_KEYPOINTS, LONGEST_WITHOUT_HIPS_S, joint_confidence, phases_of, size_of
+from gonio.lifting.body_lifting import (
+    FEWEST_KEYPOINTS,
+    LONGEST_WITHOUT_HIPS_S,
+    joint_confidence,
+    n_interleaved,
+    size_from_stature_m,
+)
 from gonio.lifting.checkpoints import Weights
-from gonio.lifting.lifter import takes_bodies
+from gonio.lifting.lifter import uses_body_coordinates
 from gonio.lifting.normalisation import (
     QUARTILE,
     frame_lengths,
@@ -71,15 +77,15 @@ class LiftingStream:
         flip: bool = True,
         stature_m: float | None = None,
     ) -> None:
-        if not takes_bodies(weights):
+        if not uses_body_coordinates(weights):
             raise InputError("published networks need every keypoint of every frame; stream with gonio's own weights")
         if not (np.isfinite(rate_hz) and rate_hz > 0):
             raise ConfigError(f"{rate_hz:g} frames per second; a stream needs a positive rate")
         self._camera = camera
         self._min_confidence = min_confidence
         self._flip = flip
-        self._size_m = size_of(stature_m)
-        self._networks = [Stream(weights) for _ in range(phases_of(rate_hz))]
+        self._size_m = size_from_stature_m(stature_m)
+        self._networks = [Stream(weights) for _ in range(n_interleaved(rate_hz))]
         self._lengths: deque[float] = deque(maxlen=frames_in_span(rate_hz))
         self._n_lifted = 0
         self._hips = np.full((1, 3), np.nan)

@@ -11,8 +11,8 @@ SYMMETRIC, CAUSAL = "lifter-coco17-27", "lifter-coco17-causal"
 FOLDER = Path(str(resources.files("gonio"))) / "weights"
 
 
-def names() -> tuple[str, ...]:
-    """What is there."""
+def shipped_weights() -> tuple[str, ...]:
+    """Names of the weights in the package."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.safetensors")))
 
 
@@ -26,7 +26,7 @@ def weights_file(asked: Path | None = None, *, causal: bool = False) -> Path:
     if asked is not None and (asked.exists() or asked.suffix):
         return asked
     name = (CAUSAL if causal else SYMMETRIC) if asked is None else asked.name
-    if name in names():
+    if name in shipped_weights():
         return FOLDER / f"{name}.safetensors"
-    has = ", ".join(names()) or "none"
+    has = ", ".join(shipped_weights()) or "none"
     raise InputError(f"{name}: no such file, and no weights of this name come with gonio (it has {has})")

@@ -72,7 +72,7 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """Recordings (`gonio.lifting.bodies.training_body`) in groups, and how often each group is drawn."""
+    """Recordings (`gonio.training.bodies.training_body`) in groups, and how often each group is drawn."""
 
     groups: Mapping[str, Sequence[PoseSequence]]
     shares: Mapping[str, float]

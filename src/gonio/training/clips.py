@@ -102,7 +102,7 @@ def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
 
 
 def screen_camera(camera: Camera) -> FloatArray:
-    """(9,) fx, fy, cx, cy, k1, k2, k3, p1, p2 in screen coordinates, as `gonio.lifting.losses.project` takes them.
+    """(9,) fx, fy, cx, cy, k1, k2, k3, p1, p2 in screen coordinates, as `gonio.training.losses.project` takes them.
 
     Raises `InputError` where the lens is OpenCV's with a tangential distortion, which Human3.6M's model does not have.
     """

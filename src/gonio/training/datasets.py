@@ -3,9 +3,9 @@
 Two kinds. A `LabelledPair` is what a network is given and what it should say; it comes from VideoPose3D's sets of
 Human3.6M and HumanEva (`videopose3d_pairs`), or from UI-PRMD through the virtual cameras of protocol L1
 (`ui_prmd_pairs`). A `LabelledBody` is a recording from which any number of such pairs can be made
-(`gonio.lifting.virtual_cameras`); it comes from UI-PRMD (`ui_prmd_bodies`), CMU (`cmu_bodies`), or a folder of a user's
-own motion capture (`own_bodies`). Whoever is recorded has one subject's name in all of these, so that a split by
-subjects keeps a person on one side.
+(`gonio.training.virtual_cameras`). It comes from UI-PRMD (`ui_prmd_bodies`), CMU (`cmu_bodies`), or a folder of a
+user's own motion capture (`own_bodies`). A person has the same subject name in all of these, so that a split by
+subjects keeps each person on one side.
 
 Everything is returned as `Loaded`: a sequence that also says in words what was left out.
 """
@@ -93,7 +93,7 @@ class LabelledPair:
 
 
 class LabelledBody(NamedTuple):
-    """A recording as a body for virtual cameras (`gonio.lifting.bodies.training_body`)."""
+    """A recording as a body for virtual cameras (`gonio.training.bodies.training_body`)."""
 
     subject: str
     action: str

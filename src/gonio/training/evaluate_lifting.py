@@ -371,7 +371,7 @@ def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
     architecture = weights.architecture
     pair = data_set.pairs[0]
     seen, wanted = pair.keypoints.skeleton, pair.target.skeleton
-    features = architecture.in_features if _takes_bodies(weights) else 2
+    features = architecture.in_features if _uses_body_coordinates(weights) else 2
     taken = len(COCO_17) if _by_lifter(weights, pair) else len(seen)
     fits = (taken, features, len(wanted)) == (
         architecture.in_joints,
@@ -389,10 +389,10 @@ def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
 
 def _by_lifter(weights: Weights, pair: LabelledPair) -> bool:
     coco = pair.keypoints.skeleton == COCO_17 and pair.target.skeleton == H36M_17
-    return coco or _takes_bodies(weights)
+    return coco or _uses_body_coordinates(weights)
 
 
-def _takes_bodies(weights: Weights) -> bool:
+def _uses_body_coordinates(weights: Weights) -> bool:
     """A network of gonio's own, which is given bodies without their size, not screen coordinates."""
     return weights.metadata.get("normalisation") == NORMALISATION
 
@@ -419,7 +419,7 @@ def _lifted(weights: Weights, pair: LabelledPair, *, flip: bool) -> PoseSequence
 
 def scale_note(weights: Weights) -> tuple[str, ...]:
     """What must be said of the size of a network's bodies."""
-    if not _takes_bodies(weights):
+    if not _uses_body_coordinates(weights):
         return ()
     return ("the network knows no absolute size and one was assumed: read N-MPJPE and PA-MPJPE rather than MPJPE",)
 

@@ -19,7 +19,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton, joint_map
 from gonio.io import formats, videopose3d_npz
 from gonio.io.rigs import files as rig_files
-from gonio.lifting.body_lifting import assumed_camera, phases_of
+from gonio.lifting.body_lifting import assumed_camera, n_interleaved
 from gonio.lifting.normalisation import NORMALISATION, body_size_m
 from gonio.training.augmentation import RATE_HZ, Augmentation, Bodies, virtual_clips
 from gonio.training.clips import SCREEN, body_clip, screen_clip, unlabelled_body_clip, unlabelled_screen_clip
@@ -66,7 +66,7 @@ class Read:
 class Material:
     """Everything that a training needs besides the network.
 
-    labelled, unlabelled  by number, for `gonio.lifting.training.train`
+    labelled, unlabelled  by number, for `gonio.training.loop.train`
     unit_mm               what 1 is in the targets, in the mean of the validation bodies; None where it is not known
     rate_hz               that the network is trained for
     made                  labelled clips are made for each number, and take their time
@@ -194,7 +194,7 @@ def _group(group: GroupConfig) -> Loaded[LabelledBody]:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """As `gonio.lifting.clips.Labelled` wants it."""
+    """As `gonio.training.clips.Labelled` wants it."""
 
     keypoints: PoseSequence
     target: PoseSequence
@@ -262,7 +262,7 @@ def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list
 
 def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]]:
     """A fast recording as several slower ones, as in prediction: every n-th frame, from each of the first n on."""
-    n = phases_of(sequence.rate_hz)
+    n = n_interleaved(sequence.rate_hz)
     if n == 1 or len(sequence) < 2 * n:
         return [sequence], ()
     note = f"{sequence.rate_hz:.3g} frames per second: split into {n} recordings of every {n}. frame"

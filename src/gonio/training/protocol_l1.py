@@ -31,7 +31,7 @@ def protocol_l1(sequence: PoseSequence, clip_number: int) -> list[TrainingPair]:
     constant of 0.15 s, 20 % constant. Each limb joint is missing in bursts of 0.2 s, 2 % of the time.
 
     What the protocol leaves open is read so: the sequence is resampled to 50 Hz first. The camera stands still, 4 m
-    from the mean of the clip's mid-hip, and looks at it. Azimuth is that of `gonio.lifting.virtual_cameras`, in the
+    from the mean of the clip's mid-hip, and looks at it. Azimuth is that of `gonio.training.virtual_cameras`, in the
     recording's own axes turned to z up. Limb joints are elbows, wrists, knees and ankles. Confidence is 1, and 0 where
     missing. The generator is `default_rng([20261122, clip_number, i])`, i = 0..3 in the order of the azimuths; it draws
     in this order: white (time, 17, 2), autoregressive innovations (time, 17, 2), constant (1, 17, 2), and the bursts'

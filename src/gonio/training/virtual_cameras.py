@@ -3,8 +3,8 @@
 A lifting network learns from pairs of 2D keypoints and 3D joints. Motion capture has the joints; a camera that does not
 exist projects them to keypoints. From one recording come as many views as are wanted. `CameraPlacement` holds ranges;
 `sample_camera` draws a camera that looks at a body, `look_at` makes a given one. `training_pair` gives COCO's 17
-keypoints in pixels, as a detector would say them (`gonio.lifting.detector_model`), and Human3.6M's 17 joints in the
-camera's axes. The bodies come from `gonio.lifting.bodies`.
+keypoints in pixels, as a detector would say them (`gonio.training.detector_noise`), and Human3.6M's 17 joints in the
+camera's axes. The bodies come from `gonio.training.bodies`.
 
 The world has z up. Azimuth is counted from +x towards +y, that is counter-clockwise seen from above: a camera at
 azimuth 0 stands on the +x side and looks along -x. A body that faces +x (UI-PRMD; CMU, after its axes are turned to z

@@ -35,7 +35,7 @@ class Clip:
     targets    (time, out joint, 3), or None: not labelled
     mask       (time, out joint) which targets are there
     root       (time, 3) the root's place in the camera frame, in `root_unit`; NaN where it is not known
-    camera     (time, 9) that projects targets + root * root_unit to inputs (`gonio.lifting.losses.project`); NaN where
+    camera     (time, 9) that projects targets + root * root_unit to inputs (`gonio.training.losses.project`); NaN where
                it is not known
     seen       (time, joint) which keypoints are there
     root_unit  (time,) what 1 of the root is in the targets' unit; 1 where not given

@@ -6,13 +6,13 @@ from itertools import permutations
 from pathlib import Path
 
 from gonio.core.errors import ConfigError
-from gonio.lifting import weights as shipped
+from gonio.lifting import weights
 from gonio.trials.config import LiftingConfig, Trial
 
 
 def weights_file(settings: LiftingConfig) -> Path:
     """The file of weights that a trial lifts with. Raises `InputError` where there is none."""
-    return shipped.weights_file(settings.weights, causal=settings.causal)
+    return weights.weights_file(settings.weights, causal=settings.causal)
 
 
 WORLD, LIFTING = "blazepose-world-", "lifting-"  # and the camera's name: a method
@@ -43,7 +43,7 @@ def wanted_methods(trial: Trial) -> dict[str, tuple[str, ...]]:
     if not asked:
         pair = f"stereo-{names[0]}-{names[1]}" if len(names) == 2 else "multiview"
         asked = [*([pair] if trial.rig is not None else []), *groups]
-        if trial.lifting.weights is None and not shipped.names():
+        if trial.lifting.weights is None and not weights.shipped_weights():
             asked.remove(LIFTING.rstrip("-"))
     asked = [method for ask in asked for method in groups.get(ask, [ask])]
     for method in asked:

@@ -20,8 +20,8 @@ from gonio.io.openpose_json import size_is_guessed
 from gonio.lifting import checkpoints
 from gonio.lifting.body_lifting import assumed_camera
 from gonio.lifting.checkpoints import Weights
-from gonio.lifting.lifter import lift_in_metres, takes_bodies
-from gonio.lifting.placing import like, parse_segment
+from gonio.lifting.lifter import lift_and_place, uses_body_coordinates
+from gonio.lifting.placing import parse_segment, scaled_to_match
 from gonio.multiview.triangulation import Triangulation
 from gonio.trials.config import LiftingConfig, Trial
 from gonio.trials.methods import LIFTING, weights_file
@@ -34,7 +34,7 @@ def read_weights(path: Path, *, causal: bool) -> Weights:
     """
     weights = checkpoints.read(path, causal=causal or None)
     try:
-        takes_bodies(weights)
+        uses_body_coordinates(weights)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return weights
@@ -61,7 +61,7 @@ def lifted_view(
     """
     camera = _camera(settings, view, rig)
     known = settings.scale == "stereo" or settings.height_m is not None or settings.segment is not None
-    (joints,) = lift_in_metres(
+    (joints,) = lift_and_place(
         weights,
         {"": view},
         cameras={} if camera is None else {"": camera},
@@ -74,7 +74,7 @@ def lifted_view(
     joints = resample(joints, times_s)
     if settings.scale == "stereo":
         assert measured is not None
-        joints = like(joints, measured[1], measured[0])
+        joints = scaled_to_match(joints, measured[1], measured[0])
     return joints if rig is None else in_rig(joints, rig)
 
 

@@ -15,10 +15,10 @@ from gonio.core.provenance import provenance_path
 from gonio.core.sequence import PoseSequence
 from gonio.detection.tracking import follow
 from gonio.io import formats, openpose_json, video
-from gonio.lifting import weights as shipped
 from gonio.lifting.body_lifting import assumed_camera
-from gonio.lifting.lifter import Place, lift_in_metres
+from gonio.lifting.lifter import Place, lift_and_place
 from gonio.lifting.placing import parse_segment
+from gonio.lifting.weights import weights_file
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.trials.config import StereoConfig
 from gonio.trials.from_files import trial_from_files
@@ -127,11 +127,11 @@ def lift_file(
     weights  a file, or the name of weights that come with gonio; its default where not given
     size_px  of the keypoints' images, where the file does not tell
     focal_px of the camera; assumed where not given (`body_lifting.ASSUMED_FOCAL`)
-    The others are those of `lifting.metric.lift_in_metres`.
+    The others are those of `lifting.lifter.lift_and_place`.
     """
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"--min-confidence {min_confidence:g} must lie in 0..1")
-    file = shipped.weights_file(weights, causal=causal)
+    file = weights_file(weights, causal=causal)
     network = read_weights(file, causal=causal)
     if place == "network" and network.trajectory is None:
         raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
@@ -142,7 +142,7 @@ def lift_file(
     if focal_px is not None and item.image_size_px is not None:
         cameras = {"": assumed_camera(item.image_size_px, focal_px, item.frame_name or path.stem)}
     try:
-        (lifted,) = lift_in_metres(
+        (lifted,) = lift_and_place(
             network,
             {"": item},
             cameras=cameras,

@@ -10,7 +10,7 @@ from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.body_lifting import ASSUMED_FOCAL, assumed_camera, body_task
-from gonio.lifting.lifter import lift, lift_all, root_trajectories
+from gonio.lifting.lifter import lift, lift_many, root_trajectories
 from gonio.lifting.normalisation import body_input, body_size_m
 from gonio.lifting.prediction import predict
 from gonio.training.clips import body_clip
@@ -157,12 +157,12 @@ def test_fewer_frames_than_the_receptive_field_will_do(own_weights, pair, n):
 
 def test_several_recordings_are_one_batch(weights, pair, body, front):
     other = training_pair(body, front(body, 200.0)).keypoints.at(slice(0, 90))
-    both = lift_all(weights, {"a": pair.keypoints, "b": other}, cameras={"a": pair.camera})
+    both = lift_many(weights, {"a": pair.keypoints, "b": other}, cameras={"a": pair.camera})
     for name, keypoints, camera in (("a", pair.keypoints, pair.camera), ("b", other, None)):
         alone = lift(weights, keypoints, camera=camera)
         np.testing.assert_allclose(both[name].positions, alone.positions, atol=1e-5)
         assert both[name].history == alone.history
-    assert lift_all(weights, {}) == {}
+    assert lift_many(weights, {}) == {}
 
 
 def test_the_trajectory_network_places_the_mid_hip(own_weights, pair):

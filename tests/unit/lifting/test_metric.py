@@ -8,8 +8,8 @@ import pytest
 from gonio.core.errors import ConfigError, InputError
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.body_lifting import assumed_camera
-from gonio.lifting.lifter import lift, lift_in_metres, root_trajectories
-from gonio.lifting.placing import placed, segment_lengths_m, with_segment
+from gonio.lifting.lifter import lift, lift_and_place, root_trajectories
+from gonio.lifting.placing import placed_by_reprojection, segment_lengths_m, with_segment
 from gonio.training.virtual_cameras import training_pair
 
 
@@ -28,12 +28,12 @@ def test_the_parts_in_their_order(weights, pair):
     seen = {"a": pair.keypoints}
     options = {"cameras": {"a": pair.camera}, "stature_m": 1.9}
     alone = lift(weights, pair.keypoints, camera=pair.camera, stature_m=1.9)
-    np.testing.assert_array_equal(lift_in_metres(weights, seen, **options)["a"].positions, alone.positions)
+    np.testing.assert_array_equal(lift_and_place(weights, seen, **options)["a"].positions, alone.positions)
     root_m = root_trajectories(weights, seen, **options)["a"]
-    network = lift_in_metres(weights, seen, **options, place="network")["a"]
+    network = lift_and_place(weights, seen, **options, place="network")["a"]
     np.testing.assert_allclose(network.positions, alone.positions + root_m[:, None], atol=1e-9)
     assert network.frame == "camera"
-    cut = lift_in_metres(weights, seen, cameras={"a": pair.camera}, segment=("shank", 0.5), place="network")["a"]
+    cut = lift_and_place(weights, seen, cameras={"a": pair.camera}, segment=("shank", 0.5), place="network")["a"]
     assert np.median(segment_lengths_m(cut)["shank"]) == pytest.approx(0.5)
     assert cut.frame == "camera"
     factor = cut.positions[0, 0, 2] / network.positions[0, 0, 2]
@@ -42,8 +42,8 @@ def test_the_parts_in_their_order(weights, pair):
 
 def test_an_assumed_camera_places_too(weights, pair):
     camera = assumed_camera((1280, 720))
-    expected = placed(lift(weights, pair.keypoints), pair.keypoints, camera)
-    found = lift_in_metres(weights, {"a": pair.keypoints}, place="geometry", segment=("thigh", 0.4))["a"]
+    expected = placed_by_reprojection(lift(weights, pair.keypoints), pair.keypoints, camera)
+    found = lift_and_place(weights, {"a": pair.keypoints}, place="geometry", segment=("thigh", 0.4))["a"]
     np.testing.assert_allclose(
         found.positions, with_segment(expected, "thigh", 0.4).positions, atol=1e-9, equal_nan=True
     )
@@ -56,9 +56,9 @@ def test_published_weights_take_a_stature_too(weights_like, pair):
 
     assert body_size_m(lift(published, pair.keypoints, stature_m=1.6)) == pytest.approx(0.779 * 1.6)
     assert [assumption.kind for assumption in plain.assumptions] == ["stature"]
-    placed_m = lift_in_metres(published, {"a": pair.keypoints}, place="network")["a"]
+    placed_m = lift_and_place(published, {"a": pair.keypoints}, place="network")["a"]
     assert placed_m.frame == "camera"
     with pytest.raises(InputError, match="a stature needs geometry"):
-        lift_in_metres(published, {"a": pair.keypoints}, place="network", stature_m=1.6)
+        lift_and_place(published, {"a": pair.keypoints}, place="network", stature_m=1.6)
     with pytest.raises(ConfigError, match="told twice"):
-        lift_in_metres(published, {"a": pair.keypoints}, segment=("thigh", 0.4), stature_m=1.6)
+        lift_and_place(published, {"a": pair.keypoints}, segment=("thigh", 0.4), stature_m=1.6)

@@ -5,22 +5,22 @@ from pathlib import Path
 import pytest
 
 from gonio.core.errors import InputError
-from gonio.lifting import weights as shipped
+from gonio.lifting import weights
 
 
 def test_a_name_a_file_and_the_defaults(tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
     with pytest.raises(InputError, match=r"lifter-coco17-27: no such file.*it has none"):
-        shipped.weights_file()
+        weights.weights_file()
     for name in ("lifter-coco17-27", "lifter-coco17-causal"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"")
-    assert shipped.names() == ("lifter-coco17-27", "lifter-coco17-causal")
-    assert shipped.weights_file() == tmp_path / "lifter-coco17-27.safetensors"
-    assert shipped.weights_file(causal=True) == tmp_path / "lifter-coco17-causal.safetensors"
-    assert shipped.weights_file(Path("anywhere/lifter-coco17-27")) == tmp_path / "lifter-coco17-27.safetensors"
+    assert weights.shipped_weights() == ("lifter-coco17-27", "lifter-coco17-causal")
+    assert weights.weights_file() == tmp_path / "lifter-coco17-27.safetensors"
+    assert weights.weights_file(causal=True) == tmp_path / "lifter-coco17-causal.safetensors"
+    assert weights.weights_file(Path("anywhere/lifter-coco17-27")) == tmp_path / "lifter-coco17-27.safetensors"
     mine = tmp_path / "mine"
     mine.write_bytes(b"")
-    assert shipped.weights_file(mine) == mine
-    assert shipped.weights_file(Path("gone.bin")) == Path("gone.bin")  # the reader says that it is not there
+    assert weights.weights_file(mine) == mine
+    assert weights.weights_file(Path("gone.bin")) == Path("gone.bin")  # the reader says that it is not there
     with pytest.raises(InputError, match=r"lifter-coco17-9.*lifter-coco17-27, lifter-coco17-causal"):
-        shipped.weights_file(Path("lifter-coco17-9"))
+        weights.weights_file(Path("lifter-coco17-9"))
