@@ -18,7 +18,7 @@ from gonio.core.settings import as_plain
 from gonio.kinematics.repetitions import find_repetitions
 from gonio.trials.config import Trial
 from gonio.trials.measure import Measurement, measure
-from gonio.trials.methods import LIFTING, weights_file
+from gonio.trials.methods import weights_file
 
 
 def compare(trial: Trial | str | Path, progress: Progress = silent) -> ComparisonResult:
@@ -73,7 +73,7 @@ def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tu
 
 def _lifting_protocol(measurement: Measurement) -> dict[str, object] | None:
     """With what was lifted and where the size came from; not how large the person is, which trials may differ in."""
-    if not any(method.startswith(LIFTING) for method in measurement.sequences):
+    if not any(method.kind == "lifting" for method in measurement.methods):
         return None
     settings = measurement.trial.lifting
     told = "stature" if settings.height_m is not None else "segment" if settings.segment is not None else "assumed"

@@ -29,7 +29,7 @@ from gonio.trials.checks import check_triangulation
 from gonio.trials.config import Trial, load_trial
 from gonio.trials.detect import click_on, detect_people, follow_people
 from gonio.trials.from_files import check_files
-from gonio.trials.methods import SINGLE, WORLD, wanted_methods
+from gonio.trials.methods import Method, requested_methods
 from gonio.trials.monocular import in_rig, lift_views
 from gonio.trials.patient import choose_patient
 from gonio.trials.recordings import clock_doubts, read_recordings
@@ -42,6 +42,8 @@ MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell wher
 class Measurement(Mapping[str, PoseSequence]):
     """What was measured: a mapping from method to 3D sequence, all on the same times.
 
+    methods         what was measured, in the order of the sequences
+    sequences       method's name -> its 3D joints
     detections      camera -> everybody seen, before anybody is followed, on the common clock
     views           camera -> the patient's 2D joints, on the common clock
     offsets_s       camera -> seconds added to the camera's own clock to come to the common one
@@ -53,6 +55,7 @@ class Measurement(Mapping[str, PoseSequence]):
     """
 
     trial: Trial
+    methods: tuple[Method, ...]
     sequences: Mapping[str, PoseSequence]
     detections: Mapping[str, Detections]
     views: Mapping[str, PoseSequence]
@@ -104,7 +107,7 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     if not isinstance(trial, Trial):
         trial = load_trial(Path(trial))
     check_files(trial)
-    wanted = wanted_methods(trial)
+    requested = requested_methods(trial)
     rig, keypoints, sizes = calibrated_views(trial)
     recordings = read_recordings(trial.recordings, rig, trial.reference)
 
@@ -129,26 +132,28 @@ def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measureme
     triangulations: dict[str, Triangulation] = {}
     warnings = list(patient.doubts)
     warnings += [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
-    for method, cameras in wanted.items():
-        if not method.startswith(SINGLE):
+    for method in requested:
+        if method.triangulates:
             assert rig is not None
-            triangulations[method] = _stereo(trial, rig, {name: on_clock[name] for name in cameras})
-            warnings += check_triangulation(method, triangulations[method], rig)
-    lifted, left_out = lift_views(trial, rig, views, wanted, times_s, triangulations)
+            result = _stereo(trial, rig, {name: on_clock[name] for name in method.cameras})
+            triangulations[method.name] = result
+            warnings += check_triangulation(method.name, result, rig)
+    lifted, left_out = lift_views(trial, rig, views, requested, times_s, triangulations)
     warnings += left_out
     sequences: dict[str, PoseSequence] = {}
-    for method, cameras in wanted.items():
-        if method in triangulations:
-            sequences[method] = triangulations[method].sequence
-        elif method in lifted:
-            sequences[method] = lifted[method]
-        elif method.startswith(WORLD):
-            estimate = resample(worlds[cameras[0]], times_s)
-            sequences[method] = estimate if rig is None else in_rig(estimate, rig)
+    for method in requested:
+        if method.triangulates:
+            sequences[method.name] = triangulations[method.name].sequence
+        elif method.name in lifted:
+            sequences[method.name] = lifted[method.name]
+        elif method.kind == "detector-3d":
+            estimate = resample(worlds[method.cameras[0]], times_s)
+            sequences[method.name] = estimate if rig is None else in_rig(estimate, rig)
     warnings += clock_doubts(trial.recordings, sequences | recordings, trial.reference)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Measurement(
         trial=trial,
+        methods=tuple(method for method in requested if method.name in sequences),
         sequences={name: _cleaned(trial, sequence) for name, sequence in sequences.items()},
         detections=detections,
         views=views,

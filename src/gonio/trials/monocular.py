@@ -7,7 +7,7 @@ error would say little but how wrong the assumption is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gonio.core.arrays import FloatArray
@@ -24,7 +24,7 @@ from gonio.lifting.lifter import lift_and_place, uses_body_coordinates
 from gonio.lifting.placing import parse_segment, scaled_to_match
 from gonio.multiview.triangulation import Triangulation
 from gonio.trials.config import LiftingConfig, Trial
-from gonio.trials.methods import LIFTING, weights_file
+from gonio.trials.methods import Method, weights_file
 
 
 def read_weights(path: Path, *, causal: bool) -> Weights:
@@ -108,7 +108,7 @@ def lift_views(
     trial: Trial,
     rig: Rig | None,
     views: Mapping[str, PoseSequence],
-    wanted: Mapping[str, tuple[str, ...]],
+    requested: Sequence[Method],
     times_s: FloatArray,
     triangulations: Mapping[str, Triangulation],
 ) -> tuple[dict[str, PoseSequence], list[str]]:
@@ -117,7 +117,7 @@ def lift_views(
     A view that cannot be lifted is left out where lifting was not asked for by name. Raises `InputError` where it was,
     and where nothing else is measured.
     """
-    methods = {method: cameras[0] for method, cameras in wanted.items() if method.startswith(LIFTING)}
+    methods = {method.name: method.cameras[0] for method in requested if method.kind == "lifting"}
     if not methods:
         return {}, []
     weights = read_weights(weights_file(trial.lifting), causal=trial.lifting.causal)
@@ -132,7 +132,7 @@ def lift_views(
             lifted[method] = lifted_view(weights, trial.lifting, views[camera], rig, times_s, measured)
         except InputError as error:
             file = next(c.file for c in trial.cameras if c.name == camera)
-            if trial.methods or len(left_out) + 1 == len(wanted) + len(trial.recordings):
+            if trial.methods or len(left_out) + 1 == len(requested):
                 raise InputError(f"{file}: cannot be lifted: {error}") from None
             left_out.append(f"{method} is left out: {file}: {error}")
     return lifted, left_out

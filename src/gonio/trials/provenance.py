@@ -16,7 +16,7 @@ from gonio.detection import weights as assets
 from gonio.trials import monocular
 from gonio.trials.detect import detector_of
 from gonio.trials.measure import Measurement
-from gonio.trials.methods import LIFTING, weights_file
+from gonio.trials.methods import weights_file
 
 
 def _counts(sequence: PoseSequence) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def trial_provenance(measurement: Measurement, result: ComparisonResult) -> dict
         weights = {name: assets.checksums(name) for name in needed}
         if trial.detector.weights is not None:
             weights["detector"] = {trial.detector.weights.name: sha256_of(trial.detector.weights) or ""}
-    if any(name.startswith(LIFTING) for name in measurement.sequences):
+    if any(method.kind == "lifting" for method in measurement.methods):
         file = weights_file(trial.lifting)
         weights["lifting"] = {file.name: monocular.checksum(file)}
     return {

@@ -31,7 +31,7 @@ from gonio.io.rigs import files as rig_files
 from gonio.report.video_writing import write_mp4
 from gonio.trials.config import CameraConfig, RigConfig, Trial, trial_text
 from gonio.trials.from_files import check_files
-from gonio.trials.methods import SINGLE, possible_methods, wanted_methods
+from gonio.trials.methods import GROUPS, possible_methods, requested_methods
 from gonio.trials.views import calibrated_views
 
 # The rectified videos are measured from, not looked at. Soft dots of 4 px, found by their centre of brightness, were
@@ -203,10 +203,10 @@ def _trial(trial: Trial, pair: RectifiedPair, cameras: dict[str, CameraConfig]) 
     new = replace(
         trial, cameras=tuple(cameras[name] for name in pair.names), rig=rig, recordings=recordings, reference=None
     )
-    allowed = {*possible_methods(new), *(kind.rstrip("-") for kind in SINGLE)}
+    allowed = {*(method.name for method in possible_methods(new)), *GROUPS}
     new = replace(new, methods=tuple(method for method in trial.methods if method in allowed))
     left_out = [f"method {method}" for method in trial.methods if method not in allowed]
-    if trial.reference in {*wanted_methods(new), *(r.name for r in recordings)}:
+    if trial.reference in [method.name for method in requested_methods(new)]:
         new = replace(new, reference=trial.reference)
     elif trial.reference is not None:
         left_out.append(f"reference {trial.reference}")
