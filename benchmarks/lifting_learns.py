@@ -37,7 +37,7 @@ from gonio.training.clips import unlabelled_screen_clip
 from gonio.training.config import TrainingOptions
 from gonio.training.datasets import LabelledPair, ui_prmd_pairs
 from gonio.training.evaluate_lifting import EvaluationSet, evaluate, protocol_l1
-from gonio.training.loop import Task, train
+from gonio.training.loop import LiftingTask, train
 from gonio.training.windows import Clip
 
 SEEDS = (0, 1, 2)
@@ -87,7 +87,7 @@ class Result:
 def measured(architecture, options, labelled, test, noisy, unlabelled=None) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         weights = train(
-            Task(architecture), options, lambda _: labelled, Path(folder),
+            LiftingTask(architecture), options, lambda _: labelled, Path(folder),
             unlabelled=None if unlabelled is None else lambda _: unlabelled,
         )  # fmt: skip
     found = evaluate(

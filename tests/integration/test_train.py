@@ -15,8 +15,8 @@ from gonio.io.rigs import files as rig_files
 from gonio.lifting import checkpoints
 from gonio.lifting.weights import SYMMETRIC, weights_file
 from gonio.training.config import load_training
-from gonio.training.material import read_material
 from gonio.training.run import train
+from gonio.training.training_data import read_training_data
 
 pytest.importorskip("torch", reason="training needs torch: pip install gonio[train]")
 
@@ -86,18 +86,18 @@ def folder(tmp_path, scene):
 
 
 def test_stereo_results_are_the_answer_of_each_camera(folder, scene):
-    material = read_material(load_training(folder / "train.toml"))
-    assert (material.normalisation, material.features, material.made) == ("body", 3, True)
-    assert [str(read) for read in material.read] == [
+    data = read_training_data(load_training(folder / "train.toml"))
+    assert (data.normalisation, data.features, data.generated) == ("body", 3, True)
+    assert [str(source) for source in data.sources] == [
         "folder: 1 recordings, 60 frames",
         "stereo multiview.npz, cam01: 1 recordings, 60 frames",
         "stereo multiview.npz, cam02: 1 recordings, 60 frames",
         "unlabelled cam03.npz: 1 recordings, 60 frames",
         "unlabelled cam04_json: 1 recordings, 60 frames",
     ]
-    assert material.read[2].notes == ("late.npz: 10 of 60 frames have no joints of their time",)
-    *_, first, second = material.labelled(0)
-    joints = material.joints_out
+    assert data.sources[2].notes == ("late.npz: 10 of 60 frames have no joints of their time",)
+    *_, first, second = data.labelled(0)
+    joints = data.joints_out
     common = [joints.index(name) for name in ("left_knee", "right_wrist", "left_shoulder", "right_ankle")]
     for clip, camera in zip((first, second), (scene.rig["cam01"], scene.rig["cam02"]), strict=True):
         assert clip.mask[:50, common].all()
@@ -106,7 +106,7 @@ def test_stereo_results_are_the_answer_of_each_camera(folder, scene):
         place = clip.targets[:50] + clip.root[:50, None] * clip.root_unit[:50, None, None]
         seen = clip.camera[:50, None, :2] * place[..., :2] / place[..., 2:]
         for name in ("left_knee", "right_wrist", "left_shoulder", "right_ankle"):
-            keypoint = material.joints_in.index(name)
+            keypoint = data.joints_in.index(name)
             wrong = np.abs(seen[:, joints.index(name)] - clip.inputs[:50, keypoint, :2])
             assert wrong.max() < 1e-4
         in_camera = camera.world_to_camera(scene.truth["left_knee"] - scene.truth["mid_hip"])[:50]
@@ -115,7 +115,7 @@ def test_stereo_results_are_the_answer_of_each_camera(folder, scene):
         size = np.linalg.norm(in_camera, axis=1) / length
         assert size == pytest.approx(size[0], rel=1e-4)
         assert 1.2 < size[0] < 1.5
-    known, assumed = material.unlabelled(0)
+    known, assumed = data.unlabelled(0)
     assert known.targets is None
     assert assumed.seen.shape == (60, 17)
 
@@ -229,16 +229,16 @@ path = "{ui_prmd.as_posix()}"
 subjects = ["s07"]
 """
     (tmp_path / "train.toml").write_text(text, encoding="utf-8")
-    material = read_material(load_training(tmp_path / "train.toml"))
-    assert [(read.name, read.recordings) for read in material.read] == [
+    data = read_training_data(load_training(tmp_path / "train.toml"))
+    assert [(source.name, source.recordings) for source in data.sources] == [
         ("ui-prmd of s01", 100),
         ("unlabelled s02", 400),
         ("validation s07", 400),
     ]
-    assert material.unit_mm == pytest.approx(1266, abs=40)
-    clips = material.labelled(0)
+    assert data.unit_mm == pytest.approx(1266, abs=40)
+    clips = data.labelled(0)
     assert 2000 <= sum(map(len, clips)) < 3500
-    again = material.labelled(0)
+    again = data.labelled(0)
     assert all(np.array_equal(a.inputs, b.inputs) for a, b in zip(clips, again, strict=True))
-    assert all(clip.targets is None for clip in material.unlabelled(0))
-    assert len(material.validation) == 400
+    assert all(clip.targets is None for clip in data.unlabelled(0))
+    assert len(data.validation) == 400

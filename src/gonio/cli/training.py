@@ -15,7 +15,7 @@ from gonio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gonio.training.config import TrainConfig
-    from gonio.training.material import Material
+    from gonio.training.training_data import TrainingData
 
 
 @app.command(name="evaluate")
@@ -190,10 +190,10 @@ def _train(config: TrainConfig, output: Path) -> None:
     epochs = config.training.epochs
     trained: list[float] = []
 
-    def start(material: Material) -> None:
-        for read in material.read:
-            print(read)
-            print_warnings(read.notes)
+    def start(data: TrainingData) -> None:
+        for source in data.sources:
+            print(source)
+            print_warnings(source.notes)
 
     def told(entry: dict[str, float]) -> None:
         trained.append(entry["epoch"])

@@ -126,7 +126,7 @@ def resampled(sequence: PoseSequence, rate_hz: float, *, speed: float = 1.0) -> 
 def mirrored(body: PoseSequence) -> PoseSequence:
     """The mirror image at the plane y = 0, left and right exchanged: what was done with the left is done with the
     right, and the left is still on the left of the one who does it."""
-    check_body(body)
+    check_training_body(body)
     order = list(BODY_22.mirrored_order)
     return body.derive(
         "mirrored, left and right exchanged",
@@ -177,7 +177,7 @@ def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseS
     The way of the mid-hip is scaled about its mean by the factor of the legs, so that feet that stand do not slide.
     Raises `InputError` where a factor is not positive or belongs to no bone.
     """
-    check_body(body)
+    check_training_body(body)
     for bone, factor in factors.items():
         if bone not in BONES:
             near = get_close_matches(bone, BONES, 1)
@@ -219,7 +219,7 @@ def with_turned_limbs(
     lead past a joint's limit, and further than the recording itself does, it is made smaller by quarters; so a limb may
     stay as it is.
     """
-    check_body(body)
+    check_training_body(body)
     positions = body.positions.copy()
     words = []
     for limbs, ends, limits in ((ARMS, "shoulder", _ARM_LIMITS_DEG), (LEGS, "hip", _LEG_LIMITS_DEG)):
@@ -291,8 +291,8 @@ def recombined(lower: PoseSequence, upper: PoseSequence, rng: Generator) -> Pose
     the vertical until its own hips point where those below it do, and set on the mid-hip: its lean against the vertical
     and its twist against the pelvis stay. All bones keep their lengths.
     """
-    check_body(lower)
-    check_body(upper)
+    check_training_body(lower)
+    check_training_body(upper)
     spans = [float(body.times_s[-1] - body.times_s[0]) for body in (lower, upper)]
     start_lower, start_upper = (rng.uniform(0, max(own - min(spans), 0.0)) for own in spans)
     begin = lower.times_s[0] + start_lower
@@ -326,7 +326,7 @@ def with_other_definitions(body: PoseSequence, rng: Generator, *, sd_m: float = 
     on which definitions differ most, move 1.25 to 1.5 times as far. Give the result to `training_pair` as `seen`:
     keypoints then differ from the joints that are to be found, as they do in life.
     """
-    check_body(body)
+    check_training_body(body)
     axes = _segment_axes(body)
     scale = np.array([_DEFINITION.get(joint.removeprefix("left_").removeprefix("right_"), 1.0) for joint in _JOINTS])
     offsets = sd_m * scale[:, None] * rng.standard_normal((len(BODY_22), 3))
@@ -359,7 +359,7 @@ def _segment_axes(body: PoseSequence) -> FloatArray:
     return axes
 
 
-def check_body(body: PoseSequence) -> None:
+def check_training_body(body: PoseSequence) -> None:
     """Raises `InputError` for what does not come from `training_body`."""
     if body.skeleton != BODY_22 or body.up != "+z":
         raise InputError(f"{body.skeleton.name} with up {body.up} is no training body; call training_body first")

@@ -91,7 +91,7 @@ class MotionCaptureConfig:
 
 
 @dataclass(frozen=True)
-class StereoConfig:
+class StereoLabelsConfig:
     """Joints that were measured with several cameras, as the answer to the keypoints of one of them."""
 
     joints: Path  # 3D, in the rig's frame, as `gonio triangulate` and `gonio compare` write them
@@ -223,7 +223,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     motion_capture: MotionCaptureConfig | None = None
-    stereo: tuple[StereoConfig, ...] = ()
+    stereo: tuple[StereoLabelsConfig, ...] = ()
     videopose3d: VideoPose3DConfig | None = None
     unlabelled: UnlabelledConfig | None = None
     validation: ValidationConfig | None = None

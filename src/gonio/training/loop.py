@@ -47,7 +47,7 @@ _MEASURED_FRAMES, _MEASURED_WINDOWS = 64, 256  # of a window, and windows at onc
 
 
 @dataclass(frozen=True)
-class Task:
+class LiftingTask:
     """What is learned: the network's shape and the skeletons of its input and output.
 
     Raises `ConfigError` where their numbers of joints disagree.
@@ -69,7 +69,7 @@ Entry = dict[str, float]
 
 
 def train(
-    task: Task,
+    task: LiftingTask,
     options: TrainingOptions,
     labelled: Clips,
     output: Path,
@@ -141,7 +141,13 @@ class _Run:
     """The networks, the optimiser, and what one epoch does with them."""
 
     def __init__(
-        self, task: Task, options: TrainingOptions, *, semi: bool, init: Weights | None, metadata: Mapping[str, Any]
+        self,
+        task: LiftingTask,
+        options: TrainingOptions,
+        *,
+        semi: bool,
+        init: Weights | None,
+        metadata: Mapping[str, Any],
     ) -> None:
         torch.manual_seed(options.seed)
         self._task, self._options, self._metadata = task, options, dict(metadata)

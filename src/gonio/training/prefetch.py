@@ -17,7 +17,7 @@ from gonio.core.errors import GonioError
 from gonio.training.windows import Clip, Clips
 
 
-class Ahead:
+class PrefetchedClips:
     """Called with a number it answers with `make(number)`, and has `make(number + step)` made meanwhile.
 
     make  can be sent to another process: a function of a module, or a `functools.partial` of one

@@ -40,8 +40,8 @@ from gonio.training.config import (
     TrainConfig,
     processes,
 )
-from gonio.training.material import Material, read_material
-from gonio.training.prefetch import Ahead
+from gonio.training.prefetch import PrefetchedClips
+from gonio.training.training_data import TrainingData, read_training_data
 
 CONFIG, RUN, CURVES = "config.json", "run.json", "learning_curves"
 
@@ -53,7 +53,7 @@ def train(
     output: Path,
     *,
     progress: Progress = silent,
-    on_start: Callable[[Material], None] = lambda material: None,
+    on_start: Callable[[TrainingData], None] = lambda data: None,
     on_epoch: Callable[[Entry], None] = lambda entry: None,
 ) -> Weights:
     """Train as the configuration says, or go on where `output` stands; returns the weights after the last epoch.
@@ -73,20 +73,20 @@ def train(
         config = replace(config, network=_shape_of(init, config))
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    material = read_material(config, progress if rank == 0 else silent)
+    data = read_training_data(config, progress if rank == 0 else silent)
     if init is not None:
-        _check_fit(config, init, material)
-    architecture = config.network.architecture(len(material.joints_in), material.features, len(material.joints_out))
-    task = training.Task(architecture, material.joints_in, material.joints_out)
+        _check_fit(config, init, data)
+    architecture = config.network.architecture(len(data.joints_in), data.features, len(data.joints_out))
+    task = training.LiftingTask(architecture, data.joints_in, data.joints_out)
     if rank == 0:
-        on_start(material)
+        on_start(data)
     log: list[Entry] = []
 
     def record(entry: Entry) -> None:
         log[:] = json.loads((output / LOG).read_text(encoding="utf-8"))
         content = {
             "versions": versions() | {"torch": torch.__version__},
-            "data": [asdict(read) for read in material.read],
+            "data": [asdict(source) for source in data.sources],
             "seed": config.training.seed,
             "threads": torch.get_num_threads(),
             "processes": world,
@@ -100,20 +100,20 @@ def train(
         on_epoch(entry)
 
     with contextlib.ExitStack() as stack:
-        labelled = material.labelled
-        if material.made:
-            labelled = stack.enter_context(Ahead(labelled, config.training.epochs * world - 1, world))
-        stack.callback(_draw, output, log, material)
+        labelled = data.labelled
+        if data.generated:
+            labelled = stack.enter_context(PrefetchedClips(labelled, config.training.epochs * world - 1, world))
+        stack.callback(_draw, output, log, data)
         weights: Weights = training.train(
             task,
             config.training,
             labelled,
             output,
-            unlabelled=material.unlabelled,
-            validation=material.validation,
-            unit_mm=material.unit_mm,
+            unlabelled=data.unlabelled,
+            validation=data.validation,
+            unit_mm=data.unit_mm,
             init=init,
-            metadata=_metadata(config, material),
+            metadata=_metadata(config, data),
             on_epoch=record,
         )
     return weights
@@ -153,33 +153,33 @@ def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
     return shape
 
 
-def _check_fit(config: TrainConfig, init: Weights, material: Material) -> None:
+def _check_fit(config: TrainConfig, init: Weights, data: TrainingData) -> None:
     a = init.architecture
-    joints = len(material.joints_in), material.features, len(material.joints_out)
+    joints = len(data.joints_in), data.features, len(data.joints_out)
     if (a.in_joints, a.in_features, a.out_joints) != joints:
         raise ConfigError(
             f"{config.init}: takes {a.in_joints} joints with {a.in_features} numbers and gives {a.out_joints}; this "
             f"data has {joints[0]}, {joints[1]} and {joints[2]}"
         )
     kind = init.metadata.get("normalisation", SCREEN)
-    if kind != material.normalisation:
-        raise ConfigError(f"{config.init}: takes {kind!r} coordinates; this data is for {material.normalisation!r}")
+    if kind != data.normalisation:
+        raise ConfigError(f"{config.init}: takes {kind!r} coordinates; this data is for {data.normalisation!r}")
 
 
-def _metadata(config: TrainConfig, material: Material) -> dict[str, Any]:
+def _metadata(config: TrainConfig, data: TrainingData) -> dict[str, Any]:
     """What the weights say of themselves; paths are names, so that it is the same on every machine."""
     recipe = _named(asdict(config))
     for key in ("threads", "validation", "network"):
         recipe.pop(key)
     return {
-        "normalisation": material.normalisation,
-        "joints_in": material.joints_in.name,
-        "joints_out": material.joints_out.name,
-        "rate_hz": material.rate_hz,
+        "normalisation": data.normalisation,
+        "joints_in": data.joints_in.name,
+        "joints_out": data.joints_out.name,
+        "rate_hz": data.rate_hz,
         "seed": config.training.seed,
         "training": recipe.pop("training"),
         "data": {key: value for key, value in recipe.items() if value},
-        "read": [str(read) for read in material.read],
+        "read": [str(source) for source in data.sources],
     }
 
 
@@ -197,9 +197,9 @@ def _write_json(path: Path, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _draw(output: Path, log: Sequence[Entry], material: Material) -> None:
+def _draw(output: Path, log: Sequence[Entry], data: TrainingData) -> None:
     """The learning curves; nothing where no epoch was trained."""
     if not log:
         return
-    unit = "m" if material.normalisation == SCREEN else "body sizes"
+    unit = "m" if data.normalisation == SCREEN else "body sizes"
     canvas.save(learning_curves.learning_curves(log, unit), output, CURVES)

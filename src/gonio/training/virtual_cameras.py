@@ -26,7 +26,7 @@ from gonio.core.errors import ConfigError, InputError
 from gonio.core.geometry import rotation_matrix
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.training.bodies import COCO_IN_BODY, check_body, mean_place, moved
+from gonio.training.bodies import COCO_IN_BODY, check_training_body, mean_place, moved
 from gonio.training.detector_noise import DetectorModel, detected
 
 
@@ -109,7 +109,7 @@ def look_at(
 
 def sample_camera(body: PoseSequence, placement: CameraPlacement, rng: Generator) -> Camera:
     """A camera drawn from `placement`. It stands still and is aimed near the mean of the body's mid-hip."""
-    check_body(body)
+    check_training_body(body)
     azimuth, elevation, roll = (
         rng.uniform(*span) for span in (placement.azimuth_deg, placement.elevation_deg, placement.roll_deg)
     )
@@ -172,9 +172,9 @@ def training_pair(
 
     Raises `InputError` where `seen` has other times, and where a detector comes without a generator.
     """
-    check_body(body)
+    check_training_body(body)
     shown = body if seen is None else seen
-    check_body(shown)
+    check_training_body(shown)
     if not np.array_equal(shown.times_s, body.times_s):
         raise InputError(f"the body that is seen has {len(shown)} frames of other times; the target has {len(body)}")
     in_camera = body.transformed(

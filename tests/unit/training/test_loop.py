@@ -24,14 +24,14 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install g
 
 from gonio.training import loop  # noqa: E402
 from gonio.training.loop import (  # noqa: E402
-    Task,
+    LiftingTask,
     precision_of,
     train,
 )
 from gonio.training.network import TemporalModel  # noqa: E402
 
-BODY = Task(Architecture((3, 3), in_features=3, channels=16, dropout=0.0))
-SCREEN = Task(Architecture((3, 3), in_features=2, channels=16, dropout=0.0))
+BODY = LiftingTask(Architecture((3, 3), in_features=3, channels=16, dropout=0.0))
+SCREEN = LiftingTask(Architecture((3, 3), in_features=2, channels=16, dropout=0.0))
 QUICK = TrainingOptions(
     epochs=40,
     passes=2,
@@ -176,7 +176,7 @@ class StoppedError(Exception):
 
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(tmp_path, labelled, others):
     """With everything that has a random number or a memory: dropout, unlabelled clips, two networks, Adam."""
-    task = Task(replace(BODY.architecture, dropout=0.25))
+    task = LiftingTask(replace(BODY.architecture, dropout=0.25))
     kinds = {"unlabelled": lambda number: others[number % 2 :], "validation": others[:1]}
     at_once, log = run(tmp_path / "once", task, SHORT, labelled, **kinds)
 
@@ -246,7 +246,12 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, labelled):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for task, options, metadata, words in (
         (BODY, replace(SHORT, decay=0.5), about, r"options.decay was 0.93, now it is 0.5"),
-        (Task(replace(BODY.architecture, channels=8)), SHORT, about, "architecture.channels was 16, now it is 8"),
+        (
+            LiftingTask(replace(BODY.architecture, channels=8)),
+            SHORT,
+            about,
+            "architecture.channels was 16, now it is 8",
+        ),
         (BODY, SHORT, {"data": ["s01", "s03"]}, "metadata.data.1 was 's02', now it is 's03'"),
         (BODY, replace(SHORT, trajectory=True), about, "options.trajectory was False"),
     ):
@@ -277,8 +282,8 @@ def test_training_begins_with_given_weights(tmp_path, labelled, others):
     assert np.abs(tuned.arrays[name] - learned.arrays[name]).max() < 1e-6
     for change in ({"channels": 8}, {"causal": True}):
         with pytest.raises(ConfigError, match="of another network"):
-            run(tmp_path / "x", Task(replace(BODY.architecture, **change)), slow, labelled, init=learned)
-    dropout = Task(replace(BODY.architecture, dropout=0.5))
+            run(tmp_path / "x", LiftingTask(replace(BODY.architecture, **change)), slow, labelled, init=learned)
+    dropout = LiftingTask(replace(BODY.architecture, dropout=0.5))
     assert run(tmp_path / "dropout", dropout, slow, labelled, init=learned)[0].architecture.dropout == 0.5
 
 
@@ -325,7 +330,7 @@ def test_clips_that_lack_something_are_refused(tmp_path, labelled, others):
         run(tmp_path, BODY, SHORT, labelled, validation=nothing)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match="coco-17 has 17 joints; the network has 5 inputs"):
-        Task(replace(BODY.architecture, in_joints=5))
+        LiftingTask(replace(BODY.architecture, in_joints=5))
 
 
 def test_what_is_not_known_does_not_count(tmp_path, labelled, others):
@@ -355,7 +360,7 @@ from pathlib import Path
 import numpy as np, torch
 from gonio.lifting.architecture import Architecture
 from gonio.training.config import TrainingOptions, processes
-from gonio.training.loop import Task, train
+from gonio.training.loop import LiftingTask, train
 from gonio.training.windows import Clip
 
 torch.set_num_threads(1)
@@ -368,7 +373,7 @@ def clips(number):
     return [Clip(inputs, targets, np.ones(targets.shape[:2], bool), inputs[:, 0] + np.float32(9))]
 
 told, asked = [], []
-task = Task(Architecture((3,), in_features=3, channels=8))
+task = LiftingTask(Architecture((3,), in_features=3, channels=8))
 options = TrainingOptions(epochs=2, frames=4, batch=4, trajectory=True, precision="float32")
 weights = train(task, options, lambda n: asked.append(n) or clips(n), folder / "run", on_epoch=told.append)
 arrays = dict(weights.arrays) | {"root." + k: v for k, v in weights.trajectory.arrays.items()}

@@ -10,8 +10,8 @@ import pytest
 from gonio.core.errors import GonioError, InputError
 from gonio.training.augmentation import Augmentation, Bodies
 from gonio.training.bodies import training_body
-from gonio.training.material import body_clips, shared_clips
-from gonio.training.prefetch import Ahead
+from gonio.training.prefetch import PrefetchedClips
+from gonio.training.training_data import body_clips, shared_clips
 from gonio.training.windows import ARRAYS, Clip
 
 # What the other process calls must be in a module that it can import too.
@@ -28,7 +28,7 @@ def test_the_same_clips_in_any_order_with_and_without(person):
         world=1,
         causal=False,
     )
-    with Ahead(make, last=7, step=2) as ahead:
+    with PrefetchedClips(make, last=7, step=2) as ahead:
         for number in (0, 2, 6, 8):  # 4 is made ahead and never asked for; 8 is beyond the last
             for theirs, ours in zip(ahead(number), make(number), strict=True):
                 for name in ARRAYS:
@@ -37,7 +37,7 @@ def test_the_same_clips_in_any_order_with_and_without(person):
 
 def test_errors_arrive_when_their_number_is_asked_for():
     one = [Clip(np.ones((1, 1, 1), np.float32))]
-    with Ahead(partial(shared_clips, one, 2), last=1) as ahead:
+    with PrefetchedClips(partial(shared_clips, one, 2), last=1) as ahead:
         assert len(ahead(0)) == 1
         time.sleep(0.1)
         with pytest.raises(InputError, match="1 clips cannot be shared by 2 processes"):
@@ -45,13 +45,13 @@ def test_errors_arrive_when_their_number_is_asked_for():
 
 
 def test_a_process_that_ends_is_told_of():
-    with Ahead(os._exit, last=1) as ahead, pytest.raises(GonioError, match="was ended"):
+    with PrefetchedClips(os._exit, last=1) as ahead, pytest.raises(GonioError, match="was ended"):
         ahead(3)
 
 
 def test_leaving_does_not_wait_for_what_is_not_wanted_any_more():
     began = time.perf_counter()
-    with Ahead(time.sleep, last=60, step=60) as ahead:
+    with PrefetchedClips(time.sleep, last=60, step=60) as ahead:
         assert ahead(0) is None
         process = ahead._process
         assert process.is_alive()
@@ -60,5 +60,5 @@ def test_leaving_does_not_wait_for_what_is_not_wanted_any_more():
 
 
 def test_unused_it_starts_nothing():
-    with Ahead(time.sleep, last=1) as ahead:
+    with PrefetchedClips(time.sleep, last=1) as ahead:
         assert ahead._process.pid is None

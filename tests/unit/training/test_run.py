@@ -18,8 +18,8 @@ from gonio.io.videopose3d_npz import H36M_DROPPED
 from gonio.lifting import checkpoints
 from gonio.lifting.checkpoints import Weights
 from gonio.training.config import parse_training
-from gonio.training.material import _slowed, _stretch, read_material, shared_clips
 from gonio.training.run import train
+from gonio.training.training_data import _slowed, _stretch, read_training_data, shared_clips
 from gonio.training.windows import Clip
 
 KEPT = np.delete(np.arange(32), H36M_DROPPED)
@@ -69,36 +69,36 @@ def frames(clips):
 
 
 def test_the_sets_of_the_paper(sets):
-    material = read_material(config(SETS, sets))
-    assert (material.normalisation, material.features, material.rate_hz, material.unit_mm) == ("screen", 2, 50, 1000)
-    assert (material.joints_in.name, material.joints_out.name) == (H36M_17.name, H36M_17.name)
-    assert [str(read) for read in material.read] == [
+    data = read_training_data(config(SETS, sets))
+    assert (data.normalisation, data.features, data.rate_hz, data.unit_mm) == ("screen", 2, 50, 1000)
+    assert (data.joints_in.name, data.joints_out.name) == (H36M_17.name, H36M_17.name)
+    assert [str(source) for source in data.sources] == [
         "labelled S1, S5: 8 recordings, 320 frames",
         "validation S9: 4 recordings, 160 frames",
     ]
-    clips = material.labelled(3)
+    clips = data.labelled(3)
     assert (len(clips), frames(clips)) == (16, 640)  # mirrored too
     mirrored = clips[0].flipped(H36M_17, H36M_17)
     assert np.array_equal(clips[8].inputs, mirrored.inputs)
     assert np.array_equal(clips[8].root, mirrored.root)
-    assert (len(material.validation), material.unlabelled, material.made) == (4, None, False)
+    assert (len(data.validation), data.unlabelled, data.generated) == (4, None, False)
     assert (clips[0].root[:, 2] > 3).all()
-    assert frames(read_material(config(SETS + "flip = false", sets)).labelled(0)) == 320
+    assert frames(read_training_data(config(SETS + "flip = false", sets)).labelled(0)) == 320
 
 
 def test_few_labels_and_others_without(sets):
     text = SETS + 'subjects = ["S1"]\nshare = 0.5\ndownsample = 5\n[unlabelled]\nsubjects = ["S5"]'
-    material = read_material(config(text, sets))
-    assert material.rate_hz == 10
-    assert frames(material.labelled(0)) == 2 * 4 * 4
-    assert frames(material.validation) == 4 * 8
-    others = material.unlabelled(0)
+    data = read_training_data(config(text, sets))
+    assert data.rate_hz == 10
+    assert frames(data.labelled(0)) == 2 * 4 * 4
+    assert frames(data.validation) == 4 * 8
+    others = data.unlabelled(0)
     assert (len(others), frames(others)) == (8, 64)
     assert all(clip.targets is None and clip.root is None for clip in others)
-    assert material.read[0].notes == ("16 frames trained on: share 0.5, every 5. frame",)
-    again = read_material(config(text, sets))
-    other = read_material(config(text.replace("[videopose3d]", "[training]\nseed = 1\n[videopose3d]"), sets))
-    same = [np.array_equal(m.labelled(0)[0].inputs, material.labelled(0)[0].inputs) for m in (again, other)]
+    assert data.sources[0].notes == ("16 frames trained on: share 0.5, every 5. frame",)
+    again = read_training_data(config(text, sets))
+    other = read_training_data(config(text.replace("[videopose3d]", "[training]\nseed = 1\n[videopose3d]"), sets))
+    same = [np.array_equal(m.labelled(0)[0].inputs, data.labelled(0)[0].inputs) for m in (again, other)]
     assert same == [True, False]
 
 
@@ -149,11 +149,11 @@ def test_own_keypoints_beside_the_sets(sets, tmp_path):
         image_size_px=(640, 480),
     )
     archive.write(own, tmp_path / "own.npz")
-    material = read_material(config(SETS + 'flip = false\n[[unlabelled.files]]\nkeypoints = "own.npz"', tmp_path))
-    (clip,) = material.unlabelled(0)
+    data = read_training_data(config(SETS + 'flip = false\n[[unlabelled.files]]\nkeypoints = "own.npz"', tmp_path))
+    (clip,) = data.unlabelled(0)
     assert len(clip) == 61  # from 25 to 50 Hz
     assert clip.camera[0, :2] == pytest.approx([0.9 * 2, 0.9 * 2])
-    notes = material.read[-1].notes
+    notes = data.sources[-1].notes
     assert notes[0] == "focal length assumed: 576 px"
     assert "from 25 to 50 frames per second" in notes[1]
 
@@ -170,7 +170,7 @@ def test_own_keypoints_beside_the_sets(sets, tmp_path):
 )
 def test_data_that_cannot_be_used(sets, more, error, words):
     with pytest.raises(error, match=words):
-        read_material(config(SETS + more, sets))
+        read_training_data(config(SETS + more, sets))
 
 
 def test_without_torch_one_line_says_what_to_install(sets, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ from gonio.training.config import (
     GroupConfig,
     KeypointsConfig,
     MotionCaptureConfig,
-    StereoConfig,
+    StereoLabelsConfig,
     TrainConfig,
     UnlabelledConfig,
     VideoPose3DConfig,
@@ -50,7 +50,7 @@ from gonio.trials.single_step import read_person
 
 
 @dataclass(frozen=True)
-class Read:
+class SourceSummary:
     """What was read of one source: recordings (views, where there are cameras), frames, and what was left out."""
 
     name: str
@@ -63,13 +63,13 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingData:
     """Everything that a training needs besides the network.
 
     labelled, unlabelled  by number, for `gonio.training.loop.train`
     unit_mm               what 1 is in the targets, in the mean of the validation bodies; None where it is not known
     rate_hz               that the network is trained for
-    made                  labelled clips are made for each number, and take their time
+    generated             labelled clips are made for each number, and take their time
     """
 
     normalisation: str
@@ -81,30 +81,30 @@ class Material:
     unlabelled: Clips | None
     validation: tuple[Clip, ...]
     unit_mm: float | None
-    read: tuple[Read, ...]
-    made: bool = False
+    sources: tuple[SourceSummary, ...]
+    generated: bool = False
 
 
-def read_material(config: TrainConfig, progress: Progress = silent) -> Material:
+def read_training_data(config: TrainConfig, progress: Progress = silent) -> TrainingData:
     """The data of a training. Raises `InputError` where it cannot be read or used, naming the file."""
     if config.videopose3d is not None:
-        return _screen_material(config, config.videopose3d, progress)
-    return _body_material(config, progress)
+        return _screen_data(config, config.videopose3d, progress)
+    return _body_data(config, progress)
 
 
 # ---- gonio's own networks: bodies --------------------------------------------------------------------------------
 
 
-def _body_material(config: TrainConfig, progress: Progress) -> Material:
+def _body_data(config: TrainConfig, progress: Progress) -> TrainingData:
     causal = config.network.causal
-    read: list[Read] = []
+    summaries: list[SourceSummary] = []
     bodies, capture = None, config.motion_capture
     if capture is not None:
-        bodies = _bodies(capture, read, progress)
-    fixed = [clip for one in config.stereo for clip in _stereo_clips(one, causal, read)]
+        bodies = _bodies(capture, summaries, progress)
+    fixed = [clip for one in config.stereo for clip in _stereo_clips(one, causal, summaries)]
     unlabelled = None
     if config.unlabelled is not None:
-        unlabelled = partial(shared_clips, _unlabelled_bodies(config, config.unlabelled, read), processes()[1])
+        unlabelled = partial(shared_clips, _unlabelled_bodies(config, config.unlabelled, summaries), processes()[1])
     validation: list[Clip] = []
     sizes_m: list[float] = []
     if config.validation is not None:
@@ -112,9 +112,9 @@ def _body_material(config: TrainConfig, progress: Progress) -> Material:
             pairs = ui_prmd_pairs(config.validation.path, config.validation.subjects, noisy=config.validation.noisy)
         validation = [body_clip(pair, causal=causal) for pair in pairs]
         sizes_m = [body_size_m(pair.target.to_skeleton(H36M_17)) for pair in pairs]
-        read.append(_pairs_read("validation", pairs))
+        summaries.append(_pairs_read("validation", pairs))
     weights = [len(clip) for clip in validation]
-    return Material(
+    return TrainingData(
         normalisation=NORMALISATION,
         joints_in=COCO_17,
         joints_out=H36M_17,
@@ -133,8 +133,8 @@ def _body_material(config: TrainConfig, progress: Progress) -> Material:
         unlabelled=unlabelled,
         validation=tuple(validation),
         unit_mm=1000 * float(np.average(sizes_m, weights=weights)) if validation else None,
-        read=tuple(read),
-        made=bodies is not None,
+        sources=tuple(summaries),
+        generated=bodies is not None,
     )
 
 
@@ -166,7 +166,7 @@ def shared_clips(clips: Sequence[Clip], world: int, number: int) -> Sequence[Cli
     return mine
 
 
-def _bodies(capture: MotionCaptureConfig, read: list[Read], progress: Progress) -> Bodies:
+def _bodies(capture: MotionCaptureConfig, summaries: list[SourceSummary], progress: Progress) -> Bodies:
     groups, shares = {}, {}
     with progress("reading motion capture", len(capture.groups)) as tick:
         for number, group in enumerate(capture.groups):
@@ -175,7 +175,7 @@ def _bodies(capture: MotionCaptureConfig, read: list[Read], progress: Progress) 
             groups[name], shares[name] = [one.body for one in loaded], group.share
             frames = sum(len(one.body) for one in loaded)
             subjects = f" of {', '.join(group.subjects)}" if group.subjects else ""
-            read.append(Read(f"{group.kind}{subjects}", len(loaded), frames, loaded.skipped))
+            summaries.append(SourceSummary(f"{group.kind}{subjects}", len(loaded), frames, loaded.skipped))
             tick()
     return Bodies(groups, shares)
 
@@ -202,7 +202,7 @@ class _Pair:
     camera: Camera
 
 
-def _stereo_clips(config: StereoConfig, causal: bool, read: list[Read]) -> list[Clip]:
+def _stereo_clips(config: StereoLabelsConfig, causal: bool, summaries: list[SourceSummary]) -> list[Clip]:
     camera = _camera_of_rig(config.rig, config.camera)
     keypoints = _person(config.keypoints, config.layout, config.fps, camera.size_px)
     joints = formats.read(config.joints)
@@ -216,12 +216,12 @@ def _stereo_clips(config: StereoConfig, causal: bool, read: list[Read]) -> list[
     bare = sum(int((~clip.mask.any(axis=1)).sum()) for clip in clips if clip.mask is not None)
     if bare:
         notes = (*notes, f"{config.keypoints.name}: {bare} of {frames} frames have no joints of their time")
-    read.append(Read(f"stereo {config.joints.name}, {config.camera}", 1, frames, notes))
+    summaries.append(SourceSummary(f"stereo {config.joints.name}, {config.camera}", 1, frames, notes))
     return clips
 
 
 def _stereo_clip(
-    config: StereoConfig, keypoints: PoseSequence, joints: PoseSequence, camera: Camera, causal: bool
+    config: StereoLabelsConfig, keypoints: PoseSequence, joints: PoseSequence, camera: Camera, causal: bool
 ) -> Clip:
     """The keypoints' frames with the joints of the same moments; frames without joints count as not labelled."""
     body = resample(joints, keypoints.times_s - config.offset_s).to_skeleton(H36M_17)
@@ -244,19 +244,19 @@ def _stereo_clip(
         raise InputError(f"{config.joints}, {config.keypoints}: {error}") from None
 
 
-def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, read: list[Read]) -> list[Clip]:
+def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, summaries: list[SourceSummary]) -> list[Clip]:
     causal = config.network.causal
     clips: list[Clip] = []
     if wanted.subjects:
         pairs = ui_prmd_pairs(config.ui_prmd[0].path, wanted.subjects)
         clips += [body_clip(pair, causal=causal).unlabelled() for pair in pairs]
-        read.append(_pairs_read("unlabelled", pairs))
+        summaries.append(_pairs_read("unlabelled", pairs))
     for one in wanted.files:
         keypoints, camera, notes = _own_keypoints(one)
         views, slowed = _slowed(keypoints)
         with _naming(one.keypoints):
             clips += [unlabelled_body_clip(view, camera, causal=causal) for view in views]
-        read.append(Read(f"unlabelled {one.keypoints.name}", 1, len(keypoints), (*notes, *slowed)))
+        summaries.append(SourceSummary(f"unlabelled {one.keypoints.name}", 1, len(keypoints), (*notes, *slowed)))
     return clips
 
 
@@ -272,7 +272,7 @@ def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]
 # ---- published networks: screen coordinates ----------------------------------------------------------------------
 
 
-def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Progress) -> Material:
+def _screen_data(config: TrainConfig, data: VideoPose3DConfig, progress: Progress) -> TrainingData:
     known = videopose3d_npz.subjects(data.data_3d)
     train_on = data.subjects or _usual(data, known, H36M_TRAIN, "Train/", "subjects")
     test_on = data.test_subjects or _usual(data, known, H36M_TEST, "Validate/", "test_subjects")
@@ -285,22 +285,24 @@ def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Pro
             data.data_3d, data.data_2d, subjects=subjects, actions=data.actions or None, cameras=data.cameras
         )
 
-    read: list[Read] = []
+    summaries: list[SourceSummary] = []
     rng = np.random.default_rng([config.training.seed, 3])
     with progress("reading VideoPose3D's sets", None):
         pairs = pairs_of(train_on)
-        clips = _screen_clips(pairs, "labelled", read)
+        clips = _screen_clips(pairs, "labelled", summaries)
         joints_in, joints_out = pairs[0].keypoints.skeleton, pairs[0].target.skeleton
         clips = [clip.at(_stretch(len(clip), data.share, data.downsample, rng)) for clip in clips]
         kept = sum(map(len, clips))
-        if kept != read[-1].frames:
+        if kept != summaries[-1].frames:
             note = f"{kept} frames trained on: share {data.share:g}, every {data.downsample}. frame"
-            read[-1] = Read(read[-1].name, read[-1].recordings, read[-1].frames, (*read[-1].notes, note))
+            summaries[-1] = SourceSummary(
+                summaries[-1].name, summaries[-1].recordings, summaries[-1].frames, (*summaries[-1].notes, note)
+            )
         every = slice(None, None, data.downsample)
-        validation = [clip.at(every) for clip in _screen_clips(pairs_of(test_on), "validation", read)]
+        validation = [clip.at(every) for clip in _screen_clips(pairs_of(test_on), "validation", summaries)]
         unlabelled = []
         if others:
-            unlabelled = [c.at(every).unlabelled() for c in _screen_clips(pairs_of(others), "unlabelled", read)]
+            unlabelled = [c.at(every).unlabelled() for c in _screen_clips(pairs_of(others), "unlabelled", summaries)]
     rate_hz = round(pairs[0].target.rate_hz / data.downsample, 6)
     for one in () if config.unlabelled is None else config.unlabelled.files:
         keypoints, camera, notes = _own_keypoints(one)
@@ -309,12 +311,12 @@ def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Pro
                 keypoints = at_rate(keypoints, rate_hz)
                 notes = (*notes, keypoints.history[-1])
             unlabelled.append(unlabelled_screen_clip(keypoints.to_skeleton(joints_in), camera))
-        read.append(Read(f"unlabelled {one.keypoints.name}", 1, len(keypoints), notes))
+        summaries.append(SourceSummary(f"unlabelled {one.keypoints.name}", 1, len(keypoints), notes))
     if data.flip:
         clips += [clip.flipped(joints_in, joints_out) for clip in clips]
         unlabelled += [clip.flipped(joints_in, joints_out) for clip in unlabelled]
     world = processes()[1]
-    return Material(
+    return TrainingData(
         normalisation=SCREEN,
         joints_in=joints_in,
         joints_out=joints_out,
@@ -324,7 +326,7 @@ def _screen_material(config: TrainConfig, data: VideoPose3DConfig, progress: Pro
         unlabelled=partial(shared_clips, unlabelled, world) if unlabelled else None,
         validation=tuple(validation),
         unit_mm=1000.0,
-        read=tuple(read),
+        sources=tuple(summaries),
     )
 
 
@@ -336,13 +338,13 @@ def _usual(data: VideoPose3DConfig, known: Sequence[str], h36m: Sequence[str], p
     return found
 
 
-def _screen_clips(pairs: Loaded[LabelledPair], name: str, read: list[Read]) -> list[Clip]:
+def _screen_clips(pairs: Loaded[LabelledPair], name: str, summaries: list[SourceSummary]) -> list[Clip]:
     """Of the pairs whose keypoints are all there."""
     whole = [pair for pair in pairs if pair.keypoints.valid.all()]
     gaps = [f"{pair} left out: keypoints are missing" for pair in pairs if not pair.keypoints.valid.all()]
     if not whole:
         raise InputError(f"no recording of {name} data is left; {gaps[0]}")
-    read.append(_pairs_read(name, Loaded(tuple(whole), (*pairs.skipped, *gaps))))
+    summaries.append(_pairs_read(name, Loaded(tuple(whole), (*pairs.skipped, *gaps))))
     return [screen_clip(pair) for pair in whole]
 
 
@@ -391,9 +393,9 @@ def _naming(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _pairs_read(name: str, pairs: Loaded[LabelledPair]) -> Read:
+def _pairs_read(name: str, pairs: Loaded[LabelledPair]) -> SourceSummary:
     subjects = ", ".join(sorted({pair.subject for pair in pairs}))
-    return Read(f"{name} {subjects}", len(pairs), sum(len(pair.keypoints) for pair in pairs), pairs.skipped)
+    return SourceSummary(f"{name} {subjects}", len(pairs), sum(len(pair.keypoints) for pair in pairs), pairs.skipped)
 
 
 def _disjoint(subjects: Collection[str], others: Collection[str]) -> None:
