@@ -39,10 +39,10 @@ from gonio.comparison.result import (
     summary_table,
     tables,
 )
-from gonio.comparison.time_lag import SHIFT_S, shifted_curve, shifted_positions
+from gonio.comparison.time_lag import CLOCK_SHIFT_S, shifted_curve, shifted_positions
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import BoolArray, FloatArray
-from gonio.core.clock import EXACT_S
+from gonio.core.clock import SAME_SAMPLE_S
 from gonio.core.errors import InputError
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 
@@ -88,7 +88,7 @@ def compare(
     *,
     reference: str | None,
     joints: Sequence[str] = EVALUATION_JOINTS,
-    tolerance_s: float = EXACT_S,
+    tolerance_s: float = SAME_SAMPLE_S,
     filter_words: str = "none",
     reprojection_px: Mapping[str, float] | None = None,
     protocol_extra: Mapping[str, Any] | None = None,
@@ -157,7 +157,7 @@ def compare(
                     change=_position_changes(E, R, cells, times_s, same, shift_s),
                     angle_rmse_deg=_angle_changes(angles, name, against, samples, shift_s),
                 )
-                for shift_s in ((-SHIFT_S, SHIFT_S) if apart else ())
+                for shift_s in ((-CLOCK_SHIFT_S, CLOCK_SHIFT_S) if apart else ())
             },
         }
 

@@ -13,8 +13,6 @@ import numpy as np
 from gonio.comparison import agreement
 from gonio.core.arrays import BoolArray, FloatArray
 
-CLOCK_MOVED_S = 0.1  # by how much the clock is moved to see what the error hangs on it
-
 
 @dataclass(frozen=True, kw_only=True)
 class AngleValues:

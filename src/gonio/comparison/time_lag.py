@@ -75,7 +75,7 @@ def shifted(values: FloatArray, frames: int) -> FloatArray:
     return moved
 
 
-SHIFT_S = 0.1
+CLOCK_SHIFT_S = 0.1  # how far the clock is moved to learn how much the errors depend on it
 
 
 def shifted_positions(positions: FloatArray, mask: BoolArray, times_s: FloatArray, shift_s: float) -> FloatArray:

@@ -10,7 +10,7 @@ from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 
-EXACT_S = 0.0005  # a sample nearer than this to the wanted time is that sample
+SAME_SAMPLE_S = 0.0005  # a sample nearer than this to the target time is that sample
 
 
 def common_span(times: Sequence[FloatArray]) -> tuple[float, float]:
@@ -30,7 +30,7 @@ def common_times(times: Sequence[FloatArray]) -> FloatArray:
     Raises `InputError` where the recordings do not overlap.
     """
     start, end = common_span(times)
-    inside = [t[(t >= start - EXACT_S) & (t <= end + EXACT_S)] for t in times]
+    inside = [t[(t >= start - SAME_SAMPLE_S) & (t <= end + SAME_SAMPLE_S)] for t in times]
     return min((t for t in inside if len(t)), key=len)  # the recording that starts last has its first frame there
 
 
@@ -58,7 +58,7 @@ def _resampled(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | N
     )
     before = np.maximum(after - 1, 0)
     nearest = np.where(np.abs(wanted - own[before]) <= np.abs(wanted - own[after]), before, after)
-    exact = np.abs(wanted - own[nearest]) <= EXACT_S
+    exact = np.abs(wanted - own[nearest]) <= SAME_SAMPLE_S
     gap = own[after] - own[before]
     between = ~exact & (wanted > own[before]) & (wanted < own[after]) & (gap <= max_gap_s + 1e-9)
     weight = np.where(between, (wanted - own[before]) / np.where(gap > 0, gap, 1.0), 0.0)[:, None]
@@ -107,23 +107,28 @@ def at_rate(sequence: PoseSequence, rate_hz: float) -> PoseSequence:
     if len(sequence) == 0:
         raise InputError("a recording without frames cannot be resampled")
     start_s, end_s = float(sequence.times_s[0]), float(sequence.times_s[-1])
-    count = int((end_s - start_s + EXACT_S) * rate_hz) + 1
+    count = int((end_s - start_s + SAME_SAMPLE_S) * rate_hz) + 1
     title = f"from {sequence.rate_hz:.6g} to {rate_hz:g} frames per second: resampled to {{}} frames"
     return _resampled(sequence, start_s + np.arange(count) / rate_hz, None, title)
 
 
-def nearest_rows(times_s: FloatArray, wanted_s: FloatArray) -> IntArray:
-    """(wanted,) the row nearest in time; -1 where it is farther than half the median interval (25 Hz for one row)."""
-    if len(times_s) == 0:
-        return np.full(len(wanted_s), -1)
-    after = np.searchsorted(times_s, wanted_s).clip(0, len(times_s) - 1)
+def nearest_frames(own_s: FloatArray, times_s: FloatArray, tolerance_s: float | None = None) -> IntArray:
+    """(time,) the frame of a recording that is nearest to each time; -1 if none is within `tolerance_s`.
+
+    own_s        (frame,) the recording's times, increasing
+    tolerance_s  default: half of the median interval and 1 microsecond, 20 ms for a single frame
+    """
+    if len(own_s) == 0:
+        return np.full(len(times_s), -1)
+    if tolerance_s is None:
+        tolerance_s = (float(np.median(np.diff(own_s))) / 2 if len(own_s) > 1 else 0.02) + 1e-6
+    after = np.searchsorted(own_s, times_s).clip(0, len(own_s) - 1)
     before = (after - 1).clip(0)
-    nearest = np.where(wanted_s - times_s[before] <= np.abs(times_s[after] - wanted_s), before, after)
-    half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.02
-    return np.where(np.abs(times_s[nearest] - wanted_s) <= half + 1e-6, nearest, -1)
+    nearest = np.where(times_s - own_s[before] <= np.abs(own_s[after] - times_s), before, after)
+    return np.where(np.abs(own_s[nearest] - times_s) <= tolerance_s, nearest, -1)
 
 
-def nearest_row(times_s: FloatArray, time_s: float) -> int | None:
-    """The row nearest to one time, as `nearest_rows` finds it; None where there is none."""
-    row = int(nearest_rows(times_s, np.array([time_s]))[0])
-    return None if row < 0 else row
+def nearest_frame(own_s: FloatArray, time_s: float) -> int | None:
+    """The frame nearest to one time, as `nearest_frames` finds it; None if there is none."""
+    frame = int(nearest_frames(own_s, np.array([time_s]))[0])
+    return None if frame < 0 else frame

@@ -18,7 +18,7 @@ from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 
 JITTER = 0.1  # the share of an interval by which sampling may be uneven and still count as even
-EXACT_S = 1e-9  # rounding of times: a gap longer by this much is not longer
+ROUNDING_S = 1e-9  # rounding of times: a gap longer by this much is not longer
 
 
 def gate_confidence(sequence: PoseSequence, min_confidence: float) -> PoseSequence:
@@ -60,7 +60,7 @@ def fill_gaps(sequence: PoseSequence, max_gap_s: float) -> PoseSequence:
     last = len(sequence) - 1
     interior = ~valid & (before >= 0) & (after <= last)
     before, after = np.maximum(before, 0), np.minimum(after, last)
-    filled = interior & (times[after] - times[before] <= max_gap_s + EXACT_S)
+    filled = interior & (times[after] - times[before] <= max_gap_s + ROUNDING_S)
     longer = interior & ~filled
 
     positions, confidence = sequence.positions.copy(), sequence.confidence.copy()

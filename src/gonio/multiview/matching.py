@@ -37,7 +37,7 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.camera import Camera, Rig
-from gonio.core.clock import EXACT_S
+from gonio.core.clock import SAME_SAMPLE_S
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.multiview.triangulation import dlt
@@ -222,7 +222,7 @@ def _checked_rig(rig: Rig, detections: Mapping[str, Detections]) -> Rig:
                 f"{name} was detected as {view.skeleton.name}, {first_name} as {first.skeleton.name}; "
                 f"use one detector for all views"
             )
-        if len(view) != len(first) or np.abs(view.times_s - first.times_s).max() > EXACT_S:
+        if len(view) != len(first) or np.abs(view.times_s - first.times_s).max() > SAME_SAMPLE_S:
             raise InputError(
                 f"{name} ({len(view)} frames) and {first_name} ({len(first)} frames) are not at the same times; "
                 f"bring the views to one clock first"

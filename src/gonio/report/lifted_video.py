@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
-from gonio.core.clock import nearest_row, nearest_rows
+from gonio.core.clock import nearest_frame, nearest_frames
 from gonio.core.errors import InputError
 from gonio.core.sequence import Axis, PoseSequence, up_rotation
 from gonio.report.drawing import SUBPIXEL_BITS, Image, caption, draw_skeleton, fixed, is_there, rgb, stamp
@@ -123,7 +123,7 @@ def _check(keypoints: PoseSequence, joints: Mapping[str, PoseSequence]) -> None:
             raise InputError(f"{name}: the joints are in 2D; a panel needs 3D joints, in metres")
         if not sequence.valid.any():
             raise InputError(f"{name}: no joint is there in any frame; nothing can be drawn")
-        if (nearest_rows(sequence.times_s, keypoints.times_s) < 0).all():
+        if (nearest_frames(sequence.times_s, keypoints.times_s) < 0).all():
             a, b = keypoints.times_s, sequence.times_s
             raise InputError(
                 f"{name}: its joints ({b[0]:.3f}-{b[-1]:.3f} s) and the keypoints ({a[0]:.3f}-{a[-1]:.3f} s) never "
@@ -296,7 +296,7 @@ def _picture_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequ
     the vertical in it is the camera's roll and is left out.
     """
     shared = sequence.common_joints(keypoints)
-    rows = nearest_rows(sequence.times_s, keypoints.times_s)
+    rows = nearest_frames(sequence.times_s, keypoints.times_s)
     places = own[rows][:, [sequence.skeleton.index(joint) for joint in shared]]
     columns = keypoints.select(shared).positions[..., :1]
     there = (rows >= 0)[:, None] & is_there(places) & is_there(columns)
@@ -339,7 +339,7 @@ class _Panel:
     def draw(self, time_s: float) -> Image:
         image = self._blank.copy()
         sequence = self._view.sequence
-        row = nearest_row(sequence.times_s, time_s)
+        row = nearest_frame(sequence.times_s, time_s)
         if row is None or not sequence.valid[row].any():
             self.empty += 1
             return image

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
-from gonio.core.clock import nearest_row, nearest_rows
+from gonio.core.clock import nearest_frame, nearest_frames
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
@@ -185,7 +185,7 @@ class Artist:
         return Rendered(self.frames, self._empty, self._faceless)
 
     def draw(self, frame: VideoFrame) -> Image:
-        row = nearest_row(self._keypoints.times_s, frame.time_s)
+        row = nearest_frame(self._keypoints.times_s, frame.time_s)
         image, scale = scaled(frame.image, self._max_height_px)
         self.frames += 1
         self._empty += int(row is None or not self._keypoints.valid[row].any())
@@ -195,13 +195,13 @@ class Artist:
             if known:
                 _blur(image, self._faces[row] * scale)
         if self._other_faces is not None and self._bystanders is not None:
-            other = nearest_row(self._bystanders.times_s, frame.time_s)
+            other = nearest_frame(self._bystanders.times_s, frame.time_s)
             for face in self._other_faces[other] if other is not None else ():
                 if np.isfinite(face).all():
                     _blur(image, face * scale)
         size = max(float(np.sqrt(image.shape[0] * image.shape[1])) / 560, 0.8)
         if self._others is not None and self._bystanders is not None:
-            seen = nearest_row(self._bystanders.times_s, frame.time_s)
+            seen = nearest_frame(self._bystanders.times_s, frame.time_s)
             people = self._bystanders.positions[seen][self._others[seen]] if seen is not None else ()
             for person in people:
                 _draw_other(image, to_scaled(person, scale), self._bystanders.skeleton, size)
@@ -209,7 +209,7 @@ class Artist:
             points = to_scaled(self._keypoints.positions[row], scale)
             draw_skeleton(image, points, self._keypoints.confidence[row], self._keypoints.skeleton, size)
         if self._reprojected is not None:
-            again = nearest_row(self._reprojected.times_s, frame.time_s)
+            again = nearest_frame(self._reprojected.times_s, frame.time_s)
             if again is not None:
                 points = to_scaled(self._reprojected.positions[again], scale)
                 _draw_reprojection(image, points, self._reprojected.skeleton, size)
@@ -228,7 +228,7 @@ def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
     joints = [joint for joint in everybody.skeleton.joints if joint in chosen.skeleton]
     if not others.size or not joints or not len(chosen):
         return others
-    rows = nearest_rows(chosen.times_s, everybody.times_s)
+    rows = nearest_frames(chosen.times_s, everybody.times_s)
     own = np.where((rows >= 0)[:, None, None], chosen.select(joints).positions[rows], np.nan)
     theirs = everybody.positions[:, :, [everybody.skeleton.index(joint) for joint in joints]]
     away = np.linalg.norm(theirs - own[:, None], axis=-1)

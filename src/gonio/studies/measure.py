@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.comparison.alignment import aligned, procrustes_rigid
-from gonio.comparison.repetition_records import CLOCK_MOVED_S, AngleValues, PositionValues, angle_values
-from gonio.comparison.time_lag import best_lag, shifted
+from gonio.comparison.repetition_records import AngleValues, PositionValues, angle_values
+from gonio.comparison.time_lag import CLOCK_SHIFT_S, best_lag, shifted
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.clock import at_rate, resample
@@ -276,9 +276,9 @@ class _Comparison:
         return shifted(self._curves[name][angle], lag + moved)
 
     def _clock_moved(self, name: str, angle: str, inside: slice) -> float | None:
-        """Bias-free RMSE of a repetition with the clock moved by `CLOCK_MOVED_S`, the mean of both ways."""
+        """Bias-free RMSE of a repetition with the clock moved by `CLOCK_SHIFT_S`, the mean of both ways."""
         true = self._curves[self._reference][angle][inside]
-        step = round(CLOCK_MOVED_S * self._rate_hz)
+        step = round(CLOCK_SHIFT_S * self._rate_hz)
         both_ways = [self._in_step(name, angle, moved)[inside] - true for moved in (-step, step)]
         if any(np.isfinite(difference).sum() < LEAST_SAMPLES for difference in both_ways):
             return None

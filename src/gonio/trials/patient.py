@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gonio.core.arrays import BoolArray, FloatArray, IntArray
+from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.camera import Rig
-from gonio.core.clock import EXACT_S
+from gonio.core.clock import SAME_SAMPLE_S, nearest_frames
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import median_rate_hz
@@ -148,14 +148,9 @@ def first_people(followed: Detections, n_people: int, chosen: IntArray, rule: st
     return followed.arranged(rows, f"{left_out} more people left out ({n_people} asked for)" if left_out else None)
 
 
-def nearest_frames(own_s: FloatArray, times_s: FloatArray) -> tuple[IntArray, BoolArray]:
-    """(time,) the frame nearest to each time, and whether it lies within half of the median interval."""
-    after = np.clip(np.searchsorted(own_s, times_s), 1, max(len(own_s) - 1, 1)) if len(own_s) > 1 else None
-    if after is None:
-        index = np.zeros(len(times_s), dtype=np.int64)
-        return index, np.abs(own_s[index] - times_s) <= EXACT_S
-    index = np.where(times_s - own_s[after - 1] <= own_s[after] - times_s, after - 1, after)
-    return index, np.abs(own_s[index] - times_s) <= 0.5 / median_rate_hz(own_s) + EXACT_S
+def _tolerance_s(own_s: FloatArray) -> float:
+    """How far in time a frame may be from the time that it stands for: half of the median interval."""
+    return SAME_SAMPLE_S + (0.5 / median_rate_hz(own_s) if len(own_s) > 1 else 0.0)
 
 
 def _matched(
@@ -219,9 +214,9 @@ def _clicked_match(
 
 def _at(found: Detections, times_s: FloatArray) -> Detections:
     """The people of the frame nearest to each time: enough to tell who is who, not for their positions."""
-    index, near = nearest_frames(found.times_s, times_s)
+    index = nearest_frames(found.times_s, times_s, _tolerance_s(found.times_s))
     return Detections(
-        positions=np.where(near[:, None, None, None], found.positions[index], np.nan),
+        positions=np.where((index >= 0)[:, None, None, None], found.positions[index], np.nan),
         confidence=found.confidence[index],
         times_s=times_s,
         skeleton=found.skeleton,
@@ -242,7 +237,8 @@ def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> 
 
     A frame that no common time asked for takes the person nearest to the one chosen at the nearest frame.
     """
-    index, near = nearest_frames(found.times_s, times_s)
+    index = nearest_frames(found.times_s, times_s, _tolerance_s(found.times_s))
+    near = index >= 0
     own = np.full(len(found), -1)
     asked = np.zeros(len(found), dtype=bool)
     own[index[near]] = chosen[near]
@@ -251,7 +247,7 @@ def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> 
     if not rest.any() or not (own >= 0).any():
         return own
     known = np.flatnonzero(own >= 0)
-    nearest = known[nearest_frames(found.times_s[known], found.times_s[rest])[0]]
+    nearest = known[nearest_frames(found.times_s[known], found.times_s[rest], np.inf)]
     distance = _mean_distance(found.positions[rest], found.positions[nearest, own[nearest]][:, None])
     there = ~np.isnan(distance).all(axis=1)
     own[np.flatnonzero(rest)[there]] = np.nanargmin(distance[there], axis=1)

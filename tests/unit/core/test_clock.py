@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonio.core.arrays import FloatArray
-from gonio.core.clock import EXACT_S, at_rate, common_span, common_times, nearest_row, nearest_rows, resample
+from gonio.core.clock import SAME_SAMPLE_S, at_rate, common_span, common_times, nearest_frame, nearest_frames, resample
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import Skeleton
@@ -81,7 +81,7 @@ class TestCommonTimes:
         found = common_times(clocks)
         assert len(found) >= 1
         assert (np.diff(found) > 0).all()
-        assert ((found >= start - EXACT_S) & (found <= end + EXACT_S)).all()
+        assert ((found >= start - SAME_SAMPLE_S) & (found <= end + SAME_SAMPLE_S)).all()
         assert any(np.isin(found, clock).all() for clock in clocks)
 
     def test_one_frame_between_two_of_another(self) -> None:
@@ -125,7 +125,7 @@ class TestResample:
         max_gap_s = 1.5 * np.median(np.diff(own_s)) if len(own_s) > 1 else 0.0
         for i, t in enumerate(wanted_s):
             for joint in range(2):
-                near = np.abs(own_s - t) <= EXACT_S
+                near = np.abs(own_s - t) <= SAME_SAMPLE_S
                 if near.any():
                     expected, status = positions[near][0, joint], own.status[near][0, joint]
                 elif own_s[0] < t < own_s[-1]:
@@ -186,9 +186,9 @@ class TestResample:
         found = resample(sequence(own_s, positions=values), wanted_s)
         inside = wanted_s <= own_s[-1]
         expected = np.stack([np.interp(wanted_s, own_s, v) for v in values.reshape(len(own_s), 6).T], axis=1)
-        speed = 7 * EXACT_S  # an exact sample may be off by half a millisecond of movement
+        speed = 7 * SAME_SAMPLE_S  # an exact sample may be off by half a millisecond of movement
         np.testing.assert_allclose(found.positions[inside], expected.reshape(-1, 2, 3)[inside], atol=speed)
-        assert not found.valid[wanted_s > own_s[-1] + EXACT_S].any()
+        assert not found.valid[wanted_s > own_s[-1] + SAME_SAMPLE_S].any()
 
     def test_one_frame_is_there_at_its_moment_only(self) -> None:
         found = resample(sequence([0.5]), np.array([0.4, 0.5, 0.6]))
@@ -283,14 +283,14 @@ class TestAtRate:
             at_rate(sequence([]), 30)
 
 
-class TestNearestRows:
+class TestNearestFrames:
     def test_the_nearest_within_half_an_interval(self) -> None:
         times_s = np.array([0.0, 0.1, 0.2, 0.6])
         wanted = np.array([-0.051, -0.049, 0.04, 0.06, 0.251, 0.549, 0.551, 0.65, 0.651])
-        np.testing.assert_array_equal(nearest_rows(times_s, wanted), [-1, 0, 0, 1, -1, -1, 3, 3, -1])
-        assert nearest_row(times_s, 0.06) == 1
-        assert nearest_row(times_s, 0.4) is None
+        np.testing.assert_array_equal(nearest_frames(times_s, wanted), [-1, 0, 0, 1, -1, -1, 3, 3, -1])
+        assert nearest_frame(times_s, 0.06) == 1
+        assert nearest_frame(times_s, 0.4) is None
 
     def test_one_frame_and_none(self) -> None:
-        np.testing.assert_array_equal(nearest_rows(np.array([1.0]), np.array([0.97, 0.981, 1.02])), [-1, 0, 0])
-        np.testing.assert_array_equal(nearest_rows(np.array([]), np.array([0.0, 1.0])), [-1, -1])
+        np.testing.assert_array_equal(nearest_frames(np.array([1.0]), np.array([0.97, 0.981, 1.02])), [-1, 0, 0])
+        np.testing.assert_array_equal(nearest_frames(np.array([]), np.array([0.0, 1.0])), [-1, -1])
