@@ -11,6 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("gonio", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
+settings.load_profile("gonio")
 
 
 @pytest.fixture(scope="session")
