@@ -70,7 +70,7 @@ def test_two_people_keep_their_identities_in_all_four_views(measured, folder, or
         seen = {name: shuffled(found, i) for i, (name, found) in enumerate(seen.items())}
     people = {name: follow(found) for name, found in seen.items()}
     matches = match_people(rig_files.read(folder / "Calib.qca.txt"), people)[:2]
-    assert [match.changes for match in matches] == [dict.fromkeys(CAMERAS, 0)] * 2
+    assert [match.track_changes for match in matches] == [dict.fromkeys(CAMERAS, 0)] * 2
     for name in CAMERAS:
         assert len({match.numbers[name] for match in matches}) == 2
         frames = [int((match.chosen[name] >= 0).sum()) for match in matches]

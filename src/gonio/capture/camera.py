@@ -105,7 +105,7 @@ class RecordingSession:
         return self.start_s
 
 
-class _Unwritable(Exception):  # noqa: N818 - says what is the matter with the file
+class _WriteError(Exception):
     """A camera's file cannot be written."""
 
 
@@ -146,7 +146,7 @@ class CameraRecorder(threading.Thread):
                     if packet.size:
                         self._take(packet, stream, now_s())
             reason = "its stream ended"
-        except _Unwritable as error:
+        except _WriteError as error:
             reason = f"its file cannot be written ({error})"
         except (av.error.FFmpegError, OSError) as error:
             reason = _in_words(error)
@@ -205,7 +205,7 @@ class CameraRecorder(threading.Thread):
             written = self._writer.write(packet, frames, self._origin)
             self._writer.tell(time_s, arrival_s - self.session.start_s, packet.is_keyframe)
         except (av.error.FFmpegError, OSError) as error:
-            raise _Unwritable(error.strerror or str(error)) from None
+            raise _WriteError(error.strerror or str(error)) from None
         if written:
             self._times_s.append(time_s)
         else:
@@ -216,7 +216,7 @@ class CameraRecorder(threading.Thread):
         try:
             self._writer = (PacketCopier if copied else Encoder)(self.session.folder / self.source.name, stream)
         except (av.error.FFmpegError, OSError) as error:
-            raise _Unwritable(error.strerror or str(error)) from None
+            raise _WriteError(error.strerror or str(error)) from None
 
     def _continued(self, stamp: int, tick: Fraction, arrival_s: float) -> int:
         """The ticks to add to stamps; changed where the stream's clock was set anew, so that time goes on."""

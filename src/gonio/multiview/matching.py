@@ -47,41 +47,39 @@ MIN_JOINTS = 4  # fewer joints say nothing about who it is
 MIN_SHARE = 0.5  # of the support that a group's compared joints could give
 REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
 MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
-IN_PIECES = (
-    0.1  # two tracks at one place that are seen at once in no more of their frames: one body, found in two pieces
-)
-NEARLY = 0.9  # of people who are seen so nearly as often as the most seen one, the best supported comes first
-RIVAL = 0.5  # another track that is seen so often, compared with the patient, is worth a look
-PASSER_BY = 0.05  # whose tracks are seen less often than that, compared with the most seen one, is nobody
+MAX_OVERLAP_SHARE = 0.1  # two tracks at one place with at most this share of common frames: one body in two pieces
+TIE_SHARE = 0.9  # people with this share of the most frequent person's images are ranked by support
+AMBIGUOUS_SHARE = 0.5  # another track with at least this share of the patient's images makes the choice ambiguous
+MIN_TRACK_SHARE = 0.05  # a person with a smaller share of the most frequent person's images is dropped
 HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class PersonMatch:
     """Which of the detected people is the patient, or another person.
 
     chosen          camera -> (time,) the person's number in that view's `Detections`, -1 where not matched
     reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not told
                     apart; NaN where nobody was chosen
-    history         what was counted, in words
-    doubts          those sentences of the history that the user must see before trusting the choice
+    history         sentences with what was counted
+    warnings        those sentences of the history that the user must see before trusting the choice
     """
 
     chosen: Mapping[str, IntArray]
     reprojection_px: FloatArray
     history: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> dict[str, int]:
-        """camera -> the number that the person has in most frames: in detections that are followed, theirs."""
+        """camera -> the person's number in most frames. In detections that are tracked, this is the track's number."""
         seen = {name: numbers[numbers >= 0] for name, numbers in self.chosen.items()}
         return {name: int(np.bincount(numbers).argmax()) for name, numbers in seen.items() if len(numbers)}
 
     @property
-    def changes(self) -> dict[str, int]:
-        """camera -> how often the number differs from that of the frame before with somebody: in followed detections,
-        how often geometry and following disagree about who it is."""
+    def track_changes(self) -> dict[str, int]:
+        """camera -> number of frames in which the matched detection changes its track: how often multi-view matching
+        and single-view tracking disagree."""
         return {name: int((np.diff(numbers[numbers >= 0]) != 0).sum()) for name, numbers in self.chosen.items()}
 
 
@@ -147,27 +145,13 @@ class _People:
         )
 
 
-def match_patient(
-    rig: Rig,
-    detections: Mapping[str, Detections],
-    *,
-    min_confidence: float = 0.3,
-    max_error_px: float | None = None,
-) -> Match:
-    """The patient among the people of two or more views: the one whose rays meet, seen by most cameras for longest.
-
-    The first of `match_people`.
-    """
-    return match_people(rig, detections, min_confidence=min_confidence, max_error_px=max_error_px)[0]
-
-
 def match_people(
     rig: Rig,
     detections: Mapping[str, Detections],
     *,
     min_confidence: float = 0.3,
     max_error_px: float | None = None,
-) -> tuple[Match, ...]:
+) -> tuple[PersonMatch, ...]:
     """Everybody whose rays meet in two or more views, who was seen by most cameras for longest first.
 
     detections      camera name -> the people of that view, all at the same times and in the same skeleton
@@ -194,16 +178,16 @@ def match_people(
     )
 
 
-def _match(rig: Rig, views: _Views, people: _People, tracks: IntArray, places: IntArray, joined: int) -> Match:
+def _match(rig: Rig, views: _Views, people: _People, tracks: IntArray, places: IntArray, joined: int) -> PersonMatch:
     """One person, who has these places (time,) among the people of each frame."""
     rows = np.arange(len(places))
     chosen = np.where((places >= 0)[:, None], people.groups[rows, places], -1)
     errors = _errors(views, views.images(chosen), people.points_m[rows, places])
-    return Match(
+    return PersonMatch(
         chosen={camera.name: frozen(chosen[:, v], np.int64) for v, camera in enumerate(rig)},
         reprojection_px=frozen(_median(errors.swapaxes(0, 1).reshape(len(places), -1))),
-        history=_words(rig, views, people, tracks, places, chosen, joined),
-        doubts=_doubts(people, tracks, places),
+        history=_history(rig, views, people, tracks, places, chosen, joined),
+        warnings=_warnings(people, tracks, places),
     )
 
 
@@ -424,13 +408,13 @@ def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArra
     totals = _totals(sightings, tracks)
     left = np.argsort(-totals, kind="stable").tolist()
     found: list[tuple[IntArray, int]] = []
-    while left and totals[left[0]] >= PASSER_BY * totals.max():
+    while left and totals[left[0]] >= MIN_TRACK_SHARE * totals.max():
         places, joined = _person(rig, people, tracks, times_s, left)
         found.append((places, len(joined)))
         left = [track for track in left if track not in joined]
     seen = [_over_time(sightings, places) for places, _ in found]
     support = [_over_time(people.support, places) for places, _ in found]
-    often = [NEARLY * max(seen) <= each for each in seen]
+    often = [TIE_SHARE * max(seen) <= each for each in seen]
     order = sorted(range(len(found)), key=lambda k: (not often[k], -support[k] if often[k] else -seen[k]))
     return [found[k] for k in order]
 
@@ -450,7 +434,9 @@ def _person(
         known = np.flatnonzero(person >= 0)
         beside = person[frames] >= 0
         if beside.any():
-            if beside.mean() > IN_PIECES or _apart(people, frames[beside], places[beside], person[frames[beside]]):
+            if beside.mean() > MAX_OVERLAP_SHARE or _apart(
+                people, frames[beside], places[beside], person[frames[beside]]
+            ):
                 continue  # somebody else
             frames, places = frames[~beside], places[~beside]
         next_known = np.searchsorted(known, frames)
@@ -461,7 +447,7 @@ def _person(
         away_m = _distance_m(rig, people.points_m[other, person[other]], people.points_m[frame, place])
         walked_m = SPEED_M_S * np.abs(times_s[frame] - times_s[other])
         reached = away_m <= REACH_M + walked_m
-        if reached.sum() >= (1 - IN_PIECES) * len(reached) and (away_m <= MAX_REACH_M + walked_m).all():
+        if reached.sum() >= (1 - MAX_OVERLAP_SHARE) * len(reached) and (away_m <= MAX_REACH_M + walked_m).all():
             person[frames] = places
             joined.append(track)
     return person, joined
@@ -479,7 +465,7 @@ def _totals(values: FloatArray | IntArray, tracks: IntArray) -> FloatArray:
     return np.bincount(tracks[tracks >= 0], weights=values[tracks >= 0]).astype(float)
 
 
-def _words(
+def _history(
     rig: Rig, views: _Views, people: _People, tracks: IntArray, patient: IntArray, chosen: IntArray, joined: int
 ) -> tuple[str, ...]:
     """The history of a match."""
@@ -505,15 +491,15 @@ def _words(
         )
     if joined > 1:
         words.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
-    return (*words, *_doubts(people, tracks, patient))
+    return (*words, *_warnings(people, tracks, patient))
 
 
-def _doubts(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
+def _warnings(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
     """Whether another person was seen nearly as often as the patient."""
     other = np.arange(people.support.shape[1]) != patient[:, None]
     own = people.sightings[~other].sum()
     rivals = _totals(people.sightings, np.where(other, tracks, -1))
-    if not len(rivals) or rivals.max() < RIVAL * own:
+    if not len(rivals) or rivals.max() < AMBIGUOUS_SHARE * own:
         return ()
     frames = int((other & (tracks == rivals.argmax())).sum())
     return (

@@ -19,7 +19,7 @@ from gonio.core.clock import SAME_SAMPLE_S, nearest_frames
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import median_rate_hz
-from gonio.multiview.matching import Match, match_people
+from gonio.multiview.matching import PersonMatch, match_people
 
 CLICK_S = 0.25  # a person seen so shortly before or after is the one who was clicked on
 CLICK_MARGIN = 0.1  # of a body's size, round it
@@ -173,11 +173,11 @@ def _matched(
     ]
     which, who = _clicked_match(people, everybody, times_s, clicks)
     chosen = {name: _on_own_frames(found, everybody[which][name], times_s) for name, found in people.items()}
-    doubts = () if clicks else matches[which].doubts
+    doubts = () if clicks else matches[which].warnings
     return Choice(chosen, dict.fromkeys(chosen, who), _history(matches, which), doubts)
 
 
-def _history(matches: tuple[Match, ...], which: int) -> tuple[str, ...]:
+def _history(matches: tuple[PersonMatch, ...], which: int) -> tuple[str, ...]:
     if len(matches) == 1:
         return matches[which].history
     return (

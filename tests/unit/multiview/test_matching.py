@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.skeleton import BODY_25B, COCO_17
 from gonio.detection.tracking import follow
-from gonio.multiview.matching import Match, match_patient, match_people
+from gonio.multiview.matching import PersonMatch, match_people
 
 STANDING_M = np.array(
     [
@@ -105,7 +106,11 @@ def everywhere(rig: Rig, n_people: int) -> NDArray:
     return np.ones((len(rig), len(TIMES_S), n_people), bool)
 
 
-def right_share(match: Match, scene: Scene, person: int = 0) -> float:
+def patient_in(rig: Rig, detections: Mapping[str, Detections], **options: float) -> PersonMatch:
+    return match_people(rig, detections, **options)[0]
+
+
+def right_share(match: PersonMatch, scene: Scene, person: int = 0) -> float:
     """The share of all (camera, frame) in which the choice, or that nobody is chosen, is right."""
     return float(np.mean([match.chosen[name] == scene.truth[name][:, person] for name in scene.truth]))
 
@@ -123,7 +128,7 @@ def test_patient_is_found_among_shuffled_people(n_views: int, n_people: int) -> 
     seen = everywhere(rig, n_people)
     seen[:, :, 1:] = np.random.default_rng(n_views).random(seen[:, :, 1:].shape) < 0.6
     scene = film(rig, people, seen, seed=n_people)
-    assert right_share(match_patient(rig, scene.detections), scene) == 1.0
+    assert right_share(patient_in(rig, scene.detections), scene) == 1.0
 
 
 def test_views_that_miss_the_patient_are_marked_and_counted() -> None:
@@ -133,7 +138,7 @@ def test_views_that_miss_the_patient_are_marked_and_counted() -> None:
     seen[1, 10:15, 0] = False
     seen[2:, :, 1] = False
     scene = film(rig, [walker((0, 0)), walker((1.2, 0), seed=1)], seen, seed=0)
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert right_share(match, scene) == 1.0
     assert (match.chosen["c0"][5:20] == -1).all() and (match.chosen["c1"][10:15] == -1).all()
     assert match.history[0].startswith("patient matched across 4 cameras: 25 of 40 frames in all of them, 15 in fewer")
@@ -146,7 +151,7 @@ def test_reprojection_error_is_that_of_the_noise() -> None:
     """Four views, noise of 6 px per coordinate: the fit leaves 5/8 of the variance; Rayleigh's median is 1.177."""
     rig = ring(4)
     scene = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=3)
-    error_px = match_patient(rig, scene.detections).reprojection_px
+    error_px = patient_in(rig, scene.detections).reprojection_px
     assert np.median(error_px) == pytest.approx(6 * np.sqrt(5 / 8) * 1.177, rel=0.1)
 
 
@@ -156,7 +161,7 @@ def test_nobody_chosen_while_the_patient_is_away_and_a_bystander_stays() -> None
     seen[:, 15:20, 0] = False
     seen[2, :, 1] = False
     scene = film(rig, [walker((0, 0)), walker((1.5, 0.5), seed=1)], seen, seed=2)
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert right_share(match, scene) == 1.0
     assert np.isnan(match.reprojection_px[15:20]).all()
     assert not np.isnan(match.reprojection_px[:15]).any()
@@ -167,7 +172,7 @@ def test_patient_who_returns_elsewhere_after_a_while_is_joined() -> None:
     seen = everywhere(rig, 1)
     seen[:, 10:25] = False
     scene = film(rig, [walker((-0.8, 0), (1.2, 0))], seen, seed=2)  # walks on for 0.6 m unseen
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert right_share(match, scene) == 1.0
     assert any("joined by place and time" in words for words in match.history)
 
@@ -178,7 +183,7 @@ def test_patient_is_kept_when_somebody_walks_past() -> None:
     seen = everywhere(rig, 2)
     seen[:, :20, 1] = False
     scene = film(rig, [walker((0, 0)), walker((-1.5, 0.5), (1.8, 0), seed=5)], seen, seed=1)
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert right_share(match, scene) == 1.0
     assert "ambiguous: another person was matched in as many cameras in 20 frames" in match.history
 
@@ -202,14 +207,14 @@ def test_a_bystander_whom_two_cameras_see_well_is_not_the_patient() -> None:
     match, bystander = match_people(rig, unfound)
     assert right_share(match, scene, 0) > 0.95
     assert right_share(bystander, scene, 1) == 1.0
-    assert any("another person was followed in 40 frames, seen 7" in words for words in match.doubts)
+    assert any("another person was followed in 40 frames, seen 7" in words for words in match.warnings)
 
 
 def test_rival_is_named() -> None:
     """Two people in all views for all of the time: either may be chosen, and the history says that it was close."""
     rig = ring(3)
     scene = film(rig, [walker((0, 0)), walker((1.2, 0), seed=1)], everywhere(rig, 2), seed=0)
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert max(right_share(match, scene, 0), right_share(match, scene, 1)) == 1.0
     assert any("another person was followed in 40 frames" in w and "check" in w for w in match.history)
 
@@ -222,7 +227,7 @@ def test_swapped_sides_do_not_cost_a_view() -> None:
     rear = replace(scene.detections["c2"], positions=scene.detections["c2"].positions[:, :, mirror], status=None)
     rear = replace(rear, confidence=np.where(np.isnan(rear.positions[..., 0]), 0.0, 0.8))
     for swapped in (scene.detections | {"c2": rear}, scene.detections | {"c1": hidden, "c2": rear}):
-        match = match_patient(rig, swapped)
+        match = patient_in(rig, swapped)
         person = int(right_share(match, scene, 1) > right_share(match, scene, 0))
         assert (match.chosen["c2"] == scene.truth["c2"][:, person]).all()
 
@@ -238,7 +243,7 @@ def test_parallel_rig_with_small_baseline() -> None:
     seen = everywhere(rig, 2)
     seen[0, ::2, 1] = False
     scene = film(rig, people, seen, seed=4, noise_px=2.0, false=False)
-    match = match_patient(rig, scene.detections)
+    match = patient_in(rig, scene.detections)
     assert right_share(match, scene) == 1.0
 
 
@@ -257,8 +262,8 @@ def test_numbering_of_people_and_cameras_does_not_matter(seed: int, turn: list[i
         for name, view in second.detections.items()
     }
     turned = rig.select([rig.camera_names[i] for i in turn])
-    match = match_patient(rig, first.detections)
-    other = match_patient(turned, dict(reversed(renumbered.items())))
+    match = patient_in(rig, first.detections)
+    other = patient_in(turned, dict(reversed(renumbered.items())))
     for name in rig.camera_names:
         back = np.where(other.chosen[name] < 0, -1, order[other.chosen[name]])
         np.testing.assert_array_equal(back, match.chosen[name])
@@ -269,7 +274,7 @@ def test_only_the_given_cameras_of_the_rig_are_used() -> None:
     rig = ring(4)
     scene = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0)
     two = {name: scene.detections[name] for name in ("c3", "c1")}
-    match = match_patient(rig, two)
+    match = patient_in(rig, two)
     assert set(match.chosen) == {"c1", "c3"}
     for name in two:
         np.testing.assert_array_equal(match.chosen[name], scene.truth[name][:, 0])
@@ -277,7 +282,7 @@ def test_only_the_given_cameras_of_the_rig_are_used() -> None:
 
 def test_answer_is_read_only() -> None:
     rig = ring(2)
-    match = match_patient(rig, film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0).detections)
+    match = patient_in(rig, film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0).detections)
     for array in (*match.chosen.values(), match.reprojection_px):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
@@ -288,8 +293,8 @@ def test_low_confidence_joints_are_not_compared() -> None:
     scene = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0)
     faint = {name: replace(view, confidence=view.confidence * 0.3) for name, view in scene.detections.items()}
     with pytest.raises(InputError, match=r"nobody is seen by two cameras; .*confidence >= 0.3\): c0 0, c1 0"):
-        match_patient(rig, faint)
-    assert right_share(match_patient(rig, faint, min_confidence=0.2), scene) == 1.0
+        patient_in(rig, faint)
+    assert right_share(patient_in(rig, faint, min_confidence=0.2), scene) == 1.0
 
 
 def test_rays_that_never_meet_are_an_error_that_says_what_was_seen() -> None:
@@ -300,46 +305,46 @@ def test_rays_that_never_meet_are_an_error_that_says_what_was_seen() -> None:
     with pytest.raises(
         InputError, match=r"no two people meet within 48 px; .*of 40.*c0 40, c1 40, c2 40; check the cal"
     ):
-        match_patient(rig, moved)
+        patient_in(rig, moved)
 
 
 def test_tolerance_is_an_option() -> None:
     rig = ring(3)
     scene = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0)
     with pytest.raises(InputError, match="within 1 px"):
-        match_patient(rig, scene.detections, max_error_px=1.0)
+        patient_in(rig, scene.detections, max_error_px=1.0)
     with pytest.raises(InputError, match="must be positive"):
-        match_patient(rig, scene.detections, max_error_px=0.0)
+        patient_in(rig, scene.detections, max_error_px=0.0)
 
 
 def test_unusable_input_is_refused() -> None:
     rig = ring(3)
     views = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0).detections
     with pytest.raises(InputError, match="two or more views; there is c0"):
-        match_patient(rig, {"c0": views["c0"]})
+        patient_in(rig, {"c0": views["c0"]})
     with pytest.raises(InputError, match="there is none"):
-        match_patient(rig, {})
+        patient_in(rig, {})
     with pytest.raises(InputError, match="has no camera 'kitchen'"):
-        match_patient(rig, views | {"kitchen": views["c0"]})
+        patient_in(rig, views | {"kitchen": views["c0"]})
     late = replace(views["c1"], times_s=views["c1"].times_s + 0.01)
     with pytest.raises(InputError, match=r"c1 .* not at the same times"):
-        match_patient(rig, views | {"c1": late})
+        patient_in(rig, views | {"c1": late})
     short = replace(
         late, positions=late.positions[:9], confidence=late.confidence[:9], times_s=TIMES_S[:9], status=None
     )
     with pytest.raises(InputError, match="c1 \\(9 frames\\)"):
-        match_patient(rig, views | {"c1": short})
+        patient_in(rig, views | {"c1": short})
     other = Detections(np.zeros((40, 1, 25, 2)), np.ones((40, 1, 25)), TIMES_S, BODY_25B, (1080, 1920))
     with pytest.raises(InputError, match="detected as body-25b"):
-        match_patient(rig, views | {"c2": other})
+        patient_in(rig, views | {"c2": other})
     none = Detections(np.zeros((0, 1, 17, 2)), np.zeros((0, 1, 17)), np.zeros(0), COCO_17, (1080, 1920))
     with pytest.raises(InputError, match="no frame"):
-        match_patient(rig, {"c0": none, "c1": none})
+        patient_in(rig, {"c0": none, "c1": none})
     nobody = Detections(np.zeros((40, 0, 17, 2)), np.zeros((40, 0, 17)), TIMES_S, COCO_17, (1080, 1920))
     with pytest.raises(InputError, match="nobody is seen by two cameras"):
-        match_patient(rig, {"c0": nobody, "c1": nobody})
+        patient_in(rig, {"c0": nobody, "c1": nobody})
     with pytest.raises(InputError, match=r"nobody is seen by two cameras; .*c0 40, c1 0"):
-        match_patient(rig, {"c0": views["c0"], "c1": nobody})
+        patient_in(rig, {"c0": views["c0"], "c1": nobody})
 
 
 def read_openpose(folder: Path, seed: int) -> Detections:
@@ -394,7 +399,7 @@ def test_participant_of_the_demo_is_found_beside_a_bystander(shared_data: Path) 
         "cam03": 1,
         "cam04": 1,
     }
-    match = match_patient(rig, views)
+    match = patient_in(rig, views)
     same, known = 0, 0
     for name, view in views.items():
         expected = read_openpose(demo / "balancing" / "pose-associated" / f"{name}_json", 0)
@@ -419,7 +424,7 @@ def test_two_followed_people_are_the_same_two_in_four_views() -> None:
     assert len(people) == 2
     for match in people:
         assert set(match.numbers) == set(rig.camera_names)
-        assert match.changes == dict.fromkeys(rig.camera_names, 0)
+        assert match.track_changes == dict.fromkeys(rig.camera_names, 0)
         assert all((numbers >= 0).all() for numbers in match.chosen.values())
     for name in rig.camera_names:
         assert {match.numbers[name] for match in people} == {0, 1}
@@ -442,8 +447,8 @@ def test_everybody_is_found_and_shuffled_numbers_change() -> None:
     who = [int(np.argmax([right_share(match, scene, person) for person in range(3)])) for match in matches]
     assert sorted(who) == [0, 1, 2]
     assert [right_share(match, scene, person) for match, person in zip(matches, who, strict=True)] == [1.0, 1.0, 1.0]
-    assert min(match.changes["c0"] for match in matches) > 5
-    assert match_patient(rig, scene.detections).chosen["c1"].tolist() == matches[0].chosen["c1"].tolist()
+    assert min(match.track_changes["c0"] for match in matches) > 5
+    assert patient_in(rig, scene.detections).chosen["c1"].tolist() == matches[0].chosen["c1"].tolist()
 
 
 def test_a_passer_by_without_support_is_nobody() -> None:
