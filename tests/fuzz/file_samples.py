@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from gonio.comparison.compare import compare
+from gonio.comparison.compare import compare_methods
 from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.camera import Camera, Rig
@@ -748,7 +748,9 @@ def _results() -> Sample:
     def knee(shift: float) -> AngleSeries:
         return AngleSeries(np.deg2rad(90 + np.arange(8.0)[:, None] + shift), truth.times_s, ("knee",), ("",), ((0, 3),))
 
-    study = compare({"truth": truth, "estimate": moved}, {"truth": knee(0), "estimate": knee(3)}, reference="truth")
+    study = compare_methods(
+        {"truth": truth, "estimate": moved}, {"truth": knee(0), "estimate": knee(3)}, reference="truth"
+    )
     return Sample("results.json", json.dumps(study.to_json(), indent=1).encode())
 
 

@@ -34,10 +34,7 @@ from gonio.comparison.result import (
     PairErrors,
     PositionErrors,
     TimeShift,
-    average,
     plain,
-    summary_table,
-    tables,
 )
 from gonio.comparison.time_lag import CLOCK_SHIFT_S, shifted_curve, shifted_positions
 from gonio.core.angle_series import AngleSeries
@@ -45,21 +42,6 @@ from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.clock import SAME_SAMPLE_S
 from gonio.core.errors import InputError
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
-
-__all__ = [
-    "ALIGNMENT",
-    "AngleAgreement",
-    "ComparisonResult",
-    "JointErrors",
-    "MethodErrors",
-    "PairErrors",
-    "PositionErrors",
-    "TimeShift",
-    "average",
-    "compare",
-    "summary_table",
-    "tables",
-]
 
 HIPS = ("left_hip", "right_hip")
 SHOULDERS = ("left_shoulder", "right_shoulder")
@@ -82,7 +64,7 @@ ALIGNMENT = {
 }
 
 
-def compare(
+def compare_methods(
     methods: Mapping[str, PoseSequence],
     angles: Mapping[str, AngleSeries],
     *,

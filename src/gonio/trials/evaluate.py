@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gonio.comparison import compare as study
+from gonio.comparison.compare import compare_methods
 from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
@@ -35,7 +35,7 @@ def evaluate(measurement: Measurement) -> ComparisonResult:
     low = trial.cleaning.lowpass_hz
     angles = measurement.angles()
     spans_s, repetitions = _repetitions(angles, trial.reference)
-    return study.compare(
+    return compare_methods(
         measurement.sequences,
         angles,
         reference=trial.reference,

@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gonio.comparison import position_error
-from gonio.comparison.compare import compare
+from gonio.comparison.compare import compare_methods
 from gonio.comparison.result import ERROR_KEYS, ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
@@ -48,7 +48,7 @@ def angle_series(curves_deg: Mapping[str, np.ndarray]) -> AngleSeries:
 
 
 def study(methods: Mapping[str, PoseSequence], reference: str | None = "truth", **options: Any) -> ComparisonResult:
-    return compare(methods, options.pop("angles", {}), reference=reference, **options)
+    return compare_methods(methods, options.pop("angles", {}), reference=reference, **options)
 
 
 def test_known_errors_against_the_reference() -> None:

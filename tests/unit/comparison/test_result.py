@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gonio.comparison.compare import compare
+from gonio.comparison.compare import compare_methods
 from gonio.comparison.result import ComparisonResult, average, summary_table, tables
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import GonioError, InputError
@@ -33,7 +33,7 @@ def result(
     def knee(shift_deg: float) -> AngleSeries:
         return AngleSeries(np.deg2rad(times[:, None] * 300 + shift_deg), times, ("knee",), ("",), ((0.0, np.pi),))
 
-    return compare(
+    return compare_methods(
         {"truth": pose(positions), "estimate": pose(estimate)},
         {"truth": knee(0), "estimate": knee(5)},
         reference=reference,

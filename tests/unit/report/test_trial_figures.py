@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from gonio.comparison import compare as study
+from gonio.comparison.compare import compare_methods
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
@@ -94,7 +94,7 @@ def test_angle_curves_without_an_angle_are_refused() -> None:
 
 
 def test_error_per_joint_shows_the_studys_numbers(squats: Squats, squat_angles: Angles) -> None:
-    result = study.compare(squats, squat_angles, reference="multiview")
+    result = compare_methods(squats, squat_angles, reference="multiview")
     figure = trial_figures.error_per_joint(result)
     points = [line for line in figure.axes[0].lines if line.get_marker() not in ("None", None, "")]
     assert len(points) == 6
@@ -106,7 +106,7 @@ def test_error_per_joint_shows_the_studys_numbers(squats: Squats, squat_angles: 
 
 def test_error_per_joint_without_a_reference_is_a_grid_of_pairs(squats: Squats, squat_angles: Angles) -> None:
     names = ("multiview", "stereo-cam01-cam02", "stereo-cam03-cam04")
-    result = study.compare({n: squats[n] for n in names}, {n: squat_angles[n] for n in names}, reference=None)
+    result = compare_methods({n: squats[n] for n in names}, {n: squat_angles[n] for n in names}, reference=None)
     figure = trial_figures.error_per_joint(result)
     assert figure.axes[0].images[0].get_array().shape == (3, 12)
     nearest = min(result.pairs, key=lambda pair: pair.root_mpjpe_mm)
@@ -114,7 +114,7 @@ def test_error_per_joint_without_a_reference_is_a_grid_of_pairs(squats: Squats, 
 
 
 def test_a_study_of_one_method_has_no_error_to_draw(squats: Squats, squat_angles: Angles) -> None:
-    one = study.compare(
+    one = compare_methods(
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference="multiview"
     )
     with pytest.raises(InputError, match="no error of any joint"):
@@ -168,8 +168,8 @@ def test_names_are_drawn_as_they_are(squats: Squats, squat_angles: Angles) -> No
     for figure in (
         drawn,
         trial_figures.trajectories(methods, ["left_knee"], a),
-        trial_figures.error_per_joint(study.compare(methods, angles, reference=a)),
-        trial_figures.error_per_joint(study.compare(methods, angles, reference=None)),
+        trial_figures.error_per_joint(compare_methods(methods, angles, reference=a)),
+        trial_figures.error_per_joint(compare_methods(methods, angles, reference=None)),
         trial_figures.skeletons_3d(methods, a, [0.5]),
     ):
         figure.draw_without_rendering()

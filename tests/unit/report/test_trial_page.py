@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gonio.comparison import compare as study
+from gonio.comparison.compare import compare_methods
 from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
@@ -30,7 +30,7 @@ HOSTILE = "<script>alert('a')</script>\"&"
 
 @pytest.fixture(scope="module")
 def result(squats: Squats, squat_angles: Angles) -> ComparisonResult:
-    return study.compare(
+    return compare_methods(
         squats,
         squat_angles,
         reference="multiview",
@@ -41,7 +41,7 @@ def result(squats: Squats, squat_angles: Angles) -> ComparisonResult:
 
 @pytest.fixture(scope="module")
 def pairs(squats: Squats, squat_angles: Angles) -> ComparisonResult:
-    return study.compare(squats, squat_angles, reference=None)
+    return compare_methods(squats, squat_angles, reference=None)
 
 
 @pytest.fixture
@@ -139,14 +139,14 @@ def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: Compar
 
 def test_two_methods_alone_are_told_in_one_sentence(squats: Squats, squat_angles: Angles) -> None:
     two = ("multiview", "stereo-cam01-cam02")
-    made = study.compare({n: squats[n] for n in two}, {n: squat_angles[n] for n in two}, reference=None)
+    made = compare_methods({n: squats[n] for n in two}, {n: squat_angles[n] for n in two}, reference=None)
     (distance,) = [words for words in reading(made) if " mm (" in words]
     assert distance.startswith(f"Between multiview and stereo-cam01-cam02: {made.pairs[0].root_mpjpe_mm:.0f} mm (both")
 
 
 @pytest.mark.parametrize("reference", ["multiview", None])
 def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angles, reference: str | None) -> None:
-    one = study.compare(
+    one = compare_methods(
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference=reference
     )
     assert "nothing to compare it with" in reading(one)[0]
@@ -216,7 +216,7 @@ def test_what_was_missing_is_counted(result: ComparisonResult) -> None:
 
 def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None:
     angles = {name: joint_angles(sequence) for name, sequence in squats.items()}
-    tables = page_tables(study.compare(squats, angles, reference="multiview"))
+    tables = page_tables(compare_methods(squats, angles, reference="multiview"))
     titles = [table.title for table in tables]
     assert titles.index("What the angles are") < min(
         i for i, t in enumerate(titles) if t.startswith(("Joint a", "Ran"))
@@ -290,7 +290,7 @@ def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
         "-c": "stereo-cam03-cam04",
         "d=1": "blazepose-world-cam01",
     }
-    made = study.compare(
+    made = compare_methods(
         {name: squats[own] for name, own in names.items()},
         {name: squat_angles[own] for name, own in names.items()},
         reference="=1+1",
@@ -371,7 +371,7 @@ def test_warnings_stand_above_the_answer_or_not_at_all(tmp_path: Path, result: C
 
 def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squat_angles: Angles, still: Path) -> None:
     methods = {HOSTILE: squats["multiview"], "b": squats["stereo-cam01-cam02"]}
-    hostile = study.compare(
+    hostile = compare_methods(
         methods,
         {HOSTILE: squat_angles["multiview"], "b": squat_angles["stereo-cam01-cam02"]},
         reference=HOSTILE,
