@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gonio.kinematics.angles import joint_angles
     from gonio.kinematics.repetitions import find_repetitions
     from gonio.studies.config import load_study
-    from gonio.studies.results import study
+    from gonio.studies.results import run_study as study
     from gonio.trials.config import Trial, load_trial
     from gonio.trials.evaluate import compare, evaluate
     from gonio.trials.measure import measure
@@ -50,7 +50,7 @@ _HOMES = {
     "measure": "gonio.trials.measure",
     "read": "gonio.io.formats",
     "read_angles": "gonio.io.formats",
-    "study": "gonio.studies.results",
+    "study": "gonio.studies.results:run_study",
     "write": "gonio.io.formats",
     "write_results": "gonio.trials.results",
 }
@@ -87,7 +87,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("gonio.core.provenance").VERSION
     if name not in _HOMES:
         raise AttributeError(f"module 'gonio' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute or name)
     globals()[name] = value
     return value
 

@@ -18,7 +18,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
 from gonio.io import formats
 from gonio.studies.config import load_study
-from gonio.studies.results import study
+from gonio.studies.results import run_study
 
 SUBJECTS = tuple(f"s{k}" for k in range(1, 8))
 REPETITIONS = ("e1", "e2", "e3")
@@ -89,7 +89,7 @@ def everything(output: Path) -> dict[str, bytes]:
 def whole(folder, tmp_path_factory):
     """The study in one go, in this process."""
     output = tmp_path_factory.mktemp("whole") / "out"
-    return study(load_study(folder / "study.toml"), output, processes=1), output
+    return run_study(load_study(folder / "study.toml"), output, processes=1), output
 
 
 def test_the_folder(whole):
@@ -135,10 +135,10 @@ def test_the_page_says_it_in_words(whole, tmp_path, opened):
 def test_two_processes_and_a_second_run_give_the_same(folder, whole, tmp_path):
     _, output = whole
     config = load_study(folder / "study.toml")
-    again = study(config, tmp_path / "out", processes=2)
+    again = run_study(config, tmp_path / "out", processes=2)
     assert (again.measured, again.reused) == (21, 0)
     assert everything(tmp_path / "out") == everything(output)
-    third = study(config, tmp_path / "out", processes=2)
+    third = run_study(config, tmp_path / "out", processes=2)
     assert third.reused == 21
     assert everything(tmp_path / "out") == everything(output)
 
@@ -167,7 +167,7 @@ def test_killed_in_the_middle_it_finishes_with_the_same_result(folder, whole, tm
     assert child.returncode == -signal.SIGKILL
     assert 2 <= len(list(stored.glob("*.json"))) < 21
     assert not (output / "agreement.csv").exists()
-    done = study(load_study(folder / "study.toml"), output, processes=1)
+    done = run_study(load_study(folder / "study.toml"), output, processes=1)
     assert 2 <= done.reused < 21
     assert done.measured == 21
     assert everything(output) == everything(whole_output)
@@ -236,5 +236,5 @@ def test_a_study_of_nothing_but_damage_is_an_error(tmp_path):
         '[methods.vicon]\nfiles = "{subject}_{movement}_vicon.csv"\n'
     )
     with pytest.raises(InputError, match="no recording of the study could be measured"):
-        study(load_study(tmp_path / "study.toml"), tmp_path / "out", processes=1)
+        run_study(load_study(tmp_path / "study.toml"), tmp_path / "out", processes=1)
     assert not (tmp_path / "out" / "agreement.csv").exists()

@@ -39,7 +39,7 @@ def study(
     if processes != 1 and scheduler is None:
         prepare("gonio.studies.measure", "scipy.signal")
     from gonio.studies.config import load_study, ui_prmd_study
-    from gonio.studies.results import study as run_study
+    from gonio.studies.results import run_study
 
     if (file is None) == (ui_prmd is None):
         raise ConfigError('give a study file (study.toml), or --ui-prmd "Segmented Movements"')

@@ -54,7 +54,7 @@ MEASURED_AS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class StudyResult:
     """What a study found.
 
     rows      of agreement.csv
@@ -74,14 +74,14 @@ class Study:
     damaged: int
 
 
-def study(
+def run_study(
     config: StudyConfig,
     output: Path,
     *,
     processes: int | None = None,
     scheduler: str | None = None,
     progress: Progress = silent,
-) -> Study:
+) -> StudyResult:
     """Measure all recordings, in parallel, and write the folder.
 
     processes  None: as many as there are cores
@@ -118,7 +118,7 @@ def study(
         rows = agreement_table.write_agreement(output, results, config.definitions)
         said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
-    return Study(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
+    return StudyResult(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
 @contextlib.contextmanager
