@@ -123,10 +123,10 @@ def test_the_folder(whole):
 
 def test_the_page_says_it_in_words(whole, tmp_path, opened):
     done, output = whole
-    assert any("7 subjects" in words and "21 repetitions" in words for words in done.reading)
+    assert any("7 subjects" in words and "21 repetitions" in words for words in done.sentences)
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "a knee bent: left knee flexion" in page
-    assert all(html.escape(sentence, quote=False).replace("'", "&#39;") in page for sentence in done.reading)
+    assert all(html.escape(sentence, quote=False).replace("'", "&#39;") in page for sentence in done.sentences)
     console, requests, picture = opened(tmp_path, output / "report.html")
     assert (console, requests) == ([], [])
     assert picture.std() > 10

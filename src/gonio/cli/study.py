@@ -51,6 +51,6 @@ def study(
     if done.warnings:
         key, sentences = next(iter(done.warnings.items()))
         print(f"warning: {len(done.warnings)} doubtful in the tables; the first, {key}: {sentences[0]}")
-    for sentence in done.reading:
+    for sentence in done.sentences:
         print(sentence)
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")

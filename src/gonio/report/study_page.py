@@ -32,7 +32,7 @@ class Content:
     movements  movement -> its words
     warnings   recording -> what makes its numbers doubtful
     figures    name -> (picture, caption)
-    readings   method, movement and angle in words -> a line on each figure
+    interpretations   method, movement and angle in words -> a line on each figure
     """
 
     title: str
@@ -45,7 +45,7 @@ class Content:
     failures: Mapping[str, str]
     warnings: Mapping[str, tuple[str, ...]]
     figures: Mapping[str, tuple[Path, str]]
-    readings: Mapping[str, tuple[str, ...]]
+    interpretations: Mapping[str, tuple[str, ...]]
     protocol: Mapping[str, Any]
     versions: Mapping[str, str]
 
@@ -62,7 +62,7 @@ def write_page(path: Path, content: Content) -> None:
         "study.html.jinja",
         {
             "content": content,
-            "reading": reading(content),
+            "sentences": sentences(content),
             "limits": limits(content),
             "main_tables": [main_table(content, method) for method in methods],
             "tables": tuple(_all_tables(content, methods)),
@@ -79,7 +79,7 @@ def is_curve(row: Row) -> bool:
     return row["unit"] == "deg" and not row["quantity"].endswith(_SINGLE)
 
 
-def reading(content: Content) -> tuple[str, ...]:
+def sentences(content: Content) -> tuple[str, ...]:
     """What the study found, in sentences."""
     words = []
     for method in dict.fromkeys(row["method"] for row in content.rows):

@@ -16,7 +16,7 @@ from typing import Any
 from gonio.comparison.result import ComparisonResult
 from gonio.report.page import figure_uri, photo_uri, write_page
 from gonio.report.palette import method_styles
-from gonio.report.trial_summary import limits, reading, words_of
+from gonio.report.trial_summary import limits, sentences, words_of
 from gonio.report.trial_tables import page_tables
 
 _IN_TABLES = ("counts", "angle_definitions", "angle_intervals_deg", "reprojection_px_median_all")
@@ -64,7 +64,7 @@ def write_report(path: Path, content: ReportContent) -> None:
         "report.html.jinja",
         {
             "content": content,
-            "reading": reading(result),
+            "sentences": sentences(result),
             "limits": (*content.assumptions, *limits(result, content.caveats)),
             "figures": [
                 (_FIGURE_TITLES.get(name, name.replace("_", " ")), figure_uri(content.figures[name][0]), caption)

@@ -15,16 +15,16 @@ _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share 
 # ---- the answer in words ---------------------------------------------------------------------------------------------
 
 
-def reading(result: ComparisonResult) -> tuple[str, ...]:
+def sentences(result: ComparisonResult) -> tuple[str, ...]:
     """What the study found, in sentences, from its numbers alone."""
     if result.pairs:
-        return _reading_of_pairs(result)
+        return _sentences_on_pairs(result)
     estimates = {name: m for name, m in result.methods.items() if not m.is_reference}
     if not estimates or result.protocol["reference"] is None:
         return (
             "There is one method only. It is drawn and its angles are tabulated; there is nothing to compare it with.",
         )
-    return _reading_against_reference(result, estimates)
+    return _sentences_against_reference(result, estimates)
 
 
 def limits(result: ComparisonResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def limits(result: ComparisonResult, caveats: Sequence[str] = ()) -> tuple[str, 
     return tuple(words)
 
 
-def _reading_against_reference(result: ComparisonResult, estimates: Mapping[str, MethodErrors]) -> tuple[str, ...]:
+def _sentences_against_reference(result: ComparisonResult, estimates: Mapping[str, MethodErrors]) -> tuple[str, ...]:
     reference = result.protocol["reference"]
     key, how = ranking_key(list(estimates.values()))
     words = []
@@ -133,7 +133,7 @@ def _angle_words(estimates: Mapping[str, MethodErrors], ranked: Sequence[str]) -
     return words
 
 
-def _reading_of_pairs(result: ComparisonResult) -> tuple[str, ...]:
+def _sentences_on_pairs(result: ComparisonResult) -> tuple[str, ...]:
     key, how = ranking_key(list(result.pairs))
     ranked = sorted((p for p in result.pairs if _value(p, key) is not None), key=lambda p: _must(p, key))
     words = ["No method was named as the reference: how far they agree can be said, which of them is right cannot."]

@@ -103,7 +103,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
         whole = recording.trial is None and not study.repetitions.cut
         grid = _on_one_grid(_stretched(methods) if definitions == "protocol" and whole else methods)
         spans = spans or _repetitions(grid[study.reference], study, recording, words)
-        compared = _Comparison(grid, study, definitions, 0.0 if recording.trial else study.clock.max_lag_s)
+        compared = RecordingComparison(grid, study, definitions, 0.0 if recording.trial else study.clock.max_lag_s)
         for span in spans:
             angles += compared.angles(span)
             positions += compared.positions(span)
@@ -139,7 +139,7 @@ class _Span:
     end_s: float
 
 
-class _Comparison:
+class RecordingComparison:
     """All methods of one recording against the reference, by one set of definitions, on one grid of times."""
 
     def __init__(

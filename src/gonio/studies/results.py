@@ -29,7 +29,7 @@ from gonio.comparison import agreement_table
 from gonio.comparison.agreement_table import ALL_MOVEMENTS, Result, Row
 from gonio.comparison.statistics.concordance import deming, lin_ccc
 from gonio.comparison.statistics.curves import cmc_between_methods
-from gonio.comparison.statistics.interpretation import cmc_reading, reading
+from gonio.comparison.statistics.interpretation import interpret, interpret_cmc
 from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
 from gonio.comparison.statistics.reliability import icc_agreement, within_session_error
 from gonio.comparison.statistics.spm import spm_paired
@@ -58,7 +58,7 @@ class StudyResult:
     """What a study found.
 
     rows      of agreement.csv
-    reading   what they say, in sentences
+    sentences what they say
     failures  recording -> why it could not be measured
     warnings  recording -> what makes its numbers doubtful, though they are in the tables
     measured, reused, damaged   recordings that have values; of these, how many an earlier run had measured; how many
@@ -66,7 +66,7 @@ class StudyResult:
     """
 
     rows: tuple[Row, ...]
-    reading: tuple[str, ...]
+    sentences: tuple[str, ...]
     failures: Mapping[str, str]
     warnings: Mapping[str, tuple[str, ...]]
     measured: int
@@ -172,9 +172,9 @@ def _write_report(
                 study_figures.range_agreement(ranges, method, config.movements),
                 f"The range of motion of each repetition, {method} against {config.reference}.",
             )
-    readings = {
+    interpretations = {
         f"{method}: {config.movements.get(movement, movement)}, {angle_of(main).replace('_', ' ')}": tuple(
-            _readings(config, method, _ranges_of(results, config, rows, method, movement, main), curves)
+            _interpretations(config, method, _ranges_of(results, config, rows, method, movement, main), curves)
         )
         for method in methods
         for (movement, main), curves in zip(mains.items(), drawn, strict=True)
@@ -193,12 +193,12 @@ def _write_report(
         failures=failures,
         warnings=warnings,
         figures=pictures,
-        readings=readings,
+        interpretations=interpretations,
         protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
         versions=versions(),
     )
     study_page.write_page(output / "report.html", content)
-    return study_page.reading(content)
+    return study_page.sentences(content)
 
 
 def _movements(rows: Sequence[Row]) -> list[str]:
@@ -248,7 +248,7 @@ def _ranges_of(
     return Ranges(movement, angle_of(main), np.array(estimate), np.array(reference), subjects, row)
 
 
-def _readings(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) -> Iterator[str]:
+def _interpretations(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) -> Iterator[str]:
     """One line for the clinician on each figure of a movement's main angle: its range of motion, and its curve."""
     movement = config.movements.get(ranges.movement, ranges.movement)
     of = f"{len(set(ranges.subjects))} subjects, {movement}"
@@ -263,12 +263,12 @@ def _readings(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) 
     )
     for figure in figures:
         with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
-            yield reading(figure(), population=words, unit="deg")
+            yield interpret(figure(), population=words, unit="deg")
     estimate, reference = curves.by_method[method], curves.by_method[config.reference]
     words = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
-    yield cmc_reading(cmc_between_methods(np.stack([estimate, reference])), population=words)
+    yield interpret_cmc(cmc_between_methods(np.stack([estimate, reference])), population=words)
     try:
-        yield reading(spm_paired(estimate, reference, curves.subjects), population=words)
+        yield interpret(spm_paired(estimate, reference, curves.subjects), population=words)
     except MissingExtraError:
         yield "Where in the cycle the mean curves differ was not tested: pip install 'gonio[spm]'."
 

@@ -19,7 +19,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.kinematics.angles import joint_angles
 from gonio.report import canvas, trial_figures
 from gonio.report.trial_page import ReportContent, write_report
-from gonio.report.trial_summary import limits, reading
+from gonio.report.trial_summary import limits, sentences
 from gonio.report.trial_tables import page_tables, write_tables
 
 Squats = Mapping[str, PoseSequence]
@@ -84,7 +84,7 @@ def page(path: Path, content: ReportContent) -> Page:
 
 
 def test_the_answer_names_the_nearest_method_with_its_numbers(result: ComparisonResult) -> None:
-    words = reading(result)
+    words = sentences(result)
     root = {n: m.root_mpjpe_mm for n, m in result.methods.items() if not m.is_reference}
     nearest = min(root, key=lambda name: root[name])
     assert words[0] == (
@@ -105,22 +105,22 @@ def test_two_methods_within_five_percent_are_equally_near(result: ComparisonResu
     methods = dict(result.methods)
     methods[a] = replace(methods[a], root_mpjpe_mm=20.0)
     methods[b] = replace(methods[b], root_mpjpe_mm=20.9)
-    assert reading(replace(result, methods=methods))[0].startswith(f"{a} and {b} are equally near")
+    assert sentences(replace(result, methods=methods))[0].startswith(f"{a} and {b} are equally near")
     methods[b] = replace(methods[b], root_mpjpe_mm=21.1)
-    assert reading(replace(result, methods=methods))[0].startswith(f"{a} is nearest")
+    assert sentences(replace(result, methods=methods))[0].startswith(f"{a} is nearest")
 
 
 def test_methods_without_common_axes_are_ranked_by_what_all_have(result: ComparisonResult) -> None:
     methods = dict(result.methods)
     name = "blazepose-world-cam01"
     methods[name] = replace(methods[name], root_mpjpe_mm=None, n_mpjpe_mm=None, mpjve_mm_per_s=None)
-    words = " ".join(reading(replace(result, methods=methods)))
+    words = " ".join(sentences(replace(result, methods=methods)))
     assert "turned and scaled to fit each frame" in words
     assert f"{name} ({methods[name].pa_mpjpe_mm:.0f} mm)" in words
 
 
 def test_without_a_reference_nobody_is_right(pairs: ComparisonResult) -> None:
-    words = reading(pairs)
+    words = sentences(pairs)
     assert "which of them is right cannot" in words[0]
     nearest = min(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
     farthest = max(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
@@ -140,7 +140,7 @@ def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: Compar
 def test_two_methods_alone_are_told_in_one_sentence(squats: Squats, squat_angles: Angles) -> None:
     two = ("multiview", "stereo-cam01-cam02")
     made = compare_methods({n: squats[n] for n in two}, {n: squat_angles[n] for n in two}, reference=None)
-    (distance,) = [words for words in reading(made) if " mm (" in words]
+    (distance,) = [words for words in sentences(made) if " mm (" in words]
     assert distance.startswith(f"Between multiview and stereo-cam01-cam02: {made.pairs[0].root_mpjpe_mm:.0f} mm (both")
 
 
@@ -149,7 +149,7 @@ def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angl
     one = compare_methods(
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference=reference
     )
-    assert "nothing to compare it with" in reading(one)[0]
+    assert "nothing to compare it with" in sentences(one)[0]
     titles = [table.title for table in page_tables(one)]
     assert "Range of motion, all frames of each method" in titles
     assert "Position errors" not in titles
@@ -348,7 +348,7 @@ def test_the_page_says_what_it_must(tmp_path: Path, result: ComparisonResult, st
         "Two squats of one person.",
         "Four cameras are no truth.",
         "not filtered",
-        *reading(result),
+        *sentences(result),
     ):
         assert words in made.text, words
     pictures = made.all("img")
@@ -464,4 +464,4 @@ def test_a_wrong_clock_and_constant_offsets_have_tables(result: ComparisonResult
         f"{own.definition_offset_mm:.1f}",
         f"{own.without_offset_mm:.1f}",
     ]
-    assert any("A clock that is 0.1 s wrong" in sentence for sentence in reading(result))
+    assert any("A clock that is 0.1 s wrong" in sentence for sentence in sentences(result))

@@ -13,7 +13,7 @@ from gonio.comparison.statistics.spm import CurveTest
 
 
 @singledispatch
-def reading(figure: object, *, population: str, unit: str = "") -> str:
+def interpret(figure: object, *, population: str, unit: str = "") -> str:
     """One line for the clinician.
 
     figure        a `Limits`, `Reliability`, `MeasurementError`, `Concordance`, `Deming` or `CurveTest`
@@ -90,7 +90,7 @@ def _(figure: CurveTest, *, population: str, unit: str = "") -> str:
     )
 
 
-def cmc_reading(value: float, *, population: str) -> str:
+def interpret_cmc(value: float, *, population: str) -> str:
     """One line for the clinician on a coefficient of multiple correlation."""
     if math.isnan(value):
         return (

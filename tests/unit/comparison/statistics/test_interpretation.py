@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gonio.comparison.statistics.concordance import deming, lin_ccc
-from gonio.comparison.statistics.interpretation import cmc_reading, reading
+from gonio.comparison.statistics.interpretation import interpret, interpret_cmc
 from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
 from gonio.comparison.statistics.reliability import icc, icc_agreement, within_session_error
 from gonio.comparison.statistics.spm import Cluster, CurveTest
@@ -17,7 +17,7 @@ PEOPLE = "12 patients, cardiac output"
 
 
 def test_limits() -> None:
-    text = reading(limits_of_agreement(RV, IC, CARDIAC_SUBJECT), unit="l/min", population=PEOPLE)
+    text = interpret(limits_of_agreement(RV, IC, CARDIAC_SUBJECT), unit="l/min", population=PEOPLE)
     assert text == (
         "In 12 patients, cardiac output, the method reads 0.6 l/min higher than the reference on average (95 % "
         "interval 0.0 to 1.2), and 95 % of single readings differ by -1.3 to +2.5 l/min."
@@ -26,32 +26,32 @@ def test_limits() -> None:
 
 def test_why_there_is_no_interval() -> None:
     one = limits_of_agreement(RV, IC, [1] * 60)
-    assert reading(one, population="one patient").endswith("(too few subjects for an interval).")
+    assert interpret(one, population="one patient").endswith("(too few subjects for an interval).")
 
 
 def test_reliability_is_called_by_its_interval() -> None:
-    text = reading(icc(JUDGES), population="6 targets")
+    text = interpret(icc(JUDGES), population="6 targets")
     assert "ICC(2,1) 0.29 (95 % interval 0.02 to 0.76): poor to good reliability" in text
     assert "less in people who differ less" in text
-    assert "moderate reliability" in reading(icc(JUDGES[:5], kind="3,1"), population="5 targets")
+    assert "moderate reliability" in interpret(icc(JUDGES[:5], kind="3,1"), population="5 targets")
 
 
 def test_the_error_is_of_a_session() -> None:
-    text = reading(within_session_error(RV, CARDIAC_SUBJECT), unit="l/min", population=PEOPLE)
+    text = interpret(within_session_error(RV, CARDIAC_SUBJECT), unit="l/min", population=PEOPLE)
     assert "uncertain by 0.3 l/min (SEM, within-session; 95 % interval 0.3 to 0.4)" in text
     assert text.endswith("a change of less than 0.9 l/min (MDC95) may be error.")
 
 
 def test_line_and_concordance() -> None:
-    assert "a change of 10 deg by the reference reads as 20.0 deg by the method (slope 2.00; " in reading(
+    assert "a change of 10 deg by the reference reads as 20.0 deg by the method (slope 2.00; " in interpret(
         deming(2 * RV, RV, subjects=CARDIAC_SUBJECT), unit="deg", population=PEOPLE
     )
-    assert "a concordance of 0.66 (95 % interval" in reading(lin_ccc(RV, IC, CARDIAC_SUBJECT), population=PEOPLE)
+    assert "a concordance of 0.66 (95 % interval" in interpret(lin_ccc(RV, IC, CARDIAC_SUBJECT), population=PEOPLE)
 
 
 def test_curves() -> None:
-    assert "a CMC of 0.95" in cmc_reading(0.951, population=PEOPLE)
-    assert "does not exist" in cmc_reading(float("nan"), population=PEOPLE)
+    assert "a CMC of 0.95" in interpret_cmc(0.951, population=PEOPLE)
+    assert "does not exist" in interpret_cmc(float("nan"), population=PEOPLE)
     test = CurveTest(
         t=np.zeros(5),
         threshold=3.0,
@@ -62,7 +62,7 @@ def test_curves() -> None:
         n_dropped=0,
         note="",
     )
-    assert "differ in 41-59 % of the cycle" in reading(test, population=PEOPLE)
+    assert "differ in 41-59 % of the cycle" in interpret(test, population=PEOPLE)
 
 
 def test_what_does_not_exist_is_said() -> None:
@@ -73,7 +73,7 @@ def test_what_does_not_exist_is_said() -> None:
         deming(flat, flat),
         within_session_error(flat, [1] * 8),
     ):
-        text = reading(figure, population="8 adults")
+        text = interpret(figure, population="8 adults")
         assert text.startswith("In 8 adults, ")
         assert "nan" not in text
         assert "not vary" in text
@@ -88,8 +88,8 @@ def test_every_reading_is_one_line_that_names_its_population() -> None:
         deming(RV, IC, subjects=CARDIAC_SUBJECT),
     )
     for figure in figures:
-        text = reading(figure, unit="deg", population=PEOPLE)
+        text = interpret(figure, unit="deg", population=PEOPLE)
         assert "\n" not in text
         assert PEOPLE in text
     with pytest.raises(TypeError, match="no reading for a float"):
-        reading(1.0, population=PEOPLE)
+        interpret(1.0, population=PEOPLE)
