@@ -23,7 +23,7 @@ def interpret(figure: object, *, population: str, unit: str = "") -> str:
     raise TypeError(f"no reading for a {type(figure).__name__}")
 
 
-@reading.register
+@interpret.register
 def _(figure: Limits, *, population: str, unit: str = "") -> str:
     unit = _spaced(unit)
     side = "higher" if figure.bias >= 0 else "lower"
@@ -34,7 +34,7 @@ def _(figure: Limits, *, population: str, unit: str = "") -> str:
     )
 
 
-@reading.register
+@interpret.register
 def _(figure: Reliability, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.value):
         return f"In {population}, the ICC({figure.kind}) does not exist: {figure.note}."
@@ -46,7 +46,7 @@ def _(figure: Reliability, *, population: str, unit: str = "") -> str:
     )
 
 
-@reading.register
+@interpret.register
 def _(figure: MeasurementError, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.sem):
         return f"In {population}, the {figure.label} error of measurement does not exist: {figure.note}."
@@ -57,7 +57,7 @@ def _(figure: MeasurementError, *, population: str, unit: str = "") -> str:
     )
 
 
-@reading.register
+@interpret.register
 def _(figure: Concordance, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.value):
         return f"In {population}, the concordance does not exist: {figure.note}."
@@ -68,7 +68,7 @@ def _(figure: Concordance, *, population: str, unit: str = "") -> str:
     )
 
 
-@reading.register
+@interpret.register
 def _(figure: Deming, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.slope):
         return f"In {population}, there is no line between the methods: {figure.note}."
@@ -79,7 +79,7 @@ def _(figure: Deming, *, population: str, unit: str = "") -> str:
     )
 
 
-@reading.register
+@interpret.register
 def _(figure: CurveTest, *, population: str, unit: str = "") -> str:
     if figure.note:
         return f"In {population}, the curves were not tested along the cycle: {figure.note}."
