@@ -44,6 +44,8 @@ def study(
     if (file is None) == (ui_prmd is None):
         raise ConfigError('give a study file (study.toml), or --ui-prmd "Segmented Movements"')
     config = ui_prmd_study(ui_prmd) if file is None and ui_prmd is not None else load_study(file or Path())
+    for note in config.notes:
+        print(f"note: {note}")
     done = run_study(config, output, processes=processes, scheduler=scheduler, progress=bar)
     print(f"{done.measured} recordings measured ({done.reused} of them before), {len(done.failures)} failed")
     if done.damaged:

@@ -38,7 +38,6 @@ class Content:
     title: str
     description: str
     reference: str
-    definitions: str
     movements: Mapping[str, str]
     rows: Sequence[Row]
     recordings: int

@@ -32,7 +32,9 @@ from gonio.core.settings import load_config, parse_config
 from gonio.trials.config import CleaningConfig
 
 FIELDS = ("subject", "movement", "repetition")
-Definitions = Literal["gonio", "protocol"]
+JointDefinitions = Literal["gonio", "ui-prmd"]
+NAME_IN_TABLES: Mapping[JointDefinitions, str] = {"gonio": "gonio", "ui-prmd": "protocol"}
+"""Joint definitions -> their name in tables and stored recordings, which is older and stays."""
 UI_PRMD_MOVEMENTS = {
     "m01": "m01 deep squat",
     "m02": "m02 hurdle step",
@@ -116,14 +118,15 @@ class StudyConfig:
     """A study.
 
     reference    the method that the others are compared with; one of `methods`, or of the trials' methods
-    definitions  of joint centres and angles: "gonio", or "protocol", that of the published comparison of UI-PRMD's
-                 Kinect with Vicon; agreement.csv follows these, and the others stand beside it
+    definitions  of joint centres and angles: "gonio", or "ui-prmd", those of the published comparison of UI-PRMD's
+                 Kinect with Vicon ("protocol" is their earlier name); agreement.csv follows them, and the tables by the
+                 other definitions stand beside it
     """
 
     reference: str
     name: str = "study"
     description: str = ""
-    definitions: Definitions = "gonio"
+    definitions: JointDefinitions | Literal["protocol"] = field(default="gonio", metadata={"stored_as": NAME_IN_TABLES})
     methods: Mapping[str, MethodConfig] = field(default_factory=dict)
     trials: TrialsConfig | None = None
     movements: Mapping[str, str] = field(default_factory=dict)  # as the files name it -> its words in the report
@@ -158,6 +161,18 @@ class StudyConfig:
                 )
         self._check_cut(self.methods[first].fields)
 
+    @property
+    def joint_definitions(self) -> JointDefinitions:
+        """`definitions` by their present name."""
+        return "ui-prmd" if self.definitions == "protocol" else self.definitions
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on the study file: an earlier name in it."""
+        if self.definitions != "protocol":
+            return ()
+        return ('definitions = "protocol" is the earlier name of "ui-prmd"; write definitions = "ui-prmd"',)
+
     def _check_cut(self, fields: tuple[str, ...]) -> None:
         if self.repetitions.cut and "repetition" in fields:
             raise ConfigError("repetitions.cut is for files of a whole exercise; these have a {repetition} each")
@@ -188,7 +203,7 @@ def ui_prmd_study(folder: Path) -> StudyConfig:
         description="Vakanski, Jun, Paul, Baker 2018, A Data Set of Human Body Movements for Physical Rehabilitation "
         "Exercises, Data 3:2; correct executions",
         reference="vicon",
-        definitions="protocol",
+        definitions="ui-prmd",
         methods={
             "kinect": MethodConfig(folder / "Kinect/Positions" / name),
             "vicon": MethodConfig(folder / "Vicon/Positions" / name),

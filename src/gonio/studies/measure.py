@@ -11,7 +11,7 @@ The steps, for each of two sets of definitions:
 
 Two sets of definitions, measured side by side:
 
-"protocol"  that of the published figures of UI-PRMD, in the reading of its words that comes nearest to them
+"ui-prmd"   that of the published figures of UI-PRMD, in the reading of its words that comes nearest to them
             (docs/study.md): joint centres "protocol" (`motion.markers`); files of one repetition each are stretched to
             one length; the trunk's line runs from the middle of the hips to the base of the neck; each angle has a lag
             of its own, and positions, which the rule for the lag does not name, are compared without one
@@ -44,7 +44,7 @@ from gonio.kinematics.angles import angle_between, joint_angles
 from gonio.kinematics.cleaning import JITTER, fill_gaps, gate_confidence, lowpass
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.kinematics.repetitions import find_repetitions, time_normalised
-from gonio.studies.config import Definitions, MethodConfig, StudyConfig
+from gonio.studies.config import NAME_IN_TABLES, JointDefinitions, MethodConfig, StudyConfig
 from gonio.studies.recordings import StudyRecording, recordings
 from gonio.trials.config import CleaningConfig
 from gonio.trials.recordings import read_joints
@@ -101,7 +101,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     spans: list[_Span] = []
     for definitions, methods in _prepared(raw, study.cleaning if recording.trial is None else None).items():
         whole = recording.trial is None and not study.repetitions.cut
-        grid = _on_one_grid(_stretched(methods) if definitions == "protocol" and whole else methods)
+        grid = _on_one_grid(_stretched(methods) if definitions == "ui-prmd" and whole else methods)
         spans = spans or _repetitions(grid[study.reference], study, recording, words)
         compared = RecordingComparison(grid, study, definitions, 0.0 if recording.trial else study.clock.max_lag_s)
         for span in spans:
@@ -143,10 +143,11 @@ class RecordingComparison:
     """All methods of one recording against the reference, by one set of definitions, on one grid of times."""
 
     def __init__(
-        self, grid: Mapping[str, PoseSequence], study: StudyConfig, definitions: Definitions, max_lag_s: float
+        self, grid: Mapping[str, PoseSequence], study: StudyConfig, definitions: JointDefinitions, max_lag_s: float
     ) -> None:
         self.words: list[str] = []
         self._definitions = definitions
+        self._name_in_tables = NAME_IN_TABLES[definitions]
         self._reference = study.reference
         self._others = [name for name in grid if name != study.reference]
         self._times_s = grid[study.reference].times_s
@@ -199,7 +200,7 @@ class RecordingComparison:
                         true,
                         both,
                         self._rate_hz,
-                        definitions=self._definitions,
+                        definitions=self._name_in_tables,
                         repetition=span.name,
                         method=name,
                         quantity=quantity,
@@ -235,7 +236,7 @@ class RecordingComparison:
                 side, bare = split_side(joint)
                 found.append(
                     PositionValues(
-                        definitions=self._definitions,
+                        definitions=self._name_in_tables,
                         repetition=span.name,
                         method=name,
                         joint=bare,
@@ -259,7 +260,7 @@ class RecordingComparison:
             for name, curve in curves.items():
                 series = AngleSeries(curve[:, None], self._times_s, (angle,), ("",), ((-np.inf, np.inf),))
                 each = [time_normalised(series, *part)[:, 0] for part in ends]
-                arrays[f"{self._definitions}/{name}/{angle}"] = np.asarray(each, dtype=np.float32)
+                arrays[f"{self._name_in_tables}/{name}/{angle}"] = np.asarray(each, dtype=np.float32)
         return arrays
 
     def _common_part(self, span: _Span, common: BoolArray) -> tuple[float, float]:
@@ -328,12 +329,17 @@ def _measured(trial: Path, study: StudyConfig) -> tuple[dict[str, PoseSequence],
 
 def _prepared(
     raw: Mapping[str, PoseSequence], cleaning: CleaningConfig | None
-) -> dict[Definitions, dict[str, PoseSequence]]:
+) -> dict[JointDefinitions, dict[str, PoseSequence]]:
     """For each set of definitions every method's joints: joint centres in place of markers, cleaned."""
-    prepared: dict[Definitions, dict[str, PoseSequence]] = {definitions: {} for definitions in get_args(Definitions)}
+    prepared: dict[JointDefinitions, dict[str, PoseSequence]] = {
+        definitions: {} for definitions in get_args(JointDefinitions)
+    }
     for name, sequence in raw.items():
         if plug_in_gait_names(sequence) is not None:
-            of = {definitions: joint_centres(sequence, definition=definitions) for definitions in prepared}
+            of = {
+                definitions: joint_centres(sequence, definition="gonio" if definitions == "gonio" else "protocol")
+                for definitions in prepared
+            }
         else:
             of = dict.fromkeys(prepared, sequence)
         cleaned = {id(joints): _cleaned(name, joints, cleaning) for joints in of.values()}
@@ -390,16 +396,16 @@ def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]
     return {name: sequence if name == slowest else resample(sequence, times_s) for name, sequence in methods.items()}
 
 
-def _angles(sequence: PoseSequence, definitions: Definitions) -> Curves:
+def _angles(sequence: PoseSequence, definitions: JointDefinitions) -> Curves:
     """Angle -> (time,) degrees."""
     series = joint_angles(sequence)
     curves = {name: np.rad2deg(series[name]) for name in series.names}
-    if definitions == "protocol":
-        curves |= _protocol_trunk_angles(sequence)
+    if definitions == "ui-prmd":
+        curves |= _ui_prmd_trunk_angles(sequence)
     return curves
 
 
-def _protocol_trunk_angles(sequence: PoseSequence) -> Curves:
+def _ui_prmd_trunk_angles(sequence: PoseSequence) -> Curves:
     """Thigh and upper arm against the line from the middle of the hips to the base of the neck, degrees.
 
     Without a neck, the middle of the shoulders is its base. Nothing where a hip is not in the skeleton.

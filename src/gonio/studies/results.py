@@ -41,7 +41,7 @@ from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
-from gonio.studies.config import StudyConfig
+from gonio.studies.config import NAME_IN_TABLES, StudyConfig
 from gonio.studies.measure import measure_recording, study_work
 from gonio.studies.other_tables import OtherTables, write_in_a_process
 from gonio.studies.run import StudyRun, run
@@ -114,8 +114,9 @@ def run_study(
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
     warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
-    with progress("tables and report", None), _other_tables(output, done, config.definitions, processes != 1):
-        rows = agreement_table.write_agreement(output, results, config.definitions)
+    definitions = NAME_IN_TABLES[config.joint_definitions]
+    with progress("tables and report", None), _other_tables(output, done, definitions, processes != 1):
+        rows = agreement_table.write_agreement(output, results, definitions)
         said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return StudyResult(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
@@ -186,7 +187,6 @@ def _write_report(
         title=config.name,
         description=config.description,
         reference=config.reference,
-        definitions=config.definitions,
         movements=config.movements,
         rows=rows,
         recordings=len(results),
@@ -211,15 +211,16 @@ def _of(rows: Sequence[Row], movement: str) -> list[Row]:
 
 def _curves_of(results: Sequence[Result], config: StudyConfig, movement: str, angle: str) -> Curves:
     """One angle's curves of all repetitions of a movement."""
+    definitions = NAME_IN_TABLES[config.joint_definitions]
     of: dict[str, list[FloatArray]] = {}
     subjects: list[str] = []
     for values, arrays in results:
         if values["movement"] == movement:
-            if f"{config.definitions}/{config.reference}/{angle}" in arrays:
+            if f"{definitions}/{config.reference}/{angle}" in arrays:
                 subjects += [values["subject"]] * len(values["duration_s"])
             for key, curves in arrays.items():
-                definitions, method, name = key.split("/")
-                if definitions == config.definitions and name == angle:
+                of_definitions, method, name = key.split("/")
+                if of_definitions == definitions and name == angle:
                     of.setdefault(method, []).append(curves)
     ordered = sorted(of, key=lambda method: method != config.reference)
     return Curves(movement, angle, {method: np.concatenate(of[method]) for method in ordered}, subjects)
@@ -240,7 +241,7 @@ def _ranges_of(
         if values["movement"] == movement
         for record in values["angles"]
         if (record["definitions"], record["method"], record["quantity"], record["side"])
-        == (config.definitions, method, main["quantity"], main["side"])
+        == (NAME_IN_TABLES[config.joint_definitions], method, main["quantity"], main["side"])
     ]
     wanted = (movement, method, f"{main['quantity']}_rom", main["side"])
     row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == wanted), {})
@@ -284,6 +285,7 @@ def _write_provenance(
     content = {
         "command": "study",
         "configuration": as_plain(config),
+        "notes": config.notes,
         "versions": versions(),
         "recordings": {"measured": len(done.results), "failed": len(failures)},
         "said_of_recordings": dict(said),

@@ -238,7 +238,9 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return [type(value).__qualname__, value.name]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: _canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {
+            field.name: _canonical(_stored(field, getattr(value, field.name))) for field in dataclasses.fields(value)
+        }
         return [type(value).__qualname__, fields]
     if isinstance(value, Mapping):
         return sorted(([_canonical(key), _canonical(item)] for key, item in value.items()), key=json.dumps)
@@ -258,6 +260,12 @@ def _canonical(value: Any) -> Any:
         f"{type(value).__qualname__} in a payload, in settings or as work: not the same from one process to the next; "
         "use dataclasses, mappings, sequences, paths, arrays, numbers, words and functions of modules"
     )
+
+
+def _stored(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A field's value by the name under which fingerprints have it: `stored_as` of the field, value -> stored name."""
+    names = field.metadata.get("stored_as")
+    return value if names is None else names.get(value, value)
 
 
 if sys.platform == "win32":

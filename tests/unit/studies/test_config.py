@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.settings import as_plain
 from gonio.studies.config import MethodConfig, StudyConfig, load_study, ui_prmd_study
-from gonio.studies.recordings import recordings
+from gonio.studies.measure import RecordingWork, study_work
+from gonio.studies.recordings import StudyRecording, recordings
+from gonio.studies.store import Fingerprints, Task
 
 TEXT = """
 name = "Kinect against Vicon"
@@ -155,12 +158,25 @@ def test_a_pattern_that_fits_nothing_or_twice(tmp_path: Path) -> None:
 
 def test_ui_prmd(shared_data: Path) -> None:
     study = ui_prmd_study(shared_data / "ui-prmd/Segmented Movements")
-    assert study.definitions == "protocol"
+    assert study.definitions == "ui-prmd"
     found, failures = recordings(study)
     assert len(found) == 790
     assert list(failures) == [f"m03_s03_e{i:02d}" for i in range(1, 11)]
     assert all(reason.startswith("no vicon file") for reason in failures.values())
     assert [path.parent.name for path in found[0].inputs] == ["Positions", "Positions", "Angles"]
+
+
+def test_the_earlier_name_of_the_definitions_is_read_and_noted(tmp_path: Path) -> None:
+    earlier, now = (
+        replace(load_study(written(tmp_path)), definitions=definitions) for definitions in ("protocol", "ui-prmd")
+    )
+    assert earlier.joint_definitions == now.joint_definitions == "ui-prmd"
+    assert len(earlier.notes) == 1
+    assert "ui-prmd" in earlier.notes[0]
+    assert now.notes == ()
+    fingerprints = Fingerprints({}, study_work)
+    tasks = [Task("a", RecordingWork(StudyRecording("s1", "m1", None, {}), study)) for study in (earlier, now)]
+    assert fingerprints.of(tasks[0]) == fingerprints.of(tasks[1])
 
 
 def test_a_folder_that_is_not_ui_prmd(tmp_path: Path) -> None:
