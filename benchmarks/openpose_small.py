@@ -28,7 +28,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.threads import one_thread_each, side_by_side
 from gonio.detection.openpose.detector import OpenPose
 from gonio.detection.openpose.layouts import PART_LAYOUTS
-from gonio.detection.openpose.net_input import NetSize
+from gonio.detection.openpose.options import NetSize
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
 from gonio.io import video
 from gonio.trials.samples import demo_trial

@@ -17,7 +17,7 @@ import pytest
 from gonio.core.arrays import VideoFrame
 from gonio.core.errors import AssetError, InputError
 from gonio.detection import keypoint_rcnn
-from gonio.detection.keypoint_rcnn import MIN_SCORE, KeypointRCNN, load_network
+from gonio.detection.keypoint_rcnn import MIN_SCORE, KeypointRCNN, KeypointRCNNOptions, load_network
 from gonio.detection.registry import create
 from gonio.io import formats
 
@@ -93,7 +93,7 @@ def test_a_picture_becomes_people_as_torchvision_has_them(state, weights, publis
 
 
 def test_frames_become_detections_and_a_file_for_videopose3d(weights, tmp_path):
-    made = create("keypoint-rcnn", weights=weights)
+    made = create("keypoint-rcnn", KeypointRCNNOptions(weights))
     assert made == KeypointRCNN(weights, MIN_SCORE)
     frames = [VideoFrame(i, i / 30, picture(i)) for i in range(2)]
     found = made.detect(frames, camera="cam01", image_size_px=(320, 240))
@@ -105,7 +105,7 @@ def test_frames_become_detections_and_a_file_for_videopose3d(weights, tmp_path):
     formats.write(found, tmp_path / "video.npz")
     with np.load(tmp_path / "video.npz", allow_pickle=True) as npz:
         assert npz["keypoints"][0][1].shape == (found.people_per_frame[0], 4, 17)
-    sure = create("keypoint-rcnn", weights=weights, min_score=1.0)
+    sure = create("keypoint-rcnn", KeypointRCNNOptions(weights, min_score=1.0))
     assert not sure.detect(frames, camera="cam01", image_size_px=(320, 240)).present.any()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from detectors import use_detector
 
 import gonio as api
 from gonio.core.camera import Rig
@@ -19,7 +20,6 @@ from gonio.core.skeleton import BODY_25
 from gonio.io import archive, openpose_json
 from gonio.io.motion_capture import trc
 from gonio.io.rigs import files as rig_files
-from gonio.trials import detect
 from gonio.trials.config import CameraConfig, CleaningConfig, RecordingConfig, RigConfig, StereoConfig, Trial
 from gonio.trials.from_files import trial_from_files
 
@@ -317,6 +317,7 @@ class Watching:
     skeleton = BODY_25
     source = Source("test")
     weights = ()
+    finds_everybody = has_3d_estimate = False
 
     def __init__(self, scene):
         self.scene = scene
@@ -331,7 +332,7 @@ class Watching:
 
 
 def test_videos_of_different_length_and_a_crop(recorded, scene, monkeypatch):
-    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Watching(scene))
+    use_detector(monkeypatch, "blazepose-heavy", Watching(scene))
     lengths = {"cam01": 60, "cam02": 50, "cam03": 60, "cam04": 55}
     cameras = tuple(
         CameraConfig(name, video=write_video(recorded / f"{name}.mp4", (960, 1080), n)) for name, n in lengths.items()

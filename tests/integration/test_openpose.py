@@ -15,6 +15,7 @@ import pytest
 import gonio as api
 from gonio.core.errors import GonioError
 from gonio.core.skeleton import BODY_25, COCO_18
+from gonio.detection.openpose.options import OpenPoseOptions
 from gonio.trials.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
@@ -72,7 +73,7 @@ def test_a_trial_with_openpose(film, shipped_weights, tmp_path):
     from gonio.trials.results import write_results
 
     options = DetectorConfig(
-        "openpose", weights=film / "seeing.onnx", layout="coco-18", net_resolution="160x128", flip=False
+        "openpose", options=OpenPoseOptions(film / "seeing.onnx", layout="coco-18", net_resolution="160x128")
     )
     camera = CameraConfig("cam", video=film / "walk.mp4")
     trial = Trial((camera,), detector=options, methods=("lifting",), lifting=LiftingConfig(height_m=1.7))
@@ -93,7 +94,7 @@ def test_a_trial_with_openpose(film, shipped_weights, tmp_path):
         ((*OPTIONS[:2], "--weights", "seeing.onnx"), "that is coco-18: declare --layout coco-18"),
         ((*OPTIONS[:4], "--weights", "seeing.onnx"), "takes pictures of 160x128 px only, not 464x368"),
         ((*OPTIONS, "--weights", "walk.mp4"), "walk.mp4: onnxruntime cannot load it"),
-        (("--detector", "blazepose-lite", "--flip"), "flip belongs to the detector openpose"),
+        (("--detector", "blazepose-lite", "--flip"), "flip is an option of openpose"),
     ],
 )
 def test_what_is_wrong_is_one_line(film, tmp_path, run, arguments, words):
@@ -120,7 +121,9 @@ def test_the_participant_is_compared_from_a_small_real_network(shared_data):
         pytest.skip(f"the demo's videos cannot be had: {error}")
     trial = replace(
         demo,
-        detector=DetectorConfig("openpose", weights=network, layout="coco-18", net_resolution="-1x656"),
+        detector=DetectorConfig(
+            "openpose", options=OpenPoseOptions(network, layout="coco-18", net_resolution="-1x656")
+        ),
         methods=("multiview", "stereo-cam01-cam02", "stereo-cam03-cam04"),
     )
     trial = replace(trial, stereo=replace(trial.stereo, min_confidence=0.2))

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from detectors import use_detector
 
 import gonio as api
 from gonio.core.detections import Detections
@@ -17,7 +18,6 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25
 from gonio.io import archive, openpose_json
 from gonio.io.rigs import files as rig_files
-from gonio.trials import detect
 from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
 from gonio.trials.detect import detect_video
 
@@ -106,6 +106,7 @@ class Crowd:
     """A detector that sees two people in a new order in every frame, and somebody false now and then."""
 
     name, weights = "crowd", ()
+    finds_everybody, has_3d_estimate = True, False
 
     def __init__(self, scene, positions):
         self.scene, self.positions = scene, positions
@@ -136,7 +137,7 @@ def film(tmp_path, scene, monkeypatch):
             container.mux(packet)
     here = scene.views["cam01"].positions
     both = np.stack([here, 0.6 * here[::-1] + [40, 300]], axis=1)
-    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Crowd(scene, both))
+    use_detector(monkeypatch, "crowd", Crowd(scene, both))
     return path, both
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from detectors import use_detector
 
 import gonio as api
 from gonio.core.arrays import VideoFrame
@@ -22,7 +23,6 @@ from gonio.io import archive, video
 from gonio.io.motion_capture import trc
 from gonio.io.rigs import files as rig_files
 from gonio.report.video_writing import write_mp4
-from gonio.trials import detect
 from gonio.trials.config import CameraConfig, RecordingConfig, RigConfig, Trial, load_trial, trial_text
 from gonio.trials.rectify import rectify_trial
 
@@ -77,6 +77,7 @@ class Dots:
     """Finds bright dots by their centre of brightness; the joints go by row, from the top."""
 
     name, skeleton, source, weights = "blazepose-heavy", BODY_12, Source("dots"), ()
+    finds_everybody = has_3d_estimate = False
 
     def __init__(self):
         self.sizes = []
@@ -101,7 +102,7 @@ class Dots:
 @pytest.fixture
 def filmed(tmp_path, rig, monkeypatch) -> Path:
     """A folder with trial.toml, Calib.toml, east.mp4 and west.mp4, which begins one frame earlier."""
-    monkeypatch.setattr(detect, "create", lambda *_a, **_k: Dots())
+    use_detector(monkeypatch, "blazepose-heavy", Dots())
     rig_files.write(rig, tmp_path / "Calib.toml")
     for name, shift in (("east", 0), ("west", 1)):
         write_dots(tmp_path / f"{name}.mp4", rig[name], shift)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import tyro
 
 from gonio.cli import convert, record, study, training, trial  # noqa: F401 - each adds its commands to the application
 from gonio.cli.console import DISCLAIMER, app, fail
+from gonio.cli.detector_options import show_detector_options
 from gonio.cli.training import train_with_options
 from gonio.core.errors import GonioError
 
@@ -21,6 +23,13 @@ def main() -> None:
     try:
         if sys.argv[1:2] == ["train"]:
             app.command(name="train")(train_with_options(sys.argv[2:]))
+        commands: dict[str, Callable[..., None]] = {
+            "compare": trial.compare,
+            "detect": trial.detect,
+            "evaluate-2d": training.evaluate_2d,
+        }
+        if sys.argv[1:2] and sys.argv[1] in commands:
+            show_detector_options(commands[sys.argv[1]])
         app.cli(
             prog="gonio",
             config=(tyro.conf.DisallowNone,),

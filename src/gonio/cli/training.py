@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from gonio.cli.console import Output, app, bar, columns, print_not_preserved, print_warnings
-from gonio.cli.trial import NETWORK, NetworkOptions
+from gonio.cli.detector_options import Options
 from gonio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ def train(file: Annotated[Positional[Path], arg(metavar="TRAIN.TOML")], output: 
 def evaluate_2d(
     annotations: Annotated[Positional[Path], arg(metavar="ANNOTATIONS.JSON")],
     output: Output,
+    options: Options,
     images: Path | None = None,
     detections: Path | None = None,
     detector: str = "blazepose-heavy",
     people: int | None = None,
-    network: NetworkOptions = NETWORK,
 ) -> None:
     """Measure how well a detector finds joints in annotated pictures: PCK@0.2, PCKh@0.5, OKS, AP and AR.
 
@@ -118,13 +118,14 @@ def evaluate_2d(
     Args:
         annotations: People's keypoints in COCO's format.
         output: Where the result goes, .json.
+        options: Of the detector.
         images: The folder of the annotated pictures.
         detections: In place of a detector: a file of results in COCO's format.
-        detector: As in gonio detect, as are the options of its network.
+        detector: As in gonio detect.
         people: BlazePose: most people to find in a picture; where not given, the most that are annotated in one.
     """
-    options = dict(locals())
-    options |= vars(options.pop("network"))
+    record = dict(locals())
+    record |= record.pop("options").values()
     from gonio.core.files import check_writable
     from gonio.core.provenance import provenance_path, write_provenance
     from gonio.training import evaluate_keypoints
@@ -134,12 +135,10 @@ def evaluate_2d(
         raise ConfigError("give the folder of the annotated pictures (--images), or saved results (--detections)")
     if output.suffix.lower() != ".json":
         raise ConfigError(f"{output}: the accuracy is written as .json")
+    settings = DetectorConfig(detector).changed(None, options.given())
+    inputs = [file for file in (annotations, images, detections, *settings.files) if file is not None]
     for path in (output, provenance_path(output)):
-        check_writable(path, [file for file in (annotations, images, detections, network.weights) if file is not None])
-    settings = DetectorConfig(
-        name=detector,
-        **vars(network),
-    )
+        check_writable(path, inputs)
     if images is not None:
         told = evaluate_keypoints.settings_for(annotations, settings, people)
         result = evaluate_keypoints.evaluate_detector(annotations, images, told, progress=bar)
@@ -149,7 +148,7 @@ def evaluate_2d(
             raise ConfigError("--detections are results already: leave out --detector and its options")
         result = evaluate_keypoints.evaluate_file(annotations, detections)
     result.write(output)
-    write_provenance(output, "evaluate-2d", options, *result.notes)
+    write_provenance(output, "evaluate-2d", record, *result.notes)
     for table in evaluate_keypoints.tables(result):
         print(columns(table))
         print()

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from gonio.cli.console import DISCLAIMER, Output, app, bar, error_table, print_not_preserved, print_warnings
+from gonio.cli.detector_options import Options
 from gonio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gonio.trials.config import Trial
-
-
-@dataclass(frozen=True)
-class _Network:
-    """Options of the detectors that have a network of the user's choice."""
-
-    weights: Path | None = None
-    """OpenPose: another network of its family (.onnx). Keypoint R-CNN: a torchvision state dict (.pth); torchvision's
-    own where not given."""
-    min_score: float | None = None
-    """Keypoint R-CNN: people whose box scores less are left out; 0.5 where not given."""
-    layout: str | None = None
-    """OpenPose: the network's joints, body-25 (where not given) or coco-18."""
-    net_resolution: str | None = None
-    """OpenPose: size of the network's input, multiples of 16, -1 by the picture's aspect; -1x368 where not given."""
-    scale_number: int = 1
-    """OpenPose: sizes at which a picture is looked at; the answers are averaged."""
-    scale_gap: float | None = None
-    """OpenPose: how much smaller each is than the one before; 0.25 where not given."""
-    flip: bool = False
-    """OpenPose: look at the mirrored picture too."""
-    pixels: Literal["0..255", "-0.5..0.5"] | None = None
-    """OpenPose: the values that another network takes, where its file does not tell; 0..255 where not given."""
-
-
-NetworkOptions = Annotated[_Network, arg(name="")]
-NETWORK = _Network()
 
 
 @app.command
@@ -57,6 +30,7 @@ def demo(output: Output = Path("gonio-demo")) -> None:
 @app.command
 def compare(
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILES")],
+    options: Options,
     output: Output = Path("results"),
     rig: Path | None = None,
     baseline: float | None = None,
@@ -81,8 +55,9 @@ def compare(
         baseline: Distance between two parallel cameras, metres.
         focal: Focal length of two parallel cameras, or of one camera alone, pixels.
         principal_point: Where the parallel cameras' axes meet the image, pixels; the middle where not given.
+        options: Of the detector. With a trial file they replace the file's values.
         detector: blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, or openpose, with weights
-            that you have imported (gonio assets import); their options stand in a trial file.
+            that you have imported (gonio assets import).
         reference: The method or recording that the others are compared with; pairwise where not given.
         layout: Joint layout of keypoint files that do not tell it, e.g. body-25b.
         fps: Frames per second of keypoint files that do not tell it.
@@ -115,6 +90,7 @@ def compare(
     trial = adjusted(
         trial,
         detector=detector,
+        detector_options=options.given(),
         reference=reference,
         blur_faces=blur_faces,
         videos=videos,
@@ -127,13 +103,13 @@ def compare(
 def detect(
     video: Annotated[Positional[Path], arg(metavar="VIDEO")],
     output: Output,
+    options: Options,
     detector: str = "blazepose-heavy",
     people: int | None = None,
     choose: Literal["largest", "center"] = "largest",
     region: tuple[float, float, float, float] | None = None,
     click: tuple[float, float] | None = None,
     click_time: float | None = None,
-    network: NetworkOptions = NETWORK,
     overlay: Path | None = None,
     images: Path | None = None,
     blur_faces: bool = False,
@@ -143,6 +119,7 @@ def detect(
     Args:
         video: The video.
         output: Where the joints go: .npz (lossless), .csv, or a folder (OpenPose JSON, one file a frame).
+        options: Of the detector.
         detector: blazepose-heavy, blazepose-full, blazepose-lite; openpose, as in "gonio detect video.mp4 --detector
             openpose -o video_json", with weights that you have imported (gonio assets import) or name; or
             keypoint-rcnn, whose .npz VideoPose3D's prepare script takes too.
@@ -156,22 +133,16 @@ def detect(
         images: Also write every frame with the joints drawn in, as pictures in this folder.
         blur_faces: Blur the faces of those who are followed; look before you share.
     """
-    options = dict(locals())
-    options |= vars(options.pop("network"))
+    record = dict(locals())
+    record |= record.pop("options").values()
     from gonio.core.provenance import write_provenance
-    from gonio.detection.registry import SEE_EVERYBODY
     from gonio.io import formats
     from gonio.trials.config import DetectorConfig
     from gonio.trials.detect import detect_video
     from gonio.trials.overlays import check_detection_outputs, draw_detections
 
-    everybody = people is None and click is None and detector in SEE_EVERYBODY
-    settings = DetectorConfig(
-        name=detector,
-        people=1 if people is None else people,
-        choose=choose,
-        **vars(network),
-    )
+    settings = DetectorConfig(detector, 1 if people is None else people, choose).changed(None, options.given())
+    everybody = people is None and click is None and settings.make().finds_everybody
     formats.check_target(output, 2, several=everybody or settings.people > 1)
     check_detection_outputs(video, output, overlay, images)
     if click is None and click_time is not None:
@@ -189,7 +160,7 @@ def detect(
     several = found.everybody if everybody else found.people
     one = not everybody and people in (None, 1) and not formats.for_videopose3d(several, output)
     lost = formats.write(found.patient if one else several, output)
-    write_provenance(output, "detect", options, *found.patient.history)
+    write_provenance(output, "detect", record, *found.patient.history)
     print_not_preserved(output, lost)
 
 

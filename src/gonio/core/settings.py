@@ -10,7 +10,7 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -44,7 +44,7 @@ def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables nested as deep
         raise ConfigError(f"{where}: not valid TOML: {error}") from None
     try:
-        config = _build(kind, table, "", folder)
+        config = build(kind, table, "", folder)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     assert isinstance(config, kind)
@@ -76,7 +76,9 @@ def toml_value(value: Any, folder: Path) -> str:
 
 
 def as_plain(value: Any) -> Any:
-    """A config as JSON-ready dicts, lists, numbers and strings."""
+    """A config as JSON-ready dicts, lists, numbers and strings; of a class with `to_table`, what that returns."""
+    if hasattr(value, "to_table"):
+        return as_plain(value.to_table())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
@@ -86,13 +88,27 @@ def as_plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> Any:
-    hints = typing.get_type_hints(kind)
+def check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Raises `ConfigError` for a key that is not known, with the nearest known one."""
     for key in table:
-        if key not in hints:
-            near = get_close_matches(key, hints, 1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(hints)
+        if key not in known:
+            near = get_close_matches(key, known, 1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(known)
             raise ConfigError(f"unknown key {where + key!r}; {hint}")
+
+
+def build(kind: type, table: Mapping[str, Any], where: str, folder: Path) -> Any:
+    """A dataclass from a table of TOML. A class with `from_table` builds itself.
+
+    where   the keys that lead to the table, for messages: "" or "cameras[0]."
+    folder  of the file: the paths in the table are relative to it
+
+    Raises `ConfigError` for an unknown key, a missing one and a value of the wrong kind.
+    """
+    if hasattr(kind, "from_table"):
+        return kind.from_table(table, where, folder)
+    hints = typing.get_type_hints(kind)
+    check_keys(table, hints, where)
     for f in dataclasses.fields(kind):
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in table:
             raise ConfigError(f"{where + f.name} is missing")
@@ -129,7 +145,7 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a table, [{where}]")
-        return _build(typing.cast(type, hint), value, where + ".", folder)
+        return build(typing.cast(type, hint), value, where + ".", folder)
     if hint is Path and isinstance(value, str):
         if not value or not value.isprintable():
             raise ConfigError(f"{where} = {value!r}; it must be a path")

@@ -3,25 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
 from gonio.core.detections import Detections
-from gonio.core.errors import InputError
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
 
 Choice = Literal["largest", "center"]
+Region = tuple[float, float, float, float]
+"""x1, y1, x2, y2, px."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which people of a view a detector returns. Raises `ConfigError` if a value is impossible.
+
+    people     the most people that are followed at once; a detector that finds everybody returns all
+    choose     who comes first if there are more: the largest, or the person nearest to the centre of the image
+    region_px  only people whose mid-hip lies inside; None: anywhere
+    """
+
+    people: int = 1
+    choose: Choice = "largest"
+    region_px: Region | None = None
+
+    def __post_init__(self) -> None:
+        if self.people < 1:
+            raise ConfigError(f"people = {self.people}: a detector follows at least one person")
+        if self.choose not in ("largest", "center"):
+            raise ConfigError(f"choose = {self.choose!r}: people are chosen by 'largest' or 'center'")
+        region = self.region_px
+        if region is not None and not (region[0] < region[2] and region[1] < region[3]):
+            raise ConfigError(f"region_px = {region}: must be x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a detector that has none of its own."""
 
 
 class Detector(Protocol):
-    """Finds people and their joints in pictures. Holds no state: cameras may be detected side by side in threads."""
+    """Finds people and their joints in images. Holds no state: several threads may use it, one for each camera."""
 
     @property
     def name(self) -> str:
-        """The name that `create` knows it by."""
+        """Its name in `registry.DETECTORS`."""
+        ...
+
+    @property
+    def finds_everybody(self) -> bool:
+        """True: it returns all people of each image in any order. False: it follows up to `Selection.people` people."""
+        ...
+
+    @property
+    def has_3d_estimate(self) -> bool:
+        """Whether its detections have `world_m`, an estimate of the joints in metres."""
         ...
 
     @property
@@ -52,10 +93,6 @@ class Detector(Protocol):
         Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
         """
         ...
-
-
-Region = tuple[float, float, float, float]
-"""x1, y1, x2, y2, px."""
 
 
 def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[int, int]) -> Iterator[VideoFrame]:

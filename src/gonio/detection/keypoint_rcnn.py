@@ -32,12 +32,12 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray, VideoFrame
 from gonio.core.detections import Detections
-from gonio.core.errors import AssetError, InputError, MissingExtraError
+from gonio.core.errors import AssetError, ConfigError, InputError, MissingExtraError
 from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
 from gonio.core.threads import ahead
-from gonio.detection.detector import mid_hip_inside, of_one_size
+from gonio.detection.detector import Region, mid_hip_inside, of_one_size
 
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
@@ -45,6 +45,20 @@ WEIGHTS_URL = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coc
 """torchvision's weights (box AP 54.6, keypoint AP 65.0 on COCO val2017, by its own account)."""
 WEIGHTS_SHA256 = "fc266e95"  # how the checksum of that file begins; torch's hub checks it by its name
 EPSILON, PUBLISHED_EPSILON = 1e-5, 0.0  # of the normalisation: torchvision's, and that which these weights are run with
+
+
+@dataclass(frozen=True)
+class KeypointRCNNOptions:
+    """Options of Keypoint R-CNN. Raises `ConfigError` if a value is impossible."""
+
+    weights: Path | None = None
+    """A torchvision state dict (.pth); default: torchvision's own weights."""
+    min_score: float | None = None
+    """People whose box has a lower score are left out; default: 0.5."""
+
+    def __post_init__(self) -> None:
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ConfigError(f"min_score = {self.min_score:g} must lie in 0..1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,17 +205,22 @@ def _first_line(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class KeypointRCNN:
-    """The detector (see `gonio.detection.detector.create` for the options). `load` gives the network of a file."""
+    """The detector.
+
+    file       the weights; None: torchvision's own
+    min_score  people whose box has a lower score are left out
+    region_px  only people whose mid-hip lies inside
+    load       gives the network of a file; for tests
+    """
 
     file: Path | None = None
     min_score: float = MIN_SCORE
-    region_px: tuple[float, float, float, float] | None = None
+    region_px: Region | None = None
     load: Callable[[Path | None], Network] = field(default=load_network, repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """The name that `create` knows it by."""
-        return NAME
+    name = NAME
+    finds_everybody = True
+    has_3d_estimate = False
 
     @property
     def skeleton(self) -> Skeleton:

@@ -45,7 +45,7 @@ def _named_by(trial: Path) -> tuple[Path, ...]:
     except GonioError:
         return ()
     calibration = None if found.rig is None else found.rig.calibration
-    named = (calibration, found.detector.weights, found.lifting.weights)
+    named = (calibration, *found.detector.files, found.lifting.weights)
     files = [camera.file for camera in found.cameras] + [recording.file for recording in found.recordings]
     return (*files, *(file for file in named if file is not None))
 

@@ -32,13 +32,11 @@ from gonio.core.progress import Progress, silent
 from gonio.core.provenance import OF_EXTRAS, versions
 from gonio.core.settings import as_plain
 from gonio.core.threads import one_thread_each
-from gonio.detection.registry import SEE_EVERYBODY
 from gonio.detection.weights import fetch_weights
 from gonio.io import coco_json
 from gonio.io import images as pictures
 from gonio.io.coco_json import CocoPeople
 from gonio.trials.config import DetectorConfig
-from gonio.trials.detect import detector_of
 
 DEFINITIONS = {
     "pck": f"share of annotated joints within {PCK_SHARE:g} of the larger side of the person's annotated box (Yang and "
@@ -81,12 +79,12 @@ def evaluate_detector(
     truth, notes = _annotated(annotations, people)
     files = [images / name for name in people.file_names]
     _check_pictures(annotations, people, files)
-    detector = detector_of(settings)
+    detector = settings.make()
     for asset in detector.weights:
         fetch_weights(asset)
     ids, positions, scores = [], [], []
     with progress("detecting joints", len(files)) as tick, one_thread_each():
-        for numbers, seen in _looked_at(files, people, detector.detect, settings.name in SEE_EVERYBODY, tick):
+        for numbers, seen in _looked_at(files, people, detector.detect, detector.finds_everybody, tick):
             for row, number in enumerate(numbers):
                 for person in np.flatnonzero(seen.present[row]):
                     ids.append(people.image_ids[number])

@@ -8,14 +8,17 @@ trial file are relative to the file.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gonio.core.errors import ConfigError
 from gonio.core.files import makes_a_file_name
 from gonio.core.sequence import Axis
-from gonio.core.settings import load_config, non_default_fields, parse_config, toml_value
+from gonio.core.settings import build, check_keys, load_config, non_default_fields, parse_config, toml_value
+from gonio.detection.detector import Choice, Detector, Region, Selection
+from gonio.detection.registry import built_in_values, check_options, create, default_options, entry, own_values
 
 
 @dataclass(frozen=True)
@@ -95,28 +98,69 @@ class RigConfig:
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
-    """Which detector finds the joints in videos, and whom it follows.
-
-    weights and what comes after it belong to "openpose" and "keypoint-rcnn", which find everybody, however many
-    `people` are to be followed.
-    """
+class _DetectorChoice:
+    """The part of [detector] that all detectors have."""
 
     name: str = "blazepose-heavy"
     people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
-    choose: Literal["largest", "center"] = "largest"  # who comes first where there are more
-    weights: Path | None = None  # of OpenPose's family (.onnx), the imported ones where not given; or torchvision's
-    min_score: float | None = None  # keypoint-rcnn: people whose box scores less are left out; 0.5 where not given
-    layout: str | None = None  # openpose, as all that follow: body-25 where not given, or coco-18
-    net_resolution: str | None = None  # size of its input, px: "-1x368" where not given; -1 by the picture's aspect
-    scale_number: int = 1  # sizes at which a picture is looked at; the answers are averaged
-    scale_gap: float | None = None  # how much smaller each is than the one before; 0.25 where not given
-    flip: bool = False  # look at the mirrored picture too
-    pixels: Literal["0..255", "-0.5..0.5"] | None = None  # what the network takes, where its file does not tell
+    choose: Choice = "largest"  # who comes first where there are more
 
     def __post_init__(self) -> None:
         if self.people < 1:
             raise ConfigError(f"detector: people = {self.people}; at least 1 must be followed")
+
+
+@dataclass(frozen=True)
+class DetectorConfig(_DetectorChoice):
+    """Which detector finds the joints in videos, whom it follows, and the options of that detector.
+
+    In a trial file the options stand beside name, people and choose in [detector]. A detector that finds everybody
+    returns all people, however many `people` are to be followed.
+    """
+
+    options: Any = (
+        None  # of the detector's own dataclass, such as `OpenPoseOptions`; default: that dataclass's defaults
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.options is None:
+            object.__setattr__(self, "options", default_options(self.name))
+        check_options(self.name, self.options)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str, folder: Path) -> DetectorConfig:
+        """[detector] of a trial file. Raises `ConfigError` as `core.settings.build`, and for a foreign option."""
+        shared = [f.name for f in dataclasses.fields(_DetectorChoice)]
+        choice = build(_DetectorChoice, {key: table[key] for key in shared if key in table}, where, folder)
+        kind = entry(choice.name).options
+        options = {key: value for key, value in table.items() if key not in shared}
+        own = [f.name for f in dataclasses.fields(kind)]
+        check_keys(options, dict.fromkeys([*own, *built_in_values(), *shared]), where)
+        return cls(**vars(choice), options=build(kind, own_values(choice.name, options), where, folder))
+
+    def to_table(self) -> dict[str, Any]:
+        """The values as [detector] has them, with the options of gonio's other detectors at their defaults."""
+        choice = {f.name: getattr(self, f.name) for f in dataclasses.fields(_DetectorChoice)}
+        return {**choice, **built_in_values(), **vars(self.options)}
+
+    def changed(self, name: str | None, options: Mapping[str, Any]) -> DetectorConfig:
+        """With another detector (None: the same), and with other values of options that this detector has.
+
+        Values that differ from the defaults are kept. Raises `ConfigError` if the detector does not have the option.
+        """
+        name = self.name if name is None else name
+        kept = {**dict(non_default_fields(self.options)), **options}
+        return dataclasses.replace(self, name=name, options=entry(name).options(**own_values(name, kept)))
+
+    def make(self, region_px: Region | None = None) -> Detector:
+        """The detector, for a view of which only a region matters. Raises as `registry.create` does."""
+        return create(self.name, self.options, Selection(self.people, self.choose, region_px))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the options name, such as weights."""
+        return tuple(value for value in vars(self.options).values() if isinstance(value, Path))
 
 
 @dataclass(frozen=True)
@@ -257,14 +301,19 @@ def trial_text(trial: Trial, folder: Path) -> str:
     lines, tables = [], []
     for name, value in non_default_fields(trial):
         if dataclasses.is_dataclass(value):
-            tables += ["", f"[{name}]", *(f"{key} = {toml_value(v, folder)}" for key, v in non_default_fields(value))]
+            tables += ["", f"[{name}]", *_entries(value, folder)]
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
             for item in value:
-                tables += [
-                    "",
-                    f"[[{name}]]",
-                    *(f"{key} = {toml_value(v, folder)}" for key, v in non_default_fields(item)),
-                ]
+                tables += ["", f"[[{name}]]", *_entries(item, folder)]
         else:
             lines.append(f"{name} = {toml_value(value, folder)}")
     return "\n".join([*lines, *tables, ""])
+
+
+def _entries(section: Any, folder: Path) -> Iterator[str]:
+    """The lines of a section; those of a dataclass inside it stand among them."""
+    for key, value in non_default_fields(section):
+        if dataclasses.is_dataclass(value):
+            yield from _entries(value, folder)
+        else:
+            yield f"{key} = {toml_value(value, folder)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gonio.core.detections import Detections
@@ -13,8 +13,6 @@ from gonio.core.errors import InputError
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import PoseSequence
 from gonio.core.threads import one_thread_each, usable_cores
-from gonio.detection import detector as detectors
-from gonio.detection.registry import create
 from gonio.detection.tracking import follow
 from gonio.detection.weights import fetch_weights
 from gonio.io import video
@@ -81,21 +79,13 @@ def people_followed(trial: Trial) -> int:
     return max(trial.detector.people, CLICKABLE if clicked else 1)
 
 
-def detector_of(
-    settings: DetectorConfig, region_px: tuple[float, float, float, float] | None = None
-) -> detectors.Detector:
-    """The detector that a trial asks for. Raises `ConfigError` as `detectors.create` does."""
-    options = {option.name: getattr(settings, option.name) for option in fields(settings)}
-    return create(**options, region_px=region_px)
-
-
 def detect_people(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
     settings = replace(trial.detector, people=people_followed(trial))
-    workers = {c.name: detector_of(settings, c.region_px) for c in cameras}
+    workers = {c.name: settings.make(c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         fetch_weights(asset)
     total = sum(video.probe(c.file).n_frames or 0 for c in cameras)

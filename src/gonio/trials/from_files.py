@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
@@ -94,6 +94,7 @@ def adjusted(
     trial: Trial,
     *,
     detector: str | None,
+    detector_options: Mapping[str, Any],
     reference: str | None,
     blur_faces: bool,
     videos: bool,
@@ -101,6 +102,7 @@ def adjusted(
 ) -> Trial:
     """The trial with what the command line says on top of it.
 
+    detector_options  option of the detector -> value
     align_clocks  "auto": the clock of every recording but the reference, or else the first, is found from its movement
     """
     reference = trial.reference if reference is None else reference
@@ -117,7 +119,7 @@ def adjusted(
     return replace(
         trial,
         recordings=recordings,
-        detector=trial.detector if detector is None else replace(trial.detector, name=detector),
+        detector=trial.detector.changed(detector, detector_options),
         reference=reference,
         report=ReportConfig(trial.report.videos and videos, trial.report.blur_faces or blur_faces),
     )

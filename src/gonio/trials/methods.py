@@ -65,9 +65,8 @@ def _single_cameras(trial: Trial, kind: MethodKind) -> list[str]:
     """The cameras from each of which alone a method of this kind can measure."""
     if kind == "lifting":
         return [camera.name for camera in trial.cameras]
-    if trial.detector.name.startswith("blazepose"):
-        return [camera.name for camera in trial.cameras if camera.video is not None]
-    return []
+    videos = [camera.name for camera in trial.cameras if camera.video is not None]
+    return videos if videos and trial.detector.make().has_3d_estimate else []
 
 
 def requested_methods(trial: Trial) -> tuple[Method, ...]:

@@ -15,7 +15,6 @@ from gonio.core.files import check_writable
 from gonio.core.progress import Progress, silent
 from gonio.core.provenance import provenance_path
 from gonio.core.sequence import PoseSequence
-from gonio.detection.registry import SEE_EVERYBODY
 from gonio.io import video
 from gonio.report import overlay as rendering
 from gonio.trials.config import Trial
@@ -100,7 +99,7 @@ def face_warnings(trial: Trial) -> tuple[str, ...]:
     """What must be known of blurred videos before they are shown to anybody."""
     if not trial.report.blur_faces:
         return ()
-    if trial.detector.name in SEE_EVERYBODY:
+    if trial.detector.make().finds_everybody:
         return ("faces are blurred of those alone whom the detector saw: look at every video before you share it",)
     people = people_followed(trial)
     followed = "one person" if people == 1 else f"at most {people} people"

@@ -14,7 +14,6 @@ from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
 from gonio.core.settings import as_plain
 from gonio.detection import weights as assets
 from gonio.trials import monocular
-from gonio.trials.detect import detector_of
 from gonio.trials.measure import Measurement
 from gonio.trials.methods import weights_file
 
@@ -51,10 +50,10 @@ def trial_provenance(measurement: Measurement, result: ComparisonResult) -> dict
     trial = measurement.trial
     weights: dict[str, dict[str, str]] = {}
     if any(camera.video is not None for camera in trial.cameras):
-        needed = detector_of(trial.detector).weights
+        needed = trial.detector.make().weights
         weights = {name: assets.checksums(name) for name in needed}
-        if trial.detector.weights is not None:
-            weights["detector"] = {trial.detector.weights.name: sha256_of(trial.detector.weights) or ""}
+        if trial.detector.files:
+            weights["detector"] = {file.name: sha256_of(file) or "" for file in trial.detector.files}
     if any(method.kind == "lifting" for method in measurement.methods):
         file = weights_file(trial.lifting)
         weights["lifting"] = {file.name: monocular.checksum(file)}

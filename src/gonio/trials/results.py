@@ -100,7 +100,9 @@ def _inputs(trial: Trial) -> Iterator[Path]:
     yield from (recording.file for recording in trial.recordings)
     if trial.rig is not None and trial.rig.calibration is not None:
         yield trial.rig.calibration
-    yield from (file for file in (trial.detector.weights, trial.lifting.weights) if file is not None)
+    yield from trial.detector.files
+    if trial.lifting.weights is not None:
+        yield trial.lifting.weights
 
 
 def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult, progress: Progress) -> None:

@@ -12,7 +12,13 @@ from gonio.core.errors import ConfigError
 from gonio.trials.config import CameraConfig, RecordingConfig, Trial
 from gonio.trials.from_files import adjusted
 
-AS_IT_IS: dict[str, Any] = {"detector": None, "reference": None, "blur_faces": False, "videos": True}
+AS_IT_IS: dict[str, Any] = {
+    "detector": None,
+    "detector_options": {},
+    "reference": None,
+    "blur_faces": False,
+    "videos": True,
+}
 TWO = Trial(recordings=tuple(RecordingConfig(name, Path(f"{name}.csv"), offset_s=0.5) for name in ("a", "b")))
 
 

@@ -110,13 +110,22 @@ def find_landmarks(image: Image, region: Region, networks: Networks) -> Person |
 
 @dataclass(frozen=True)
 class BlazePose:
-    """The detector (see `gonio.detection.detector.create` for the options). `load` gives the networks of a model."""
+    """The detector: one of the models blazepose-heavy, blazepose-full and blazepose-lite.
+
+    people     the most people that are followed at once
+    choose     who comes first if there are more
+    region_px  only people whose mid-hip lies inside
+    load       gives the networks of a model; for tests
+    """
 
     name: str
     people: int = 1
     choose: Choice = "largest"
     region_px: tuple[float, float, float, float] | None = None
     load: Callable[[str], Networks] = field(default=load_networks, repr=False, compare=False)
+
+    finds_everybody = False
+    has_3d_estimate = True
 
     @property
     def skeleton(self) -> Skeleton:

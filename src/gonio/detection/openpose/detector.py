@@ -24,8 +24,9 @@ from gonio.detection import weights as assets
 from gonio.detection.detector import Region, mid_hip_inside, of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
-from gonio.detection.openpose.net_input import DEFAULT_SIZE, Maps, NetSize, averaged, mirrored, placed
-from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, Pixels, load_network
+from gonio.detection.openpose.net_input import Maps, averaged, mirrored, placed
+from gonio.detection.openpose.options import DEFAULT_SIZE, NetSize, Pixels
+from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
 
 TOGETHER, TOGETHER_S = 8, 0.4
 """Most frames that a thread decodes one after another, looks at, and puts together, and most seconds that this may take
@@ -37,7 +38,7 @@ HIGHEST_SCORE = 2.0
 
 @dataclass(frozen=True)
 class OpenPose:
-    """The detector (see `gonio.detection.detector.create` for the options).
+    """The detector.
 
     file    the network; None: the user's own weights of the layout, imported into the cache
     size    of the network's input
@@ -54,7 +55,10 @@ class OpenPose:
     pixels: Pixels | None = None
     region_px: Region | None = None
     load: Callable[[Path, PartLayout, Pixels | None], Network] = field(default=load_network, repr=False, compare=False)
-    name: str = "openpose"
+
+    name = "openpose"
+    finds_everybody = True
+    has_3d_estimate = False
 
     @property
     def skeleton(self) -> Skeleton:

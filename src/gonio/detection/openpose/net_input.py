@@ -9,88 +9,17 @@ multiples of 16, where one may be -1: then it is the multiple that comes nearest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.errors import ConfigError, InputError
 from gonio.detection.openpose.layouts import PartLayout
+from gonio.detection.openpose.options import NetSize
 from gonio.detection.openpose.upsampling import cubic_weight
 
-MULTIPLE_PX = 16
-LARGEST_INPUT_PX = 1 << 24
-"""More pixels than this are a picture of an impossible aspect, or a slip of the pen."""
-
 Maps = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class NetSize:
-    """Width and height of the network's input, px; -1: by the picture's aspect."""
-
-    width_px: int
-    height_px: int
-
-    def __str__(self) -> str:
-        return f"{self.width_px}x{self.height_px}"
-
-    def for_image(self, image_size_px: tuple[int, int]) -> NetSize:
-        """The size for pictures of (width, height). Raises `InputError` where it would be absurdly large."""
-        width, height = self.width_px, self.height_px
-        if width < 0:
-            width = _nearest_multiple(height * image_size_px[0] / image_size_px[1])
-        elif height < 0:
-            height = _nearest_multiple(width * image_size_px[1] / image_size_px[0])
-        if width * height > LARGEST_INPUT_PX:
-            raise InputError(
-                f"a picture of {image_size_px[0]}x{image_size_px[1]} px makes a network input of {width}x{height} px, "
-                f"which is too large; give both sides with --net-resolution, e.g. 656x368"
-            )
-        return NetSize(width, height)
-
-    def scaled(self, share: float) -> NetSize:
-        """The size of a smaller scale: multiples of 16 again, rounded down."""
-        sides = (max(int(side * share) // MULTIPLE_PX * MULTIPLE_PX, MULTIPLE_PX) for side in self._sides)
-        return NetSize(*sides)
-
-    @property
-    def _sides(self) -> tuple[int, int]:
-        return self.width_px, self.height_px
-
-
-DEFAULT_SIZE = NetSize(-1, 368)
-
-
-def net_size(text: str) -> NetSize:
-    """A size as text, such as "-1x368" or "656x368". Raises `ConfigError`."""
-    found = re.fullmatch(r"(-1|\d{1,5})x(-1|\d{1,5})", text.strip())
-    sides = [int(side) for side in found.groups()] if found else []
-    if sides == [-1, -1] or not sides or any(side != -1 and (side < 1 or side % MULTIPLE_PX) for side in sides):
-        raise ConfigError(
-            f"net resolution {text!r}: must be width x height, multiples of {MULTIPLE_PX}, one of which may be -1, "
-            f"e.g. -1x368"
-        )
-    return NetSize(*sides)
-
-
-def _nearest_multiple(side: float) -> int:
-    return max(round(side / MULTIPLE_PX), 1) * MULTIPLE_PX
-
-
-def shares(number: int, gap: float) -> tuple[float, ...]:
-    """The scales 1, 1 - gap, 1 - 2 gap, ... Raises `ConfigError` where the last is not above 0."""
-    if number < 1:
-        raise ConfigError(f"scale_number = {number}: there is at least one scale")
-    if not 0 < gap < 1 or 1 - gap * (number - 1) <= 0:
-        raise ConfigError(
-            f"scale_gap = {gap:g}: with {number} scales the smallest would be {1 - gap * (number - 1):g}; the gap lies "
-            f"in 0..1, and all scales above 0"
-        )
-    return tuple(1 - gap * i for i in range(number))
 
 
 def placed(image: NDArray[np.uint8], size: NetSize) -> tuple[NDArray[np.uint8], float]:

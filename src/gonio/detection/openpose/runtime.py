@@ -27,9 +27,8 @@ from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.threads import usable_cores
 from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
 from gonio.detection.openpose.net_input import Maps
+from gonio.detection.openpose.options import Pixels
 from gonio.detection.openpose.weights_import import PIXELS_KEY
-
-Pixels = Literal["0..255", "-0.5..0.5"]
 
 PICTURES_AT_ONCE = 2
 """Looked at side by side. More would need more memory, and gain little where a picture has several cores."""

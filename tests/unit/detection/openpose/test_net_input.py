@@ -8,7 +8,8 @@ import pytest
 
 from gonio.core.errors import ConfigError, InputError
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
-from gonio.detection.openpose.net_input import NetSize, averaged, mirrored, net_size, placed, shares
+from gonio.detection.openpose.net_input import averaged, mirrored, placed
+from gonio.detection.openpose.options import NetSize, net_size, shares
 
 
 @pytest.mark.parametrize(
