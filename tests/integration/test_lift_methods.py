@@ -16,6 +16,7 @@ from gonio.io.rigs import files as rig_files
 from gonio.lifting import checkpoints, weights
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
+from gonio.trials import measure as measuring
 from gonio.trials.config import CameraConfig, LiftingConfig, RigConfig, Trial
 from gonio.trials.from_files import trial_from_files
 
@@ -98,6 +99,22 @@ def test_with_a_known_size_the_person_is_placed_in_the_rig(tmp_path, flat, how):
     assert result.methods["lifting-right"].mpjpe_mm < 250
     assert result.protocol["lifting"]["size"] == {"height": "stature"}.get(how, how)
     assert any("placed where" in step for step in joints.history)
+
+
+def test_repaired_views_reach_triangulation_and_lifting(tmp_path, flat, monkeypatch):
+    trial = trial_of(tmp_path)
+    before = api.measure(trial)
+
+    def moved(patient: measuring.Patient, rig: Rig) -> measuring.Patient:
+        views = {name: view.derive(positions=view.positions + [4.0, 0.0]) for name, view in patient.views.items()}
+        return replace(patient, views=views, notes=(*patient.notes, f"moved in {len(rig.cameras)} cameras"))
+
+    monkeypatch.setattr(measuring, "REPAIRS", (moved,))
+    after = api.measure(trial)
+    for name in ("stereo-left-right", "lifting-left"):
+        assert np.abs(after[name].positions - before[name].positions).max() > 1e-4
+    np.testing.assert_allclose(after.views["left"].positions, before.views["left"].positions + [4.0, 0.0])
+    assert after.notes == (*before.notes, "moved in 2 cameras")
 
 
 def test_one_keypoint_file_and_no_rig(tmp_path, flat):

@@ -17,7 +17,7 @@ from gonio.detection.tracking import follow
 from gonio.io.rigs import files as rig_files
 from gonio.multiview.matching import match_people
 from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
-from gonio.trials.measure import Measurement
+from gonio.trials.measurement import Measurement
 from gonio.trials.patient import in_view
 from gonio.trials.samples import fetch_asset
 

@@ -21,6 +21,22 @@ JITTER = 0.1  # the share of an interval by which sampling may be uneven and sti
 ROUNDING_S = 1e-9  # rounding of times: a gap longer by this much is not longer
 
 
+def clean(sequence: PoseSequence, *, min_confidence: float, max_gap_s: float, lowpass_hz: float | None) -> PoseSequence:
+    """The sequence after gate, fill and filter, in this order.
+
+    min_confidence  positions below it become missing; 0 for no gate
+    max_gap_s       gaps up to this long are filled, seconds; 0 for none
+    lowpass_hz      cut-off of the low-pass filter; None for no filter
+
+    Raises `InputError` as the three steps do.
+    """
+    if min_confidence > 0:
+        sequence = gate_confidence(sequence, min_confidence)
+    if max_gap_s > 0:
+        sequence = fill_gaps(sequence, max_gap_s)
+    return sequence if lowpass_hz is None else lowpass(sequence, lowpass_hz)
+
+
 def gate_confidence(sequence: PoseSequence, min_confidence: float) -> PoseSequence:
     """Positions whose confidence is below `min_confidence` (0..1) become missing.
 

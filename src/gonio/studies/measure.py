@@ -41,7 +41,7 @@ from gonio.core.errors import GonioError, InputError
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 from gonio.io.mirroring import mirror_warning
 from gonio.kinematics.angles import angle_between, joint_angles
-from gonio.kinematics.cleaning import JITTER, fill_gaps, gate_confidence, lowpass
+from gonio.kinematics.cleaning import JITTER, clean
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.kinematics.repetitions import find_repetitions, time_normalised
 from gonio.studies.config import NAME_IN_TABLES, JointDefinitions, MethodConfig, StudyConfig
@@ -353,11 +353,12 @@ def _cleaned(name: str, joints: PoseSequence, cleaning: CleaningConfig | None) -
     if cleaning is None:
         return joints
     try:
-        if cleaning.min_confidence > 0:
-            joints = gate_confidence(joints, cleaning.min_confidence)
-        if cleaning.max_gap_s > 0:
-            joints = fill_gaps(joints, cleaning.max_gap_s)
-        return joints if cleaning.lowpass_hz is None else lowpass(joints, cleaning.lowpass_hz)
+        return clean(
+            joints,
+            min_confidence=cleaning.min_confidence,
+            max_gap_s=cleaning.max_gap_s,
+            lowpass_hz=cleaning.lowpass_hz,
+        )
     except GonioError as error:
         raise InputError(f"{joints.source.file or name}: {error}") from None
 

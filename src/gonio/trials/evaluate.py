@@ -17,7 +17,8 @@ from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
 from gonio.kinematics.repetitions import find_repetitions
 from gonio.trials.config import Trial
-from gonio.trials.measure import Measurement, measure
+from gonio.trials.measure import measure
+from gonio.trials.measurement import Measurement
 from gonio.trials.methods import weights_file
 
 

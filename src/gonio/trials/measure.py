@@ -1,195 +1,169 @@
 """measure(trial): videos, keypoints and recordings in; every method's 3D joints out, on one clock and in one frame.
-compare(trial): the same, then errors, angles and agreement.
 
-Stages meet here and in `video_people`, and where what was found is written: `results`, `detection_results`.
+The steps: load the inputs, choose the patient, repair their 2D joints, estimate 3D joints by every method, clean them
+all alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
 from gonio.core.assumptions import Assumption
 from gonio.core.camera import Rig
-from gonio.core.clock import common_times, resample
-from gonio.core.detections import Detections
+from gonio.core.clock import resample
 from gonio.core.progress import Progress, silent
-from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, median_rate_hz
+from gonio.core.sequence import PoseSequence
 from gonio.io.mirroring import mirror_warning
-from gonio.kinematics.angles import joint_angles
-from gonio.kinematics.cleaning import fill_gaps, gate_confidence, lowpass
+from gonio.kinematics.cleaning import clean
 from gonio.multiview.disparity import from_disparity
 from gonio.multiview.triangulation import Triangulation, triangulate
 from gonio.trials.checks import check_triangulation
 from gonio.trials.config import Trial, load_trial
-from gonio.trials.detect import click_on, detect_people, follow_people
 from gonio.trials.from_files import check_files
+from gonio.trials.inputs import Inputs, load_inputs
+from gonio.trials.measurement import Measurement
 from gonio.trials.methods import Method, requested_methods
 from gonio.trials.monocular import in_rig, lift_views
-from gonio.trials.patient import choose_patient
-from gonio.trials.recordings import clock_doubts, read_recordings
-from gonio.trials.views import calibrated_views, camera_offset_s, parallel_rig
+from gonio.trials.patient import choose_among
+from gonio.trials.recordings import clock_doubts
 
-MATCHED_CONFIDENCE = 0.3  # to tell who somebody is takes less than to tell where the joint is
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement(Mapping[str, PoseSequence]):
-    """What was measured: a mapping from method to 3D sequence, all on the same times.
-
-    methods         what was measured, in the order of the sequences
-    sequences       method's name -> its 3D joints
-    detections      camera -> everybody seen, before anybody is followed, on the common clock
-    views           camera -> the patient's 2D joints, on the common clock
-    offsets_s       camera -> seconds added to the camera's own clock to come to the common one
-    rig             the cameras that are calibrated, under the trial's names; None where there is none
-    triangulations  stereo method -> what was used, dropped and left over
-    notes           what was decided on the way, in words
-    warnings        what makes the numbers doubtful, in words
-    assumptions     what was not known and had to be assumed, in words
-    """
-
-    trial: Trial
-    methods: tuple[Method, ...]
-    sequences: Mapping[str, PoseSequence]
-    detections: Mapping[str, Detections]
-    views: Mapping[str, PoseSequence]
-    offsets_s: Mapping[str, float]
-    rig: Rig | None
-    triangulations: Mapping[str, Triangulation]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-    assumptions: tuple[str, ...] = ()
-
-    def __getitem__(self, method: str) -> PoseSequence:
-        return self.sequences[method]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.sequences)
-
-    def __len__(self) -> int:
-        return len(self.sequences)
-
-    def angles(self) -> dict[str, AngleSeries]:
-        """Joint angles of every method."""
-        return {name: joint_angles(sequence) for name, sequence in self.sequences.items()}
-
-    def reprojection_px(self, method: str) -> FloatArray:
-        """(view, time, joint) reprojection errors of a stereo method over the evaluation joints; NaN where not used."""
-        result = self.triangulations[method]
-        joints = [j for j, joint in enumerate(result.sequence.skeleton.joints) if joint in EVALUATION_JOINTS]
-        return result.reprojection_px[:, :, joints]
-
-    def reprojection_px_median(self) -> dict[str, float]:
-        """camera -> median reprojection error over the evaluation joints, of the method that uses the most cameras."""
-        medians: dict[str, float] = {}
-        for method, result in sorted(self.triangulations.items(), key=lambda item: -len(item[1].camera_names)):
-            for camera, errors in zip(result.camera_names, self.reprojection_px(method), strict=True):
-                if camera not in medians and not np.isnan(errors).all():
-                    medians[camera] = float(np.nanmedian(errors))
-        return medians
-
-    def reprojection_px_median_all(self) -> float | None:
-        """Median over all cameras of the method that uses the most; None where nothing was triangulated."""
-        if not self.triangulations:
-            return None
-        errors = self.reprojection_px(max(self.triangulations, key=lambda m: len(self.triangulations[m].camera_names)))
-        return None if np.isnan(errors).all() else float(np.nanmedian(errors))
+MATCHED_CONFIDENCE = 0.3  # it takes less to recognise a person than to locate a joint
 
 
 def measure(trial: Trial | str | Path, progress: Progress = silent) -> Measurement:
-    """Every method's 3D joints. Raises a `GonioError` that names the file and the remedy where input cannot be used."""
+    """Every method's 3D joints. Raises a `GonioError` that names the file and the remedy if input cannot be used."""
     if not isinstance(trial, Trial):
         trial = load_trial(Path(trial))
     check_files(trial)
-    requested = requested_methods(trial)
-    rig, keypoints, sizes = calibrated_views(trial)
-    recordings = read_recordings(trial.recordings, rig, trial.reference)
+    methods = requested_methods(trial)
+    inputs = load_inputs(trial, progress)
+    patient = choose_patient(inputs, trial)
+    patient = repair(patient, inputs.rig)
+    estimates = estimate(methods, inputs, patient, trial)
+    cleaning = trial.cleaning
+    return Measurement(
+        trial=trial,
+        methods=tuple(method for method in methods if method.name in estimates.sequences),
+        sequences={
+            name: clean(
+                sequence,
+                min_confidence=cleaning.min_confidence,
+                max_gap_s=cleaning.max_gap_s,
+                lowpass_hz=cleaning.lowpass_hz,
+            )
+            for name, sequence in estimates.sequences.items()
+        },
+        detections=inputs.detections,
+        views=patient.views,
+        offsets_s=inputs.offsets_s,
+        rig=inputs.rig,
+        triangulations=estimates.triangulations,
+        notes=(*inputs.notes, *patient.notes),
+        warnings=(*patient.warnings, *estimates.warnings),
+        assumptions=_assumption_sentences(estimates.sequences, methods),
+    )
 
-    found = keypoints | detect_people(trial, sizes, progress)
-    offsets_s = {c.name: camera_offset_s(c, found[c.name]) for c in trial.cameras}
-    detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
-    clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}
-    times_s = common_times(list(clocks.values()))
-    people = follow_people(detections, trial.detector.people)
-    clicks = {
-        c.name: click_on(c, detections[c.name], offsets_s[c.name]) for c in trial.cameras if c.click_px is not None
-    }
-    if trial.rig is not None and rig is None:
-        rig = parallel_rig(trial, people, clicks, times_s)
 
-    sure = min(MATCHED_CONFIDENCE, trial.stereo.min_confidence)
-    patient = choose_patient(rig, people, times_s, trial.detector.choose, clicks, sure)
-    chosen, words = patient.chosen, patient.words
-    views = {name: d.person(chosen[name], words[name]) for name, d in people.items()}
-    worlds = {n: d.person_world(chosen[n], words[n]) for n, d in people.items() if d.world_m is not None}
-    on_clock = {name: resample(view, times_s) for name, view in views.items()}
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """The one person who is measured.
+
+    views        camera -> 2D joints at the camera's own frames, on the common clock
+    detector_3d  camera -> the detector's own 3D estimate, if it gives one
+    times_s      (time,) the common times
+    notes        what was decided, for the report
+    warnings     what makes the choice doubtful
+    """
+
+    views: Mapping[str, PoseSequence]
+    detector_3d: Mapping[str, PoseSequence]
+    times_s: FloatArray
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def choose_patient(inputs: Inputs, trial: Trial) -> Patient:
+    """The patient among the people in all views. Raises `InputError` if a click shows no one, or two people."""
+    min_confidence = min(MATCHED_CONFIDENCE, trial.stereo.min_confidence)
+    choice = choose_among(
+        inputs.rig, inputs.people, inputs.times_s, trial.detector.choose, inputs.clicks, min_confidence
+    )
+    chosen, words = choice.chosen, choice.words
+    return Patient(
+        views={name: d.person(chosen[name], words[name]) for name, d in inputs.people.items()},
+        detector_3d={
+            name: d.person_world(chosen[name], words[name])
+            for name, d in inputs.people.items()
+            if d.world_m is not None
+        },
+        times_s=inputs.times_s,
+        notes=choice.history,
+        warnings=choice.doubts,
+    )
+
+
+REPAIRS: tuple[Callable[[Patient, Rig], Patient], ...] = ()
+"""Stages between choosing and estimating, in order. Each may look at all views and the rig; it returns the patient with
+new views, its notes and warnings appended. Triangulation and lifting both use the repaired views."""
+
+
+def repair(patient: Patient, rig: Rig | None) -> Patient:
+    """The patient after every stage of `REPAIRS`; as they are without a rig."""
+    if rig is not None:
+        for stage in REPAIRS:
+            patient = stage(patient, rig)
+    return patient
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """3D joints before cleaning.
+
+    sequences       method's name -> joints at the common times
+    triangulations  the same of methods that triangulate: what was used, dropped and left over
+    warnings        what makes the numbers doubtful
+    """
+
+    sequences: Mapping[str, PoseSequence]
+    triangulations: Mapping[str, Triangulation]
+    warnings: tuple[str, ...]
+
+
+def estimate(methods: Sequence[Method], inputs: Inputs, patient: Patient, trial: Trial) -> Estimates:
+    """3D joints by every method: triangulated, lifted, the detector's own, and the recordings.
+
+    Raises `InputError` if views disagree on most points, or if keypoints cannot be lifted (`lift_views`).
+    """
+    rig, recordings, times_s = inputs.rig, inputs.recordings, patient.times_s
+    warnings = [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
+    on_clock = {name: resample(view, times_s) for name, view in patient.views.items()}
     triangulations: dict[str, Triangulation] = {}
-    warnings = list(patient.doubts)
-    warnings += [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
-    for method in requested:
+    for method in methods:
         if method.triangulates:
             assert rig is not None
-            result = _stereo(trial, rig, {name: on_clock[name] for name in method.cameras})
+            result = _triangulated(trial, rig, {name: on_clock[name] for name in method.cameras})
             triangulations[method.name] = result
             warnings += check_triangulation(method.name, result, rig)
-    lifted, left_out = lift_views(trial, rig, views, requested, times_s, triangulations)
+    lifted, left_out = lift_views(trial, rig, patient.views, methods, times_s, triangulations)
     warnings += left_out
     sequences: dict[str, PoseSequence] = {}
-    for method in requested:
+    for method in methods:
         if method.triangulates:
             sequences[method.name] = triangulations[method.name].sequence
         elif method.name in lifted:
             sequences[method.name] = lifted[method.name]
         elif method.kind == "detector-3d":
-            estimate = resample(worlds[method.cameras[0]], times_s)
-            sequences[method.name] = estimate if rig is None else in_rig(estimate, rig)
-    warnings += clock_doubts(trial.recordings, sequences | recordings, trial.reference)
+            own = resample(patient.detector_3d[method.cameras[0]], times_s)
+            sequences[method.name] = own if rig is None else in_rig(own, rig)
+    warnings += clock_doubts(trial.recordings, {**sequences, **recordings}, trial.reference)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
-    return Measurement(
-        trial=trial,
-        methods=tuple(method for method in requested if method.name in sequences),
-        sequences={name: _cleaned(trial, sequence) for name, sequence in sequences.items()},
-        detections=detections,
-        views=views,
-        offsets_s=offsets_s,
-        rig=rig,
-        triangulations=triangulations,
-        notes=(*(rig.history if rig is not None else ()), *_span_notes(clocks, times_s), *patient.history),
-        warnings=tuple(warnings),
-        assumptions=_assumption_sentences(sequences, lifted),
-    )
+    return Estimates(sequences, triangulations, tuple(warnings))
 
 
-def _assumption_sentences(sequences: Mapping[str, PoseSequence], lifted: Container[str]) -> tuple[str, ...]:
-    """What the methods assume, each sentence once with the names of the methods that depend on it."""
-    methods: dict[Assumption, list[str]] = {}
-    for name, sequence in sequences.items():
-        for assumption in sequence.assumptions:
-            methods.setdefault(assumption, []).append(name)
-    sentences = []
-    for assumption, names in methods.items():
-        own = assumption.kind == "stature" and any(name in lifted for name in names)
-        advice = " Give height_m in [lifting]." if own else ""
-        sentences.append(f"{', '.join(names)}: {assumption.text}{advice}")
-    return tuple(sentences)
-
-
-def _span_notes(clocks: Mapping[str, FloatArray], times_s: FloatArray) -> list[str]:
-    notes = [
-        f"{name}: {len(own)} frames, {own[0]:.3f}-{own[-1]:.3f} s at {median_rate_hz(own):.2f} Hz"
-        for name, own in clocks.items()
-    ]
-    notes.append(f"used: the span that all share, {times_s[0]:.3f}-{times_s[-1]:.3f} s, {len(times_s)} frames")
-    return notes
-
-
-def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triangulation:
+def _triangulated(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triangulation:
     settings = trial.stereo
     if trial.rig is not None and trial.rig.calibration is None:
         left, right = (views[name] for name in rig.camera_names)
@@ -210,11 +184,16 @@ def _stereo(trial: Trial, rig: Rig, views: Mapping[str, PoseSequence]) -> Triang
     )
 
 
-def _cleaned(trial: Trial, sequence: PoseSequence) -> PoseSequence:
-    if trial.cleaning.min_confidence > 0:
-        sequence = gate_confidence(sequence, trial.cleaning.min_confidence)
-    if trial.cleaning.max_gap_s > 0:
-        sequence = fill_gaps(sequence, trial.cleaning.max_gap_s)
-    if trial.cleaning.lowpass_hz is not None:
-        sequence = lowpass(sequence, trial.cleaning.lowpass_hz)
-    return sequence
+def _assumption_sentences(sequences: Mapping[str, PoseSequence], methods: Sequence[Method]) -> tuple[str, ...]:
+    """What the methods assume, each sentence once with the names of the methods that depend on it."""
+    names_of: dict[Assumption, list[str]] = {}
+    for name, sequence in sequences.items():
+        for assumption in sequence.assumptions:
+            names_of.setdefault(assumption, []).append(name)
+    lifted = {method.name for method in methods if method.kind == "lifting"}
+    sentences = []
+    for assumption, names in names_of.items():
+        own = assumption.kind == "stature" and not lifted.isdisjoint(names)
+        advice = " Give height_m in [lifting]." if own else ""
+        sentences.append(f"{', '.join(names)}: {assumption.text}{advice}")
+    return tuple(sentences)

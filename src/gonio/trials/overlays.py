@@ -21,7 +21,7 @@ from gonio.trials.config import Trial
 from gonio.trials.detect import people_followed
 
 if TYPE_CHECKING:  # to detect takes neither figures nor statistics
-    from gonio.trials.measure import Measurement
+    from gonio.trials.measurement import Measurement
 
 
 def draw_videos(

@@ -37,7 +37,7 @@ class Click(NamedTuple):
         return f"{self.x_px:g}, {self.y_px:g} px at {self.time_s:.2f} s"
 
 
-class Choice(NamedTuple):
+class PatientChoice(NamedTuple):
     """The patient.
 
     chosen   camera -> (time,) the number in each frame of that camera, -1 where not seen
@@ -52,14 +52,14 @@ class Choice(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def choose_patient(
+def choose_among(
     rig: Rig | None,
     people: Mapping[str, Detections],
     times_s: FloatArray,
     rule: str,
     clicks: Mapping[str, Click] | None = None,
     min_confidence: float = 0.3,
-) -> Choice:
+) -> PatientChoice:
     """The patient among people who are followed in each view.
 
     times_s         common times, at which people are matched across the cameras
@@ -75,7 +75,9 @@ def choose_patient(
     if crowded and rig is not None and len(people) > 1:
         return _matched(rig, people, times_s, clicks, min_confidence)
     found = {name: in_view(each, rule, clicks.get(name)) for name, each in people.items()}
-    return Choice({name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()})
+    return PatientChoice(
+        {name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()}
+    )
 
 
 def in_view(followed: Detections, rule: str, click: Click | None = None) -> tuple[IntArray, str]:
@@ -159,7 +161,7 @@ def _matched(
     times_s: FloatArray,
     clicks: Mapping[str, Click],
     min_confidence: float,
-) -> Choice:
+) -> PatientChoice:
     """The patient among people seen by calibrated cameras."""
     packed = {name: _packed(_at(found, times_s)) for name, found in people.items()}
     together = {name: found for name, (found, _) in packed.items()}
@@ -174,7 +176,7 @@ def _matched(
     which, who = _clicked_match(people, everybody, times_s, clicks)
     chosen = {name: _on_own_frames(found, everybody[which][name], times_s) for name, found in people.items()}
     doubts = () if clicks else matches[which].warnings
-    return Choice(chosen, dict.fromkeys(chosen, who), _history(matches, which), doubts)
+    return PatientChoice(chosen, dict.fromkeys(chosen, who), _history(matches, which), doubts)
 
 
 def _history(matches: tuple[PersonMatch, ...], which: int) -> tuple[str, ...]:

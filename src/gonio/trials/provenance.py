@@ -14,7 +14,7 @@ from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Status
 from gonio.core.settings import as_plain
 from gonio.detection import weights as assets
 from gonio.trials import monocular
-from gonio.trials.measure import Measurement
+from gonio.trials.measurement import Measurement
 from gonio.trials.methods import weights_file
 
 

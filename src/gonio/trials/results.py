@@ -32,7 +32,7 @@ from gonio.report import canvas, trial_figures, trial_page
 from gonio.report import overlay as rendering
 from gonio.report.trial_tables import write_tables
 from gonio.trials.config import Trial
-from gonio.trials.measure import Measurement
+from gonio.trials.measurement import Measurement
 from gonio.trials.overlays import draw_videos, face_warnings
 from gonio.trials.provenance import trial_provenance
 

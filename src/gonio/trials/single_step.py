@@ -22,7 +22,8 @@ from gonio.lifting.weights import weights_file
 from gonio.report.lifted_video import RenderedLift, check_suffix, lifted_video
 from gonio.trials.config import StereoConfig
 from gonio.trials.from_files import trial_from_files
-from gonio.trials.measure import Measurement, measure
+from gonio.trials.measure import measure
+from gonio.trials.measurement import Measurement
 from gonio.trials.monocular import checksum, read_weights
 from gonio.trials.patient import in_view
 

@@ -13,7 +13,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.skeleton import COCO_17
 from gonio.detection.tracking import follow
-from gonio.trials.patient import Click, choose_patient, clicked, first_people, in_view
+from gonio.trials.patient import Click, choose_among, clicked, first_people, in_view
 
 RATE_HZ = 30.0
 N = 90
@@ -208,7 +208,7 @@ def test_a_click_in_one_camera_chooses_in_all(room, person: int, name: str) -> N
     rig, found, truth = room
     people = {camera_name: follow(each) for camera_name, each in found.items()}
     x, y = truth[name][45, person, [5, 6, 11, 12]].mean(axis=0)
-    choice = choose_patient(rig, people, np.arange(N) / RATE_HZ, "largest", {name: Click(x, y, 1.5)})
+    choice = choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", {name: Click(x, y, 1.5)})
     assert error_px(people, choice.chosen, truth, person) < 4
     assert all((numbers >= 0).all() for numbers in choice.chosen.values())
     assert "clicked on" in choice.words["cam02"]
@@ -219,7 +219,7 @@ def test_a_click_in_one_camera_chooses_in_all(room, person: int, name: str) -> N
 def test_without_a_click_it_is_said_that_the_choice_is_close(room) -> None:
     rig, found, truth = room
     people = {name: follow(each) for name, each in found.items()}
-    choice = choose_patient(rig, people, np.arange(N) / RATE_HZ, "largest")
+    choice = choose_among(rig, people, np.arange(N) / RATE_HZ, "largest")
     assert min(error_px(people, choice.chosen, truth, person) for person in (0, 1)) < 4
     assert "check that the right one was chosen" in choice.doubts[0]
 
@@ -230,7 +230,7 @@ def test_clicks_on_two_people_are_refused(room) -> None:
     hips = {"cam01": truth["cam01"][0, 0, 11], "cam02": truth["cam02"][0, 1, 12]}
     clicks = {name: Click(*place, 0.0) for name, place in hips.items()}
     with pytest.raises(InputError, match=r"the clicks in cam01 .* are on different people"):
-        choose_patient(rig, people, np.arange(N) / RATE_HZ, "largest", clicks)
+        choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", clicks)
 
 
 def test_a_click_on_somebody_whom_one_camera_alone_sees_is_refused(room) -> None:
@@ -242,4 +242,4 @@ def test_a_click_on_somebody_whom_one_camera_alone_sees_is_refused(room) -> None
     with pytest.raises(
         InputError, match=r"cam01: the person clicked on at 60, 80 px at 0\.00 s was matched in no other"
     ):
-        choose_patient(rig, people, np.arange(N) / RATE_HZ, "largest", {"cam01": Click(60, 80, 0.0)})
+        choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", {"cam01": Click(60, 80, 0.0)})
