@@ -30,7 +30,7 @@ from gonio.comparison.alignment import aligned, procrustes_similarity
 from gonio.core.skeleton import H36M_17
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import read
-from gonio.lifting.prediction import normalise_screen, predict, screen_to_image
+from gonio.lifting.prediction import normalise_screen, predict
 from gonio.training import losses
 from gonio.training.network import TemporalModel, model_of
 
@@ -175,8 +175,6 @@ def semi_supervised(table: Table, loss: ModuleType, camera: ModuleType) -> None:
     pixels = np.random.default_rng(3).uniform(0, 1000, (50, 17, 2))
     screen = camera.normalize_screen_coordinates(pixels, w=1000, h=1002)
     table.row("screen coordinates", float(np.abs(normalise_screen(pixels, 1000, 1002) - screen).max()), METRIC)
-    back = camera.image_coordinates(screen, w=1000, h=1002)
-    table.row("screen coordinates, back (px)", float(np.abs(screen_to_image(screen, 1000, 1002) - back).max()), METRIC)
 
 
 def metrics(table: Table, loss: ModuleType) -> None:

@@ -130,7 +130,7 @@ def compare(lenses: str, distortion: tuple[float, ...], chosen: argparse.Namespa
 
 def loop(rig: Rig, pixels: FloatArray) -> FloatArray:
     """The direct linear transform point by point."""
-    P = np.stack([camera.projection_matrix for camera in rig])
+    P = np.stack([camera.matrix @ np.column_stack([camera.rotation, camera.translation]) for camera in rig])
     ideal = np.stack([camera.undistort_image_points(seen) for camera, seen in zip(rig, pixels, strict=True)])
     points = np.empty((pixels.shape[1], 3))
     for i in range(len(points)):

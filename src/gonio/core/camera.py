@@ -97,11 +97,6 @@ class Camera:
         """(3,) the camera's position in the world."""
         return -self.rotation.T @ self.translation
 
-    @property
-    def projection_matrix(self) -> FloatArray:
-        """(3, 4) K [R | t], without distortion."""
-        return self.matrix @ np.column_stack([self.rotation, self.translation])
-
     def _radial_tangential(self) -> tuple[FloatArray, float, float]:
         """(3,) k1, k2, k3 and the tangential coefficients as factors: x' = x radial + ... + `px` r2, likewise `py`."""
         c = self.distortion

@@ -39,11 +39,6 @@ def normalise_screen(x: ArrayLike, width_px: float, height_px: float) -> FloatAr
     return np.asarray(x, dtype=float) / width_px * 2 - (1.0, height_px / width_px)
 
 
-def screen_to_image(x: ArrayLike, width_px: float, height_px: float) -> FloatArray:
-    """(..., 2) screen coordinates to px: the inverse of `normalise_screen`."""
-    return (np.asarray(x, dtype=float) + (1.0, height_px / width_px)) * (width_px / 2)
-
-
 def predict(
     weights: Weights, keypoints: NDArray[np.floating], *, mirrored: tuple[Skeleton, Skeleton] | None = None
 ) -> Array32:

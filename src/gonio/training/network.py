@@ -67,11 +67,6 @@ class TemporalModel(nn.Module):
         self.shrink = nn.Conv1d(C, architecture.out_joints * COORDINATES, 1)
         self.dropout = nn.Dropout(architecture.dropout)
 
-    @property
-    def parameter_count(self) -> int:
-        """Numbers that are trained."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
     def set_batch_norm_momentum(self, momentum: float) -> None:
         """Weight of the newest batch in the running statistics, for all layers."""
         for module in self.modules():

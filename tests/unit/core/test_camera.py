@@ -205,13 +205,6 @@ def test_jacobian_is_the_derivative(distortion: tuple[float, ...], model: Distor
         np.testing.assert_allclose(jacobian[..., axis], slope, rtol=1e-5, atol=1e-3)
 
 
-def test_projection_matrix_is_the_ideal_projection() -> None:
-    cam = camera(())
-    points = points_before(cam)
-    homogeneous = np.column_stack([points, np.ones(len(points))]) @ cam.projection_matrix.T
-    np.testing.assert_allclose(cam.world_to_image(points), homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-9)
-
-
 def test_points_behind_the_camera_have_no_image() -> None:
     cam = Camera("cam", (640, 480), MATRIX)
     pixels = cam.world_to_image([[0, 0, -1.0], [0, 0, 0], [np.nan, 0, 1], [0, 0, 2.0]])

@@ -53,12 +53,9 @@ def seen(rig: list[Camera], n: int, noise_px: float) -> tuple[FloatArray, FloatA
 def by_svd(rig: list[Camera], pixels: FloatArray, weights: FloatArray) -> FloatArray:
     points = np.empty((pixels.shape[2], 3))
     ideal = [camera.undistort_image_points(p.T) for camera, p in zip(rig, pixels, strict=True)]
+    P = [camera.matrix @ np.column_stack([camera.rotation, camera.translation]) for camera in rig]
     for i in range(len(points)):
-        rows = [
-            weights[v, i] * (c.projection_matrix[k] - ideal[v][i, k] * c.projection_matrix[2])
-            for v, c in enumerate(rig)
-            for k in range(2)
-        ]
+        rows = [weights[v, i] * (P[v][k] - ideal[v][i, k] * P[v][2]) for v in range(len(rig)) for k in range(2)]
         Q = np.linalg.svd(np.array(rows))[2][-1]
         points[i] = Q[:3] / Q[3]
     return points
