@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +12,6 @@ from gonio.core.arrays import BoolArray, FloatArray, frozen
 from gonio.core.errors import InputError
 from gonio.core.sequence import DERIVED, PoseSequence, Source, Status, check_confidence, validated_times
 from gonio.core.skeleton import Skeleton
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +25,7 @@ class Detections:
     scores        (time, person)            0..1, or None
     world_m       (time, person, joint, 3)  a detector's own 3D estimate: hip-centred, camera axes; or None
     status        (time, person, joint)     `Status`; measured where not given
-    image_size_px (width, height)
+    image_size_px (width, height), or None if it is not known
 
     Raises `InputError` where shapes disagree.
     """
@@ -37,7 +34,7 @@ class Detections:
     confidence: FloatArray
     times_s: FloatArray
     skeleton: Skeleton
-    image_size_px: tuple[int, int]
+    image_size_px: tuple[int, int] | None = None
     frame_name: str = ""
     boxes_px: FloatArray | None = None
     scores: FloatArray | None = None
@@ -162,3 +159,13 @@ class Detections:
             source=self.source,
             history=flat.history,
         )
+
+
+def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
+    """(width, height) of the smallest image that holds all positions (..., 2) in px; missing ones are NaN.
+
+    It stands in for the image size where that is not known and a canvas, a middle or a number in a file is needed.
+    """
+    furthest = np.nan_to_num(positions.reshape(-1, 2)).max(axis=0, initial=0.0)
+    width, height = np.floor(furthest + 0.5).astype(int) + 1
+    return int(width), int(height)

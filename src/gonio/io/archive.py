@@ -26,7 +26,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, reason
 
 VERSION = 2
-"""1: without `assumptions`, which are then none."""
+"""1: without `assumptions`, which are then none; an image size may be a guess (`_is_guess_of_version_1`)."""
 _FIRST_ENTRY = b"gonio_archive.npy"
 _TEXT, _SHARED = "metadata", "gonio_metadata"  # what is not an array; alone, and beside another program's arrays
 _ARRAYS = {
@@ -140,6 +140,8 @@ def _item(
 ) -> PoseSequence | Detections:
     kind: type[Any] = {"PoseSequence": PoseSequence, "Detections": Detections}[told["kind"]]
     size = told["image_size_px"]
+    if version == 1 and _is_guess_of_version_1(size, told["history"]):
+        size = None
     words: dict[str, Any] = {name: told[name] for name in _WORDS} if kind is PoseSequence else {}
     if kind is PoseSequence and version > 1:
         words["assumptions"] = tuple(Assumption(**each) for each in told["assumptions"])
@@ -160,3 +162,11 @@ def _item(
         **({"frame_name": told["frame_name"]} | words),
     )
     return item
+
+
+def _is_guess_of_version_1(size: list[int] | None, history: list[str]) -> bool:
+    """Whether the size is only the smallest that holds all keypoints; in version 1 a sentence alone says so."""
+    steps = [step for step in history if step.startswith("image size")]
+    if size is None or not steps:
+        return False
+    return steps[-1].startswith(f"image size unknown: {size[0]} x {size[1]} is the smallest")

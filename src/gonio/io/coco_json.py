@@ -26,13 +26,12 @@ from typing import Any
 import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
-from gonio.core.detections import Detections
+from gonio.core.detections import Detections, smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import COCO_17
 from gonio.io.joint_names import skeleton_of, translated
-from gonio.io.openpose_json import guess_in_words, smallest_image_px
 from gonio.io.reading import check_rate, naming, read_bytes, reason
 from gonio.io.writing import lost_fields
 
@@ -103,7 +102,7 @@ def read(path: Path, *, rate_hz: float | None = None, image_size_px: tuple[int, 
     people, is the frame's number, and a number without a picture is a gap in time. v = 1 is read as inferred, with
     confidence 1; a joint's score beyond 0..1 is clipped and counted.
 
-    `image_size_px` is for the list of found people, which does not hold it; without it the size is a guess.
+    `image_size_px` is for the list of found people, which does not hold it; without it the size is None.
     Raises `InputError` as `read_annotations`, where the rate is needed and not declared, and where the pictures are of
     several sizes: those are no video.
     """
@@ -136,7 +135,7 @@ def read(path: Path, *, rate_hz: float | None = None, image_size_px: tuple[int, 
     status = np.where(v > 0, Status.MEASURED, Status.MISSING)
     if not people.found:
         status = np.where(v == 1, Status.INFERRED, status)
-    size, words = _size(path, people, positions, image_size_px)
+    size, words = _size(path, people, image_size_px)
     corners = people.boxes_px + np.hstack([np.zeros((len(people), 2)), people.boxes_px[:, :2]])
     some_box = bool(np.isfinite(people.boxes_px[kept]).any())
     with naming(path):
@@ -173,16 +172,15 @@ def write(item: PoseSequence | Detections, path: Path) -> tuple[str, ...]:
     if skeleton_of(item.skeleton.joints, item.skeleton.name).parents != item.skeleton.parents:
         lost.append("which joint hangs on which is lost; the bones stay")
     lost += [f"the history ({len(item.history)} steps) is lost"] if item.history else []
-    size = item.image_size_px
-    if size is None:
-        lost.append("the image's size is not known: it is written as 0 x 0")
+    size, unknown = _written_size(item)
+    lost += unknown
     name = item.frame_name or path.stem
     images = [
         {
             "id": i + 1,
             "file_name": f"{name}_{i:012d}.jpg",
-            "width": size[0] if size else 0,
-            "height": size[1] if size else 0,
+            "width": size[0],
+            "height": size[1],
             "frame_index": i,
             "time_s": time,
         }
@@ -418,10 +416,8 @@ def _scores(path: Path, scores: FloatArray) -> FloatArray:
     return np.nan_to_num(scores)
 
 
-def _size(
-    path: Path, people: CocoPeople, positions: FloatArray, declared: tuple[int, int] | None
-) -> tuple[tuple[int, int], list[str]]:
-    """The size of the pictures, and words for the history where it is declared or guessed."""
+def _size(path: Path, people: CocoPeople, declared: tuple[int, int] | None) -> tuple[tuple[int, int] | None, list[str]]:
+    """The size of the images, None if it is not known; and sentences for the history if the file does not state it."""
     sizes = {(int(w), int(h)) for w, h in people.sizes_px}
     if len(sizes) > 1:
         shown = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
@@ -435,8 +431,17 @@ def _size(
         return (width, height), []
     if declared is not None:
         return declared, [f"image size {declared[0]} x {declared[1]} as declared"]
-    smallest = smallest_image_px(positions)
-    return smallest, [guess_in_words(smallest)]
+    return None, ["the image size is not declared"]
+
+
+def _written_size(item: PoseSequence | Detections) -> tuple[tuple[int, int], list[str]]:
+    """The size that every image of the file must have, and a sentence if it is not known."""
+    if item.image_size_px is not None:
+        return item.image_size_px, []
+    if isinstance(item, PoseSequence):
+        return (0, 0), ["the image size is not known: it is written as 0 x 0"]
+    width, height = smallest_image_px(item.positions)
+    return (width, height), [f"the image size is not known: {width} x {height} is written, which holds all keypoints"]
 
 
 def _check_flat(item: PoseSequence | Detections, path: Path) -> None:

@@ -21,7 +21,6 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25
 from gonio.core.skeleton import layout as layout_of
 from gonio.io.body_checks import check_body
-from gonio.io.openpose_json import size_is_guessed
 from gonio.io.reading import quiet
 
 Item = PoseSequence | Detections | dict[str, PoseSequence]
@@ -215,8 +214,8 @@ def read(
 
     The options tell what the file does not; where the file tells it itself, they must agree with it; an image size
     that the file does not know is taken from there. OpenPose's folder becomes a `PoseSequence` where no frame holds
-    more than one person, `Detections` otherwise, and so does COCO's file. Where the image's size is not known, the
-    sequence's is None, and the detections' the smallest that holds every keypoint.
+    more than one person, `Detections` otherwise, and so does COCO's file. An image size that is neither in the file
+    nor declared is None.
     Raises `InputError` as `recognise` and the format's own `read` do, and where 3D positions hold no joint at all or a
     body of a size that no person has (`plausible.check_body`).
     """
@@ -231,8 +230,6 @@ def read(
         present = item.present
         chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
         item = item.person(chosen, "the only person of each frame")
-        if image_size_px is None and size_is_guessed(item.history):
-            item = item.derive(image_size_px=None)
     for name, each in item.items() if isinstance(item, dict) else (("", item),):
         _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
         if isinstance(each, PoseSequence) and each.dimensions == 3:
@@ -347,7 +344,7 @@ def _sized(path: Path, item: Person, size_px: tuple[int, int]) -> Person:
     own = item.image_size_px
     if own == size_px or (isinstance(item, PoseSequence) and item.unit != "px"):
         return item
-    if own is None or size_is_guessed(item.history):
+    if own is None:
         step = f"image size {size_px[0]} x {size_px[1]} as declared"
         return replace(item, image_size_px=size_px, history=(*item.history, step))
     raise InputError(

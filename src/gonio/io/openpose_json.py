@@ -7,7 +7,7 @@ before an optional `_keypoints`, is the frame's number; a number that is absent 
 What the files do not say:
 - the frame rate: it must be declared. A frame's time is its number divided by the rate;
 - the layout: 18 keypoints are COCO-18 and 17 are COCO-17, but 25 are BODY_25 or BODY_25B and must be declared;
-- the image's size: where it is not declared it is the smallest that holds every keypoint, which is a guess;
+- the image's size: it is None if it is not declared;
 - `--keypoint_scale`: pixels (0) are taken as they are. Coordinates in 0..1 (3) or -1..1 (4) are only read with the
   image's size; the ends of the range are the centres of the first and last pixel.
 
@@ -45,7 +45,6 @@ _NATIVE = (BODY_25, BODY_25B, COCO_18, COCO_17)
 _NOT_READ = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "pose_keypoints_3d")
 _LARGEST_PIXEL = 1e6
 _HIGHEST_CONFIDENCE = 1.5  # OpenPose's peaks overshoot 1 slightly; beyond this the number is no confidence
-_SIZE_GUESSED = "image size unknown"
 
 _OFF_GRID = 0.1  # of an interval: times further from the grid are not written as frame numbers
 
@@ -95,7 +94,7 @@ def read(
     asked[found.frames, found.slots] = True
     missing = _missing(points, asked, history)
     _check_layout(folder, np.where(missing[..., None], np.nan, points[..., :2]), skeleton)
-    positions, image_size_px, scaling = _to_pixels(folder, positions, ~missing, image_size_px)
+    positions, scaling = _to_pixels(folder, positions, ~missing, image_size_px)
     history += scaling
     confidence = _clipped(folder, files, np.where(missing, 0.0, confidence), history)
     with naming(folder):
@@ -360,24 +359,6 @@ def _gaps(numbers: IntArray) -> list[str]:
     ]
 
 
-def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
-    """(width, height) of the smallest image that holds every position (..., 2); NaN = missing."""
-    furthest = np.nan_to_num(positions.reshape(-1, 2)).max(axis=0, initial=0.0)
-    width, height = np.floor(furthest + 0.5).astype(int) + 1
-    return int(width), int(height)
-
-
-def guess_in_words(size_px: tuple[int, int]) -> str:
-    """A sentence for the history, by which `size_is_guessed` knows it."""
-    return f"{_SIZE_GUESSED}: {size_px[0]} x {size_px[1]} is the smallest that holds all keypoints"
-
-
-def size_is_guessed(history: tuple[str, ...]) -> bool:
-    """Whether the last word on the image's size is that it is the smallest that holds every keypoint."""
-    said = [step for step in history if step.startswith("image size")]
-    return bool(said) and said[-1].startswith(_SIZE_GUESSED)
-
-
 def _check_layout(folder: Path, positions: FloatArray, skeleton: Skeleton) -> None:
     """Raises `InputError` where the people are bodies in the other layout of 25 keypoints, and not in this one."""
     if skeleton not in (BODY_25, BODY_25B):
@@ -418,8 +399,8 @@ def _to_pixels(
     positions: FloatArray,
     there: BoolArray,
     image_size_px: tuple[int, int] | None,
-) -> tuple[FloatArray, tuple[int, int], list[str]]:
-    """Positions in pixels, the image's size, and words for the history."""
+) -> tuple[FloatArray, list[str]]:
+    """Positions in pixels, and sentences for the history."""
     xy = positions[there]
     if image_size_px is not None and min(image_size_px) <= 0:
         raise InputError(f"{folder}: an image of {image_size_px} pixels is not possible")
@@ -432,15 +413,14 @@ def _to_pixels(
                 f"give the image's size (image_size_px), or run OpenPose with --keypoint_scale 0"
             )
         pixels = (positions - low) / (1.0 - low) * (np.array(image_size_px) - 1.0)
-        return pixels, image_size_px, [f"coordinates scaled from {range_} to {image_size_px} pixels"]
+        return pixels, [f"coordinates scaled from {range_} to {image_size_px} pixels"]
     if len(xy) and np.abs(xy).max() > _LARGEST_PIXEL:
         raise InputError(f"{folder}: a keypoint lies at {np.abs(xy).max():g}; that is no pixel of an image")
     if image_size_px is not None:
         outside = int(((xy < -0.5) | (xy > np.array(image_size_px) - 0.5)).any(axis=1).sum())
         words = f"{outside} keypoints lie outside the declared image of {image_size_px[0]} x {image_size_px[1]} pixels"
-        return positions, image_size_px, [words] if outside else []
-    guess = smallest_image_px(xy)
-    return positions, guess, [guess_in_words(guess)]
+        return positions, [words] if outside else []
+    return positions, ["the image size is not declared"]
 
 
 def _clipped(folder: Path, files: list[Path], confidence: FloatArray, history: list[str]) -> FloatArray:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
-from gonio.core.detections import Detections
+from gonio.core.detections import Detections, smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
@@ -188,6 +188,8 @@ def holds_everything(item: object) -> bool:
 def write_detections(found: Detections, path: Path) -> tuple[str, ...]:
     """Writes a file that is gonio's archive and `infer_video`'s at once; nothing is lost, so the tuple is empty.
 
+    If the image size is not known, infer_video's part holds that of the smallest image with all keypoints.
+
     gonio reads its archive; VideoPose3D's prepare script finds boxes, keypoints, segments and metadata under their own
     names (and takes of each frame the person whose box has the highest score). The rows of a person's keypoints are x,
     y, logit and probability; the probability is gonio's confidence and the logit that of it.
@@ -207,11 +209,12 @@ def write_detections(found: Detections, path: Path) -> tuple[str, ...]:
         )
         boxes[t] = [], np.column_stack([found.boxes_px[t, there], found.scores[t, there]]).astype(np.float32)
         keypoints[t] = [], rows.astype(np.float32)
+    size = found.image_size_px or smallest_image_px(found.positions)
     beside = {
         "boxes": boxes,
         "segments": np.full(len(found), None, dtype=object),
         "keypoints": keypoints,
-        "metadata": _boxed(dict(zip("wh", found.image_size_px, strict=True))),
+        "metadata": _boxed(dict(zip("wh", size, strict=True))),
     }
     return archive.write(found, path, beside)
 

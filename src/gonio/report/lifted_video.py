@@ -24,6 +24,7 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
 from gonio.core.clock import nearest_frame, nearest_frames
+from gonio.core.detections import smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.sequence import Axis, PoseSequence, up_rotation
 from gonio.report.drawing import SUBPIXEL_BITS, Image, caption, draw_skeleton, fixed, is_there, rgb, stamp
@@ -65,7 +66,8 @@ def lifted_video(
 ) -> RenderedLift:
     """Writes `frames` with `keypoints` (2D, px of these frames) and, beside them, `joints` (3D, m) as .mp4 or .gif.
 
-    frames     taken one after another; None draws the keypoints on an empty picture of their image's size
+    frames     taken one after another; None draws the keypoints on an empty image of their image size, or if that is
+               not known on the smallest that holds them
     joints     one sequence, or one for each name: a panel each
     on_frame   called after every frame, also after those that a GIF leaves out
 
@@ -132,9 +134,7 @@ def _check(keypoints: PoseSequence, joints: Mapping[str, PoseSequence]) -> None:
 
 
 def _empty_frames(keypoints: PoseSequence) -> Iterator[VideoFrame]:
-    if keypoints.image_size_px is None:
-        raise InputError("the size of the keypoints' image is not known; give the video that they come from")
-    width, height = keypoints.image_size_px
+    width, height = keypoints.image_size_px or smallest_image_px(keypoints.positions)
     image = np.full((height, width, 3), rgb(_CANVAS), np.uint8)
     return (VideoFrame(i, float(time_s), image) for i, time_s in enumerate(keypoints.times_s))
 

@@ -16,7 +16,6 @@ from gonio.core.clock import resample
 from gonio.core.errors import InputError
 from gonio.core.files import sha256_of
 from gonio.core.sequence import PoseSequence
-from gonio.io.openpose_json import size_is_guessed
 from gonio.lifting import checkpoints
 from gonio.lifting.body_lifting import assumed_camera
 from gonio.lifting.checkpoints import Weights
@@ -82,7 +81,7 @@ def _camera(settings: LiftingConfig, view: PoseSequence, rig: Rig | None) -> Cam
     """The rig's camera; without a rig one of the focal length that is told; None where it is to be assumed."""
     if rig is not None:
         return rig[view.frame_name]
-    if size_is_guessed(view.history) or view.image_size_px is None:
+    if view.image_size_px is None:
         raise InputError("the keypoints do not tell the size of their images; say size_px for this camera in a trial")
     return None if settings.focal_px is None else assumed_camera(view.image_size_px, settings.focal_px, view.frame_name)
 

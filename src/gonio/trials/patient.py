@@ -16,7 +16,7 @@ import numpy as np
 from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.camera import Rig
 from gonio.core.clock import SAME_SAMPLE_S, nearest_frames
-from gonio.core.detections import Detections
+from gonio.core.detections import Detections, smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.sequence import median_rate_hz
 from gonio.multiview.matching import PersonMatch, match_people
@@ -268,7 +268,8 @@ def _votes(followed: Detections, rule: str) -> IntArray:
     if rule == "largest":
         score = np.prod(high - low, axis=-1)
     else:
-        middle = np.array([(side - 1) / 2 for side in followed.image_size_px])
+        size = followed.image_size_px or smallest_image_px(followed.positions)
+        middle = np.array([(side - 1) / 2 for side in size])
         score = -np.linalg.norm((high + low) / 2 - middle, axis=-1)
     best = np.where(present, score, -np.inf).argmax(axis=1)[present.any(axis=1)]
     return np.bincount(best, minlength=followed.positions.shape[1])

@@ -14,7 +14,7 @@ from gonio.core.progress import Progress, silent
 from gonio.core.provenance import provenance_path
 from gonio.core.sequence import PoseSequence
 from gonio.detection.tracking import follow
-from gonio.io import formats, openpose_json, video
+from gonio.io import formats, video
 from gonio.lifting.body_lifting import assumed_camera
 from gonio.lifting.lifter import Place, lift_and_place
 from gonio.lifting.placing import parse_segment
@@ -56,7 +56,7 @@ def render_files(
     if video_path is not None:
         info = video.probe(video_path)
         frames, total = video.frames(video_path), info.n_frames or 0
-        if person.image_size_px is None or openpose_json.size_is_guessed(person.history):
+        if person.image_size_px is None:
             person = person.derive(image_size_px=info.size_px)
     try:
         with progress("rendering video", total or None) as tick:
@@ -137,7 +137,7 @@ def lift_file(
     if place == "network" and network.trajectory is None:
         raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
     item = read_person(path, layout=layout, fps=fps, size_px=size_px)
-    if item.unit == "px" and (item.image_size_px is None or openpose_json.size_is_guessed(item.history)):
+    if item.unit == "px" and item.image_size_px is None:
         raise InputError(f"{path}: does not tell the size of its images, which lifting needs; give it with --size")
     cameras = {}
     if focal_px is not None and item.image_size_px is not None:

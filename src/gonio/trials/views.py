@@ -14,7 +14,7 @@ from gonio.core.clock import resample
 from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, median_rate_hz
-from gonio.io import formats, openpose_json, video
+from gonio.io import formats, video
 from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
 from gonio.trials.patient import Click, in_view, inside
@@ -22,12 +22,12 @@ from gonio.trials.patient import Click, in_view, inside
 
 def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:
     """The calibrated cameras, under the trial's names and for the trial's pictures, None where there is no calibration;
-    camera -> the people of its keypoint file, for those that have one; camera -> (width, height) of its pictures.
+    camera -> the people of its keypoint file, for those that have one; camera -> (width, height), if known.
     """
     calibration = _calibration(trial)
     sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
     keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
-    sizes |= {name: found.image_size_px for name, found in keypoints.items()}
+    sizes |= {n: found.image_size_px for n, found in keypoints.items() if found.image_size_px is not None}
     return None if calibration is None else _fitted(trial, calibration, sizes), keypoints, sizes
 
 
@@ -76,6 +76,7 @@ def parallel_rig(
     config = trial.rig
     assert config is not None and config.baseline_m is not None and config.focal_px is not None
     (first, a), (second, b) = people.items()
+    assert a.image_size_px is not None and b.image_size_px is not None  # `_keypoints` asks for them
     if a.image_size_px != b.image_size_px and config.principal_point_px is None:
         raise InputError(
             f"{first} is {a.image_size_px[0]}x{a.image_size_px[1]} px and {second} {b.image_size_px[0]}x"
@@ -112,14 +113,14 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
     told = camera.size_px or (size if camera.file.is_dir() else None)
     item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=told)
     if isinstance(item, PoseSequence):
-        found, guessed = _as_detections(camera.file, item, size), item.image_size_px is None
+        found = _as_detections(camera.file, item)
     elif isinstance(item, Detections):
-        found, guessed = item, openpose_json.size_is_guessed(item.history)
+        found = item
     else:
         raise InputError(f"{camera.file}: several people in one file; give the one that is the patient")
-    if guessed and size is not None:
+    if found.image_size_px is None and size is not None:
         found = replace(found, image_size_px=size)
-    elif guessed and trial.rig is not None:
+    elif found.image_size_px is None and trial.rig is not None:
         if trial.rig.principal_point_px is None:
             raise ConfigError(
                 f"{camera.file}: keypoint files do not tell the image's middle; give principal_point_px "
@@ -135,21 +136,17 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
     return replace(found, frame_name=camera.name)
 
 
-def _as_detections(path: Path, sequence: PoseSequence, size_px: tuple[int, int] | None) -> Detections:
-    """One followed person; where the file does not tell the size of its images it is `size_px`."""
+def _as_detections(path: Path, sequence: PoseSequence) -> Detections:
+    """One followed person."""
     if sequence.unit != "px":
         raise InputError(f"{path}: 3D joints where 2D keypoints are needed; name it under [[recordings]]")
-    history, known_px = sequence.history, sequence.image_size_px or size_px
-    if known_px is None:
-        known_px = openpose_json.smallest_image_px(sequence.positions)
-        history = (*history, openpose_json.guess_in_words(known_px))
     return Detections(
         sequence.positions[:, None],
         sequence.confidence[:, None],
         sequence.times_s,
         sequence.skeleton,
-        known_px,
+        sequence.image_size_px,
         status=sequence.status[:, None],
         source=sequence.source,
-        history=history,
+        history=sequence.history,
     )

@@ -101,6 +101,19 @@ def test_version_1_is_read_without_assumptions(tmp_path: Path) -> None:
     assert_same(archive.read(path), old)
 
 
+@pytest.mark.parametrize(("size", "known"), [("377 x 405", True), ("1088 x 1920", False)])
+def test_a_guessed_size_of_version_1_is_not_known(tmp_path: Path, size: str, known: bool) -> None:
+    guessed = f"image size unknown: {size} is the smallest that holds all keypoints"
+    path, old = tmp_path / "x.npz", sequence(dimensions=2).derive(guessed, assumptions=())
+    archive.write(old, path)
+    assert_same(archive.read(path), old)
+    with np.load(path) as npz:
+        np.savez(path, **dict(npz) | {"gonio_archive": np.array(1)})
+    back = archive.read(path)
+    assert isinstance(back, PoseSequence)
+    assert back.image_size_px == (old.image_size_px if known else None)
+
+
 def test_an_assumption_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     archive.write(sequence(), path)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gonio.core.arrays import VideoFrame
+from gonio.core.detections import smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, up_rotation
 from gonio.core.skeleton import H36M_17, Skeleton
@@ -264,8 +265,10 @@ def test_without_a_video_the_keypoints_have_an_empty_picture(tmp_path: Path) -> 
     np.testing.assert_allclose(shown_s, clock(5), atol=0.0051)
     assert images[0].shape[:2] == (HEIGHT, WIDTH + round(0.8 * HEIGHT))
     np.testing.assert_allclose(places(images[0][80:], 0, WIDTH)["left_ankle"], [245, 195 - 80], atol=0.6)
-    with pytest.raises(InputError, match="size of the keypoints' image is not known"):
-        lifted_video(tmp_path / "v.gif", None, keypoints(times_s, image_size_px=None), joints(times_s))
+    unknown = keypoints(times_s, image_size_px=None)
+    lifted_video(tmp_path / "v.gif", None, unknown, joints(times_s))
+    width, height = smallest_image_px(unknown.positions)
+    assert decoded(tmp_path / "v.gif")[0][0].shape[:2] == (height, width + round(0.8 * height))
 
 
 def test_rates_and_lengths_may_differ_and_rows_are_matched_by_time(tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ def test_the_rule_counts_frames_and_not_the_first_frame() -> None:
     assert words.startswith("the person who is nearest to the image's centre in most frames")
 
 
+def test_the_centre_of_an_image_of_unknown_size_is_that_of_the_smallest_image() -> None:
+    people = replace(
+        view(standing(200, 400, 300), standing(480, 400, 300), standing(800, 400, 350)), image_size_px=None
+    )
+    assert set(in_view(people, "center")[0]) == {1}
+
+
 def test_one_person_and_nobody() -> None:
     alone, words = in_view(view(cut(standing(500, 400, 300), 10, 90)), "largest")
     assert (alone[:10] == -1).all() and (alone[10:] == 0).all()
