@@ -14,6 +14,7 @@ import numpy as np
 from gonio.comparison.alignment import aligned, procrustes_rigid, used_cells
 from gonio.comparison.position_error import MM_PER_M
 from gonio.core.arrays import BoolArray, FloatArray
+from gonio.core.geometry import square_to, unit
 
 Pair = tuple[int, int]
 
@@ -34,9 +35,9 @@ def body_axes(positions: FloatArray, hips: Pair, shoulders: Pair) -> FloatArray:
 
     hips, shoulders  numbers of the left and the right one
     """
-    left = _unit(positions[:, hips[0]] - positions[:, hips[1]])
+    left = unit(positions[:, hips[0]] - positions[:, hips[1]])
     trunk = positions[:, list(shoulders)].mean(axis=1) - positions[:, list(hips)].mean(axis=1)
-    up = _unit(trunk - (trunk * left).sum(axis=1, keepdims=True) * left)
+    up = square_to(left, trunk)
     return np.stack([np.cross(left, up), left, up], axis=1)
 
 
@@ -66,8 +67,3 @@ def definition_offsets_mm(
     there = np.isfinite(rest)
     left = np.where(there, rest, 0.0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)
     return MM_PER_M * np.linalg.norm(offset, axis=1), MM_PER_M * left
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, np.nan))

@@ -23,6 +23,7 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
+from gonio.core.geometry import unit
 from gonio.core.sequence import PoseSequence
 
 Verdict = Literal["true", "mirrored", "cannot tell"]
@@ -138,12 +139,6 @@ def reflected(sequence: PoseSequence) -> PoseSequence:
     )
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-        return np.asarray(np.where(length > 0, vectors / length, np.nan))
-
-
 def _to_the_left(place: dict[str, FloatArray], *parts: str) -> FloatArray | None:
     """(time, 3) from right to left of the first of these parts that is there on both sides."""
     for part in parts:
@@ -154,7 +149,7 @@ def _to_the_left(place: dict[str, FloatArray], *parts: str) -> FloatArray | None
 
 def _along(vectors: FloatArray, forwards: FloatArray) -> FloatArray:
     """(time,) cosine between them."""
-    return np.asarray((_unit(vectors) * _unit(forwards)).sum(axis=-1))
+    return np.asarray((unit(vectors) * unit(forwards)).sum(axis=-1))
 
 
 def _feet(place: dict[str, FloatArray]) -> FloatArray:
@@ -177,7 +172,7 @@ def _bent_knee(place: dict[str, FloatArray], side: str) -> FloatArray:
     if left is None or hip is None or knee is None or ankle is None:
         return np.empty(0)
     leg = hip - ankle
-    before = ((knee - ankle) * _unit(np.cross(left, leg))).sum(axis=1)
+    before = ((knee - ankle) * unit(np.cross(left, leg))).sum(axis=1)
     with np.errstate(invalid="ignore"):
         bent = np.abs(before) > _BEND * np.linalg.norm(leg, axis=1)
     return np.where(bent, np.sign(before), np.nan)

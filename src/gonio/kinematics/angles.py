@@ -24,6 +24,7 @@ import numpy as np
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.errors import InputError
+from gonio.core.geometry import angle_between
 from gonio.core.sequence import Axis, PoseSequence, Status
 from gonio.core.skeleton import Skeleton
 
@@ -245,18 +246,6 @@ def _angle(sequence: PoseSequence, definition: AngleDefinition, side: str) -> Fl
     """(time,) radians."""
     first, second = (_line(sequence, line, side) for line in (definition.first, definition.second))
     return angle_between(first, second) - definition.zero_rad
-
-
-def angle_between(first: FloatArray, second: FloatArray) -> FloatArray:
-    """(...,) radians, 0..pi, between the vectors (..., 3); NaN where one has no length.
-
-    atan2(|a x b|, a . b), which is exact near 0 and pi too, where the arc cosine of the normalised product loses half
-    of its digits (Kahan, How futile are mindless assessments of roundoff, 2006).
-    """
-    across = np.linalg.norm(np.cross(first, second), axis=-1)
-    along = (first * second).sum(axis=-1)
-    real = first.any(axis=-1) & second.any(axis=-1)
-    return np.where(real, np.arctan2(across, along), np.nan)
 
 
 def _line(sequence: PoseSequence, line: Line, side: str) -> FloatArray:

@@ -35,6 +35,7 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
+from gonio.core.geometry import across, square_to, unit
 from gonio.core.sequence import Axis, PoseSequence, Status
 from gonio.core.skeleton import H36M_17, Skeleton
 
@@ -166,8 +167,8 @@ def _leg(markers: PoseSequence, side: str, definition: Definition) -> dict[str, 
         knee = knee_marker + KNEE_M * _level(markers[f"{other}KNE"] - knee_marker, markers.up, up)
         ankle = ankle_marker + ANKLE_M * _level(markers[f"{other}ANK"] - ankle_marker, markers.up, up)
     else:
-        knee = knee_marker - KNEE_M * _square_to(knee_marker - hip, outward)
-        ankle = ankle_marker - ANKLE_M * _square_to(ankle_marker - knee_marker, outward)
+        knee = knee_marker - KNEE_M * square_to(unit(knee_marker - hip), outward)
+        ankle = ankle_marker - ANKLE_M * square_to(unit(ankle_marker - knee_marker), outward)
     return {
         f"{side}_hip": hip,
         f"{side}_knee": knee,
@@ -182,7 +183,7 @@ def _arm(markers: PoseSequence, side: str, definition: Definition) -> dict[str, 
     shoulder, elbow = markers[f"{letter}SHO"], markers[f"{letter}ELB"]
     wrist = (markers[f"{letter}WRA"] + markers[f"{letter}WRB"]) / 2
     if definition == "gonio":
-        down = _unit((markers["T10"] + markers["STRN"]) - (markers["C7"] + markers["CLAV"]))
+        down = unit((markers["T10"] + markers["STRN"]) - (markers["C7"] + markers["CLAV"]))
         width = np.linalg.norm(markers["LSHO"] - markers["RSHO"], axis=1, keepdims=True)
         shoulder = shoulder + SHOULDER_DOWN * width * down
         elbow = _elbow(shoulder, elbow, wrist, 1.0 if side == "left" else -1.0)
@@ -198,9 +199,8 @@ def _elbow(shoulder: FloatArray, epicondyle: FloatArray, wrist: FloatArray, sign
     (sign 1) or right (-1) elbow bends. A straight arm has h = 0 and l along v: no pose is singular. Where the marker is
     nearer to the line than d, the centre is put on the line.
     """
-    a = _unit(wrist - shoulder)
-    v = epicondyle - shoulder
-    v = v - (v * a).sum(axis=1, keepdims=True) * a
+    a = unit(wrist - shoulder)
+    v = across(epicondyle - shoulder, a)
     length = np.linalg.norm(v, axis=1, keepdims=True)
     cosine = np.divide(np.minimum(ELBOW_M, length), length, out=np.ones_like(length), where=length != 0)
     turned: FloatArray = cosine * v + sign * np.sqrt(1 - cosine**2) * np.cross(a, v)
@@ -211,8 +211,8 @@ def _trunk_and_head(markers: PoseSequence) -> dict[str, FloatArray]:
     thorax = (markers["C7"] + markers["CLAV"]) / 2
     front = (markers["LFHD"] + markers["RFHD"]) / 2
     back = (markers["LBHD"] + markers["RBHD"]) / 2
-    forward = _unit(front - back)
-    left = _square_to(forward, markers["LFHD"] + markers["LBHD"] - markers["RFHD"] - markers["RBHD"])
+    forward = unit(front - back)
+    left = square_to(forward, markers["LFHD"] + markers["LBHD"] - markers["RFHD"] - markers["RBHD"])
     axes = np.stack([forward, left, np.cross(forward, left)], axis=1)
     head = {name: (front + back) / 2 + np.asarray(offset) @ axes for name, offset in _HEAD_M.items()}
     return head | {
@@ -224,25 +224,13 @@ def _trunk_and_head(markers: PoseSequence) -> dict[str, FloatArray]:
 
 def _pelvis_axes(markers: PoseSequence) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Forward, left, up, each (time, 3): in and square to the plane of the ASIS and the middle of the PSIS."""
-    left = _unit(markers["LASI"] - markers["RASI"])
+    left = unit(markers["LASI"] - markers["RASI"])
     middle = markers["LASI"] + markers["RASI"] - markers["LPSI"] - markers["RPSI"]
-    forward = _square_to(left, middle)
+    forward = square_to(left, middle)
     return forward, left, np.cross(forward, left)
 
 
 def _level(way: FloatArray, up: Axis | None, pelvis_up: FloatArray) -> FloatArray:
     """(time, 3) unit vectors of a way (time, 3) without its rise."""
     vertical = pelvis_up if up is None else np.eye(3)["xyz".index(up[1])]
-    return _unit(way - (way * vertical).sum(axis=1, keepdims=True) * vertical)
-
-
-def _square_to(line: FloatArray, direction: FloatArray) -> FloatArray:
-    """(time, 3) the unit vector nearest to `direction` that is square to `line`."""
-    axis = _unit(line)
-    return _unit(direction - (direction * axis).sum(axis=1, keepdims=True) * axis)
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    """(time, 3) of length 1; missing where the length is 0."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, np.nan))
+    return square_to(vertical, way)

@@ -38,9 +38,10 @@ from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.clock import at_rate, resample
 from gonio.core.errors import GonioError, InputError
+from gonio.core.geometry import angle_between
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 from gonio.io.mirroring import mirror_warning
-from gonio.kinematics.angles import angle_between, joint_angles
+from gonio.kinematics.angles import joint_angles
 from gonio.kinematics.cleaning import JITTER, clean
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.kinematics.repetitions import find_repetitions, time_normalised

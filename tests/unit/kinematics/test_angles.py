@@ -28,7 +28,8 @@ from gonio.core.skeleton import (
     Skeleton,
     layout,
 )
-from gonio.kinematics.angles import DEFINITIONS, angle_between, joint_angles
+from gonio.core.geometry import angle_between
+from gonio.kinematics.angles import DEFINITIONS, joint_angles
 from gonio.kinematics.cleaning import lowpass
 
 CONVENTIONS = Path(__file__).resolve().parents[3] / "docs" / "conventions.md"

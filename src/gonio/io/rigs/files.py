@@ -40,6 +40,7 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
+from gonio.core.geometry import rotation_matrix
 from gonio.core.sequence import Axis
 from gonio.io.reading import naming, quiet
 from gonio.io.rigs import opencap, opencv
@@ -138,16 +139,12 @@ def match_cameras(rig: Rig, names: Sequence[str]) -> dict[str, str]:
 def rotation_from_vector(vector: ArrayLike) -> FloatArray:
     """(3, 3) rotation of a Rodrigues vector (3,): its direction is the axis, its length the angle in radians.
 
-    R = I + sin(a) K + (1 - cos(a)) K^2 with K the cross product matrix of the unit axis (Rodrigues 1840).
     Raises `InputError` for a vector of more than a million radians.
     """
     r = np.asarray(vector, dtype=float)
     if not (np.abs(r) < LARGEST_ANGLE_RAD).all():
         raise InputError(f"a rotation vector of {r.tolist()} radians is no rotation")
-    angle = float(np.linalg.norm(r))
-    K = np.array([[0, -r[2], r[1]], [r[2], 0, -r[0]], [-r[1], r[0], 0]])
-    # sin(a) / a and (1 - cos(a)) / a^2, both smooth at a = 0 (np.sinc(x) is sin(pi x) / (pi x))
-    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * K + 0.5 * np.sinc(angle / 2 / np.pi) ** 2 * (K @ K))
+    return rotation_matrix(r)
 
 
 def rotation_to_vector(rotation: ArrayLike) -> FloatArray:
