@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
+from gonio.core.geometry import angle_between
 from gonio.core.sequence import Axis, PoseSequence, Status
 from gonio.core.skeleton import (
     AZURE_KINECT_32,
@@ -28,7 +29,6 @@ from gonio.core.skeleton import (
     Skeleton,
     layout,
 )
-from gonio.core.geometry import angle_between
 from gonio.kinematics.angles import DEFINITIONS, joint_angles
 from gonio.kinematics.cleaning import lowpass
 
