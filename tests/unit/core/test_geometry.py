@@ -1,7 +1,6 @@
 """Vectors, angles and rotations, against formulas by hand and scipy."""
 
 import numpy as np
-import pytest
 from scipy.spatial.transform import Rotation
 
 from gonio.core.geometry import (
