@@ -16,7 +16,7 @@ import gonio
 from gonio.core.errors import InputError
 from gonio.studies import dask_cluster
 from gonio.studies.run import StudyRun, run
-from gonio.studies.store import Task
+from gonio.studies.store import RecordingTask
 
 WORKS = Path(__file__).parents[1] / "support"
 SETTINGS = {"method": "stereo"}
@@ -26,11 +26,11 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background of a shell
 from pathlib import Path
 from gonio.studies.run import run
-from gonio.studies.store import Task
+from gonio.studies.store import RecordingTask
 from study_work import measure
 
 if __name__ == "__main__":
-    tasks = [Task(f"s{i:02d}", {"seed": i, "sleep_s": 0.1}) for i in range(16)]
+    tasks = [RecordingTask(f"s{i:02d}", {"seed": i, "sleep_s": 0.1}) for i in range(16)]
     run(tasks, measure, Path(sys.argv[1]), settings={"method": "stereo"}, processes=int(sys.argv[2]))
 """
 
@@ -76,7 +76,7 @@ def children(pid):
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
 @pytest.mark.parametrize(("processes", "sign"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_a_run_killed_in_the_middle_goes_on_and_ends_the_same(work, tmp_path, processes, sign):
-    tasks = [Task(f"s{i:02d}", {"seed": i, "sleep_s": 0.1}) for i in range(16)]
+    tasks = [RecordingTask(f"s{i:02d}", {"seed": i, "sleep_s": 0.1}) for i in range(16)]
     whole = run(tasks, work.measure, tmp_path / "whole", settings=SETTINGS, processes=2)
     folder = tmp_path / "killed"
     program = tmp_path / "program.py"
@@ -118,8 +118,8 @@ def cluster(n_workers=2):
 
 
 def test_a_killed_dask_worker_loses_nothing(work, tmp_path):
-    tasks = [Task(f"s{i:02d}", {"seed": i, "log": str(tmp_path / "log"), "sleep_s": 0.15}) for i in range(16)]
-    tasks[3] = Task("refused", {"do": "refuse", "file": "a.csv"})
+    tasks = [RecordingTask(f"s{i:02d}", {"seed": i, "log": str(tmp_path / "log"), "sleep_s": 0.15}) for i in range(16)]
+    tasks[3] = RecordingTask("refused", {"do": "refuse", "file": "a.csv"})
     here = run(tasks, work.measure, tmp_path / "here", settings=SETTINGS, processes=2)
     folder = tmp_path / "cluster"
     (tmp_path / "log").unlink()
@@ -147,7 +147,10 @@ def test_a_killed_dask_worker_loses_nothing(work, tmp_path):
 
 def test_what_a_dask_worker_does_not_survive_has_failed_and_a_cluster_that_ends_is_told(work, tmp_path, monkeypatch):
     dask = pytest.importorskip("dask")
-    tasks = [Task("deadly", {"do": "die"}), *(Task(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6))]
+    tasks = [
+        RecordingTask("deadly", {"do": "die"}),
+        *(RecordingTask(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6)),
+    ]
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), cluster() as made:
         address = made.scheduler_address
         done = run(tasks, work.measure, tmp_path / "one", settings=SETTINGS, scheduler=address)
@@ -169,7 +172,7 @@ def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_told(
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     with cluster(n_workers=0) as made, pytest.raises(InputError, match="has no workers; start some with 'dask worker"):
-        run([Task("a", 1)], work.measure, tmp_path, settings={}, scheduler=made.scheduler_address)
+        run([RecordingTask("a", 1)], work.measure, tmp_path, settings={}, scheduler=made.scheduler_address)
     outcome = dask_cluster._attempt_there(work.measure, {"seed": 1}, [tmp_path / "a.mp4"], gonio.__version__)
     assert outcome.reason.startswith(f"{tmp_path / 'a.mp4'}: not found on the cluster's worker ")
     outcome = dask_cluster._attempt_there(work.measure, {"seed": 1}, [], "0.0")
@@ -180,7 +183,7 @@ def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeyp
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 2.0)
     monkeypatch.setattr(dask_cluster, "LOST_S", 0.5)
-    tasks = [Task(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6)]
+    tasks = [RecordingTask(f"s{i}", {"seed": i, "sleep_s": 0.1}) for i in range(6)]
     with cluster(n_workers=1) as made:
 
         @contextlib.contextmanager
@@ -197,4 +200,4 @@ def test_a_scheduler_that_does_not_answer_is_told_in_one_line(work, tmp_path, mo
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     for address in ("tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "tcp://no.such.host.invalid:8786"):
         with pytest.raises(InputError, match=f"--scheduler {address}: no Dask scheduler answers there"):
-            run([Task("a", 1)], work.measure, tmp_path, settings={}, scheduler=address)
+            run([RecordingTask("a", 1)], work.measure, tmp_path, settings={}, scheduler=address)

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.provenance import VERSION
 from gonio.studies.processes import Failed, Outcome, attempt, reason
-from gonio.studies.store import Task, Work
+from gonio.studies.store import RecordingTask, Work
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -37,7 +37,7 @@ CONNECT_S = 10.0  # to find the scheduler, and then its first worker
 LOST_S = 60.0  # without any result, until somebody looks whether there are workers left
 
 
-def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tuple[Task, Outcome]]:
+def on_cluster(tasks: Sequence[RecordingTask], work: Work, scheduler: str) -> Iterator[tuple[RecordingTask, Outcome]]:
     """Tasks with their outcomes, as they come.
 
     Raises `MissingExtraError` without dask, and `InputError` where the scheduler does not answer, has no workers, or
@@ -45,8 +45,8 @@ def on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Iterator[tu
     """
     with _connected(scheduler) as client:
         run, waiting = uuid.uuid4().hex, deque(tasks)
-        at_work: dict[Future, Task] = {}
-        suspects, alone = deque[Task](), set[str]()
+        at_work: dict[Future, RecordingTask] = {}
+        suspects, alone = deque[RecordingTask](), set[str]()
         while waiting or at_work or suspects:
             if not waiting and not at_work:
                 waiting.append(suspects.popleft())

@@ -13,7 +13,7 @@ from typing import Any
 from gonio.comparison import agreement_table
 from gonio.core.errors import InputError
 from gonio.studies.processes import Failed, worker_processes
-from gonio.studies.store import Store, Task, decode
+from gonio.studies.store import RecordingTask, Store, decode
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OtherTables:
 def write_in_a_process(tables: OtherTables) -> None:
     """As recordings are measured: in a process that ends when this one does, however it ends. Raises `InputError`."""
     with worker_processes(1, write) as measure:
-        ((_, outcome),) = measure([Task("tables", tables)])
+        ((_, outcome),) = measure([RecordingTask("tables", tables)])
     if isinstance(outcome, Failed):
         raise InputError(outcome.reason)
 

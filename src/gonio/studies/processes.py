@@ -25,7 +25,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from gonio.core.errors import GonioError, InputError
-from gonio.studies.store import Encoded, Task, Work, encode
+from gonio.studies.store import Encoded, RecordingTask, Work, encode
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -45,7 +45,7 @@ class Failed:
 
 
 Outcome = Encoded | Failed
-Outcomes = Generator[tuple[Task, Outcome], None, None]
+Outcomes = Generator[tuple[RecordingTask, Outcome], None, None]
 
 
 def attempt(work: Work, payload: Any) -> Outcome:
@@ -82,7 +82,7 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def in_this_process(tasks: Sequence[Task], work: Work) -> Outcomes:
+def in_this_process(tasks: Sequence[RecordingTask], work: Work) -> Outcomes:
     """One recording after the other, here; what crashes the process crashes the run."""
     with _one_thread(), threadpool_limits(1):
         for task in tasks:
@@ -100,7 +100,7 @@ def prepare(*modules: str) -> None:
 
 
 @contextlib.contextmanager
-def worker_processes(number: int, work: Work) -> Iterator[Callable[[Sequence[Task]], Outcomes]]:
+def worker_processes(number: int, work: Work) -> Iterator[Callable[[Sequence[RecordingTask]], Outcomes]]:
     """What measures tasks, for as long as the block lasts, and gives them with their outcomes, as they come.
 
     The processes start and load `work` at once, while the block may prepare the tasks. A recording whose worker dies is
@@ -122,9 +122,9 @@ def _started(work: Work) -> _Worker:
         return _Worker(work)
 
 
-def _measured(tasks: Sequence[Task], work: Work, workers: list[_Worker]) -> Outcomes:
+def _measured(tasks: Sequence[RecordingTask], work: Work, workers: list[_Worker]) -> Outcomes:
     """Tasks with their outcomes. `workers` loses those who die, and gains others."""
-    waiting, done = deque(tasks), deque[tuple[Task, Outcome]]()
+    waiting, done = deque(tasks), deque[tuple[RecordingTask, Outcome]]()
     died: set[str] = set()
     stillborn, most = 0, 2 * len(workers)
     while True:
@@ -156,7 +156,7 @@ def _measured(tasks: Sequence[Task], work: Work, workers: list[_Worker]) -> Outc
                 workers.append(_started(work))
 
 
-def _emptied(done: deque[tuple[Task, Outcome]]) -> Iterator[tuple[Task, Outcome]]:
+def _emptied(done: deque[tuple[RecordingTask, Outcome]]) -> Iterator[tuple[RecordingTask, Outcome]]:
     while done:
         yield done.popleft()
 
@@ -183,14 +183,14 @@ class _Worker:
             except Exception:  # noqa: BLE001 - what cannot be pickled is told where it is given with a task
                 self.connection.send(None)
         self.sentinel = self._process.sentinel
-        self.task: Task | None = None
+        self.task: RecordingTask | None = None
         self.ready = False
 
     @property
     def idle(self) -> bool:
         return self.ready and self.task is None
 
-    def give(self, work: Work, task: Task) -> list[tuple[Task, Outcome]]:
+    def give(self, work: Work, task: RecordingTask) -> list[tuple[RecordingTask, Outcome]]:
         """Hand the task over; where that is impossible, this is its outcome."""
         try:
             self.connection.send((work, task.payload))
@@ -201,7 +201,7 @@ class _Worker:
         self.task = task
         return []
 
-    def receive(self) -> list[tuple[Task, Outcome]] | None:
+    def receive(self) -> list[tuple[RecordingTask, Outcome]] | None:
         """Its task, which is done then, and the outcome; nothing from one that has just started; None of a dead one."""
         try:
             message = self.connection.recv() if self.connection.poll() else None

@@ -45,7 +45,7 @@ from gonio.studies.config import NAME_IN_TABLES, StudyConfig
 from gonio.studies.measure import measure_recording, study_work
 from gonio.studies.other_tables import OtherTables, write_in_a_process
 from gonio.studies.run import StudyRun, run
-from gonio.studies.store import Task
+from gonio.studies.store import RecordingTask
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
 MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
@@ -92,7 +92,7 @@ def run_study(
     """
     output = Path(output)
     work, missing = study_work(config)
-    tasks = [Task(each.recording.key, each, each.recording.inputs) for each in work]
+    tasks = [RecordingTask(each.recording.key, each, each.recording.inputs) for each in work]
     inputs = [path for task in tasks for path in task.inputs if path.parent.resolve() == output.resolve()]
     for name in FILES:
         check_writable(output / name, inputs)

@@ -23,9 +23,7 @@ from gonio.core.errors import ConfigError, InputError
 from gonio.core.progress import Progress, silent
 from gonio.core.threads import usable_cores
 from gonio.studies.processes import Failed, Outcomes, in_this_process, worker_processes
-from gonio.studies.store import Fingerprints, Result, Store, Task, Work, decode
-
-__all__ = ["StudyRun", "Task", "run"]
+from gonio.studies.store import Fingerprints, RecordingTask, Result, Store, Work, decode
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class StudyRun:
 
 
 def run(
-    tasks: Iterable[Task],
+    tasks: Iterable[RecordingTask],
     work: Work,
     folder: Path,
     *,
@@ -105,7 +103,7 @@ def run(
     )
 
 
-def _check(tasks: Sequence[Task], processes: int | None) -> None:
+def _check(tasks: Sequence[RecordingTask], processes: int | None) -> None:
     seen: set[str] = set()
     for task in tasks:
         if task.key.lower() in seen:  # as some file systems see it
@@ -117,8 +115,8 @@ def _check(tasks: Sequence[Task], processes: int | None) -> None:
 
 @contextlib.contextmanager
 def _measuring(
-    tasks: Sequence[Task], work: Work, processes: int | None, scheduler: str | None
-) -> Iterator[Callable[[Sequence[Task]], Outcomes]]:
+    tasks: Sequence[RecordingTask], work: Work, processes: int | None, scheduler: str | None
+) -> Iterator[Callable[[Sequence[RecordingTask]], Outcomes]]:
     """Who measures those of the tasks that are wanted; no process goes on after the block."""
     processes = processes or usable_cores()
     if scheduler is not None:
@@ -130,7 +128,7 @@ def _measuring(
             yield measure
 
 
-def _on_cluster(tasks: Sequence[Task], work: Work, scheduler: str) -> Outcomes:
+def _on_cluster(tasks: Sequence[RecordingTask], work: Work, scheduler: str) -> Outcomes:
     if tasks:
         from gonio.studies.dask_cluster import on_cluster  # noqa: PLC0415
 

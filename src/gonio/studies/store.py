@@ -42,7 +42,7 @@ Work = Callable[[Any], Result]
 
 
 @dataclass(frozen=True)
-class Task:
+class RecordingTask:
     """One recording to be measured.
 
     key      its name in the study, safe as a file's: letters, digits, ".", "_", "-"
@@ -105,7 +105,7 @@ class Fingerprints:
         self._common = [VERSION, np.__version__, _canonical(settings), _canonical(work)]
         self._inputs: dict[Path, Any] = {}
 
-    def of(self, task: Task) -> str:
+    def of(self, task: RecordingTask) -> str:
         """sha256 over all that the result depends on. Raises `TypeError` where the payload holds anything else."""
         inputs = [self._input(path) for path in task.inputs]
         content = [*self._common, task.key, _canonical(task.payload), inputs]

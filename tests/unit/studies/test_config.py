@@ -13,7 +13,7 @@ from gonio.core.settings import as_plain
 from gonio.studies.config import MethodConfig, StudyConfig, load_study, ui_prmd_study
 from gonio.studies.measure import RecordingWork, study_work
 from gonio.studies.recordings import StudyRecording, recordings
-from gonio.studies.store import Fingerprints, Task
+from gonio.studies.store import Fingerprints, RecordingTask
 
 TEXT = """
 name = "Kinect against Vicon"
@@ -175,7 +175,7 @@ def test_the_earlier_name_of_the_definitions_is_read_and_noted(tmp_path: Path) -
     assert "ui-prmd" in earlier.notes[0]
     assert now.notes == ()
     fingerprints = Fingerprints({}, study_work)
-    tasks = [Task("a", RecordingWork(StudyRecording("s1", "m1", None, {}), study)) for study in (earlier, now)]
+    tasks = [RecordingTask("a", RecordingWork(StudyRecording("s1", "m1", None, {}), study)) for study in (earlier, now)]
     assert fingerprints.of(tasks[0]) == fingerprints.of(tasks[1])
 
 

@@ -14,7 +14,7 @@ import pytest
 from gonio.core.errors import ConfigError, InputError, MissingExtraError
 from gonio.studies import store
 from gonio.studies.run import StudyRun, run
-from gonio.studies.store import Task
+from gonio.studies.store import RecordingTask
 
 SETTINGS = {"method": "stereo", "cutoff_hz": 6.0}
 
@@ -29,7 +29,7 @@ def work(monkeypatch):
 
 
 def tasks_of(tmp_path, n=5, **extra):
-    return [Task(f"s{i:02d}", {"seed": i, "log": str(tmp_path / "log"), **extra}) for i in range(n)]
+    return [RecordingTask(f"s{i:02d}", {"seed": i, "log": str(tmp_path / "log"), **extra}) for i in range(n)]
 
 
 def measured(tmp_path):
@@ -65,7 +65,7 @@ def watched(label, total):
 
 
 def test_results_come_in_the_order_of_the_tasks_whatever_finishes_first(work, tmp_path):
-    tasks = [Task(f"s{i:02d}", {"seed": i, "sleep_s": 0.2 if i == 0 else 0}) for i in range(6)]
+    tasks = [RecordingTask(f"s{i:02d}", {"seed": i, "sleep_s": 0.2 if i == 0 else 0}) for i in range(6)]
     one = run(tasks, work.measure, tmp_path / "one", settings=SETTINGS, processes=1)
     two = run(tasks, work.measure, tmp_path / "two", settings=SETTINGS, processes=2)
     again = run(tasks, work.measure, tmp_path / "two", settings=SETTINGS, processes=2)
@@ -87,7 +87,7 @@ def test_results_come_in_the_order_of_the_tasks_whatever_finishes_first(work, tm
 @pytest.mark.parametrize("processes", [1, 2])
 def test_workers_compute_with_one_thread(work, tmp_path, processes):
     before = dict(os.environ)
-    done = run([Task("t", 0)], work.threads, tmp_path, settings={}, processes=processes)
+    done = run([RecordingTask("t", 0)], work.threads, tmp_path, settings={}, processes=processes)
     values, arrays = done.results["t"]
     assert set(values["blas"]) == {1}
     assert arrays == {}
@@ -179,11 +179,11 @@ def test_a_damaged_result_is_measured_again_and_counted(work, tmp_path, harm):
 def test_recordings_that_fail_are_listed_and_tried_again(work, tmp_path, processes):
     good = tasks_of(tmp_path, 2)
     bad = [
-        Task("refused", {"do": "refuse", "file": "a.csv"}),
-        Task("broken", {"do": "break"}),
-        Task("left", {"do": "leave"}),
-        Task("unopened", {"do": "open", "file": "no/such.csv"}),
-        Task("object", {"do": "object"}),
+        RecordingTask("refused", {"do": "refuse", "file": "a.csv"}),
+        RecordingTask("broken", {"do": "break"}),
+        RecordingTask("left", {"do": "leave"}),
+        RecordingTask("unopened", {"do": "open", "file": "no/such.csv"}),
+        RecordingTask("object", {"do": "object"}),
     ]
     (tmp_path / "recordings").mkdir()
     (tmp_path / "recordings" / "broken.json").write_text('{"fingerprint": "of another time"}')
@@ -211,8 +211,8 @@ def test_what_cannot_reach_a_worker_is_a_failure_of_that_recording(tmp_path):
 
 def test_a_worker_that_dies_costs_no_other_recording(work, tmp_path):
     tasks = tasks_of(tmp_path, 8)
-    tasks[2] = Task("deadly", {"do": "die"})
-    tasks[5] = Task("mended", {"seed": 5, "do": "die once", "file": str(tmp_path / "tried")})
+    tasks[2] = RecordingTask("deadly", {"do": "die"})
+    tasks[5] = RecordingTask("mended", {"seed": 5, "do": "die once", "file": str(tmp_path / "tried")})
     done = run(tasks, work.measure, tmp_path, settings=SETTINGS, processes=2)
     assert done.failures == {"deadly": "the worker process died, twice (exit status 7: out of memory, or a crash)"}
     assert list(done.results) == [task.key for task in tasks if task.key != "deadly"]
@@ -244,15 +244,15 @@ def test_what_a_killed_run_left_half_written_goes(work, tmp_path):
 
 
 def test_what_is_wrong_with_a_study_is_told(work, tmp_path, monkeypatch):
-    task = Task("s01", {})
+    task = RecordingTask("s01", {})
     with pytest.raises(InputError, match="s01: two recordings of the study have this name"):
-        run([Task("S01", {}), task], work.measure, tmp_path, settings={})
+        run([RecordingTask("S01", {}), task], work.measure, tmp_path, settings={})
     with pytest.raises(ConfigError, match="processes = 0; it must be at least 1"):
         run([task], work.measure, tmp_path, settings={}, processes=0)
     with pytest.raises(ValueError, match=r"'a/b' is no key"):
-        Task("a/b", {})
+        RecordingTask("a/b", {})
     with pytest.raises(TypeError, match="object in a payload"):
-        run([Task("s01", object())], work.measure, tmp_path, settings={})
+        run([RecordingTask("s01", object())], work.measure, tmp_path, settings={})
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         run([task], work.measure, tmp_path / "file", settings={})
@@ -271,9 +271,10 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     script.write_text(
         "from pathlib import Path\n"
         "from gonio.core.errors import GonioError\n"
-        "from gonio.studies.run import run\nfrom gonio.studies.store import Task\n"
+        "from gonio.studies.run import run\nfrom gonio.studies.store import RecordingTask\n"
         "def work(payload): return {}, {}\n"
-        "try: run([Task('a', 1), Task('b', 2)], work, Path(__file__).parent, settings={}, processes=2)\n"
+        "tasks = [RecordingTask('a', 1), RecordingTask('b', 2)]\n"
+        "try: run(tasks, work, Path(__file__).parent, settings={}, processes=2)\n"
         "except GonioError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
