@@ -40,3 +40,10 @@ class MissingExtraError(GonioError):
 
 class PluginError(GonioError):
     """An installed package that adds something to gonio cannot be used. The message names the package."""
+
+
+def one_line(error: BaseException, longest: int = 200) -> str:
+    """The text of a library's error on one line, for a message that quotes it; its type if it has no text."""
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8"
+    return " ".join(str(error).split())[:longest] or type(error).__name__

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray, VideoFrame
 from gonio.core.detections import Detections
-from gonio.core.errors import AssetError, ConfigError, InputError, MissingExtraError
+from gonio.core.errors import AssetError, ConfigError, InputError, MissingExtraError, one_line
 from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
@@ -173,7 +173,7 @@ def _state_of(file: Path) -> Mapping[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
         raise InputError(
-            f"{file}: is damaged, or holds more than tensors ({_first_line(error)}); nothing in it was executed. "
+            f"{file}: is damaged, or holds more than tensors ({one_line(error)}); nothing in it was executed. "
             f"{NAME} takes {WEIGHTS_URL}"
         ) from None
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -196,11 +196,6 @@ def _fill(network: Any, state: Mapping[str, Any], where: str) -> None:
             f"{WEIGHTS_URL}"
         )
     network.load_state_dict({name: state[name] for name in own})
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 @dataclass(frozen=True)

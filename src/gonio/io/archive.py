@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from gonio.core.assumptions import Assumption
 from gonio.core.detections import Detections
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
-from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, reason
+from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming
 
 VERSION = 2
 """1: without `assumptions`, which are then none; an image size may be a guess (`_is_guess_of_version_1`)."""
@@ -76,7 +76,7 @@ def read(path: Path) -> Item:
         people: dict[str, PoseSequence] = dict(zip(names, items, strict=True))  # type: ignore[arg-type]
         return people
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: the archive is damaged or cut ({reason(error)}); write it again") from None
+        raise InputError(f"{path}: the archive is damaged or cut ({one_line(error)}); write it again") from None
 
 
 def write(

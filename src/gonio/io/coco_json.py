@@ -27,12 +27,12 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.detections import Detections, smallest_image_px
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import COCO_17
 from gonio.io.joint_names import skeleton_of, translated
-from gonio.io.reading import check_rate, naming, read_bytes, reason
+from gonio.io.reading import check_rate, naming, read_bytes
 from gonio.io.writing import lost_fields
 
 _KEYS = "info|licenses|images|annotations|categories|videos|type"
@@ -254,7 +254,7 @@ def read_annotations(path: Path) -> CocoPeople:
     try:
         content = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no whole JSON file ({reason(error)}); export it again") from None
+        raise InputError(f"{path}: is no whole JSON file ({one_line(error)}); export it again") from None
     found = isinstance(content, list)
     if found:
         joints, category, images, annotations = COCO_17.joints, None, None, content

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
 from gonio.core.assumptions import Assumption, AssumptionKind
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Frame, PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.io.joint_names import skeleton_of, translated
 from gonio.io.matlab_elements import variables
-from gonio.io.reading import METRES, check_rate, is_rate, naming, read_bytes, reason
+from gonio.io.reading import METRES, check_rate, is_rate, naming, read_bytes
 
 _MAGIC, _MAGIC_HDF5, _HDF5 = b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file", b"\x89HDF"
 _ALIASES = {
@@ -152,7 +152,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         found = variables(content)
     except (ValueError, zlib.error) as error:
-        raise InputError(f"{path}: is damaged or cut ({reason(error)}); save it again") from None
+        raise InputError(f"{path}: is damaged or cut ({one_line(error)}); save it again") from None
     held = {name.lower(): value for name, value in found.items()}
     if not any(name in held for name in _ALIASES["positions"]):
         structs = [value for value in held.values() if isinstance(value, dict)]

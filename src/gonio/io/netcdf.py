@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.errors import InputError, MissingExtraError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
 from gonio.io.joint_names import skeleton_of, translated
-from gonio.io.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes, reason
+from gonio.io.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes
 from gonio.io.writing import lost_fields
 
 _MAGIC_3, _MAGIC_4 = b"CDF", b"\x89HDF"
@@ -56,11 +56,11 @@ def read(
             with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
                 data = lazy.load()
     except (*NUMPY_ERRORS, ImportError, UserWarning, RuntimeWarning) as error:
-        raise InputError(f"{path}: cannot be read as NetCDF ({reason(error)[:100]})") from None
+        raise InputError(f"{path}: cannot be read as NetCDF ({one_line(error, 100)})") from None
     try:
         return _people(path, data, unit, rate_hz)
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of another kind than their names
-        raise InputError(f"{path}: its values cannot be read ({reason(error)[:100]})") from None
+        raise InputError(f"{path}: its values cannot be read ({one_line(error, 100)})") from None
 
 
 def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> PoseSequence | dict[str, PoseSequence]:

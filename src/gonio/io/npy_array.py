@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import Frame, PoseSequence, Source
 from gonio.core.skeleton import H36M_17
 from gonio.core.skeleton import layout as layout_of
-from gonio.io.reading import DECLARED_METRES, NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.io.reading import DECLARED_METRES, NUMPY_ERRORS, naming, read_bytes
 from gonio.io.writing import lost_fields, lost_joints
 
 _MAGIC = b"\x93NUMPY"
@@ -103,7 +103,7 @@ def _load(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: cannot be read as an array of numbers ({reason(error)})") from None
+        raise InputError(f"{path}: cannot be read as an array of numbers ({one_line(error)})") from None
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds {array.dtype}, not numbers")
     return array

@@ -31,13 +31,13 @@ import numpy as np
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.detections import Detections
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source, Status, median_rate_hz
 from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
 from gonio.io.body_checks import fits_better
-from gonio.io.reading import DECLARED_METRES, naming, read_bytes, reason
+from gonio.io.reading import DECLARED_METRES, naming, read_bytes
 from gonio.io.writing import lost_fields, lost_joints
 
 _BY_COUNT = {18: COCO_18, 17: COCO_17}
@@ -239,7 +239,7 @@ def _people(file: Path) -> list[dict[str, Any]]:
         content = json.loads(read_bytes(file))
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{file}: is not complete JSON ({reason(error)}); was it cut? Run OpenPose on it again"
+            f"{file}: is not complete JSON ({one_line(error)}); was it cut? Run OpenPose on it again"
         ) from None
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):

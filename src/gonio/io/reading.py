@@ -162,13 +162,6 @@ def not_a_number(path: Path, rows: Iterable[Sequence[str]], lines: Iterable[int]
     return InputError(f"{path}: a cell is not a number; export the file again")
 
 
-def reason(error: BaseException) -> str:
-    """A library's error as part of one line."""
-    if isinstance(error, UnicodeError):
-        return "it is not text in UTF-8"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Puts the file's name before the message of an `InputError` that does not begin with it."""

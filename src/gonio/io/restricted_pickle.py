@@ -23,9 +23,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.pickles import DataUnpickler, check_keys
-from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, quiet, read_bytes, reason
+from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, quiet, read_bytes
 
 ERRORS = (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError)
 """What a damaged file raises, besides `RefusedError`."""
@@ -71,7 +71,9 @@ def load_npz(path: Path) -> dict[str, Any]:
         ) from None
     except ERRORS as error:
         where = f"{name} in it " if name else "it "
-        raise InputError(f"{path}: {where}is damaged or no numpy array ({reason(error)}); download it again") from None
+        raise InputError(
+            f"{path}: {where}is damaged or no array ({one_line(error)}); download it again"
+        ) from None
 
 
 def _entry(stream: IO[bytes]) -> Any:

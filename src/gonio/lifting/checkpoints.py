@@ -34,7 +34,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.pickles import DataUnpickler
 from gonio.lifting.architecture import COORDINATES, Architecture
@@ -174,7 +174,7 @@ def _read_safetensors(path: Path, causal: bool | None, in_features: int | None) 
             text = (stored.metadata() or {}).get("gonio")
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(f"{path}: is damaged or truncated ({_first_line(error)})") from None
+        raise InputError(f"{path}: is damaged or truncated ({one_line(error)})") from None
     if text is None:
         raise InputError(f"{path}: safetensors of another program; only those that gonio wrote are read")
     try:
@@ -197,7 +197,7 @@ def _read_safetensors(path: Path, causal: bool | None, in_features: int | None) 
     except InputError as error:
         raise InputError(f"{path}: {_without_name(path, error)}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: its description of the network cannot be read ({_first_line(error)})") from None
+        raise InputError(f"{path}: its description of the network cannot be read ({one_line(error)})") from None
     for name, declared in (("causal", causal), ("in_features", in_features)):
         found = getattr(weights.architecture, name)
         if declared is not None and declared != found:
@@ -273,10 +273,6 @@ def _architecture_of(shapes: Mapping[str, tuple[int, ...]], causal: bool, in_fea
         channels=channels,
         causal=causal,
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _without_name(path: Path, error: InputError) -> str:
@@ -440,7 +436,7 @@ def _unpickled(path: Path, stream: BinaryIO) -> tuple[Any, dict[str, int]]:
         unpickler = _Unpickler(stream)
         return unpickler.load(), unpickler.itemsizes
     except _PICKLE_ERRORS as error:
-        raise InputError(f"{path}: is damaged or truncated ({_first_line(error)})") from None
+        raise InputError(f"{path}: is damaged or truncated ({one_line(error)})") from None
 
 
 def _read_zip(path: Path, stream: BinaryIO) -> tuple[object, Callable[[_Tensor], NDArray[Any]]]:
@@ -457,7 +453,7 @@ def _read_zip(path: Path, stream: BinaryIO) -> tuple[object, Callable[[_Tensor],
                 raise InputError(f"{path}: its description is larger than {_LARGEST_PICKLE >> 20} MB; it is damaged")
             pickled = archive.read(names[0])
     except _ZIP_ERRORS as error:
-        raise InputError(f"{path}: is damaged or truncated ({_first_line(error)})") from None
+        raise InputError(f"{path}: is damaged or truncated ({one_line(error)})") from None
 
     def numbers(tensor: _Tensor) -> NDArray[Any]:
         storage = tensor.storage
@@ -471,7 +467,7 @@ def _read_zip(path: Path, stream: BinaryIO) -> tuple[object, Callable[[_Tensor],
                     raise InputError(f"storage {storage.key} is compressed, as torch never writes it")
                 raw = archive.read(entry)
         except _ZIP_ERRORS as error:
-            raise InputError(f"is damaged or truncated ({_first_line(error)})") from None
+            raise InputError(f"is damaged or truncated ({one_line(error)})") from None
         return tensor.from_numbers(np.frombuffer(raw, dtype, storage.size, storage.start * dtype.itemsize))
 
     return _unpickled(path, io.BytesIO(pickled))[0], numbers

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.io.reading import (
     check_rate,
     check_times,
@@ -18,7 +18,6 @@ from gonio.io.reading import (
     not_a_number,
     read_bytes,
     read_lines,
-    reason,
 )
 
 
@@ -73,7 +72,7 @@ def test_cells_that_are_no_numbers_are_named_by_their_line() -> None:
 def test_a_decoder_s_error_is_words() -> None:
     with pytest.raises(UnicodeDecodeError) as error:
         b"\xff".decode()
-    assert reason(error.value) == "it is not text in UTF-8"
+    assert one_line(error.value) == "it is not text in UTF-8"
 
 
 @pytest.mark.parametrize("times_s", [[0, 0.02, 0.04], [0, 0.0201, 0.0402], [5], []])

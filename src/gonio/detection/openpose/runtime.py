@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.errors import InputError, MissingExtraError, one_line
 from gonio.core.threads import usable_cores
 from gonio.detection.openpose.layouts import PART_LAYOUTS, PartLayout
 from gonio.detection.openpose.net_input import Maps
@@ -96,7 +96,7 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
             return list(session.run(None, {entry.name: values[None]}))
         except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
             raise InputError(
-                f"{path}: cannot be run on a picture of {picture.shape[1]}x{picture.shape[0]} px ({_first_line(error)})"
+                f"{path}: cannot be run on a picture of {picture.shape[1]}x{picture.shape[0]} px ({one_line(error)})"
             ) from None
 
     width, height = size_px or (_PROBE_PX, _PROBE_PX)
@@ -141,7 +141,7 @@ def _session(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
-        raise InputError(f"{path}: onnxruntime cannot load it ({_first_line(error)}); is it an .onnx file?") from None
+        raise InputError(f"{path}: onnxruntime cannot load it ({one_line(error)}); is it an .onnx file?") from None
 
 
 def _said(path: Path, value: str) -> Pixels:
@@ -179,7 +179,3 @@ def _last_with(channels: int, shapes: list[tuple[int, ...]]) -> tuple[int, Liter
         if len(shape) == 4 and shape[0] == 1 and channels in (shape[1], shape[3]):
             return index, 1 if shape[1] == channels else 3
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from gonio.core.arrays import FloatArray
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.io.motion_capture.forward_kinematics import euler_rotations, joint_positions
 from gonio.io.motion_capture.rig_layouts import BVH_RIGS, body_skeleton
-from gonio.io.reading import METRES, first_line, is_rate, naming, read_lines, reason
+from gonio.io.reading import METRES, first_line, is_rate, naming, read_lines
 from gonio.io.writing import lost_fields
 
 _UNITS_PER_M = 100.0
@@ -378,7 +378,7 @@ def _table(path: Path, lines: list[str], n_channels: int, n_frames: int) -> tupl
     try:
         table = np.loadtxt(rows, comments=None, ndmin=2)
     except ValueError as error:
-        raise InputError(f"{path}: a row of the motion is not {n_channels} numbers ({reason(error)})") from None
+        raise InputError(f"{path}: a row of the motion is not {n_channels} numbers ({one_line(error)})") from None
     if not np.isfinite(table).all():
         raise InputError(f"{path}: frame {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} holds NaN or infinity")
     more = len(rows) > n_frames

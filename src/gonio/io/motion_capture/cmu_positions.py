@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import Skeleton
-from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes, reason
+from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes
 
 RATE_HZ = 120.0
 FOREARM = 1.5
@@ -74,7 +74,7 @@ def read(path: Path) -> dict[str, PoseSequence]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
+        raise InputError(f"{path}: is damaged or no .npz file of numbers ({one_line(error)})") from None
     parents = arrays.pop("joint_parents", None)
     if (
         not isinstance(parents, np.ndarray)

@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import Skeleton
 from gonio.io.motion_capture.forward_kinematics import euler_rotations, joint_positions
-from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes, reason
+from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, read_bytes
 
 VICON_RATE_HZ = 100.0
 _GZIP = b"\x1f\x8b"
@@ -151,7 +151,7 @@ def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: is damaged or no .npz file of numbers ({reason(error)})") from None
+        raise InputError(f"{path}: is damaged or no .npz file of numbers ({one_line(error)})") from None
     people = {}
     for name, steps in arrays.items():
         if not isinstance(steps, np.ndarray):
@@ -222,7 +222,9 @@ def _rows(path: Path) -> list[str]:
             if not unpacking.eof:
                 raise EOFError(f"it ends early, or holds more than {_LARGEST_BYTES >> 20} MB")
         except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: the gzip file is damaged or cut ({reason(error)}); download it again") from None
+            raise InputError(
+                f"{path}: the gzip file is damaged ({one_line(error)}); download it again"
+            ) from None
     return [row for row in content.decode("latin-1").splitlines() if row.strip()]
 
 
@@ -236,7 +238,7 @@ def _table(path: Path, columns: int, what: str) -> FloatArray:
     try:
         table = np.loadtxt(rows, delimiter=",", comments=None, ndmin=2)
     except ValueError as error:
-        raise InputError(f"{path}: a cell is not a number ({reason(error)})") from None
+        raise InputError(f"{path}: a cell is not a number ({one_line(error)})") from None
     if not np.isfinite(table).all():
         raise InputError(f"{path}: row {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} holds NaN or infinity")
     return np.asarray(table, dtype=float)

@@ -15,8 +15,8 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera
-from gonio.core.errors import InputError
-from gonio.io.reading import NUMPY_ERRORS, naming, read_bytes, reason
+from gonio.core.errors import InputError, one_line
+from gonio.io.reading import NUMPY_ERRORS, naming, read_bytes
 from gonio.io.restricted_pickle import RefusedError, loads
 
 FILE = "cameraIntrinsicsExtrinsics.pickle"
@@ -41,7 +41,7 @@ def camera(path: Path) -> Camera:
     except RefusedError as error:
         raise InputError(f"{path}: asks for {error}, which is no data: it was not executed") from None
     except (*NUMPY_ERRORS, pickle.UnpicklingError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is damaged or no pickle ({reason(error)}); get it from OpenCap again") from None
+        raise InputError(f"{path}: is damaged or no pickle ({one_line(error)}); get it from OpenCap again") from None
     if not isinstance(held, dict):
         raise InputError(f"{path}: is no calibration of OpenCap: it holds no dictionary")
     with naming(path):
