@@ -71,9 +71,7 @@ def load_npz(path: Path) -> dict[str, Any]:
         ) from None
     except ERRORS as error:
         where = f"{name} in it " if name else "it "
-        raise InputError(
-            f"{path}: {where}is damaged or no array ({one_line(error)}); download it again"
-        ) from None
+        raise InputError(f"{path}: {where}is damaged or no array ({one_line(error)}); download it again") from None
 
 
 def _entry(stream: IO[bytes]) -> Any:

@@ -222,9 +222,7 @@ def _rows(path: Path) -> list[str]:
             if not unpacking.eof:
                 raise EOFError(f"it ends early, or holds more than {_LARGEST_BYTES >> 20} MB")
         except (OSError, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{path}: the gzip file is damaged ({one_line(error)}); download it again"
-            ) from None
+            raise InputError(f"{path}: the gzip file is damaged ({one_line(error)}); download it again") from None
     return [row for row in content.decode("latin-1").splitlines() if row.strip()]
 
 
