@@ -26,8 +26,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from gonio.core.display import Displayed, Rows, data_frame, plotted
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
 
@@ -46,6 +47,11 @@ OFFSET_KEYS = ("definition_offset_mm", "without_offset_mm")
 REPROJECTION = "reprojection_px_median_all"
 OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", "repetitions", REPROJECTION)
 """Keys of the protocol that tell of one trial and may differ between results that are averaged."""
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.figure import Figure
 
 _T = TypeVar("_T")
 
@@ -139,8 +145,8 @@ class PairErrors(ErrorSummary):
     b: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ComparisonResult(Displayed):
     """Every method's errors, and the protocol without which they mean nothing."""
 
     protocol: dict[str, Any]
@@ -152,6 +158,39 @@ class ComparisonResult:
         """The content of results.json: dicts, lists, text, finite numbers and None."""
         content: dict[str, Any] = plain(asdict(self), "results")
         return content
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A pandas DataFrame with a row per method or pair: method, reference, the number of frames, each error.
+
+        Its `attrs["protocol"]` hold the protocol. Raises `MissingExtraError` if pandas is not installed.
+        """
+        header, *rows = tables(self)["methods"]
+        columns = {name: [row[number] for row in rows] for number, name in enumerate(header)}
+        return data_frame(columns, protocol=self.protocol)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The same as an xarray Dataset over `row`. Raises `MissingExtraError` if pandas or xarray is not installed."""
+        return self.to_dataframe().rename_axis("row").to_xarray()  # type: ignore[no-any-return]
+
+    def plot(self) -> Figure:
+        """The error of each joint by every method, in mm."""
+        return plotted("comparison_figure", self)
+
+    def _title(self) -> str:
+        reference = self.protocol.get("reference")
+        against = f"against {reference}" if reference else "compared pairwise, without a reference"
+        return f"ComparisonResult: {len(self.methods)} methods {against}"
+
+    def _rows(self) -> Rows:
+        compared = (
+            {name: item for name, item in self.methods.items() if not item.is_reference} if not self.pairs else {}
+        )
+        for name, item in {**compared, **{f"{pair.a} / {pair.b}": pair for pair in self.pairs}}.items():
+            errors = ((getattr(item, key), key.removesuffix("_mm").replace("_", "-").upper()) for key in ERROR_KEYS[:4])
+            shown = ", ".join(f"{label} {value:.1f} mm" for value, label in errors if value is not None)
+            yield name, f"{shown or 'no common joint'} ({item.n_frames} frames)"
+        warnings = self.protocol.get("warnings") or []
+        yield "warnings", f"{len(warnings)}, the first: {warnings[0]}" if warnings else ""
 
     def save(self, path: Path | str) -> None:
         """Write results.json. Raises `InputError` where `path` cannot be written."""

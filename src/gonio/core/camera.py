@@ -17,14 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gonio.core.arrays import FloatArray, frozen
+from gonio.core.display import Displayed, Rows, data_frame, plotted, xarray_module
 from gonio.core.errors import InputError
 from gonio.core.sequence import Axis
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.figure import Figure
 
 DistortionModel = Literal["opencv", "h36m"]
 
@@ -220,8 +226,8 @@ class Camera:
         return replace(self, matrix=self.matrix - shift, size_px=size_px)
 
 
-@dataclass(frozen=True, eq=False)
-class Rig:
+@dataclass(frozen=True, eq=False, repr=False)
+class Rig(Displayed):
     """Calibrated cameras in one world. `up` is the world's axis against gravity; where not given it is guessed.
 
     Raises `InputError` where two cameras share a name.
@@ -265,6 +271,61 @@ class Rig:
     def select(self, names: Sequence[str]) -> Rig:
         """The rig of some cameras only, in the order given; the world stays."""
         return replace(self, cameras=tuple(self[name] for name in names))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A pandas DataFrame, a row per camera: name, image size, focal lengths and principal point (px), centre (m).
+
+        Raises `MissingExtraError` if pandas is not installed.
+        """
+        matrices = np.array([camera.matrix for camera in self.cameras])
+        centers = np.array([camera.center_m for camera in self.cameras])
+        return data_frame(
+            {
+                "camera": list(self.camera_names),
+                "width_px": [camera.size_px[0] for camera in self.cameras],
+                "height_px": [camera.size_px[1] for camera in self.cameras],
+                "fx_px": matrices[:, 0, 0],
+                "fy_px": matrices[:, 1, 1],
+                "cx_px": matrices[:, 0, 2],
+                "cy_px": matrices[:, 1, 2],
+                "x_m": centers[:, 0],
+                "y_m": centers[:, 1],
+                "z_m": centers[:, 2],
+            },
+            frame=self.name,
+            up=self.up,
+        )
+
+    def to_xarray(self) -> xarray.Dataset:
+        """An xarray Dataset over `camera`: matrix (px), rotation (world to camera), translation and center (m).
+
+        Raises `MissingExtraError` if xarray is not installed.
+        """
+        square = ("camera", "row", "column")
+        return xarray_module().Dataset(  # type: ignore[no-any-return]
+            {
+                "matrix": (square, np.array([camera.matrix for camera in self.cameras])),
+                "rotation": (square, np.array([camera.rotation for camera in self.cameras])),
+                "translation": (("camera", "space"), np.array([camera.translation for camera in self.cameras])),
+                "center": (("camera", "space"), np.array([camera.center_m for camera in self.cameras])),
+                "size": (("camera", "side"), np.array([camera.size_px for camera in self.cameras])),
+            },
+            coords={"camera": list(self.camera_names), "space": ["x", "y", "z"], "side": ["width", "height"]},
+            attrs={"source_software": "gonio", "space_unit": "m", "frame": self.name, "up": self.up or "unknown"},
+        )
+
+    def plot(self) -> Figure:
+        """The cameras from above and from the side, in metres."""
+        return plotted("rig_figure", self)
+
+    def _title(self) -> str:
+        return f"Rig {self.name}: {len(self)} cameras, {self.up} is up"
+
+    def _rows(self) -> Rows:
+        for camera in self.cameras:
+            place = ", ".join(f"{value:.2f}" for value in camera.center_m)
+            focal = f"focal length {camera.matrix[0, 0]:.0f} px"
+            yield camera.name, f"{camera.size_px[0]}x{camera.size_px[1]} px, {focal}, at {place} m"
 
     @classmethod
     def parallel(

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.display import Displayed, Rows, data_frame, plotted, span, xarray_module
 from gonio.core.errors import InputError
-from gonio.core.sequence import DERIVED, PoseSequence, Source, Status, check_confidence, validated_times
+from gonio.core.sequence import (
+    DERIVED,
+    PoseSequence,
+    Source,
+    Status,
+    check_confidence,
+    median_rate_hz,
+    validated_times,
+)
 from gonio.core.skeleton import Skeleton
 
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True, eq=False)
-class Detections:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Detections(Displayed):
     """The people seen in each frame of one view, unordered: person p of one frame need not be person p of the next.
 
     positions     (time, person, joint, 2)  px; NaN = missing; absent people are all NaN
@@ -74,6 +88,79 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A pandas DataFrame, a row per joint of each person: time_s, person, joint, x, y, confidence, status.
+
+        `person` is a place in the frame, not an identity. Raises `MissingExtraError` if pandas is not installed.
+        """
+        rows, people = np.nonzero(self.present)
+        n_joints = len(self.skeleton)
+        names = np.array([status.name.lower() for status in Status])
+        positions = self.positions[rows, people]
+        return data_frame(
+            {
+                "time_s": np.repeat(self.times_s[rows], n_joints),
+                "person": np.repeat(people, n_joints),
+                "joint": np.tile(np.array(self.skeleton.joints, dtype=object), len(rows)),
+                "x": positions[..., 0].ravel(),
+                "y": positions[..., 1].ravel(),
+                "confidence": self.confidence[rows, people].ravel(),
+                "status": names[self.status[rows, people].ravel()],
+            },
+            unit="px",
+            frame="image",
+            frame_name=self.frame_name,
+        )
+
+    def to_xarray(self) -> xarray.Dataset:
+        """An xarray Dataset in `movement`'s vocabulary: position, confidence, status over time, keypoint, individual.
+
+        An individual is a place in a frame, not an identity. Raises `MissingExtraError` if xarray is not installed.
+        """
+        people = ("time", "keypoint", "individual")
+        flags = {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)}
+        return xarray_module().Dataset(  # type: ignore[no-any-return]
+            {
+                "position": (("time", "space", "keypoint", "individual"), self.positions.transpose(0, 3, 2, 1).copy()),
+                "confidence": (people, self.confidence.transpose(0, 2, 1).copy()),
+                "status": (people, self.status.transpose(0, 2, 1).copy(), flags),
+            },
+            coords={
+                "time": self.times_s.copy(),
+                "space": ["x", "y"],
+                "keypoint": list(self.skeleton.joints),
+                "individual": [f"individual_{number}" for number in range(self.positions.shape[1])],
+            },
+            attrs={
+                "source_software": "gonio",
+                "ds_type": "poses",
+                "time_unit": "seconds",
+                "space_unit": "px",
+                "fps": median_rate_hz(self.times_s),
+                "frame": "image",
+                "frame_name": self.frame_name,
+                "up": "unknown",
+            },
+        )
+
+    def plot(self) -> Figure:
+        """The number of people in each frame, and where they are."""
+        return plotted("detections_figure", self)
+
+    def _title(self) -> str:
+        people = self.people_per_frame
+        found = f"{people.min()} to {people.max()} people per frame" if len(people) else "no frame"
+        return f"Detections: {len(self)} frames, {found}, {len(self.skeleton)} joints ({self.skeleton.name})"
+
+    def _rows(self) -> Rows:
+        yield "time", span(self.times_s, median_rate_hz(self.times_s))
+        size = f", {self.image_size_px[0]}x{self.image_size_px[1]} px" if self.image_size_px else ""
+        yield "frame", f"image{f' of {self.frame_name}' if self.frame_name else ''}{size}"
+        empty = int((self.people_per_frame == 0).sum())
+        yield "people", f"{self.present.sum()} in all; {empty} frames without a person"
+        yield "source", " ".join(text for text in (self.source.method, self.source.model, self.source.file) if text)
+        yield "history", f"{len(self.history)} steps, the last: {self.history[-1]}" if self.history else ""
 
     @property
     def present(self) -> BoolArray:

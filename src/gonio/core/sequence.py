@@ -16,11 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from gonio.core.arrays import BoolArray, FloatArray, frozen
 from gonio.core.assumptions import Assumption, AssumptionKind, united
-from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.display import Displayed, Rows, data_frame, plotted, shares, span, xarray_module
+from gonio.core.errors import InputError
 from gonio.core.skeleton import BODY_12, Skeleton, joint_map
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
+    from matplotlib.figure import Figure
 
 
 Unit = Literal["px", "m"]
@@ -50,8 +53,8 @@ class Source:
     file: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class PoseSequence:
+@dataclass(frozen=True, eq=False, repr=False)
+class PoseSequence(Displayed):
     """One person's joints over time.
 
     positions     (time, joint, 2 or 3)  px or m; NaN = missing
@@ -310,23 +313,46 @@ class PoseSequence:
             for j, joint in enumerate(self.skeleton.joints)
         }
 
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A pandas DataFrame with a row per frame and joint: time_s, joint, x, y (and z), confidence, status.
+
+        Positions are in `unit`. Its `attrs` hold unit, frame, frame_name and up.
+        Raises `MissingExtraError` if pandas is not installed.
+        """
+        n_times, n_joints, n_dims = self.positions.shape
+        names = np.array([status.name.lower() for status in Status])
+        return data_frame(
+            {
+                "time_s": np.repeat(self.times_s, n_joints),
+                "joint": np.tile(np.array(self.skeleton.joints, dtype=object), n_times),
+                **{axis: self.positions[..., number].ravel() for number, axis in enumerate("xyz"[:n_dims])},
+                "confidence": self.confidence.ravel(),
+                "status": names[self.status.ravel()],
+            },
+            unit=self.unit,
+            frame=self.frame,
+            frame_name=self.frame_name,
+            up=self.up,
+        )
+
     def to_xarray(self, individual: str = "individual_0") -> xarray.Dataset:
         """An xarray Dataset as `movement` has it: position, confidence over time, space, keypoint, individual.
 
-        Raises `MissingExtraError` where xarray is not installed.
+        Beside them `status` (CF flags: `flag_values`, `flag_meanings`); the attributes hold unit, frame, frame_name
+        and up ("unknown" if the vertical is not known).
+        Raises `MissingExtraError` if xarray is not installed.
         """
-        try:
-            import xarray as xr  # noqa: PLC0415
-        except ImportError:
-            raise MissingExtraError("to_xarray needs xarray: pip install 'gonio[xarray]'") from None
         space = ["x", "y", "z"][: self.dimensions]
-        return xr.Dataset(
+        people = ("time", "keypoint", "individual")
+        flags = {"flag_values": [int(s) for s in Status], "flag_meanings": " ".join(s.name.lower() for s in Status)}
+        return xarray_module().Dataset(  # type: ignore[no-any-return]
             {
                 "position": (
                     ("time", "space", "keypoint", "individual"),
                     self.positions.transpose(0, 2, 1)[..., None].copy(),
                 ),
-                "confidence": (("time", "keypoint", "individual"), self.confidence[..., None].copy()),
+                "confidence": (people, self.confidence[..., None].copy()),
+                "status": (people, self.status[..., None].copy(), flags),
             },
             coords={
                 "time": self.times_s.copy(),
@@ -340,8 +366,37 @@ class PoseSequence:
                 "time_unit": "seconds",
                 "space_unit": self.unit,
                 "fps": self.rate_hz,
+                "frame": self.frame,
+                "frame_name": self.frame_name,
+                "up": self.up or "unknown",
             },
         )
+
+    def plot(self, joints: Sequence[str] | None = None) -> Figure:
+        """Some joints over time (default: wrists and ankles): 3D in metres from the mid-hip, 2D in pixels."""
+        return plotted("sequence_figure", self, joints)
+
+    def _title(self) -> str:
+        where = f"{self.dimensions}D in {self.unit}"
+        return f"PoseSequence: {len(self)} frames, {len(self.skeleton)} joints ({self.skeleton.name}), {where}"
+
+    def _rows(self) -> Rows:
+        yield "time", span(self.times_s, self.rate_hz)
+        size = f", {self.image_size_px[0]}x{self.image_size_px[1]} px" if self.image_size_px else ""
+        up = f", {self.up} is up" if self.up else ""
+        yield "frame", f"{self.frame}{f' of {self.frame_name}' if self.frame_name else ''}{size}{up}"
+        yield (
+            "joints",
+            shares({s.name.lower(): int((self.status == s).sum()) for s in sorted(Status, key=_missing_last)}),
+        )
+        yield "source", " ".join(text for text in (self.source.method, self.source.model, self.source.file) if text)
+        for assumption in self.assumptions:
+            yield "assumed", assumption.text
+        yield "history", f"{len(self.history)} steps, the last: {self.history[-1]}" if self.history else ""
+
+
+def _missing_last(status: Status) -> int:
+    return (status - 1) % len(Status)
 
 
 _ROOT = Skeleton("root", ("mid_hip",), (-1,))

@@ -114,7 +114,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
     _xarray()
-    data = sequence.to_xarray()
+    data = sequence.to_xarray().drop_vars("status")
+    for name in ("frame", "frame_name", "up"):
+        del data.attrs[name]
     lost = list(lost_fields(sequence, "status", "covariance", "source", "history"))
     where = sequence.frame + (f" of {sequence.frame_name}" if sequence.frame_name else "")
     lost.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is lost")

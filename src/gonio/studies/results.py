@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
 from gonio.comparison.statistics.reliability import icc_agreement, within_session_error
 from gonio.comparison.statistics.spm import spm_paired
 from gonio.core.arrays import FloatArray
+from gonio.core.display import Displayed, Rows, data_frame
 from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.files import check_writable, replacing
 from gonio.core.progress import Progress, silent
@@ -47,14 +48,19 @@ from gonio.studies.other_tables import OtherTables, write_in_a_process
 from gonio.studies.run import StudyRun, run
 from gonio.studies.store import RecordingTask
 
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.figure import Figure
+
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
 MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
 MEASURED_AS = 3
 """To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
 
 
-@dataclass(frozen=True, eq=False)
-class StudyResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyResult(Displayed):
     """What a study found.
 
     rows      of agreement.csv
@@ -72,6 +78,30 @@ class StudyResult:
     measured: int
     reused: int
     damaged: int
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The rows of agreement.csv as a pandas DataFrame. Raises `MissingExtraError` if pandas is not installed."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        return data_frame({name: [row.get(name) for row in self.rows] for name in names})
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The same as an xarray Dataset over `row`. Raises `MissingExtraError` if pandas or xarray is not installed."""
+        return self.to_dataframe().rename_axis("row").to_xarray()  # type: ignore[no-any-return]
+
+    def plot(self) -> Figure:
+        """The distance of each joint from the reference's, by every method."""
+        return study_figures.joint_errors(self.rows)
+
+    def _title(self) -> str:
+        return f"StudyResult: {self.measured} recordings measured, {len(self.failures)} failed, {len(self.rows)} rows"
+
+    def _rows(self) -> Rows:
+        for sentence in self.reading:
+            yield "result", sentence
+        for key, why in self.failures.items():
+            yield "failed", f"{key}: {why}"
+        for key, sentences in self.warnings.items():
+            yield "warning", f"{key}: {'; '.join(sentences)}"
 
 
 def run_study(

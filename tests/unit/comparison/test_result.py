@@ -277,3 +277,18 @@ def test_summary_for_a_terminal() -> None:
     assert first[:3] == ("truth (reference)", "10", "-")
     assert second[:4] == ("estimate", "10", "10.0", "0.0")
     assert summary_table(result(reference=None))[1][:3] == ("estimate against truth", "10", "10.0")
+
+
+def test_a_result_shows_itself() -> None:
+    pytest.importorskip("pandas")
+    found = result()
+    first, *rows = repr(found).splitlines()
+    assert "1 methods" not in first
+    assert first.split()[0] == "ComparisonResult:"
+    assert "MPJPE 10.0 mm" in rows[0]
+    table = found.to_dataframe()
+    assert table.loc[table["method"] == "estimate", "mpjpe_mm"].item() == pytest.approx(10)
+    assert table.attrs["protocol"]["reference"] == "truth"
+    assert found.to_xarray()["mpjpe_mm"].values[1] == pytest.approx(10)
+    assert found.plot().axes
+    assert "estimate" in repr(result(reference=None))

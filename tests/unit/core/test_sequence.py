@@ -424,7 +424,9 @@ def test_xarray_speaks_the_vocabulary_of_movement() -> None:
     pytest.importorskip("xarray")
     seq = sequence()
     dataset = seq.to_xarray("patient")
-    assert set(dataset.data_vars) == {"position", "confidence"}
+    assert set(dataset.data_vars) == {"position", "confidence", "status"}
+    assert (dataset.attrs["frame"], dataset.attrs["up"]) == ("world", "unknown")
+    np.testing.assert_array_equal(dataset["status"].values[..., 0], seq.status)
     assert dataset["position"].shape == (4, 3, 17, 1)
     assert dataset["position"].dims == ("time", "space", "keypoint", "individual")
     assert list(dataset["individual"].values) == ["patient"]
