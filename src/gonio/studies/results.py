@@ -96,12 +96,12 @@ class StudyResult(Displayed):
         return f"StudyResult: {self.measured} recordings measured, {len(self.failures)} failed, {len(self.rows)} rows"
 
     def _rows(self) -> Rows:
-        for sentence in self.reading:
+        for sentence in self.sentences:
             yield "result", sentence
         for key, why in self.failures.items():
             yield "failed", f"{key}: {why}"
-        for key, sentences in self.warnings.items():
-            yield "warning", f"{key}: {'; '.join(sentences)}"
+        for key, found in self.warnings.items():
+            yield "warning", f"{key}: {'; '.join(found)}"
 
 
 def run_study(
