@@ -74,64 +74,71 @@ def recognise(path: Path) -> bool:
 def read(path: Path, *, rate_hz: float | None = None) -> PoseSequence | dict[str, PoseSequence] | Detections:
     """Whatever such a file holds: the detections of a video, or a set by its recordings' names (one: the sequence).
 
-    Raises `InputError` as `read_set` and `read_detections` do.
+    Raises `InputError` as `VideoPose3DSet` and `read_detections` do.
     """
     if "boxes" in entry_names(Path(path)):
         return read_detections(path, rate_hz=rate_hz)
-    dataset = read_set(path, rate_hz=rate_hz)
+    dataset = VideoPose3DSet(path).recordings(rate_hz=rate_hz)
     if len(dataset) == 1:
         return next(iter(dataset.values()))
     return {str(recording): sequence for recording, sequence in dataset.items()}
 
 
-def read_set(path: Path, *, rate_hz: float | None = None, subjects: Collection[str] | None = None) -> Dataset:
-    """The recordings of a 2D or a 3D set; frame i has the time i / rate.
+class VideoPose3DSet:
+    """An open 2D or 3D set. The file is read once; each call of `recordings` converts the subjects that it needs.
 
-    2D is in px of the image, with its size where the file tells it; 3D in metres of the world, z up (Human3.6M's 32
-    joints become 17). `subjects` reads some of them only: all of Human3.6M takes gigabytes.
-    Raises `InputError` where the file is absent, damaged, of another kind or layout, or the rate is not known.
+    path        the file
+    dimensions  2 (px) or 3 (m)
+    subjects    their names, in the file's order
+
+    Raises `InputError` if the file is absent, damaged or of another kind.
     """
-    path = Path(path)
-    entries = load_npz(path)
-    if "positions_2d" in entries:
-        item, convert = entries["positions_2d"], _flat(path, entries.get("metadata"), rate_hz)
-    elif "positions_3d" in entries:
-        item, convert = entries["positions_3d"], _solid(path, rate_hz)
-    else:
-        raise InputError(
-            f"{path}: holds {', '.join(entries) or 'nothing'}; VideoPose3D's sets hold positions_2d or _3d"
-        )
-    if not isinstance(item, dict) or not all(isinstance(actions, dict) for actions in item.values()):
-        raise InputError(f"{path}: is not laid out as subjects of actions")
-    unknown = set(subjects or ()) - set(item)
-    if unknown:
-        raise InputError(
-            f"{path}: there is no subject {', '.join(sorted(unknown))}; there are {', '.join(map(str, item))}"
-        )
-    dataset: Dataset = {}
-    for subject, actions in item.items():
-        if subjects is None or subject in subjects:
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        entries = load_npz(self.path)
+        if "positions_2d" not in entries and "positions_3d" not in entries:
+            raise InputError(
+                f"{path}: holds {', '.join(entries) or 'nothing'}; VideoPose3D's sets hold positions_2d or _3d"
+            )
+        self.dimensions = 2 if "positions_2d" in entries else 3
+        self._actions = entries[f"positions_{self.dimensions}d"]
+        self._metadata = entries.get("metadata")
+        if not isinstance(self._actions, dict) or not all(isinstance(a, dict) for a in self._actions.values()):
+            raise InputError(f"{path}: is not laid out as subjects of actions")
+        self.subjects = tuple(str(subject) for subject in self._actions)
+
+    def recordings(self, subjects: Collection[str] | None = None, *, rate_hz: float | None = None) -> Dataset:
+        """The recordings of some subjects, or of all; frame i has the time i / rate.
+
+        2D is in px of the image, with its size if the file states it. 3D is in metres of the world, z up; Human3.6M's
+        32 joints become 17. All of Human3.6M takes gigabytes.
+
+        rate_hz  frames per second; Human3.6M's and HumanEva's are known
+
+        Raises `InputError` for an unknown subject, layout or rate, and if an array has another shape.
+        """
+        path = self.path
+        unknown = set(subjects or ()) - set(self.subjects)
+        if unknown:
+            raise InputError(
+                f"{path}: there is no subject {', '.join(sorted(unknown))}; there are {', '.join(self.subjects)}"
+            )
+        convert = _flat(path, self._metadata, rate_hz) if self.dimensions == 2 else _solid(path, rate_hz)
+        dataset: Dataset = {}
+        for subject, actions in self._actions.items():
+            if subjects is not None and str(subject) not in subjects:
+                continue
             for action, value in actions.items():
-                views = value if "positions_2d" in entries else [value]
+                views = value if self.dimensions == 2 else [value]
                 if not isinstance(views, (list, tuple)) or not all(isinstance(view, np.ndarray) for view in views):
                     raise InputError(f"{path}: {subject}/{action} is no list of arrays")
                 for number, view in enumerate(views):
                     recording, sequence = convert(str(subject), str(action), number, view)
                     dataset[recording] = sequence
-    if not dataset:
-        raise InputError(f"{path}: holds no recording")
-    return dataset
-
-
-def subjects(path: Path) -> tuple[str, ...]:
-    """The subjects of a 2D or a 3D set, in order. Raises `InputError` as `read_set` does."""
-    entries = load_npz(Path(path))
-    item = entries.get("positions_3d", entries.get("positions_2d"))
-    if not isinstance(item, dict):
-        raise InputError(
-            f"{path}: holds {', '.join(entries) or 'nothing'}; VideoPose3D's sets hold positions_2d or _3d"
-        )
-    return tuple(str(subject) for subject in item)
+        if not dataset:
+            raise InputError(f"{path}: holds no recording")
+        return dataset
 
 
 def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:

@@ -27,10 +27,10 @@ from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
-from gonio.io import formats, videopose3d_npz
+from gonio.io import formats
 from gonio.io.motion_capture import asf_amc, bvh, cmu_positions, ui_prmd
 from gonio.io.rigs import subject_cameras
-from gonio.io.videopose3d_npz import HUMANEVA_15, Recording
+from gonio.io.videopose3d_npz import HUMANEVA_15, Recording, VideoPose3DSet
 from gonio.kinematics.markers import joint_centres
 from gonio.training.bodies import training_body
 from gonio.training.protocol_l1 import protocol_l1
@@ -110,8 +110,8 @@ def action_of(recording: str) -> str:
 
 
 def videopose3d_pairs(
-    path_3d: Path,
-    path_2d: Path,
+    set_3d: VideoPose3DSet,
+    set_2d: VideoPose3DSet,
     *,
     subjects: Collection[str] | None = None,
     actions: Collection[str] | None = None,
@@ -119,34 +119,33 @@ def videopose3d_pairs(
 ) -> Loaded[LabelledPair]:
     """The pairs of one 3D and one 2D set of VideoPose3D's, e.g. `data_3d_h36m.npz` and `data_2d_h36m_gt.npz`.
 
-    subjects  as the 3D set names them: `H36M_TRAIN`, `H36M_TEST`; all where not given
+    subjects  as the 3D set names them: `H36M_TRAIN`, `H36M_TEST`; default: all
     actions   by `action_of`
     cameras   a table of the cameras (its form: `gonio.io.rigs.subject_cameras`); Human3.6M's are known. In HumanEva,
               where one subject is "Train/S1" and "Validate/S1", the table may say "S1" for both
 
     The 3D, which is in the world, is brought into each camera's axes and made relative to its joint 0. 2D and 3D are
     cut to the shorter of the two at the end, as the published code does, and the histories say so. S11's recording
-    "Directions", which is corrupted, is left out, and so is what has no keypoints. All of Human3.6M takes 2 GB.
+    "Directions", which is corrupted, is left out, and so is a recording without keypoints. All of Human3.6M takes 2 GB.
 
-    Raises `InputError` where a file is absent, damaged or of another kind, where nothing is left, and where the cameras
-    are not known or are not as many as the views.
+    Raises `InputError` if a set is of the other kind, if nothing is left, and if the cameras are not known or are fewer
+    than the views.
     """
-    path_3d, path_2d = Path(path_3d), Path(path_2d)
-    solid = videopose3d_npz.read_set(path_3d, subjects=subjects)
-    first = next(iter(solid.values()))
-    if first.dimensions != 3:
+    path_3d, path_2d = set_3d.path, set_2d.path
+    if set_3d.dimensions != 3:
         raise InputError(f"{path_3d}: holds 2D keypoints; give the 3D set here (data_3d_...npz)")
-    people = {recording.subject for recording in solid}
-    table = _camera_table(path_3d, first, cameras)
-    flat = videopose3d_npz.read_set(path_2d, rate_hz=first.rate_hz, subjects=people)
-    if next(iter(flat.values())).dimensions != 2:
+    if set_2d.dimensions != 2:
         raise InputError(f"{path_2d}: holds 3D joints; give the 2D set here (data_2d_...npz)")
+    joints_3d = set_3d.recordings(subjects)
+    first = next(iter(joints_3d.values()))
+    table = _camera_table(path_3d, first, cameras)
+    keypoints_2d = set_2d.recordings({recording.subject for recording in joints_3d}, rate_hz=first.rate_hz)
     views: dict[Recording, list[tuple[Recording, PoseSequence]]] = {}
-    for view, keypoints in flat.items():
+    for view, keypoints in keypoints_2d.items():
         views.setdefault(Recording(view.subject, view.action), []).append((view, keypoints))
     pairs: list[LabelledPair] = []
     skipped: list[str] = []
-    for recording, world in solid.items():
+    for recording, world in joints_3d.items():
         if actions is not None and action_of(recording.action) not in actions:
             continue
         if recording in CORRUPTED and first.skeleton != HUMANEVA_15:
@@ -165,7 +164,7 @@ def videopose3d_pairs(
             for (view, keypoints), camera in zip(views[recording], own, strict=False)
         ]
     if not pairs:
-        known = ", ".join(sorted({action_of(recording.action) for recording in solid}))
+        known = ", ".join(sorted({action_of(recording.action) for recording in joints_3d}))
         raise InputError(
             f"{path_3d}: no recording is left; its actions are {known}" + "".join(f"; {s}" for s in skipped)
         )

@@ -28,7 +28,7 @@ from gonio.core.files import replacing
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Source
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
-from gonio.io import videopose3d_npz
+from gonio.io.videopose3d_npz import VideoPose3DSet
 from gonio.lifting import checkpoints
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift
@@ -334,8 +334,13 @@ def evaluation_set(
     assert data_2d is not None
     if not noisy:
         raise ConfigError("--clean goes with UI-PRMD, whose noise is made; other sets have the keypoints they have")
+    set_3d = VideoPose3DSet(data_3d)
     pairs = videopose3d_pairs(
-        data_3d, data_2d, subjects=_test_subjects(data_3d, subjects), actions=actions, cameras=cameras
+        set_3d,
+        VideoPose3DSet(data_2d),
+        subjects=_test_subjects(set_3d) if subjects is None else subjects,
+        actions=actions,
+        cameras=cameras,
     )
     return EvaluationSet(
         pairs.items, protocol_of_paper(pairs[0].target.skeleton, pairs[0].keypoints.skeleton), pairs.skipped
@@ -442,14 +447,12 @@ def _only(folder: Path, files: Sequence[Path], option: str) -> Path:
     return files[0]
 
 
-def _test_subjects(data_3d: Path, subjects: Collection[str] | None) -> Collection[str]:
-    """Those that are asked for, or those that published results are tested on."""
-    if subjects is not None:
-        return subjects
-    known = videopose3d_npz.subjects(data_3d)
-    test = [subject for subject in known if subject in H36M_TEST or subject.startswith("Validate/")]
+def _test_subjects(data_set: VideoPose3DSet) -> list[str]:
+    """The subjects of the set that published results are tested on."""
+    test = [subject for subject in data_set.subjects if subject in H36M_TEST or subject.startswith("Validate/")]
     if not test:
         raise ConfigError(
-            f"{data_3d}: has none of the usual test subjects; name some with --subjects: {', '.join(known)}"
+            f"{data_set.path}: has none of the usual test subjects; name some with --subjects: "
+            f"{', '.join(data_set.subjects)}"
         )
     return test

@@ -17,8 +17,9 @@ from gonio.core.errors import ConfigError, InputError
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton, joint_map
-from gonio.io import formats, videopose3d_npz
+from gonio.io import formats
 from gonio.io.rigs import files as rig_files
+from gonio.io.videopose3d_npz import VideoPose3DSet
 from gonio.lifting.body_lifting import assumed_camera, n_interleaved
 from gonio.lifting.normalisation import NORMALISATION, body_size_m
 from gonio.training.augmentation import RATE_HZ, Augmentation, Bodies, virtual_clips
@@ -273,17 +274,17 @@ def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]
 
 
 def _screen_data(config: TrainConfig, data: VideoPose3DConfig, progress: Progress) -> TrainingData:
-    known = videopose3d_npz.subjects(data.data_3d)
-    train_on = data.subjects or _usual(data, known, H36M_TRAIN, "Train/", "subjects")
-    test_on = data.test_subjects or _usual(data, known, H36M_TEST, "Validate/", "test_subjects")
+    set_3d = VideoPose3DSet(data.data_3d)
+    train_on = data.subjects or _usual(data, set_3d.subjects, H36M_TRAIN, "Train/", "subjects")
+    test_on = data.test_subjects or _usual(data, set_3d.subjects, H36M_TEST, "Validate/", "test_subjects")
     others = () if config.unlabelled is None else config.unlabelled.subjects
     _disjoint(train_on, test_on)
     _disjoint(others, (*train_on, *test_on))
 
+    set_2d = VideoPose3DSet(data.data_2d)
+
     def pairs_of(subjects: Collection[str]) -> Loaded[LabelledPair]:
-        return videopose3d_pairs(
-            data.data_3d, data.data_2d, subjects=subjects, actions=data.actions or None, cameras=data.cameras
-        )
+        return videopose3d_pairs(set_3d, set_2d, subjects=subjects, actions=data.actions or None, cameras=data.cameras)
 
     summaries: list[SourceSummary] = []
     rng = np.random.default_rng([config.training.seed, 3])

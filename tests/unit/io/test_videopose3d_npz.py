@@ -13,7 +13,7 @@ from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25, COCO_17, H36M_17
 from gonio.io import formats, videopose3d_npz
-from gonio.io.videopose3d_npz import Recording
+from gonio.io.videopose3d_npz import Recording, VideoPose3DSet
 
 COCO = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": [[1, 3], [2, 4]]}
 H36M = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]]}
@@ -90,21 +90,21 @@ def test_human36m_2d(tmp_path: Path) -> None:
         positions_2d={"S1": {"Walking 1": views}, "S9": {"Eating": views[:4]}},
         metadata=H36M,
     )
-    dataset = videopose3d_npz.read_set(tmp_path / "data_2d_h36m_gt.npz")
+    dataset = VideoPose3DSet(tmp_path / "data_2d_h36m_gt.npz").recordings()
     assert list(dataset)[:2] == [Recording("S1", "Walking 1", "54138969"), Recording("S1", "Walking 1", "55011271")]
     second = dataset[Recording("S1", "Walking 1", "55011271")]
     np.testing.assert_array_equal(second.positions, views[1])
     assert second.rate_hz == pytest.approx(50)
     assert second.frame_name == "55011271"
-    assert {r.subject for r in videopose3d_npz.read_set(tmp_path / "data_2d_h36m_gt.npz", subjects=["S9"])} == {"S9"}
+    assert {r.subject for r in VideoPose3DSet(tmp_path / "data_2d_h36m_gt.npz").recordings(["S9"])} == {"S9"}
     with pytest.raises(InputError, match="no subject S5; there are S1, S9"):
-        videopose3d_npz.read_set(tmp_path / "data_2d_h36m_gt.npz", subjects=["S5"])
+        VideoPose3DSet(tmp_path / "data_2d_h36m_gt.npz").recordings(["S5"])
 
 
 def test_human36m_3d_keeps_17_of_32_joints(tmp_path: Path) -> None:
     array = RNG.normal(size=(4, 32, 3)).astype(np.float32)
     np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d={"S1": {"Walking": array}})
-    sequence = videopose3d_npz.read_set(tmp_path / "data_3d_h36m.npz")[Recording("S1", "Walking")]
+    sequence = VideoPose3DSet(tmp_path / "data_3d_h36m.npz").recordings()[Recording("S1", "Walking")]
     kept = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
     np.testing.assert_array_equal(sequence.positions, array[:, kept])
     np.testing.assert_array_equal(sequence["left_hip"], array[:, 6])
@@ -115,7 +115,7 @@ def test_human36m_3d_keeps_17_of_32_joints(tmp_path: Path) -> None:
 def test_humaneva(tmp_path: Path) -> None:
     array = RNG.normal(size=(4, 15, 3)).astype(np.float32)
     np.savez(tmp_path / "data_3d_humaneva15.npz", positions_3d={"Train/S1": {"Walking 1 chunk0": array}})
-    (sequence,) = videopose3d_npz.read_set(tmp_path / "data_3d_humaneva15.npz").values()
+    (sequence,) = VideoPose3DSet(tmp_path / "data_3d_humaneva15.npz").recordings().values()
     np.testing.assert_array_equal(sequence["left_ankle"], array[:, 10])
     np.testing.assert_array_equal(sequence["head"], array[:, 14])
     assert sequence.rate_hz == pytest.approx(60)
@@ -177,7 +177,7 @@ def test_detections(tmp_path: Path) -> None:
 def test_foreign_sets(tmp_path: Path, entries: dict[str, Any], words: str) -> None:
     np.savez(tmp_path / "x.npz", **entries)
     with pytest.raises(InputError, match=words) as raised:
-        videopose3d_npz.read_set(tmp_path / "x.npz")
+        VideoPose3DSet(tmp_path / "x.npz").recordings()
     assert "x.npz" in str(raised.value)
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,18 @@ from gonio.io import archive
 from gonio.io.motion_capture import trc
 from gonio.io.motion_capture.ui_prmd import MARKERS_39
 from gonio.io.rigs import subject_cameras
-from gonio.io.videopose3d_npz import H36M_DROPPED, HUMANEVA_15
+from gonio.io.videopose3d_npz import H36M_DROPPED, HUMANEVA_15, VideoPose3DSet
 from gonio.training.bodies import BODY_22
-from gonio.training.datasets import action_of, cmu_bodies, own_bodies, ui_prmd_bodies, ui_prmd_pairs, videopose3d_pairs
+from gonio.training.datasets import (
+    LabelledPair,
+    Loaded,
+    action_of,
+    cmu_bodies,
+    own_bodies,
+    ui_prmd_bodies,
+    ui_prmd_pairs,
+    videopose3d_pairs,
+)
 from gonio.training.protocol_l1 import protocol_l1
 
 KEPT = np.delete(np.arange(32), H36M_DROPPED)
@@ -57,8 +67,12 @@ def h36m(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "data_3d_h36m.npz", tmp_path / "data_2d_h36m_gt.npz"
 
 
+def pairs_of(path_3d: Path, path_2d: Path, **options: Any) -> Loaded[LabelledPair]:
+    return videopose3d_pairs(VideoPose3DSet(path_3d), VideoPose3DSet(path_2d), **options)
+
+
 def test_human36m_targets_reproject_onto_their_keypoints(h36m: tuple[Path, Path]) -> None:
-    pairs = videopose3d_pairs(*h36m)
+    pairs = pairs_of(*h36m)
     assert len(pairs) == 4 * 7
     assert pairs.skipped == ("S11/Directions left out: the recording is corrupted",)
     for pair in pairs:
@@ -77,7 +91,7 @@ def test_human36m_targets_reproject_onto_their_keypoints(h36m: tuple[Path, Path]
 def test_human36m_in_the_axes_of_each_camera(h36m: tuple[Path, Path]) -> None:
     with np.load(h36m[0], allow_pickle=True) as npz:
         world = npz["positions_3d"].item()["S9"]["WalkDog"][:, KEPT].astype(float)
-    pairs = [pair for pair in videopose3d_pairs(*h36m, subjects=["S9"]) if pair.recording == "WalkDog"]
+    pairs = [pair for pair in pairs_of(*h36m, subjects=["S9"]) if pair.recording == "WalkDog"]
     for pair in pairs:
         assert pair.camera is not None
         back = (pair.target.positions + pair.root_m[:, None] - pair.camera.translation) @ pair.camera.rotation
@@ -87,7 +101,7 @@ def test_human36m_in_the_axes_of_each_camera(h36m: tuple[Path, Path]) -> None:
 
 
 def test_2d_and_3d_are_cut_to_the_shorter(h36m: tuple[Path, Path]) -> None:
-    pairs = {pair.camera_name: pair for pair in videopose3d_pairs(*h36m, subjects=["S1"], actions=["Walking"])}
+    pairs = {pair.camera_name: pair for pair in pairs_of(*h36m, subjects=["S1"], actions=["Walking"])}
     longer = pairs["55011271"]
     assert len(longer.keypoints) == len(longer.target) == 6
     words = "cut to the first 6 frames; 2D had 8, 3D 6"
@@ -97,7 +111,7 @@ def test_2d_and_3d_are_cut_to_the_shorter(h36m: tuple[Path, Path]) -> None:
 
 
 def test_takes_of_an_action_share_its_name(h36m: tuple[Path, Path]) -> None:
-    pairs = videopose3d_pairs(*h36m, subjects=["S9", "S11"], actions=["Directions"])
+    pairs = pairs_of(*h36m, subjects=["S9", "S11"], actions=["Directions"])
     assert {(pair.subject, pair.action, pair.recording) for pair in pairs} == {
         ("S9", "Directions", "Directions"),
         ("S9", "Directions", "Directions 1"),
@@ -120,14 +134,14 @@ def test_what_human36m_files_cannot_give(h36m: tuple[Path, Path], tmp_path: Path
         ((solid, tmp_path / "none.npz"), {}, "no such file"),
     ):
         with pytest.raises(InputError, match=words):
-            videopose3d_pairs(*arguments, **options)
+            pairs_of(*arguments, **options)
     np.savez(tmp_path / "data_3d_other.npz", positions_3d={"S2": {"Walking": somebody(3, 32, 0)}})
     np.savez(tmp_path / "data_2d_other.npz", positions_2d={"S2": {"Walking": [np.ones((3, 17, 2))]}}, metadata=H36M)
     with pytest.raises(InputError, match="no cameras are known for subject S2; known are S1, S5"):
-        videopose3d_pairs(tmp_path / "data_3d_other.npz", tmp_path / "data_2d_other.npz")
+        pairs_of(tmp_path / "data_3d_other.npz", tmp_path / "data_2d_other.npz")
     np.savez(tmp_path / "data_2d_five.npz", positions_2d={"S1": {"Walking": [np.ones((3, 17, 2))] * 5}}, metadata=H36M)
     with pytest.raises(InputError, match="S1/Walking has 5 views; 4 cameras are known"):
-        videopose3d_pairs(solid, tmp_path / "data_2d_five.npz", subjects=["S1"])
+        pairs_of(solid, tmp_path / "data_2d_five.npz", subjects=["S1"])
 
 
 def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
@@ -160,7 +174,7 @@ def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
     solid_path, flat_path = tmp_path / "data_3d_humaneva15.npz", tmp_path / "data_2d_humaneva15_detectron.npz"
     np.savez(solid_path, positions_3d={"Validate/S1": joints})
     np.savez(flat_path, positions_2d={"Validate/S1": flat}, metadata=COCO)
-    pairs = videopose3d_pairs(solid_path, flat_path, cameras=tmp_path / "cameras.json")
+    pairs = pairs_of(solid_path, flat_path, cameras=tmp_path / "cameras.json")
     assert len(pairs) == 6
     assert {pair.action for pair in pairs} == {"Walking"}
     for pair in pairs:
@@ -170,7 +184,7 @@ def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
         pixels = pair.camera.camera_to_image(pair.target.positions + pair.root_m[:, None])
         np.testing.assert_allclose(pixels, pair.keypoints.positions[:, :15], atol=0.01)
     with pytest.raises(InputError, match=r"gonio does not have its cameras; give a .json table"):
-        videopose3d_pairs(solid_path, flat_path)
+        pairs_of(solid_path, flat_path)
 
 
 def markers(n_frames: int = 24, seed: int = 0) -> np.ndarray:

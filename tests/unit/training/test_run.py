@@ -12,7 +12,8 @@ import pytest
 from gonio.core.errors import ConfigError, InputError, MissingExtraError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import COCO_17, H36M_17
-from gonio.io import archive
+from gonio.io import archive, videopose3d_npz
+from gonio.io.restricted_pickle import load_npz
 from gonio.io.rigs import subject_cameras
 from gonio.io.videopose3d_npz import H36M_DROPPED
 from gonio.lifting import checkpoints
@@ -100,6 +101,13 @@ def test_few_labels_and_others_without(sets):
     other = read_training_data(config(text.replace("[videopose3d]", "[training]\nseed = 1\n[videopose3d]"), sets))
     same = [np.array_equal(m.labelled(0)[0].inputs, data.labelled(0)[0].inputs) for m in (again, other)]
     assert same == [True, False]
+
+
+def test_each_file_of_the_paper_is_read_once(sets, monkeypatch):
+    read = []
+    monkeypatch.setattr(videopose3d_npz, "load_npz", lambda path: read.append(path.name) or load_npz(path))
+    read_training_data(config(SETS + 'subjects = ["S1"]\n[unlabelled]\nsubjects = ["S5"]', sets))
+    assert sorted(read) == ["data_2d_h36m_gt.npz", "data_3d_h36m.npz"]
 
 
 @pytest.mark.parametrize(("share", "downsample", "kept"), [(1.0, 1, 40), (0.1, 1, 4), (0.5, 5, 4), (1.0, 3, 13)])
