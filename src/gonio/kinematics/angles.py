@@ -44,6 +44,7 @@ class AngleDefinition:
     """One angle: that between two directed lines, less `zero_rad`.
 
     name             e.g. "knee_flexion"; a sided one appears as "left_knee_flexion" and "right_knee_flexion"
+    joint            the joint or segment that it belongs to, e.g. "knee": a column of a study's tables
     sided            whether each side of the body has one
     first, second    the lines, from one point to another; a point is a joint (of the side, where sided), "mid_hip" or
                      "mid_shoulder"; the line ("down", "up") is the vertical
@@ -55,6 +56,7 @@ class AngleDefinition:
     """
 
     name: str
+    joint: str
     sided: bool
     first: Line
     second: Line
@@ -88,6 +90,7 @@ _HALF_TURN = (0.0, float(np.pi))
 DEFINITIONS: tuple[AngleDefinition, ...] = (
     AngleDefinition(
         name="knee_flexion",
+        joint="knee",
         sided=True,
         first=("hip", "knee"),
         second=("knee", "ankle"),
@@ -99,6 +102,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="elbow_flexion",
+        joint="elbow",
         sided=True,
         first=("shoulder", "elbow"),
         second=("elbow", "wrist"),
@@ -111,6 +115,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="thigh_trunk_angle",
+        joint="hip",
         sided=True,
         first=_TRUNK_DOWN,
         second=("hip", "knee"),
@@ -124,6 +129,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="shoulder_elevation",
+        joint="shoulder",
         sided=True,
         first=_TRUNK_DOWN,
         second=("shoulder", "elbow"),
@@ -137,6 +143,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="forearm_trunk_angle",
+        joint="forearm",
         sided=True,
         first=_TRUNK_DOWN,
         second=("elbow", "wrist"),
@@ -152,6 +159,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="trunk_inclination",
+        joint="trunk",
         sided=False,
         first=_TRUNK_UP,
         second=_VERTICAL,
@@ -165,6 +173,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     *(
         AngleDefinition(
             name="ankle_angle",
+            joint="ankle",
             sided=True,
             first=("ankle", "knee"),
             second=(toe, "heel"),
@@ -182,6 +191,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
     ),
     AngleDefinition(
         name="ankle_angle_without_heel",
+        joint="ankle",
         sided=True,
         first=("ankle", "knee"),
         second=("foot", "ankle"),
