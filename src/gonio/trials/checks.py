@@ -34,13 +34,13 @@ def check_triangulation(method: str, result: Triangulation, rig: Rig) -> list[st
             found.append(
                 f"{method}: {100 * counts.dropped / usable:.0f} % of what {name} saw disagrees with the others"
             )
-    odd = _odd_bones(result.sequence)
+    odd = odd_bones(result.sequence)
     if odd:
         found.append(f"{method}: bones do not keep their length or differ between the sides: {', '.join(odd)}")
     return [f"{sentence}; {remedy}" for sentence in found]
 
 
-def _odd_bones(sequence: PoseSequence) -> list[str]:
+def odd_bones(sequence: PoseSequence) -> list[str]:
     """Long bones whose length varies over time, or differs between left and right, by more than people's do."""
     odd: list[str] = []
     for bone, upper, lower in (

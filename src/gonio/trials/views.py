@@ -28,7 +28,7 @@ def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], d
     sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
     keypoints = {c.name: _keypoints(c, calibration, trial) for c in trial.cameras if c.keypoints is not None}
     sizes |= {n: found.image_size_px for n, found in keypoints.items() if found.image_size_px is not None}
-    return None if calibration is None else _fitted(trial, calibration, sizes), keypoints, sizes
+    return None if calibration is None else rig_for_images(trial, calibration, sizes), keypoints, sizes
 
 
 def _calibration(trial: Trial) -> Rig | None:
@@ -46,7 +46,7 @@ def _calibration(trial: Trial) -> Rig | None:
     return Rig(rig.name, cameras, up=rig.up, history=rig.history)
 
 
-def _fitted(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int, int]]) -> Rig:
+def rig_for_images(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int, int]]) -> Rig:
     """The cameras for images of these sizes: cropped where the trial says so, else of the calibration's size."""
     cameras: list[Camera] = []
     for config in trial.cameras:
