@@ -9,6 +9,10 @@ from typing import Any
 import gonio
 
 
+KEPT_BY = ("bool", "len", "list", "tuple", "_cell")
+"""Functions that count a history or hold it; `_cell` is that of a MATLAB file."""
+
+
 def parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:
     return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
 
@@ -19,7 +23,7 @@ def only_passed_on(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
     if isinstance(parent, ast.Subscript):  # some of its steps, to show them
         return only_passed_on(parent, above)
     if isinstance(parent, ast.Call):
-        return isinstance(parent.func, ast.Name) and parent.func.id in ("bool", "len", "list", "tuple")
+        return isinstance(parent.func, ast.Name) and parent.func.id in KEPT_BY
     if isinstance(parent, ast.comprehension):
         return parent.iter is node and not parent.ifs
     return not isinstance(parent, (ast.Compare, ast.Attribute, ast.Match))
