@@ -8,7 +8,6 @@ from typing import Any
 
 import gonio
 
-
 KEPT_BY = ("bool", "len", "list", "tuple", "_cell")
 """Functions that count a history or hold it; `_cell` is that of a MATLAB file."""
 
