@@ -24,7 +24,7 @@ from pathlib import Path
 import av
 import onnxruntime
 
-from gonio.cli import main as cli
+from gonio.cli.main import main as run
 from gonio.core.threads import usable_cores
 from gonio.detection.openpose.runtime import PICTURES_AT_ONCE
 from gonio.io import video
@@ -75,7 +75,7 @@ def run_command(words: list[str]) -> None:
     sys.argv = ["gonio", *words]
     with network_s() as at_work:
         atexit.register(lambda: print(f"{time.process_time()} {sum(at_work)}"))
-        cli.main()
+        run()
 
 
 def asked_for(about: str | None) -> argparse.Namespace:

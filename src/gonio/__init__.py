@@ -14,21 +14,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gonio.capture.record import record
     from gonio.core.angle_series import AngleSeries
     from gonio.core.camera import Camera, Rig
     from gonio.core.detections import Detections
     from gonio.core.errors import GonioError
     from gonio.core.sequence import PoseSequence, Status
     from gonio.core.skeleton import Skeleton, layout
+    from gonio.detection.openpose.weights_import import import_weights
     from gonio.io.formats import read, read_angles, write
     from gonio.kinematics.angles import joint_angles
     from gonio.kinematics.repetitions import find_repetitions
     from gonio.studies.config import load_study
     from gonio.studies.results import run_study as study
+    from gonio.training.config import load_training
+    from gonio.training.evaluate import evaluate_2d, evaluate_lifting
+    from gonio.training.run import train
+    from gonio.trials.compare import compare
     from gonio.trials.config import Trial, load_trial
-    from gonio.trials.evaluate import compare, evaluate
+    from gonio.trials.evaluate import evaluate
     from gonio.trials.measure import measure
+    from gonio.trials.one_video import detect
+    from gonio.trials.rectify import rectify
     from gonio.trials.results import write_results
+    from gonio.trials.samples import demo_trial, fetch_asset
+    from gonio.trials.single_step import convert, lift, render, triangulate
 
 _HOMES = {
     "AngleSeries": "gonio.core.angle_series",
@@ -40,17 +50,31 @@ _HOMES = {
     "Skeleton": "gonio.core.skeleton",
     "Status": "gonio.core.sequence",
     "Trial": "gonio.trials.config",
-    "compare": "gonio.trials.evaluate",
+    "compare": "gonio.trials.compare",
+    "convert": "gonio.trials.single_step",
+    "demo_trial": "gonio.trials.samples",
+    "detect": "gonio.trials.one_video",
     "evaluate": "gonio.trials.evaluate",
+    "evaluate_2d": "gonio.training.evaluate",
+    "evaluate_lifting": "gonio.training.evaluate",
+    "fetch_asset": "gonio.trials.samples",
     "find_repetitions": "gonio.kinematics.repetitions",
+    "import_weights": "gonio.detection.openpose.weights_import",
     "joint_angles": "gonio.kinematics.angles",
     "layout": "gonio.core.skeleton",
+    "lift": "gonio.trials.single_step",
     "load_study": "gonio.studies.config",
+    "load_training": "gonio.training.config",
     "load_trial": "gonio.trials.config",
     "measure": "gonio.trials.measure",
     "read": "gonio.io.formats",
     "read_angles": "gonio.io.formats",
+    "record": "gonio.capture.record",
+    "rectify": "gonio.trials.rectify",
+    "render": "gonio.trials.single_step",
     "study": "gonio.studies.results:run_study",
+    "train": "gonio.training.run",
+    "triangulate": "gonio.trials.single_step",
     "write": "gonio.io.formats",
     "write_results": "gonio.trials.results",
 }
@@ -66,16 +90,30 @@ __all__ = [
     "Status",
     "Trial",
     "compare",
+    "convert",
+    "demo_trial",
+    "detect",
     "evaluate",
+    "evaluate_2d",
+    "evaluate_lifting",
+    "fetch_asset",
     "find_repetitions",
+    "import_weights",
     "joint_angles",
     "layout",
+    "lift",
     "load_study",
+    "load_training",
     "load_trial",
     "measure",
     "read",
     "read_angles",
+    "record",
+    "rectify",
+    "render",
     "study",
+    "train",
+    "triangulate",
     "write",
     "write_results",
 ]

@@ -188,8 +188,8 @@ def test_what_is_assumed_of_annotations_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "give the folder of the annotated pictures (--images), or saved results"),
-        (("--images", "pictures", "--detections", "f.json"), "give the folder of the annotated pictures"),
+        ((), "--images"),
+        (("--images", "pictures", "--detections", "f.json"), "--detections"),
         (("--detections", "f.json", "--detector", "openpose"), "--detections are results already"),
         (("--images", "nowhere"), "000000.png: no such picture; 1 of the 1 that"),
         (("--images", "pictures", "--detector", "posenet"), "'posenet'"),

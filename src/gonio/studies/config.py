@@ -178,9 +178,9 @@ class StudyConfig:
             raise ConfigError("repetitions.cut is for files of a whole exercise; these have a {repetition} each")
 
 
-def load_study(path: Path) -> StudyConfig:
+def load_study(path: str | Path) -> StudyConfig:
     """Read a study file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
-    return load_config(StudyConfig, path, "study")
+    return load_config(StudyConfig, Path(path), "study")
 
 
 def parse_study(text: str, folder: Path, where: str) -> StudyConfig:
@@ -188,7 +188,7 @@ def parse_study(text: str, folder: Path, where: str) -> StudyConfig:
     return parse_config(StudyConfig, text, folder, where)
 
 
-def ui_prmd_study(folder: Path) -> StudyConfig:
+def ui_prmd_study(folder: str | Path) -> StudyConfig:
     """The study of UI-PRMD's "Segmented Movements": its Kinect against its Vicon, by the protocol of the comparison.
 
     Raises `InputError` where the folder does not hold Kinect/Positions, Kinect/Angles and Vicon/Positions.

@@ -35,14 +35,14 @@ from gonio.comparison.statistics.reliability import icc_agreement, within_sessio
 from gonio.comparison.statistics.spm import spm_paired
 from gonio.core.arrays import FloatArray
 from gonio.core.display import Displayed, Rows, data_frame
-from gonio.core.errors import InputError, MissingExtraError
+from gonio.core.errors import ConfigError, InputError, MissingExtraError
 from gonio.core.files import check_writable, replacing
 from gonio.core.progress import Progress, silent
 from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
-from gonio.studies.config import NAME_IN_TABLES, StudyConfig
+from gonio.studies.config import NAME_IN_TABLES, StudyConfig, load_study, ui_prmd_study
 from gonio.studies.measure import measure_recording, study_work
 from gonio.studies.other_tables import OtherTables, write_in_a_process
 from gonio.studies.run import StudyRun, run
@@ -105,21 +105,29 @@ class StudyResult(Displayed):
 
 
 def run_study(
-    config: StudyConfig,
-    output: Path,
+    config: StudyConfig | str | Path | None = None,
+    output: str | Path = "study",
     *,
+    ui_prmd: str | Path | None = None,
     processes: int | None = None,
     scheduler: str | None = None,
     progress: Progress = silent,
 ) -> StudyResult:
     """Measure all recordings, in parallel, and write the folder.
 
+    config     or its study file (.toml)
+    output     the folder
+    ui_prmd    in place of a study: UI-PRMD's folder "Segmented Movements"
     processes  None: as many as there are cores
     scheduler  address of a Dask scheduler, whose workers measure instead
 
     A recording that fails is listed, and tried again by the next run; those that are measured already are not measured
     again. Raises `InputError` where no recording can be measured at all, and as `study_run.run` does.
     """
+    if (config is None) == (ui_prmd is None):
+        raise ConfigError('give a study file (study.toml), or --ui-prmd "Segmented Movements"')
+    if not isinstance(config, StudyConfig):
+        config = ui_prmd_study(ui_prmd) if ui_prmd is not None else load_study(config or "")
     output = Path(output)
     work, missing = study_work(config)
     tasks = [RecordingTask(each.recording.key, each, each.recording.inputs) for each in work]

@@ -283,12 +283,12 @@ kind = "ui-prmd"
 """The least that a training file must say; `gonio train --help` shows the options of this one."""
 
 
-def load_training(path: Path) -> TrainConfig:
+def load_training(path: str | Path) -> TrainConfig:
     """Read a training file.
 
     Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong.
     """
-    return load_config(TrainConfig, path, "training")
+    return load_config(TrainConfig, Path(path), "training")
 
 
 def parse_training(text: str, folder: Path, where: str) -> TrainConfig:

@@ -38,6 +38,7 @@ from gonio.training.config import (
     LOG,
     NetworkConfig,
     TrainConfig,
+    load_training,
     processes,
 )
 from gonio.training.prefetch import PrefetchedClips
@@ -49,8 +50,8 @@ Entry = dict[str, float]
 
 
 def train(
-    config: TrainConfig,
-    output: Path,
+    config: TrainConfig | str | Path,
+    output: str | Path,
     *,
     progress: Progress = silent,
     on_start: Callable[[TrainingData], None] = lambda data: None,
@@ -58,13 +59,14 @@ def train(
 ) -> Weights:
     """Train as the configuration says, or go on where `output` stands; returns the weights after the last epoch.
 
+    config    or its training file (.toml)
     on_start  told what was read, before the first epoch; `on_epoch` the log's entry after each
 
     Raises `MissingExtraError` without torch, `ConfigError` where the folder holds another training, `InputError` where
     data cannot be read or used, and `GonioError` where the training breaks down.
     """
     training, torch = _torch()
-    output = Path(output)
+    config, output = load_training(config) if isinstance(config, str | Path) else config, Path(output)
     rank, world = processes()
     _check_output(output, config)
     init = None

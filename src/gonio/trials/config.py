@@ -283,9 +283,9 @@ def _check_share(name: str, value: float) -> None:
         raise ConfigError(f"{name} = {value:g} must lie in 0..1")
 
 
-def load_trial(path: Path) -> Trial:
+def load_trial(path: str | Path) -> Trial:
     """Read a trial file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
-    return load_config(Trial, path, "trial")
+    return load_config(Trial, Path(path), "trial")
 
 
 def parse_trial(text: str, folder: Path, where: str) -> Trial:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -12,22 +11,11 @@ from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
-from gonio.core.progress import Progress, silent
 from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
 from gonio.kinematics.repetitions import find_repetitions
-from gonio.trials.config import Trial
-from gonio.trials.measure import measure
 from gonio.trials.measurement import Measurement
 from gonio.trials.methods import weights_file
-
-
-def compare(trial: Trial | str | Path, progress: Progress = silent) -> ComparisonResult:
-    """Measure, then compare every method with the trial's reference, or pairwise where there is none.
-
-    `gonio.results.write_results` writes the results folder of a measurement and its result.
-    """
-    return evaluate(measure(trial, progress))
 
 
 def evaluate(measurement: Measurement) -> ComparisonResult:

@@ -19,6 +19,7 @@ def trial_from_files(
     files: Sequence[Path],
     *,
     calibration: Path | None = None,
+    unit: Literal["m", "mm"] | None = None,
     baseline_m: float | None = None,
     focal_px: float | None = None,
     principal_point_px: tuple[float, float] | None = None,
@@ -27,6 +28,8 @@ def trial_from_files(
     height_m: float | None = None,
 ) -> Trial:
     """A trial of videos, 2D keypoints and 3D recordings; cameras and recordings are named after their files.
+
+    unit  of the calibration file, if it does not state it
 
     Of one camera without a calibration the focal length serves for lifting; of two it makes, with the baseline, a
     parallel rig.
@@ -56,6 +59,7 @@ def trial_from_files(
     if calibration is not None or baseline_m is not None or focal_px is not None:
         rig = RigConfig(
             calibration=calibration,
+            unit=unit,
             baseline_m=baseline_m,
             focal_px=focal_px,
             principal_point_px=principal_point_px,
@@ -95,6 +99,7 @@ def adjusted(
     *,
     detector: str | None,
     detector_options: Mapping[str, Any],
+    people: int | None = None,
     reference: str | None,
     blur_faces: bool,
     videos: bool,
@@ -119,7 +124,10 @@ def adjusted(
     return replace(
         trial,
         recordings=recordings,
-        detector=trial.detector.changed(detector, detector_options),
+        detector=replace(
+            trial.detector.changed(detector, detector_options),
+            people=trial.detector.people if people is None else people,
+        ),
         reference=reference,
         report=ReportConfig(trial.report.videos and videos, trial.report.blur_faces or blur_faces),
     )

@@ -130,9 +130,10 @@ def draw_detections(
             rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
 
 
-def check_detection_outputs(path: Path, output: Path, overlay: Path | None, images: Path | None) -> None:
+def check_detection_outputs(path: Path, output: Path | None, overlay: Path | None, images: Path | None) -> None:
     """Ask before long work: raises `InputError` where `gonio detect` could not write, or would replace something."""
-    targets = [output, provenance_path(output), *(target for target in (overlay, images) if target is not None)]
+    record = None if output is None else provenance_path(output)
+    targets = [target for target in (output, record, overlay, images) if target is not None]
     for number, target in enumerate(targets):
         check_writable(target, [path])
         if target.absolute() in [other.absolute() for other in targets[:number]]:

@@ -20,18 +20,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gonio.calibration.rectification import RectifiedPair, rectify
+from gonio.calibration import rectification
+from gonio.calibration.rectification import RectifiedPair
 from gonio.core.arrays import VideoFrame
 from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.files import check_writable, replacing
 from gonio.core.progress import Progress, Tick, silent
+from gonio.core.provenance import write_provenance
 from gonio.io import archive, video
 from gonio.io.rigs import files as rig_files
 from gonio.report.video_writing import write_mp4
-from gonio.trials.config import CameraConfig, RigConfig, Trial, trial_text
+from gonio.trials.config import CameraConfig, RigConfig, Trial, load_trial, trial_text
 from gonio.trials.from_files import check_files
 from gonio.trials.methods import GROUPS, possible_methods, requested_methods
+from gonio.trials.outputs import OnWritten, Output, unreported
 from gonio.trials.views import calibrated_views
 
 # The rectified videos are measured from, not looked at. Soft dots of 4 px, found by their centre of brightness, were
@@ -53,22 +56,26 @@ class Rectified:
     notes: tuple[str, ...]
 
 
-def rectify_trial(
-    trial: Trial,
-    output: Path,
+def rectify(
+    trial: Trial | str | Path,
+    output: str | Path,
     *,
     cameras: tuple[str, str] | None = None,
     alpha: float = 1.0,
     progress: Progress = silent,
+    on_written: OnWritten = unreported,
 ) -> Rectified:
     """Write the folder `output` of a trial's pair made parallel.
 
+    trial    or its file
     cameras  the pair, in either order; not needed where the trial has two cameras
     alpha    1 keeps all pixels, 0 only valid ones (`stereo.rectification.rectify`)
 
     Raises `ConfigError` where the trial has no calibration, or not two cameras and none are named; `InputError` where a
     file cannot be used, and where the pair cannot be made parallel (`stereo.rectification.rectify`).
     """
+    source, output = trial if isinstance(trial, str | Path) else trial.name, Path(output)
+    trial = trial if isinstance(trial, Trial) else load_trial(trial)
     names = _pair_names(trial, cameras)
     configs = {c.name: c for c in trial.cameras if c.name in names}
     asked = replace(trial, cameras=tuple(configs.values()), recordings=(), methods=(), reference=None)
@@ -78,7 +85,7 @@ def rectify_trial(
     check_writable(output, [trial.rig.calibration, *(c.file for c in configs.values())])
     rig, keypoints, _ = calibrated_views(asked)
     assert rig is not None
-    pair = rectify(rig, names, alpha=alpha)
+    pair = rectification.rectify(rig, names, alpha=alpha)
     notes = list(_words(pair))
     moved = {}
     for name in pair.names:
@@ -99,6 +106,14 @@ def rectify_trial(
         (folder / "trial.toml").write_text(text, encoding="utf-8")
         (folder / "rectification.json").write_text(_record(pair, alpha, notes), encoding="utf-8")
         rig_files.write(pair.rig, folder / "Calib.toml")
+    made = Output(output / "trial.toml", steps=notes, notes=notes)
+    write_provenance(
+        output / "trial.toml",
+        "rectify",
+        {"trial": source, "output": output, "cameras": cameras, "alpha": alpha},
+        *notes,
+    )
+    on_written(made)
     return Rectified(pair, new, tuple(notes))
 
 

@@ -42,7 +42,7 @@ SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 
 
 def write_results(
-    output: Path, measurement: Measurement, result: ComparisonResult, progress: Progress = silent
+    output: str | Path, measurement: Measurement, result: ComparisonResult, progress: Progress = silent
 ) -> tuple[Path, ...]:
     """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
     output = Path(output)

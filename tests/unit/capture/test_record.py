@@ -11,7 +11,7 @@ import pytest
 
 from gonio.capture import record as recording
 from gonio.capture.camera import CameraRecorder, CameraSource, RecordingSession
-from gonio.capture.record import picture_size, record
+from gonio.capture.record import picture_size, record_sources
 from gonio.capture.writers import PacketCopier
 from gonio.core.errors import ConfigError, InputError
 from gonio.io import video
@@ -80,7 +80,9 @@ def test_a_full_disk_costs_one_camera_and_is_told(played, monkeypatch):
         return real(self, packet, frames, origin)
 
     monkeypatch.setattr(PacketCopier, "write", write)
-    done = record([camera("left", "fake://a"), camera("right", "fake://b")], played, seconds=2, on_event=told.append)
+    done = record_sources(
+        [camera("left", "fake://a"), camera("right", "fake://b")], played, seconds=2, on_event=told.append
+    )
     left, right = done.cameras
     assert told[1].startswith("left (fake://a): dropped out after 0.")
     assert told[1].endswith("its file cannot be written (No space left on device); the others go on")
@@ -93,7 +95,7 @@ def test_a_full_disk_costs_one_camera_and_is_told(played, monkeypatch):
 
 def test_what_is_shown_meanwhile(played):
     states = []
-    done = record(
+    done = record_sources(
         [camera("left", "fake://a"), camera("right", "fake://ends/2.0")],
         played,
         seconds=2,
@@ -115,13 +117,13 @@ def test_stopped_before_it_began(played):
     stop = threading.Event()
     stop.set()
     with pytest.raises(InputError, match="stopped before recording began"):
-        record([camera("left", "fake://a")], played, stop=stop)
+        record_sources([camera("left", "fake://a")], played, stop=stop)
     assert not played.exists()
 
 
 def test_one_that_ends_before_the_start_leaves_nothing(played):
     with pytest.raises(InputError, match=r"right .* cannot be recorded: its stream ended"):
-        record([camera("left", "fake://a"), camera("right", "fake://ends/0.2")], played)
+        record_sources([camera("left", "fake://a"), camera("right", "fake://ends/0.2")], played)
     assert not played.exists()
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import pytest
-import tyro
 
 from gonio.cli import main, trial
-from gonio.cli.detector_options import field_texts, show_detector_options
+from gonio.cli.detector_options import field_texts
 from gonio.detection.openpose.options import OpenPoseOptions
 
 OPTIONS = ["weights", "min-score", "layout", "net-resolution", "scale-number", "scale-gap", "flip", "pixels"]
@@ -33,18 +31,16 @@ def test_the_commands_have_all_options(
 
 
 def test_what_is_given_is_told_from_defaults() -> None:
-    show_detector_options(trial.detect)
-    kind = inspect.get_annotations(trial.detect)["options"].__origin__
-    options = tyro.cli(kind, args=["--net-resolution", "-1x256", "--flip", "--weights", "x.onnx"])
-    assert options.given() == {"net_resolution": "-1x256", "flip": True, "weights": Path("x.onnx")}
-    assert list(options.values()) == [option.replace("-", "_") for option in OPTIONS]
+    options = trial.DETECT.parser().options_of(
+        ["a.mp4", "-o", "b.npz", "--net-resolution=-1x256", "--flip", "--weights", "x.onnx"]
+    )
+    detector = {name: value for name, value in options.items() if name.replace("_", "-") in OPTIONS}
+    assert detector == {"net_resolution": "-1x256", "flip": True, "weights": Path("x.onnx")}
 
 
 def test_an_option_with_a_taken_name_has_a_prefix() -> None:
-    show_detector_options(trial.compare)
-    kind = inspect.get_annotations(trial.compare)["options"].__origin__
-    options = tyro.cli(kind, args=["--detector-layout", "coco-18"])
-    assert options.given() == {"layout": "coco-18"}
+    options = trial.COMPARE.parser().options_of(["a_json", "--detector-layout", "coco-18", "--layout", "body-25"])
+    assert options == {"trial": (Path("a_json"),), "detector_layout": "coco-18", "layout": "body-25"}
 
 
 def test_every_option_has_a_text() -> None:

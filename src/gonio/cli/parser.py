@@ -1,0 +1,123 @@
+"""Commands and their options: help in groups, at any width of the terminal; one line for every refused option."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gonio.core.errors import ConfigError
+
+NARROWEST, WIDEST = 40, 120  # columns of a help text, on a terminal of any width
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    name     as it is typed
+    summary  what it does, in one sentence
+    usage    its positional and required arguments
+    options  adds its options to a parser
+    run      does the work; its keyword arguments are the options that the user gave
+    details  further sentences of the help text
+    example  a command line
+    """
+
+    name: str
+    summary: str
+    usage: str
+    options: Callable[[Parser], None]
+    run: Callable[..., None]
+    details: str = ""
+    example: str = ""
+
+    def parser(self) -> Parser:
+        """A parser of what follows the command's name."""
+        parser = Parser(
+            prog=f"gonio {self.name}",
+            usage=f"gonio {self.name} {self.usage} [options]",
+            description=f"{self.summary} {self.details}".strip(),
+            epilog=f"Example: {self.example}" if self.example else None,
+        )
+        self.options(parser)
+        return parser
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Help of a width between `NARROWEST` and `WIDEST` columns; no word is broken."""
+
+    def __init__(self, prog: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        super().__init__(prog, width=min(max(columns, NARROWEST), WIDEST) - 2)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return _wrapped(text, width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in _wrapped(text, width - len(indent)))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), max(width, 1), break_long_words=False, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of one command. An option that is not given is absent, so that the function's default holds."""
+
+    def __init__(self, prog: str, usage: str, description: str, epilog: str | None) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            formatter_class=HelpFormatter,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+
+    def options_of(self, words: Sequence[str]) -> dict[str, Any]:
+        """The options in `words`, by the names of the function's parameters; several values as a tuple.
+
+        Raises `ConfigError` for words that cannot be understood.
+        """
+        known = self._option_string_actions
+        words = list(words)
+        for number, word in enumerate(words):
+            if word == "--":
+                break
+            if word.startswith("--"):
+                name, equals, value = word.partition("=")
+                name = name.replace("_", "-")
+                if name not in known:
+                    near = get_close_matches(name, [option for option in known if option.startswith("--")], 1)
+                    hint = f"did you mean {near[0]}?" if near else f"{self.prog} --help shows the options"
+                    raise ConfigError(f"unknown option {name}; {hint}")
+                words[number] = name + equals + value
+        found = vars(self.parse_intermixed_args(words))
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found.items()
+            if value is not argparse.SUPPRESS
+        }
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `ConfigError` in place of printing the usage."""
+        raise ConfigError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def add_output(parser: Parser, description: str, *, required: bool = True) -> argparse._ArgumentGroup:
+    """The group of options for what is written; the first is -o."""
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--output", type=Path, metavar="PATH", required=required, help=description)
+    return group
+
+
+def add_switch(group: argparse._ArgumentGroup, option: str, description: str) -> None:
+    """An option that is on or off: --flip, --no-flip."""
+    group.add_argument(option, action=argparse.BooleanOptionalAction, help=description)
