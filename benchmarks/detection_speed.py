@@ -41,7 +41,7 @@ from gonio.detection.blazepose.networks import Networks
 from gonio.detection.registry import create
 from gonio.io import video
 from gonio.trials.config import CameraConfig, DetectorConfig, Trial
-from gonio.trials.detect import detect_people
+from gonio.trials.detect import detect_views
 from gonio.trials.samples import fetch_asset
 
 PARTS = ("beside", "cores", "memory")
@@ -154,7 +154,7 @@ def detection_s(cores: int, name: str, videos: list[Path]) -> float:
     trial = Trial(tuple(CameraConfig(file.stem, video=file) for file in videos), detector=DetectorConfig(name=name))
     sizes = {file.stem: video.probe(file).size_px for file in videos}
     start = time.perf_counter()
-    detect_people(trial, sizes, silent)
+    detect_views(trial, sizes, silent)
     return time.perf_counter() - start
 
 

@@ -187,7 +187,7 @@ def test_with_a_bystander_the_clock_is_kept(recorded, scene):
 def test_one_view_follows_one_person_among_equals(tmp_path, scene):
     """Two people of nearly one size, listed in changing order: one of them is followed, not both by turns."""
     from gonio.detection.tracking import follow
-    from gonio.trials.patient import in_view
+    from gonio.trials.patient import patient_in_view
 
     rng = np.random.default_rng(5)
     here = scene.views["cam01"].positions
@@ -196,7 +196,7 @@ def test_one_view_follows_one_person_among_equals(tmp_path, scene):
     shuffled = np.where(order[:, None, None, None] == 0, both, both[:, ::-1])
     seen = Detections(shuffled, np.ones(shuffled.shape[:3]), scene.truth.times_s, BODY_25, (960, 1080))
     people = follow(seen)
-    chosen = people.person(*in_view(people, "largest")).positions
+    chosen = people.person(*patient_in_view(people, "largest")).positions
     first = here[0] if np.allclose(chosen[0], here[0]) else both[0, 1]
     expected = here if np.allclose(first, here[0]) else both[:, 1]
     np.testing.assert_allclose(chosen, expected)

@@ -18,7 +18,7 @@ from gonio.io.rigs import files as rig_files
 from gonio.multiview.matching import match_people
 from gonio.trials.config import CameraConfig, DetectorConfig, RigConfig, Trial
 from gonio.trials.measurement import Measurement
-from gonio.trials.patient import in_view
+from gonio.trials.patient import patient_in_view
 from gonio.trials.samples import fetch_asset
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(900)]
@@ -93,6 +93,6 @@ def test_the_one_who_was_clicked_on_is_measured(measured):
 def test_one_view_alone_follows_one_of_them(measured):
     """Without a rig, in the view where one passes behind the other: the largest stays the largest."""
     found = follow(shuffled(measured.detections["cam04"], 0))
-    chosen, words = in_view(found, "largest")
+    chosen, words = patient_in_view(found, "largest")
     assert (chosen == chosen[0]).all()
     assert "at most 2 in view" in words or "at most 3 in view" in words

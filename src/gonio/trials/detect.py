@@ -18,13 +18,13 @@ from gonio.detection.weights import fetch_weights
 from gonio.io import video
 from gonio.trials.config import CameraConfig, DetectorConfig, Trial
 from gonio.trials.from_files import check_files
-from gonio.trials.patient import Click, first_people, in_view
+from gonio.trials.patient import Click, first_people, patient_in_view
 
 CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
 
 
 @dataclass(frozen=True, eq=False)
-class Detected:
+class DetectedVideo:
     """What `detect_video` found.
 
     everybody  all people that the detector saw, before anybody is followed
@@ -45,18 +45,18 @@ def detect_video(
     click_px: tuple[float, float] | None = None,
     click_s: float | None = None,
     progress: Progress = silent,
-) -> Detected:
+) -> DetectedVideo:
     """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
     camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
     trial = Trial((camera,), detector=settings)
     check_files(trial)
-    (everybody,) = detect_people(trial, {camera.name: video.probe(path).size_px}, progress).values()
+    (everybody,) = detect_views(trial, {camera.name: video.probe(path).size_px}, progress).values()
     everybody = replace(everybody, frame_name=path.stem)
     followed = follow_people({"": everybody}, settings.people)[""]
     click = None if click_px is None else click_on(camera, everybody, 0.0)
-    chosen, words = in_view(followed, settings.choose, click)
+    chosen, words = patient_in_view(followed, settings.choose, click)
     people = first_people(followed, settings.people, chosen, settings.choose)
-    return Detected(everybody, people, followed.person(chosen, words))
+    return DetectedVideo(everybody, people, followed.person(chosen, words))
 
 
 def follow_people(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
@@ -73,18 +73,18 @@ def click_on(camera: CameraConfig, detections: Detections, offset_s: float) -> C
     return Click(*camera.click_px, time_s)
 
 
-def people_followed(trial: Trial) -> int:
+def max_people(trial: Trial) -> int:
     """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
     clicked = any(camera.click_px is not None for camera in trial.cameras)
     return max(trial.detector.people, CLICKABLE if clicked else 1)
 
 
-def detect_people(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
+def detect_views(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
     """camera -> the people seen in its video; cameras side by side."""
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
-    settings = replace(trial.detector, people=people_followed(trial))
+    settings = replace(trial.detector, people=max_people(trial))
     workers = {c.name: settings.make(c.region_px) for c in cameras}
     for asset in next(iter(workers.values())).weights:
         fetch_weights(asset)

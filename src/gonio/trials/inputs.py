@@ -12,7 +12,7 @@ from gonio.core.detections import Detections
 from gonio.core.progress import Progress
 from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.trials.config import Trial
-from gonio.trials.detect import click_on, detect_people, follow_people
+from gonio.trials.detect import click_on, detect_views, follow_people
 from gonio.trials.patient import Click
 from gonio.trials.recordings import read_recordings
 from gonio.trials.views import calibrated_views, camera_offset_s, parallel_rig
@@ -49,7 +49,7 @@ def load_inputs(trial: Trial, progress: Progress) -> Inputs:
     """
     rig, keypoints, sizes = calibrated_views(trial)
     recordings = read_recordings(trial.recordings, rig, trial.reference)  # an error comes before detection
-    found = keypoints | detect_people(trial, sizes, progress)
+    found = keypoints | detect_views(trial, sizes, progress)
     offsets_s = {c.name: camera_offset_s(c, found[c.name]) for c in trial.cameras}
     detections = {n: replace(found[n], times_s=found[n].times_s + offset_s) for n, offset_s in offsets_s.items()}
     clocks = {n: d.times_s for n, d in detections.items()} | {n: r.times_s for n, r in recordings.items()}

@@ -10,7 +10,7 @@ from gonio.core.progress import Progress, silent
 from gonio.detection.registry import built_in_values
 from gonio.io import formats
 from gonio.trials.config import DetectorConfig
-from gonio.trials.detect import Detected, detect_video
+from gonio.trials.detect import DetectedVideo, detect_video
 from gonio.trials.outputs import OnWritten, unreported
 from gonio.trials.outputs import output as output_file
 from gonio.trials.overlays import check_detection_outputs, draw_detections
@@ -32,7 +32,7 @@ def detect(
     progress: Progress = silent,
     on_written: OnWritten = unreported,
     **detector_options: Any,
-) -> Detected:
+) -> DetectedVideo:
     """Find the joints of a person in a video: `.patient` are that person's, `.people` those of all who are followed.
 
     output      where the joints are written; default: nowhere

@@ -18,7 +18,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.io import video
 from gonio.report import overlay as rendering
 from gonio.trials.config import Trial
-from gonio.trials.detect import people_followed
+from gonio.trials.detect import max_people
 
 if TYPE_CHECKING:  # to detect takes neither figures nor statistics
     from gonio.trials.measurement import Measurement
@@ -101,7 +101,7 @@ def face_warnings(trial: Trial) -> tuple[str, ...]:
         return ()
     if trial.detector.make().finds_everybody:
         return ("faces are blurred of those alone whom the detector saw: look at every video before you share it",)
-    people = people_followed(trial)
+    people = max_people(trial)
     followed = "one person" if people == 1 else f"at most {people} people"
     return (
         f"faces are blurred of those alone who were followed ({followed} in each view, detector.people): look at every "

@@ -74,13 +74,13 @@ def choose_among(
     crowded = any(found.positions.shape[1] > 1 for found in people.values())
     if crowded and rig is not None and len(people) > 1:
         return _matched(rig, people, times_s, clicks, min_confidence)
-    found = {name: in_view(each, rule, clicks.get(name)) for name, each in people.items()}
+    found = {name: patient_in_view(each, rule, clicks.get(name)) for name, each in people.items()}
     return PatientChoice(
         {name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()}
     )
 
 
-def in_view(followed: Detections, rule: str, click: Click | None = None) -> tuple[IntArray, str]:
+def patient_in_view(followed: Detections, rule: str, click: Click | None = None) -> tuple[IntArray, str]:
     """(time,) the patient's number in each frame of one view, -1 where not seen; how they were chosen, in words.
 
     Raises `InputError` where nobody is where somebody clicked.
@@ -88,7 +88,7 @@ def in_view(followed: Detections, rule: str, click: Click | None = None) -> tupl
     n_people = followed.positions.shape[1]
     most = int(followed.people_per_frame.max(initial=0))
     if click is not None:
-        first, who = clicked(followed, click), f"the person clicked on at {click}"
+        first, who = person_at(followed, click), f"the person clicked on at {click}"
     elif n_people <= 1:
         chosen = np.where(followed.present.any(axis=1), 0, -1) if n_people else np.full(len(followed), -1)
         return chosen, "the only person found in view"
@@ -101,7 +101,7 @@ def in_view(followed: Detections, rule: str, click: Click | None = None) -> tupl
     return chosen, words + (f"; {pieces} pieces joined by place and time" if pieces > 1 else "")
 
 
-def clicked(followed: Detections, click: Click) -> int:
+def person_at(followed: Detections, click: Click) -> int:
     """The number of the person at that place and time; of several, the one whose limbs are nearest.
 
     Raises `InputError` where the time is outside the recording, or nobody is there.
@@ -125,7 +125,7 @@ def clicked(followed: Detections, click: Click) -> int:
     raise InputError(f"{name}: nobody is where the click is, {click}; {seen}")
 
 
-def inside(found: Detections, region_px: tuple[float, float, float, float]) -> Detections:
+def keep_inside(found: Detections, region_px: tuple[float, float, float, float]) -> Detections:
     """The people whose mid-hip lies in the region x1, y1, x2, y2; the others are taken away, and counted."""
     hips = [found.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
     mid = found.positions[:, :, hips].mean(axis=2)
@@ -199,7 +199,7 @@ def _clicked_match(
         return 0, "the patient is the person whose rays meet"
     which: dict[str, int] = {}
     for name, click in clicks.items():
-        number = clicked(people[name], click)
+        number = person_at(people[name], click)
         away_s = [np.abs(times_s - click.time_s)[each[name] == number].min(initial=np.inf) for each in everybody]
         if not np.isfinite(away_s).any():
             raise InputError(

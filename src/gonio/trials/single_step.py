@@ -29,7 +29,7 @@ from gonio.trials.measure import measure
 from gonio.trials.monocular import checksum, read_weights
 from gonio.trials.outputs import OnWritten, Output, unreported
 from gonio.trials.outputs import output as output_file
-from gonio.trials.patient import in_view
+from gonio.trials.patient import patient_in_view
 
 
 def convert(
@@ -275,7 +275,7 @@ def read_person(
     item = formats.read(path, layout=layout, rate_hz=fps, image_size_px=size_px)
     if isinstance(item, Detections) and item.positions.shape[1]:
         people = follow(item)
-        item = people.person(*in_view(people, "largest"))
+        item = people.person(*patient_in_view(people, "largest"))
     if not isinstance(item, PoseSequence):
         raise InputError(f"{path}: several people, or none; give a file of one person's keypoints")
     return item

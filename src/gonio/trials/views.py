@@ -17,7 +17,7 @@ from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.io import formats, video
 from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
-from gonio.trials.patient import Click, in_view, inside
+from gonio.trials.patient import Click, keep_inside, patient_in_view
 
 
 def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:
@@ -84,7 +84,8 @@ def parallel_rig(
         )
     rule = trial.detector.choose
     one, two = (
-        resample(d.person(*in_view(d, rule, clicks.get(name))), times_s).positions[..., 0] for name, d in people.items()
+        resample(d.person(*patient_in_view(d, rule, clicks.get(name))), times_s).positions[..., 0]
+        for name, d in people.items()
     )
     difference = one - two
     swapped = bool(np.isfinite(difference).any() and np.nanmedian(difference) < 0)
@@ -129,7 +130,7 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
         cx, cy = trial.rig.principal_point_px  # the image that has it in the middle
         found = replace(found, image_size_px=(round(2 * cx) + 1, round(2 * cy) + 1))
     if camera.region_px is not None:
-        found = inside(found, camera.region_px)
+        found = keep_inside(found, camera.region_px)
     if not found.present.any():
         where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
         raise InputError(f"{camera.file}: no person was found{where} in {len(found)} frames; detect its joints again")

@@ -13,7 +13,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.skeleton import COCO_17
 from gonio.detection.tracking import follow
-from gonio.trials.patient import Click, choose_among, clicked, first_people, in_view
+from gonio.trials.patient import Click, choose_among, first_people, patient_in_view, person_at
 
 RATE_HZ = 30.0
 N = 90
@@ -53,10 +53,10 @@ def cut(person: NDArray, start: int, end: int) -> NDArray:
 def test_the_rule_counts_frames_and_not_the_first_frame() -> None:
     """Somebody larger is there at first and goes; the middle is somebody else's throughout."""
     people = view(cut(standing(200, 400, 500), 0, 20), standing(480, 400, 300), standing(800, 400, 350))
-    largest, words = in_view(people, "largest")
+    largest, words = patient_in_view(people, "largest")
     assert set(largest) == {2}
     assert words == "the person who is the largest in most frames, followed over time; at most 3 in view"
-    center, words = in_view(people, "center")
+    center, words = patient_in_view(people, "center")
     assert set(center) == {1}
     assert words.startswith("the person who is nearest to the image's centre in most frames")
 
@@ -65,17 +65,17 @@ def test_the_centre_of_an_image_of_unknown_size_is_that_of_the_smallest_image() 
     people = replace(
         view(standing(200, 400, 300), standing(480, 400, 300), standing(800, 400, 350)), image_size_px=None
     )
-    assert set(in_view(people, "center")[0]) == {1}
+    assert set(patient_in_view(people, "center")[0]) == {1}
 
 
 def test_one_person_and_nobody() -> None:
-    alone, words = in_view(view(cut(standing(500, 400, 300), 10, 90)), "largest")
+    alone, words = patient_in_view(view(cut(standing(500, 400, 300), 10, 90)), "largest")
     assert (alone[:10] == -1).all() and (alone[10:] == 0).all()
     assert words == "the only person found in view"
     nobody = replace(
         view(standing(1, 1, 1)), positions=np.empty((N, 0, 17, 2)), confidence=np.empty((N, 0, 17)), status=None
     )
-    assert (in_view(nobody, "largest")[0] == -1).all()
+    assert (patient_in_view(nobody, "largest")[0] == -1).all()
 
 
 def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
@@ -87,7 +87,7 @@ def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
         cut(standing(950, 100, 100), 61, 90),
         cut(standing(400, 400, 400), 60, 61),
     )
-    chosen, words = in_view(people, "largest", Click(300, 400, 0.0))
+    chosen, words = patient_in_view(people, "largest", Click(300, 400, 0.0))
     assert chosen.tolist() == [0] * 30 + [-1] + [2] * 29 + [4] + [-1] * 29
     assert words == (
         "the person clicked on at 300, 400 px at 0.00 s, followed over time; at most 2 in view; 3 pieces joined by "
@@ -102,26 +102,26 @@ def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
 )
 def test_a_click_takes_who_is_there(place: tuple[float, float], person: int, boxes: bool) -> None:
     people = view(standing(300, 400, 400), standing(700, 400, 300), boxes=boxes)
-    assert clicked(people, Click(*place, 1.0)) == person
+    assert person_at(people, Click(*place, 1.0)) == person
 
 
 def test_of_two_in_one_place_the_nearest_limbs_count() -> None:
     """Boxes overlap: on the left one's ankle, on the right one's wrist."""
     people = view(standing(450, 400, 400), standing(510, 400, 400), boxes=True)
-    assert clicked(people, Click(450 + 26, 400 + 160, 0.0)) in (0, 1)
-    assert clicked(people, Click(450 - 26, 400 + 160, 0.0)) == 0
-    assert clicked(people, Click(510 + 54, 400 - 24, 0.0)) == 1
+    assert person_at(people, Click(450 + 26, 400 + 160, 0.0)) in (0, 1)
+    assert person_at(people, Click(450 - 26, 400 + 160, 0.0)) == 0
+    assert person_at(people, Click(510 + 54, 400 - 24, 0.0)) == 1
     middle_of_shin = 510 + 26, 400 + 115
-    assert clicked(people, Click(*middle_of_shin, 0.0)) == 1
+    assert person_at(people, Click(*middle_of_shin, 0.0)) == 1
 
 
 def test_a_click_goes_by_its_time_and_forgives_a_frame_without_detection() -> None:
     one, other = standing(300, 400, 400), standing(300, 400, 400)
     people = view(cut(one, 0, 40), cut(other, 43, 90))
-    assert clicked(people, Click(300, 400, 0.5)) == 0
-    assert clicked(people, Click(300, 400, 2.5)) == 1
-    assert clicked(people, Click(300, 400, 40 / RATE_HZ)) == 0
-    assert clicked(people, Click(300, 400, 42 / RATE_HZ)) == 1
+    assert person_at(people, Click(300, 400, 0.5)) == 0
+    assert person_at(people, Click(300, 400, 2.5)) == 1
+    assert person_at(people, Click(300, 400, 40 / RATE_HZ)) == 0
+    assert person_at(people, Click(300, 400, 42 / RATE_HZ)) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_a_click_goes_by_its_time_and_forgives_a_frame_without_detection() -> No
 )
 def test_a_click_on_nobody_is_an_error(click: Click, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        clicked(view(standing(300, 400, 400), standing(700, 400, 300)), click)
+        person_at(view(standing(300, 400, 400), standing(700, 400, 300)), click)
 
 
 def test_a_click_where_the_picture_is_empty_says_so() -> None:
     with pytest.raises(InputError, match="nobody is in the picture then"):
-        clicked(view(cut(standing(300, 400, 400), 60, 90)), Click(300, 400, 0.5))
+        person_at(view(cut(standing(300, 400, 400), 60, 90)), Click(300, 400, 0.5))
 
 
 def test_the_first_people_begin_with_the_patient() -> None:
