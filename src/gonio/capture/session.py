@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gonio.core.errors import InputError
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable, replacing, write_json
 from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
 
@@ -160,7 +160,7 @@ def write_session(session: RecordedSession, calibration: Path | None) -> None:
         "cameras": [asdict(camera) | {"offset_s": offsets_s.get(camera.name)} for camera in session.cameras],
     }
     with replacing(session.folder / "recording.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(temporary, content, indent=2)
     if offsets_s:
         with replacing(session.trial_path) as temporary:
             temporary.write_text(_trial_text(session, calibration), encoding="utf-8")

@@ -16,7 +16,7 @@ range over ten movements is not that of a person.
 
 from __future__ import annotations
 
-import csv
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
 from gonio.comparison.statistics.reliability import icc_agreement, within_session_error
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_csv
 
 Result = tuple[Mapping[str, Any], Mapping[str, FloatArray]]
 Row = dict[str, Any]
@@ -438,10 +438,8 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+    with replacing(path) as temporary:
+        write_csv(temporary, itertools.chain([columns], ([_cell(value) for value in row] for row in rows)))
 
 
 def _cell(value: Any) -> str:

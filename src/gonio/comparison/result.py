@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gonio.core.display import Displayed, Rows, data_frame, plotted
 from gonio.core.errors import InputError
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_json
 
 ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s", "rigid_mpjpe_mm")
 ANGLE_KEYS = (
@@ -194,9 +194,8 @@ class ComparisonResult(Displayed):
 
     def save(self, path: Path | str) -> None:
         """Write results.json. Raises `InputError` where `path` cannot be written."""
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False)
         with replacing(Path(path)) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            write_json(temporary, self.to_json())
 
     @classmethod
     def load(cls, path: Path | str) -> ComparisonResult:

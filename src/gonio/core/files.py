@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -83,9 +84,39 @@ def _replace(new: Path, target: Path, aside: Path) -> None:
         raise
 
 
-def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
-    """Write content as JSON that any reader takes. Raises `ValueError` for NaN."""
-    path.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n", encoding="utf-8")
+def write_json(path: Path, content: Any, *, indent: int | None = 1, ascii_only: bool = True) -> None:
+    """Write JSON that any reader takes, the same bytes on every system. Raises `ValueError` for NaN.
+
+    indent      spaces a level; None: everything on one line, without spaces
+    ascii_only  write other characters as escapes
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(content, indent=indent, separators=separators, ensure_ascii=ascii_only, allow_nan=False)
+    path.write_text(text + ("" if indent is None else "\n"), encoding="utf-8", newline="\n")
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table of text and numbers, the same bytes on every system; None is an empty cell.
+
+    A spreadsheet takes text that begins with =, +, - or @ for a formula. Such text gets an apostrophe in front, which
+    makes it text there; a number does not.
+    """
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([_csv_cell(value) for value in row] for row in rows)
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(value):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def sha256_of(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from typing import Literal
 from gonio.core import downloads
 from gonio.core.downloads import Asset, AssetFile, Package, cache_folder, fetch, find
 from gonio.core.errors import AssetError, InputError
-from gonio.core.files import replacing, sha256_of
+from gonio.core.files import replacing, sha256_of, write_json
 
 _NPM_POSE = Package("npm", "@mediapipe/pose@0.5.1675469404")
 # A wheel of one fixed platform: it is opened for two data files that all its builds share, and runs nowhere.
@@ -150,7 +150,7 @@ def keep_import(name: str, original: Path, write: Callable[[Path], None]) -> Pat
                 "original_sha256": sha256_of(original),
                 "sha256": sha256_of(temporary / network.file),
             }
-            (temporary / _ORIGIN).write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+            write_json(temporary / _ORIGIN, origin)
     except (OSError, InputError):
         raise AssetError(f"{folder}: cannot be written; set GONIO_CACHE to another folder") from None
     return folder / network.file

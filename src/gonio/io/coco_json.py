@@ -28,7 +28,7 @@ import numpy as np
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.detections import Detections, smallest_image_px
 from gonio.core.errors import InputError, one_line
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_json
 from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import COCO_17
 from gonio.io.joint_names import skeleton_of, translated
@@ -481,4 +481,4 @@ def _box(positions: FloatArray, given: FloatArray | None) -> list[float]:
 
 def _dump(content: Any, path: Path) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, allow_nan=False, separators=(",", ":")), encoding="utf-8")
+        write_json(temporary, content, indent=None)

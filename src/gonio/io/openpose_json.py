@@ -32,7 +32,7 @@ import numpy as np
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError, one_line
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_json
 from gonio.core.sequence import PoseSequence, Source, Status, median_rate_hz
 from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
@@ -169,7 +169,7 @@ def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
         for number, people, there in zip(numbers.tolist(), values, present, strict=True):
             content = {"version": 1.3, "people": [_person(each, solid) for each in people[there].tolist()]}
             file = temporary / f"{name}_{number:012d}_keypoints.json"
-            file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+            write_json(file, content, indent=None)
     return tuple(lost)
 
 

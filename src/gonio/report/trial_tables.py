@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gonio.comparison.result import ComparisonResult, MethodErrors, PairErrors, tables
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_csv
 from gonio.report.page import Cell, Table
 from gonio.report.trial_summary import enumerated, ranking_key, words_of
 
@@ -61,16 +60,10 @@ def write_tables(folder: Path, result: ComparisonResult) -> list[Path]:
     paths = []
     for name, rows in tables(result).items():
         path = Path(folder) / f"{name}.csv"
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerows([_csv_cell(value) for value in row] for row in rows)
+        with replacing(path) as temporary:
+            write_csv(temporary, rows)
         paths.append(path)
     return paths
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

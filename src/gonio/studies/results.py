@@ -15,7 +15,6 @@ The tables are made anew from all recordings at the end of every run, each at on
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +35,7 @@ from gonio.comparison.statistics.spm import spm_paired
 from gonio.core.arrays import FloatArray
 from gonio.core.display import Displayed, Rows, data_frame
 from gonio.core.errors import ConfigError, InputError, MissingExtraError
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable, replacing, write_json
 from gonio.core.progress import Progress, silent
 from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
@@ -330,4 +329,4 @@ def _write_provenance(
         "warnings": warnings,
     }
     with replacing(output / "provenance.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(temporary, content)

@@ -6,7 +6,6 @@ and these annotations; a detector is measured on pictures that it was not traine
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from gonio.comparison.keypoint_accuracy import (
 from gonio.core.arrays import FloatArray, VideoFrame
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_json
 from gonio.core.progress import Progress, silent
 from gonio.core.provenance import OF_EXTRAS, versions
 from gonio.core.settings import as_plain
@@ -61,8 +60,7 @@ class KeypointEvaluation:
         """As JSON. Raises `InputError` where it cannot be written."""
         content = {"protocol": self.protocol, "notes": list(self.notes), **asdict(self.accuracy)}
         with replacing(Path(path)) as temporary:
-            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+            write_json(temporary, content, indent=2, ascii_only=False)
 
 
 def evaluate_detector(

@@ -11,8 +11,6 @@ protocol L1 and gonio's twelve joints, relative to the mean of the hips.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,7 +22,7 @@ import numpy as np
 from gonio.comparison.position_error import mpjve_mm_per_s, n_mpjpe_mm, pa_mpjpe_mm, root_mpjpe_mm
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.errors import ConfigError, InputError
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_csv, write_json
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence, Source
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
@@ -149,15 +147,14 @@ class Evaluation:
         """The JSON file, and a table of the same name that ends in .csv. Raises `InputError` where it cannot be."""
         path = Path(path)
         with replacing(path) as temporary:
-            text = json.dumps(self.to_plain(), indent=1, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        with replacing(table_path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            table = csv.writer(stream, lineterminator="\n")
-            table.writerow(["lifting", "group", "name", "frames", *METRICS])
-            for way, group, name, errors in self.rows():
-                values = [getattr(errors, metric) for metric in METRICS]
-                cells = ["" if np.isnan(value) else f"{value:.3f}" for value in values]
-                table.writerow([way, group, name, errors.frames, *cells])
+            write_json(temporary, self.to_plain(), ascii_only=False)
+        table: list[list[Any]] = [["lifting", "group", "name", "frames", *METRICS]]
+        for lifting, group, name, errors in self.rows():
+            values = [getattr(errors, metric) for metric in METRICS]
+            cells = ["" if np.isnan(value) else f"{value:.3f}" for value in values]
+            table.append([lifting, group, name, errors.frames, *cells])
+        with replacing(table_path(path)) as temporary:
+            write_csv(temporary, table)
 
 
 def table_path(path: Path) -> Path:

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from gonio.core.errors import ConfigError, GonioError, InputError
-from gonio.core.files import replacing
+from gonio.core.files import replacing, write_json
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
 from gonio.lifting import checkpoints
 from gonio.lifting.architecture import Architecture
@@ -197,7 +197,7 @@ class _Run:
         }
         checkpoints.write(self.weights(), output / WEIGHTS)
         with replacing(output / LOG) as temporary:
-            temporary.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+            write_json(temporary, log)
         with replacing(output / CHECKPOINT) as temporary:
             torch.save(state, temporary)
 

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from gonio.core.errors import ConfigError, InputError, MissingExtraError
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable, replacing, write_json
 from gonio.core.progress import Progress, silent
 from gonio.core.provenance import versions
 from gonio.core.settings import as_plain
@@ -97,8 +97,8 @@ def train(
             "duration_s": round(sum(entry["seconds"] for entry in log), 1),
             "log": log,
         }
-        _write_json(output / CONFIG, as_plain(config))
-        _write_json(output / RUN, content)
+        _write(output / CONFIG, as_plain(config))
+        _write(output / RUN, content)
         on_epoch(entry)
 
     with contextlib.ExitStack() as stack:
@@ -194,9 +194,9 @@ def _named(value: Any) -> Any:
     return value.name if isinstance(value, Path) else value
 
 
-def _write_json(path: Path, content: Any) -> None:
+def _write(path: Path, content: Any) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(temporary, content)
 
 
 def _draw(output: Path, log: Sequence[Entry], data: TrainingData) -> None:

@@ -12,10 +12,10 @@ another, so memory does not grow with the length of a video; keypoints that some
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from gonio.calibration.rectification import RectifiedPair
 from gonio.core.arrays import VideoFrame
 from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable, replacing, write_json
 from gonio.core.progress import Progress, Tick, silent
 from gonio.core.provenance import write_provenance
 from gonio.io import archive, video
@@ -104,7 +104,7 @@ def rectify(
                     notes += _redrawn(configs[name], pair, folder / f"{name}.mp4", tick)
         text = "# Made by gonio rectify; rectification.json says how.\n\n" + trial_text(new, output)
         (folder / "trial.toml").write_text(text, encoding="utf-8")
-        (folder / "rectification.json").write_text(_record(pair, alpha, notes), encoding="utf-8")
+        write_json(folder / "rectification.json", _record(pair, alpha, notes), indent=2, ascii_only=False)
         rig_files.write(pair.rig, folder / "Calib.toml")
     made = Output(output / "trial.toml", steps=notes, notes=notes)
     write_provenance(
@@ -236,9 +236,9 @@ def _trial(trial: Trial, pair: RectifiedPair, cameras: dict[str, CameraConfig]) 
     return replace(new, caveats=(*trial.caveats, caveat)), notes
 
 
-def _record(pair: RectifiedPair, alpha: float, notes: list[str]) -> str:
+def _record(pair: RectifiedPair, alpha: float, notes: list[str]) -> dict[str, Any]:
     rotation, translation_m = pair.to_world
-    content = {
+    return {
         "left": pair.names[0],
         "right": pair.names[1],
         "alpha": alpha,
@@ -258,4 +258,3 @@ def _record(pair: RectifiedPair, alpha: float, notes: list[str]) -> str:
         },
         "notes": notes,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

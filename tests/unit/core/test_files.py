@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gonio.core.errors import InputError
-from gonio.core.files import check_writable, replacing
+from gonio.core.files import check_writable, replacing, write_csv, write_json
 
 
 def tree(folder: Path) -> dict[str, str | None]:
@@ -226,3 +226,21 @@ class TestCheckWritable:
                 check_writable(tmp_path / "x.csv", [])
         finally:
             tmp_path.chmod(0o700)
+
+
+def test_json_is_the_same_on_every_system(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": [1, 2.5], "é": None})
+    assert path.read_bytes() == b'{\n "a": [\n  1,\n  2.5\n ],\n "\\u00e9": null\n}\n'
+    write_json(path, {"é": True}, indent=2, ascii_only=False)
+    assert path.read_bytes() == '{\n  "é": true\n}\n'.encode()
+    write_json(path, {"a": [1, 2]}, indent=None)
+    assert path.read_bytes() == b'{"a":[1,2]}'
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, float("nan"))
+
+
+def test_a_spreadsheet_takes_no_text_for_a_formula(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, [["name", "value"], ["=1+1", -2.5], ["@b", "-2.5"], ["-c", None], ["+d,e", 3], ["plain", "+1e3"]])
+    assert path.read_bytes() == b"name,value\n'=1+1,-2.5\n'@b,-2.5\n'-c,\n\"'+d,e\",3\nplain,+1e3\n"
