@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gonio.core.sequence import PoseSequence, Status
     from gonio.core.skeleton import Skeleton, layout
     from gonio.detection.openpose.weights_import import import_weights
+    from gonio.detection.registry import DetectorEntry, register_detector
     from gonio.io.formats import read, read_angles, write
     from gonio.kinematics.angles import joint_angles
     from gonio.kinematics.repetitions import find_repetitions
@@ -44,6 +45,7 @@ _HOMES = {
     "AngleSeries": "gonio.core.angle_series",
     "Camera": "gonio.core.camera",
     "Detections": "gonio.core.detections",
+    "DetectorEntry": "gonio.detection.registry",
     "GonioError": "gonio.core.errors",
     "PoseSequence": "gonio.core.sequence",
     "Rig": "gonio.core.camera",
@@ -71,6 +73,7 @@ _HOMES = {
     "read_angles": "gonio.io.formats",
     "record": "gonio.capture.record",
     "rectify": "gonio.trials.rectify",
+    "register_detector": "gonio.detection.registry",
     "render": "gonio.trials.single_step",
     "study": "gonio.studies.results:run_study",
     "train": "gonio.training.run",
@@ -83,6 +86,7 @@ __all__ = [
     "AngleSeries",
     "Camera",
     "Detections",
+    "DetectorEntry",
     "GonioError",
     "PoseSequence",
     "Rig",
@@ -110,6 +114,7 @@ __all__ = [
     "read_angles",
     "record",
     "rectify",
+    "register_detector",
     "render",
     "study",
     "train",

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from gonio.detection import registry
-from gonio.detection.detector import NoOptions
 
 
 def use_detector(monkeypatch: pytest.MonkeyPatch, name: str, detector: Any) -> None:
     """During the test this detector is made for `name`, whatever is selected."""
-    row = registry.DetectorEntry(NoOptions, lambda _options, _selection: detector)
-    monkeypatch.setitem(registry.DETECTORS, name, row)
+    row = registry.DetectorEntry(lambda _options, _selection: detector)
+    monkeypatch.setitem(registry.DETECTORS._known, name, row)

@@ -10,7 +10,8 @@ import dataclasses
 import inspect
 import textwrap
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 from gonio.cli.config_options import add_field
@@ -18,9 +19,11 @@ from gonio.cli.parser import Parser
 
 
 def add_detector(parser: Parser, taken: Collection[str] = ()) -> None:
-    """Add a group with --detector and the options of all detectors that come with gonio.
+    """Add a group with --detector and the options of all detectors that come with gonio, and of the one that is named.
 
     taken  options that the command has already; the detector's option of such a name gets the prefix "detector-"
+
+    Of two different options of one name, that of the named detector is shown.
     """
     from gonio.detection.registry import BUILT_IN, entry
 
@@ -28,20 +31,30 @@ def add_detector(parser: Parser, taken: Collection[str] = ()) -> None:
     group.add_argument(
         "--detector",
         metavar="NAME",
-        help="blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, or openpose with weights that "
-        "you have imported (gonio assets import) or name",
+        help="blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, openpose with weights that you "
+        "have imported (gonio assets import) or name, or a detector of an installed package",
     )
     texts: dict[str, list[str]] = {}
     kinds: dict[str, Any] = {}
-    for detector in BUILT_IN:
+    for detector in (*BUILT_IN, *_added(parser.words)):
         owner = entry(detector).options
         hints, own = typing.get_type_hints(owner), field_texts(owner)
         for option in dataclasses.fields(owner):
-            kinds[option.name] = hints[option.name]
+            if kinds.setdefault(option.name, hints[option.name]) != hints[option.name]:
+                kinds[option.name], texts[option.name] = hints[option.name], []
             texts.setdefault(option.name, []).append(f"{detector}: {own.get(option.name, '')}")
     for name, kind in kinds.items():
         own_name = f"detector_{name}" if name in taken else name
         add_field(group, own_name, kind, " ".join(texts[name]))
+
+
+def _added(words: Sequence[str]) -> list[str]:
+    """The detector that --detector names, if it is not one of gonio's own; its package is loaded."""
+    from gonio.detection.registry import BUILT_IN, DETECTORS
+
+    named = [after for word, after in pairwise(words) if word == "--detector"]
+    named += [word.removeprefix("--detector=") for word in words if word.startswith("--detector=")]
+    return [name for name in named if name not in BUILT_IN and name in DETECTORS]
 
 
 def field_texts(kind: type) -> dict[str, str]:

@@ -62,7 +62,7 @@ def _run(words: Sequence[str]) -> None:
     command = COMMANDS[names.index(name)]
     if command is training.TRAIN:
         command = training.train_with_options(words[1:])
-    command.run(**command.parser().options_of(words[1:]))
+    command.run(**command.parser(words[1:]).options_of(words[1:]))
 
 
 def _general_options(words: Sequence[str]) -> None:

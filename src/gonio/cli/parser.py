@@ -37,13 +37,14 @@ class Command:
     details: str = ""
     example: str = ""
 
-    def parser(self) -> Parser:
-        """A parser of what follows the command's name."""
+    def parser(self, words: Sequence[str] = ()) -> Parser:
+        """A parser of what follows the command's name, the `words`: some options exist if a word asks for them."""
         parser = Parser(
             prog=f"gonio {self.name}",
             usage=f"gonio {self.name} {self.usage} [options]",
             description=f"{self.summary} {self.details}".strip(),
             epilog=f"Example: {self.example}" if self.example else None,
+            words=words,
         )
         self.options(parser)
         return parser
@@ -70,7 +71,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 class Parser(argparse.ArgumentParser):
     """The options of one command. An option that is not given is absent, so that the function's default holds."""
 
-    def __init__(self, prog: str, usage: str, description: str, epilog: str | None) -> None:
+    def __init__(self, prog: str, usage: str, description: str, epilog: str | None, words: Sequence[str] = ()) -> None:
+        self.words = tuple(words)
         super().__init__(
             prog=prog,
             usage=usage,

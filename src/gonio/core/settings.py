@@ -136,7 +136,7 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
             return value
         raise ConfigError(f"{where} = {value!r}; it must be one of {', '.join(map(repr, args))}")
     if origin is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} = {value!r}; it must be a list")
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         if len(kinds) != len(value):

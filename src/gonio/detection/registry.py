@@ -1,4 +1,11 @@
-"""Detectors by name: a table that says what options each has and how it is made."""
+"""Detectors by name: a table that says what options each has and how it is made.
+
+A program adds its own with `gonio.register_detector`. An installed package adds one by an entry point that names a
+`DetectorEntry`; examples/own_detector.py is both:
+
+    [project.entry-points."gonio.detectors"]
+    own = "own_detector:DETECTOR"
+"""
 
 from __future__ import annotations
 
@@ -9,7 +16,8 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from gonio.core.errors import ConfigError
+from gonio.core.errors import ConfigError, InputError
+from gonio.core.plugins import Registry
 from gonio.detection.detector import Detector, NoOptions, Selection
 from gonio.detection.keypoint_rcnn import MIN_SCORE, KeypointRCNN, KeypointRCNNOptions
 from gonio.detection.openpose.options import OpenPoseOptions
@@ -18,12 +26,49 @@ Factory = Callable[[Any, Selection], Detector]
 """Options (an instance of the detector's dataclass) and which people to return -> the detector."""
 
 
+NOT_FOR_OPTIONS = (
+    "name", "people", "choose", "detector", "video", "output", "region", "click", "click_time", "overlay", "images",
+    "blur_faces", "progress", "on_written", "trial", "rig", "baseline", "focal", "principal_point", "reference", "fps",
+    "height", "align_clocks", "videos", "annotations", "detections",
+)  # fmt: skip
+"""Names that no option of a detector can have: keys of [detector], and options of the commands that run a detector."""
+
+
 @dataclass(frozen=True)
 class DetectorEntry:
-    """What the table knows of a detector: the dataclass of its options, and the function that makes it."""
+    """What the table knows of a detector: how it is made, and its options.
 
-    options: type
+    factory  (options, selection) -> the detector
+    options  a frozen dataclass whose fields all have defaults. Each field is a key of [detector] in a trial file and an
+             option of the command line; the text under it in the source is its help.
+
+    Raises `InputError` if the options are anything else.
+    """
+
     factory: Factory
+    options: type = NoOptions
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.options, type) or not dataclasses.is_dataclass(self.options):
+            raise InputError(f"the options of a detector must be a dataclass, not {self.options!r}")
+        kind = self.options.__name__
+        for option in dataclasses.fields(self.options):
+            if option.name in NOT_FOR_OPTIONS:
+                raise InputError(f"{kind}.{option.name}: gonio has an option of that name; choose another")
+            if option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING:
+                raise InputError(f"{kind}.{option.name}: an option of a detector needs a default")
+
+
+def register_detector(name: str, factory: Factory, options: type = NoOptions) -> None:
+    """Add a detector, which trials and commands then know by its name.
+
+    factory  (options, selection) -> the detector: an object as `detection.detector.Detector` describes it
+    options  a frozen dataclass of its options (see `DetectorEntry`); default: it has none
+
+    Other processes do not know it: for `gonio study` and the command line, install it with an entry point. Raises
+    `InputError` if another detector has this name, or if the options are no such dataclass.
+    """
+    DETECTORS.register(name, DetectorEntry(factory, options))
 
 
 def create(name: str, options: object | None = None, selection: Selection | None = None) -> Detector:
@@ -71,7 +116,7 @@ def own_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for option, value in values.items():
         if option in own:
             continue
-        owners = {other: row for other, row in DETECTORS.items() if option in default_values(other)}
+        owners = [other for other in BUILT_IN if option in default_values(other)]
         if not owners:
             near = get_close_matches(option, own, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"its options: {', '.join(sorted(own)) or 'none'}"
@@ -117,14 +162,16 @@ def _openpose(options: OpenPoseOptions, selection: Selection) -> Detector:
     )
 
 
-DETECTORS: dict[str, DetectorEntry] = {
+_OWN = {
     **{
-        name: DetectorEntry(NoOptions, partial(_blazepose, name))
+        name: DetectorEntry(partial(_blazepose, name))
         for name in ("blazepose-heavy", "blazepose-full", "blazepose-lite")
     },
-    "blazepose": DetectorEntry(NoOptions, partial(_blazepose, "blazepose-heavy")),
-    "keypoint-rcnn": DetectorEntry(KeypointRCNNOptions, _keypoint_rcnn),
-    "openpose": DetectorEntry(OpenPoseOptions, _openpose),
+    "blazepose": DetectorEntry(partial(_blazepose, "blazepose-heavy")),
+    "keypoint-rcnn": DetectorEntry(_keypoint_rcnn, KeypointRCNNOptions),
+    "openpose": DetectorEntry(_openpose, OpenPoseOptions),
 }
-"""Every detector by its name."""
-BUILT_IN = tuple(DETECTORS)
+BUILT_IN = tuple(_OWN)
+"""The detectors that come with gonio."""
+DETECTORS = Registry("gonio.detectors", DetectorEntry, _OWN)
+"""Every detector by its name: gonio's own, then those that were registered, then those of installed packages."""

@@ -9,7 +9,6 @@ from typing import Any
 from gonio.core.errors import ConfigError
 from gonio.core.files import check_writable
 from gonio.core.progress import Progress, silent
-from gonio.detection.registry import built_in_values
 from gonio.training import evaluate_keypoints
 from gonio.training import evaluate_lifting as lifting
 from gonio.training.evaluate_keypoints import KeypointEvaluation
@@ -124,8 +123,7 @@ def evaluate_2d(
         "detections": found,
         "detector": detector,
         "people": people,
-        **built_in_values(),
-        **detector_options,
+        **settings.option_values,
     }
     if (folder is None) == (found is None):
         raise ConfigError("give the folder of the annotated images (--images), or saved results (--detections)")

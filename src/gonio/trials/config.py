@@ -142,16 +142,23 @@ class DetectorConfig(_DetectorChoice):
     def to_table(self) -> dict[str, Any]:
         """The values as [detector] has them, with the options of gonio's other detectors at their defaults."""
         choice = {f.name: getattr(self, f.name) for f in dataclasses.fields(_DetectorChoice)}
-        return {**choice, **built_in_values(), **vars(self.options)}
+        return {**choice, **self.option_values}
+
+    @property
+    def option_values(self) -> dict[str, Any]:
+        """option -> value, with the options of gonio's other detectors at their defaults."""
+        return {**built_in_values(), **vars(self.options)}
 
     def changed(self, name: str | None, options: Mapping[str, Any]) -> DetectorConfig:
         """With another detector (None: the same), and with other values of options that this detector has.
 
-        Values that differ from the defaults are kept. Raises `ConfigError` if the detector does not have the option.
+        Values that differ from the defaults are kept; None is the default. Raises `ConfigError` if the detector does
+        not have the option, or if its value is wrong.
         """
         name = self.name if name is None else name
-        kept = {**dict(non_default_fields(self.options)), **options}
-        return dataclasses.replace(self, name=name, options=entry(name).options(**own_values(name, kept)))
+        values = own_values(name, {**dict(non_default_fields(self.options)), **options})
+        given = {option: value for option, value in values.items() if value is not None}
+        return dataclasses.replace(self, name=name, options=build(entry(name).options, given, "", Path()))
 
     def make(self, region_px: Region | None = None) -> Detector:
         """The detector, for a view of which only a region matters. Raises as `registry.create` does."""

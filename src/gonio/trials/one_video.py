@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from gonio.core.errors import ConfigError
 from gonio.core.progress import Progress, silent
-from gonio.detection.registry import built_in_values
 from gonio.io import formats
 from gonio.trials.config import DetectorConfig
 from gonio.trials.detect import DetectedVideo, detect_video
@@ -66,8 +65,7 @@ def detect(
         "overlay": video_out,
         "images": images_out,
         "blur_faces": blur_faces,
-        **built_in_values(),
-        **detector_options,
+        **settings.option_values,
     }
     if target is not None:
         formats.check_target(target, 2, several=finds_all or settings.people > 1)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from gonio.core.errors import ConfigError
+import gonio
+from gonio.core.errors import ConfigError, InputError
 from gonio.core.skeleton import BLAZEPOSE_33
 from gonio.detection.detector import NoOptions, Selection
 from gonio.detection.openpose.options import OpenPoseOptions
-from gonio.detection.registry import DETECTORS, built_in_values, create, own_values
+from gonio.detection.registry import DETECTORS, NOT_FOR_OPTIONS, DetectorEntry, built_in_values, create, own_values
 
 
 def test_every_blazepose_says_what_it_is() -> None:
@@ -87,3 +90,28 @@ def test_defaults_of_other_detectors_are_left_out() -> None:
 def test_an_impossible_selection_is_refused(selection: dict[str, Any], value: str) -> None:
     with pytest.raises(ConfigError, match=value):
         Selection(**selection)
+
+
+@dataclass(frozen=True)
+class WithoutDefault:
+    network: str
+
+
+@dataclass(frozen=True)
+class TakenName:
+    people: int = 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(dict, "dataclass"), (NoOptions(), "dataclass"), (WithoutDefault, "default"), (TakenName, "TakenName.people")],
+)
+def test_options_that_no_trial_file_could_give_are_refused(options: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        DetectorEntry(lambda _options, _selection: create("openpose"), options)
+
+
+def test_no_option_can_have_the_name_of_a_commands_own() -> None:
+    commands = (gonio.detect, gonio.compare, gonio.evaluate_2d)
+    own = {name for command in commands for name in inspect.signature(command).parameters} - {"detector_options"}
+    assert own - {"layout"} <= set(NOT_FOR_OPTIONS)  # the layout of the command compare is that of keypoint files

@@ -89,8 +89,12 @@ def test_the_command_line_changes_values_of_a_file() -> None:
     changed = config.changed(None, {"net_resolution": "-1x256"})
     assert (changed.people, changed.options) == (2, OpenPoseOptions(layout="coco-18", net_resolution="-1x256"))
     assert DetectorConfig().changed("openpose", {"flip": True}).options == OpenPoseOptions(flip=True)
+    assert config.changed(None, {"layout": None}).options == OpenPoseOptions()
+    assert config.changed(None, {"weights": "net.onnx"}).files == (Path("net.onnx"),)
     with pytest.raises(ConfigError, match="layout"):
         config.changed("blazepose-lite", {})
+    with pytest.raises(ConfigError, match="flip = 'yes'"):
+        config.changed(None, {"flip": "yes"})
 
 
 def test_options_belong_to_the_detector() -> None:
