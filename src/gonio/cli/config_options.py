@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from gonio.cli.parser import Parser
+from gonio.cli.parser import Parser, add_switch
 
 T = TypeVar("T")
 
@@ -89,9 +89,7 @@ def add_field(group: argparse._ArgumentGroup, name: str, hint: Any, description:
     hint, description = _without_none(hint), description.replace("%", "%%")
     option, arguments = f"--{_option(name)}", typing.get_args(hint)
     if hint is bool:
-        section, dot, own = option[2:].rpartition(".")
-        group.add_argument(option, dest=name, action="store_true", help=description)
-        group.add_argument(f"--{section}{dot}no-{own}", dest=name, action="store_false", help="or not")
+        add_switch(group, option, description, name)
     elif typing.get_origin(hint) is Literal:
         group.add_argument(option, dest=name, choices=arguments, help=description)
     elif typing.get_origin(hint) is tuple:

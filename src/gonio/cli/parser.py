@@ -120,6 +120,20 @@ def add_output(parser: Parser, description: str, *, required: bool = True) -> ar
     return group
 
 
-def add_switch(group: argparse._ArgumentGroup, option: str, description: str) -> None:
-    """An option that is on or off: --flip, --no-flip."""
-    group.add_argument(option, action=argparse.BooleanOptionalAction, help=description)
+def add_switch(group: argparse._ArgumentGroup, option: str, description: str, name: str | None = None) -> None:
+    """An option that is on or off: --flip and --no-flip, --network.causal and --network.no-causal.
+
+    name  of the value; default: that of the option
+    """
+    section, dot, own = option.removeprefix("--").rpartition(".")
+    dest = own.replace("-", "_") if name is None else name
+    group.add_argument(option, f"--{section}{dot}no-{own}", dest=dest, action=_Switch, nargs=0, help=description)
+
+
+class _Switch(argparse.Action):
+    """True for the first of its option strings, False for the second."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        setattr(namespace, self.dest, option_string == self.option_strings[0])
