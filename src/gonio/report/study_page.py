@@ -13,14 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from gonio.comparison.agreement_table import ALL_MOVEMENTS
+from gonio.comparison.agreement_groups import ALL_MOVEMENTS, VALUE_UNITS
+from gonio.comparison.agreement_table import FIGURES, Figure, figure_named
 from gonio.comparison.statistics.limits_of_agreement import ACCEPTABLE_DEG, ACCEPTABLE_ORIGIN
 from gonio.report.page import Cell, Table, figure_uri
 from gonio.report.page import write_page as write_template
 from gonio.report.palette import method_styles
 from gonio.report.study_figures import Row, angle_of, main_row
 
-_SINGLE = ("_rom", "_peak", "_at_peak", "_speed")
+_SINGLE = tuple(f"_{value}" for value in VALUE_UNITS)
+_MAIN_OF_CURVES = (("rmse", False), ("bias", False), ("rmse_bias_free", True), ("r", False))
+_MAIN_OF_RANGES = (("bias", False), ("loa", False), ("icc", True), ("mdc95", False))
+"""Figures of the main table, and whether their interval is shown."""
 _DASH = "–"
 
 
@@ -65,6 +69,7 @@ def write_page(path: Path, content: Content) -> None:
             "limits": limits(content),
             "main_tables": [main_table(content, method) for method in methods],
             "tables": tuple(_all_tables(content, methods)),
+            "columns": [(figure.title, figure.explanation) for figure in FIGURES if figure.digits is not None],
             "figures": [(figure_uri(picture), caption) for picture, caption in content.figures.values()],
             "protocol": [(key, _told(value)) for key, value in content.protocol.items()],
             "colours": {name: style.colour for name, style in method_styles(methods).items()},
@@ -163,100 +168,77 @@ def limits(content: Content) -> tuple[str, ...]:
 
 def main_table(content: Content, method: str) -> Table:
     """One row a movement: its main angle's curve, and the range of motion."""
-    mine = [row for row in content.rows if row["method"] == method]
+    of_method = [row for row in content.rows if row["method"] == method]
+    curve = [(figure_named(name), interval) for name, interval in _MAIN_OF_CURVES]
+    ranges = [(figure_named(name), interval) for name, interval in _MAIN_OF_RANGES]
     rows = []
-    for movement, main in _mains(mine).items():
-        rom = _single(mine, main, "rom") or {}
-        cells = (
+    for movement, main in _mains(of_method).items():
+        rom = _single(of_method, main, "rom") or {}
+        texts = (
             str(main["n"]),
-            _number(main.get("rmse")),
-            _number(main.get("bias"), sign=True),
-            _with_interval(main, "rmse_bias_free"),
-            _number(main.get("r"), 2),
+            *(figure_text(figure, main, interval) for figure, interval in curve),
             f"{_number(main.get('rom_method'), 0)} / {_number(main.get('rom_reference'), 0)}",
-            _number(rom.get("bias"), sign=True),
-            f"{_number(rom.get('loa_low'), sign=True)} to {_number(rom.get('loa_high'), sign=True)}",
-            _with_interval(rom, "icc", 2),
-            _number(rom.get("mdc95")),
+            *(figure_text(figure, rom, interval) for figure, interval in ranges),
         )
-        rows.append(
-            (f"{content.name(movement)}: {angle_of(main).replace('_', ' ')}", None, tuple(Cell(text) for text in cells))
-        )
+        name = f"{content.name(movement)}: {angle_of(main).replace('_', ' ')}"
+        rows.append((name, None, tuple(Cell(text) for text in texts)))
     header = (
+        ("movement and angle", "", None),
         ("repetitions", "", None),
-        ("RMSE", "°", None),
-        ("bias", "°", None),
-        ("bias-free RMSE, 95 % interval", "°", None),
-        ("r", "", None),
+        *((_title(figure, interval), _unit(figure), None) for figure, interval in curve),
         (f"ROM {method} / {content.reference}", "°", None),
-        ("ROM bias", "°", None),
-        ("ROM limits of agreement", "°", None),
-        ("ROM ICC(2,1), 95 % interval", "", None),
-        ("ROM MDC95", "°", None),
+        *((f"ROM {_title(figure, interval)}", _unit(figure), None) for figure, interval in ranges),
     )
     return Table(
         title=f"{method} against {content.reference}",
-        caption="Curves: median over repetitions. Range of motion (ROM): one value a repetition, repeated measures.",
-        header=(("movement and angle", "", None), *header),
+        caption="Curves: median over repetitions. Range of motion (ROM): one value of each repetition.",
+        header=header,
         rows=tuple(rows),
-        notes=(
-            "RMSE holds everything; the bias-free RMSE is what a constant correction leaves. r says whether the curves "
-            "have one shape, and nothing about size.",
-            "Limits of agreement: 95 % of the differences of single repetitions lie between them. ICC: how well these "
-            "people can be told apart, less in people who differ less. MDC95: the least change beyond the method's own "
-            "scatter within a session.",
-        ),
+        notes=tuple(f"{figure.title}: {figure.explanation}" for figure, _ in (*curve, *ranges[1:])),
     )
+
+
+def _title(figure: Figure, with_interval: bool) -> str:
+    return figure.title + (", 95 % interval" if with_interval else "")
+
+
+def _unit(figure: Figure) -> str:
+    return "°" if figure.has_unit else ""
 
 
 def _all_tables(content: Content, methods: Sequence[str]) -> Iterator[Table]:
-    header = (
-        ("angle or joint", "", None),
-        ("repetitions", "", None),
-        ("RMSE or distance", "", None),
-        ("bias", "", None),
-        ("bias-free RMSE", "", None),
-        ("r", "", None),
-        ("limits of agreement", "", None),
-        ("ICC(2,1)", "", None),
-        ("CCC", "", None),
-        ("SEM", "", None),
-        ("MDC95", "", None),
-        ("CMC", "", None),
-    )
+    shown = [figure for figure in FIGURES if figure.digits is not None]
+    header = (("angle or joint", "", None), *((figure.title, "", None) for figure in shown))
     for method in methods:
         for movement in dict.fromkeys(row["movement"] for row in content.rows):
-            mine = [row for row in content.rows if row["method"] == method and row["movement"] == movement]
-            if mine:
+            rows = [row for row in content.rows if row["method"] == method and row["movement"] == movement]
+            if rows:
                 yield Table(
                     title=f"{method}: {'all movements' if movement == ALL_MOVEMENTS else content.name(movement)}",
-                    caption="Degrees, degrees per second (speed) and millimetres (position); docs/study.md tells each.",
+                    caption="Degrees, degrees per second (speed) and millimetres (position).",
                     header=header,
-                    rows=tuple((_words(row), None, _cells(row)) for row in mine),
+                    rows=tuple(
+                        (_row_name(row), None, tuple(Cell(figure_text(figure, row)) for figure in shown))
+                        for row in rows
+                    ),
                 )
 
 
-def _words(row: Row) -> str:
+def _row_name(row: Row) -> str:
     of = f"{row['side']} {row['joint']}".strip() if row["quantity"].startswith("position") else row["side"]
     return f"{of} {row['quantity']}".strip().replace("_", " ")
 
 
-def _cells(row: Row) -> tuple[Cell, ...]:
-    between = f"{_number(row.get('loa_low'), sign=True)} to {_number(row.get('loa_high'), sign=True)}"
-    texts = (
-        str(row["n"]),
-        _number(row.get("rmse")),
-        _number(row.get("bias"), sign=True),
-        _number(row.get("rmse_bias_free")),
-        _number(row.get("r"), 2),
-        between if row.get("loa_low") is not None else _DASH,
-        _number(row.get("icc"), 2),
-        _number(row.get("ccc"), 2),
-        _number(row.get("sem")),
-        _number(row.get("mdc95")),
-        _number(row.get("cmc"), 2),
-    )
-    return tuple(Cell(text) for text in texts)
+def figure_text(figure: Figure, row: Row, with_interval: bool = False) -> str:
+    """A figure of a row as text: a number, "low to high" of two columns, a dash if it does not exist."""
+    values = [row.get(column) for column in figure.columns]
+    if all(value is None for value in values):
+        return _DASH
+    text = " to ".join(_number(value, figure.digits or 0, figure.signed) for value in values)
+    low, high = (row.get(f"{figure.columns[0]}_{end}") for end in ("low", "high"))
+    if not with_interval or low is None or high is None:
+        return text
+    return f"{text} ({_number(low, figure.digits or 0)} to {_number(high, figure.digits or 0)})"
 
 
 def _mains(rows: Sequence[Row]) -> dict[str, Row]:
@@ -287,12 +269,6 @@ def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
     if value is None or not np.isfinite(value):
         return _DASH
     return f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def _with_interval(row: Row, figure: str, digits: int = 1) -> str:
-    low, high = row.get(f"{figure}_low"), row.get(f"{figure}_high")
-    between = "" if low is None or high is None else f" ({_number(low, digits)} to {_number(high, digits)})"
-    return _number(row.get(figure), digits) + between
 
 
 def _told(value: Any) -> str:

@@ -41,7 +41,7 @@ from gonio.core.errors import GonioError, InputError
 from gonio.core.geometry import angle_between
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 from gonio.io.mirroring import mirror_warning
-from gonio.kinematics.angles import joint_angles
+from gonio.kinematics.angles import DEFINITIONS, joint_angles
 from gonio.kinematics.cleaning import JITTER, clean
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.kinematics.repetitions import find_repetitions, time_normalised
@@ -54,6 +54,8 @@ POSITION_JOINTS = (*EVALUATION_JOINTS, "head_top")
 NECK = ("neck_base", "thorax", "neck", "shoulder_center")  # the first that a method has is the upper end of its trunk
 LEAST_SAMPLES = 10  # of an angle, fewer are not compared
 MM_PER_M = 1000.0
+JOINT_OF = {definition.name: definition.joint for definition in DEFINITIONS}
+"""Angle without its side -> its joint in the tables."""
 
 Curves = dict[str, FloatArray]
 

@@ -5,13 +5,16 @@ It reads what is stored itself: thousands of small arrays are read sooner than t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonio.comparison import agreement_table
+from gonio.comparison.agreement_groups import Result
+from gonio.comparison.agreement_table import write_agreement
+from gonio.comparison.values_table import write_values
 from gonio.core.errors import InputError
+from gonio.studies.measure import JOINT_OF
 from gonio.studies.processes import Failed, worker_processes
 from gonio.studies.store import RecordingTask, Store, decode
 
@@ -42,5 +45,12 @@ def write(tables: OtherTables) -> tuple[dict[str, Any], dict[str, Any]]:
     if gone:
         raise InputError(f"{store.folder / gone[0]}: changed while the tables were made; run the study again")
     results = [decode(found) for found in stored.values() if found is not None]
-    agreement_table.write_others(tables.folder, results, tables.other, tables.own)
+    write_others(tables.folder, results, tables.other, tables.own)
     return {}, {}
+
+
+def write_others(folder: Path, results: Sequence[Result], other: str, own: str) -> None:
+    """Write all tables but agreement.csv: values.csv, and both by the other definitions. Raises `InputError`."""
+    write_agreement(folder, results, other, JOINT_OF, f"_{other}")
+    write_values(folder, results, other, JOINT_OF, f"_{other}")
+    write_values(folder, results, own, JOINT_OF)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonio.comparison.agreement_table import ALL_MOVEMENTS
+from gonio.comparison.agreement_groups import ALL_MOVEMENTS
 from gonio.core.errors import GonioError, InputError
 from gonio.io.motion_capture import ui_prmd
 from gonio.studies.config import FIELDS, StudyConfig

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gonio.comparison import agreement_table
-from gonio.comparison.agreement_table import ALL_MOVEMENTS, Result, Row
-from gonio.comparison.statistics.concordance import deming, lin_ccc
-from gonio.comparison.statistics.curves import cmc_between_methods
-from gonio.comparison.statistics.interpretation import interpret, interpret_cmc
-from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
-from gonio.comparison.statistics.reliability import icc_agreement, within_session_error
+from gonio.comparison.agreement_groups import ALL_MOVEMENTS, Group, Result
+from gonio.comparison.agreement_table import DEFINITIONS, FIGURES, Row, write_agreement, write_table
+from gonio.comparison.statistics.curves import cmc_between_methods, interpret_cmc
+from gonio.comparison.statistics.interpretation import interpret
 from gonio.comparison.statistics.spm import spm_paired
 from gonio.core.arrays import FloatArray
 from gonio.core.display import Displayed, Rows, data_frame
@@ -42,8 +39,8 @@ from gonio.core.settings import as_plain
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
 from gonio.studies.config import NAME_IN_TABLES, StudyConfig, load_study, ui_prmd_study
-from gonio.studies.measure import measure_recording, study_work
-from gonio.studies.other_tables import OtherTables, write_in_a_process
+from gonio.studies.measure import JOINT_OF, measure_recording, study_work
+from gonio.studies.other_tables import OtherTables, write_in_a_process, write_others
 from gonio.studies.run import StudyRun, run
 from gonio.studies.store import RecordingTask
 
@@ -53,6 +50,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
+FAILURES_COLUMNS = ("recording", "reason")
 MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
 MEASURED_AS = 3
 """To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
@@ -143,9 +141,7 @@ def run_study(
         progress=progress,
     )
     failures = {**missing, **done.failures}
-    agreement_table.write_table(
-        output / "failures.csv", agreement_table.failures_table(failures), agreement_table.FAILURES_COLUMNS
-    )
+    write_table(output / "failures.csv", FAILURES_COLUMNS, failures.items())
     if not done.results:
         first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
         raise InputError(f"no recording of the study could be measured; the first: {first}")
@@ -153,7 +149,7 @@ def run_study(
     warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
     definitions = NAME_IN_TABLES[config.joint_definitions]
     with progress("tables and report", None), _other_tables(output, done, definitions, processes != 1):
-        rows = agreement_table.write_agreement(output, results, definitions)
+        rows = write_agreement(output, results, definitions, JOINT_OF)
         said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return StudyResult(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
@@ -162,10 +158,10 @@ def run_study(
 @contextlib.contextmanager
 def _other_tables(output: Path, done: StudyRun, own: str, may_be_elsewhere: bool) -> Iterator[None]:
     """Writes the tables that the report does not need: of many recordings in another process, during the block."""
-    (other,) = (each for each in agreement_table.DEFINITIONS if each != own)
+    (other,) = (each for each in DEFINITIONS if each != own)
     if len(done.results) < MANY or not may_be_elsewhere:
         yield
-        agreement_table.write_others(output, list(done.results.values()), other, own)
+        write_others(output, list(done.results.values()), other, own)
         return
     with ThreadPoolExecutor(1) as waiting:
         written = waiting.submit(write_in_a_process, OtherTables(output, done.fingerprints, own, other))
@@ -291,17 +287,11 @@ def _interpretations(config: StudyConfig, method: str, ranges: Ranges, curves: C
     movement = config.movements.get(ranges.movement, ranges.movement)
     of = f"{len(set(ranges.subjects))} subjects, {movement}"
     words = f"{of}, range of motion of the {ranges.angle.replace('_', ' ')}"
-    pair = ranges.estimate, ranges.reference, list(ranges.subjects)
-    figures: tuple[Callable[[], object], ...] = (
-        lambda: limits_of_agreement(*pair),
-        lambda: icc_agreement(*pair),
-        lambda: lin_ccc(*pair),
-        lambda: deming(ranges.estimate, ranges.reference, subjects=pair[2]),
-        lambda: within_session_error(ranges.estimate, pair[2]),
-    )
-    for figure in figures:
-        with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
-            yield interpret(figure(), population=words, unit="deg")
+    group = Group("value", list(ranges.subjects), ranges.estimate, ranges.reference)
+    for figure in FIGURES:
+        if figure.result is not None:
+            with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
+                yield interpret(figure.result(group), population=words, unit="deg")
     estimate, reference = curves.by_method[method], curves.by_method[config.reference]
     words = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
     yield interpret_cmc(cmc_between_methods(np.stack([estimate, reference])), population=words)

@@ -10,24 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gonio.comparison.agreement_table import (
-    AGREEMENT_COLUMNS,
-    FAILURES_COLUMNS,
-    VALUES_COLUMNS,
-    agreement_table,
-    failures_table,
-    median_interval,
-    values_table,
-    write_agreement,
-    write_table,
-    write_values,
-)
+from gonio.comparison.agreement_table import AGREEMENT_COLUMNS, FIGURES, Row, write_agreement, write_table
+from gonio.comparison.agreement_table import agreement_table as table_of
 from gonio.comparison.repetition_records import AngleValues, PositionValues
-from gonio.comparison.statistics.intervals import TOO_FEW_NOTE
+from gonio.comparison.statistics.intervals import TOO_FEW_NOTE, median_interval
 from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
 from gonio.comparison.statistics.reliability import within_session_error
+from gonio.comparison.values_table import VALUES_COLUMNS, value_rows, write_values
+from gonio.core.errors import InputError
 
 KEY = ("movement", "method", "quantity", "side", "joint")
+JOINT_OF = {"knee_flexion": "knee"}
+
+
+def agreement_table(results: list[Any], definitions: str) -> list[Row]:
+    return table_of(results, definitions, JOINT_OF)
 
 
 def angle(error: float, rom: float, **changes: Any) -> dict[str, Any]:
@@ -188,7 +185,7 @@ def test_what_is_missing_is_an_empty_cell(tmp_path: Path) -> None:
     results = study(1, repetitions=1)
     results[0][0]["angles"] = [angle(3.0, 80.0, r=None, repetition="e0")]
     table = agreement_table(results, "gonio")
-    write_table(tmp_path / "agreement.csv", table, AGREEMENT_COLUMNS)
+    write_agreement(tmp_path, results, "gonio", JOINT_OF)
     with (tmp_path / "agreement.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(table)
@@ -198,7 +195,8 @@ def test_what_is_missing_is_an_empty_cell(tmp_path: Path) -> None:
 
 
 def test_values_are_tidy(tmp_path: Path) -> None:
-    table = values_table(study(2), "gonio")
+    rows = list(value_rows(study(2), "gonio", JOINT_OF))
+    table = [dict(zip(VALUES_COLUMNS, row, strict=True)) for row in rows]
     keys = ("subject", "movement", "repetition", "method", "quantity", "side", "joint")
     assert len({tuple(row.get(key, "") for key in keys) for row in table}) == len(table)
     mine = {"subject": "s0", "repetition": "e0"}
@@ -207,12 +205,12 @@ def test_values_are_tidy(tmp_path: Path) -> None:
     assert row_of(table, **mine, method="vicon", quantity="duration")["value"] == 2.5
     symmetry = row_of(table, **mine, method="vicon", quantity="knee_flexion_symmetry")
     assert symmetry["value"] == pytest.approx(200 * (1 - 0.5) / (1 + 0.5))
-    write_table(tmp_path / "values.csv", table, VALUES_COLUMNS)
+    write_values(tmp_path, study(2), "gonio", JOINT_OF)
     assert (tmp_path / "values.csv").read_text().count("\n") == len(table) + 1
 
 
 def test_failures_are_listed_with_their_reason(tmp_path: Path) -> None:
-    write_table(tmp_path / "failures.csv", failures_table({"m03_s03": 'no "vicon", file'}), FAILURES_COLUMNS)
+    write_table(tmp_path / "failures.csv", ("recording", "reason"), [("m03_s03", 'no "vicon", file')])
     assert (tmp_path / "failures.csv").read_text() == 'recording,reason\nm03_s03,"no ""vicon"", file"\n'
 
 
@@ -232,8 +230,8 @@ def test_the_interval_of_a_median_is_that_of_the_plain_bootstrap() -> None:
 
 
 def test_files_by_one_set_of_definitions(tmp_path: Path) -> None:
-    rows = write_agreement(tmp_path, study(6), "gonio", "_gonio")
-    write_values(tmp_path, study(6), "gonio", "_gonio")
+    rows = write_agreement(tmp_path, study(6), "gonio", JOINT_OF, "_gonio")
+    write_values(tmp_path, study(6), "gonio", JOINT_OF, "_gonio")
     assert {path.name for path in tmp_path.iterdir()} == {"agreement_gonio.csv", "values_gonio.csv"}
     with (tmp_path / "agreement_gonio.csv").open(newline="") as stream:
         written = list(csv.DictReader(stream))
@@ -241,3 +239,36 @@ def test_files_by_one_set_of_definitions(tmp_path: Path) -> None:
     assert {row["definitions"] for row in written} == {"gonio"}
     with (tmp_path / "values_gonio.csv").open(newline="") as stream:
         assert {row["definitions"] for row in csv.DictReader(stream)} == {"gonio"}
+
+
+def test_an_angle_without_a_joint_is_refused() -> None:
+    with pytest.raises(InputError, match="knee_flexion"):
+        table_of(study(2), "gonio", {})
+    with pytest.raises(InputError, match="knee_flexion"):
+        list(value_rows(study(2), "gonio", {}))
+
+
+def test_the_columns_of_the_first_version_stay() -> None:
+    assert ",".join(AGREEMENT_COLUMNS) == (
+        "movement,method,quantity,side,joint,unit,n,rmse,bias,rmse_bias_free,r,loa_low,loa_high,icc,ccc,sem,mdc95,"
+        "rom_method,rom_reference,n_subjects,rmse_low,rmse_high,bias_low,bias_high,rmse_bias_free_low,"
+        "rmse_bias_free_high,r_low,r_high,loa_low_low,loa_low_high,loa_high_low,loa_high_high,icc_low,icc_high,ccc_low,"
+        "ccc_high,sem_low,sem_high,mdc95_low,mdc95_high,icc_consistency,sem_reference,deming_slope,deming_slope_low,"
+        "deming_slope_high,deming_intercept,cmc,rmse_q25,rmse_q75,rmse_bias_free_clock_moved,missed_alone,definitions,"
+        "note"
+    )
+
+
+def test_figures_fill_their_own_columns_alone() -> None:
+    assert len({figure.name for figure in FIGURES}) == len(FIGURES)
+    columns = [column for figure in FIGURES for column in figure.columns]
+    assert len(set(columns)) == len(columns)
+    for row in agreement_table(study(8, movements=("m01", "m02")), "gonio"):
+        assert set(row) <= set(AGREEMENT_COLUMNS)
+
+
+def test_the_documentation_lists_every_figure() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for figure in FIGURES:
+        columns = ", ".join(f"`{column}`" for column in figure.columns)
+        assert f"| {figure.title} | {columns} | {figure.explanation} |\n" in page

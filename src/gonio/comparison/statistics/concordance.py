@@ -7,12 +7,20 @@ apart: an intercept other than 0 is a constant error, a slope other than 1 grows
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from gonio.comparison.statistics.generalised_intervals import agreement_interval
+from gonio.comparison.statistics.interpretation import (
+    interpret,
+    interval_or_note,
+    interval_phrase,
+    note_phrase,
+    unit_phrase,
+)
 from gonio.comparison.statistics.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
 from gonio.comparison.statistics.subjects import CONSTANT, Pairs, is_constant, one_way, pairs
 from gonio.core.arrays import FloatArray
@@ -44,6 +52,28 @@ class Deming:
     n_subjects: int
     n_dropped: int
     note: str
+
+
+@interpret.register
+def _(figure: Concordance, *, population: str, unit: str = "") -> str:
+    if math.isnan(figure.value):
+        return f"In {population}, the concordance does not exist: {figure.note}."
+    return (
+        f"In {population}, the method gives the reference's number with a concordance of {figure.value:z.2f}"
+        f"{interval_phrase(figure.interval, 2)}, where 1 is always; it is less in people who differ less"
+        f"{note_phrase(figure.note)}."
+    )
+
+
+@interpret.register
+def _(figure: Deming, *, population: str, unit: str = "") -> str:
+    if math.isnan(figure.slope):
+        return f"In {population}, there is no line between the methods: {figure.note}."
+    unit = unit_phrase(unit)
+    return (
+        f"In {population}, a change of 10{unit} by the reference reads as {10 * figure.slope:z.1f}{unit} by the method "
+        f"(slope {figure.slope:z.2f}; {interval_or_note(figure.slope_interval, figure.note, 2)})."
+    )
 
 
 def lin_ccc(

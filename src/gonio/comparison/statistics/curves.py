@@ -10,6 +10,8 @@ Repetitions are time-normalised: each has the same number of samples over one cy
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gonio.comparison.statistics.subjects import is_constant
@@ -52,6 +54,18 @@ def cmc_between_methods(curves: FloatArray) -> float:
             f"CMC between methods takes curves (method, repetition, time), two methods or more; these are {array.shape}"
         )
     return _root(array.swapaxes(0, 1))
+
+
+def interpret_cmc(value: float, *, population: str) -> str:
+    """One line for the clinician on a coefficient of multiple correlation."""
+    if math.isnan(value):
+        return (
+            f"In {population}, the CMC does not exist: the curves differ by more than the joint moves, or are missing."
+        )
+    return (
+        f"In {population}, the curves are alike with a CMC of {value:.2f}, where 1 is identical; it is high wherever "
+        "the movement is large, so read it with the error in degrees."
+    )
 
 
 def _root(groups: FloatArray) -> float:

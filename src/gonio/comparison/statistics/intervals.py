@@ -7,8 +7,9 @@ in the modules beside it takes the subject as the unit, and below `TOO_FEW_SUBJE
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -20,6 +21,7 @@ from gonio.core.errors import InputError
 TOO_FEW_SUBJECTS = 6
 TOO_FEW_NOTE = "too few subjects for an interval"
 NO_SPREAD_NOTE = "the values do not vary"
+MEDIAN_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,33 @@ def cluster_bootstrap(
         return None
     low, high = np.quantile(replicates, _bca_probabilities(value, replicates, without, level))
     return Interval(float(low), float(high), level, f"bootstrap of {n} draws by subject, BCa")
+
+
+def median_interval(values: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Interval | None:
+    """The percentile bootstrap interval of a median, whole subjects drawn with replacement.
+
+    None with fewer than `TOO_FEW_SUBJECTS`. With so few subjects as a clinic has it is rather too short than too long.
+    A draw counts every value as often as its subject was drawn.
+    """
+    labels, owner = np.unique(np.asarray(subjects), return_inverse=True)
+    if len(labels) < TOO_FEW_SUBJECTS:
+        return None
+    order = np.argsort(values)
+    of_subject = np.zeros((len(labels), len(values)), dtype=np.float32)
+    of_subject[owner[order], np.arange(len(values))] = 1
+    drawn = _subject_draws(len(labels))
+    reached = drawn @ of_subject.cumsum(axis=1)  # (draw, k): how many values of a draw are among the k + 1 smallest
+    ranks = ((reached[:, -1] + 1) // 2, reached[:, -1] // 2 + 1)
+    middles = [values[order][(reached < rank[:, None]).sum(axis=1)] for rank in ranks]
+    low, high = np.quantile(np.mean(middles, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level, "percentile bootstrap by subject")
+
+
+@lru_cache
+def _subject_draws(subjects: int) -> FloatArray:
+    """(draw, subject) how often each is drawn."""
+    drawn = np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), size=MEDIAN_DRAWS)
+    return drawn.astype(np.float32)
 
 
 def _bca_probabilities(value: float, replicates: FloatArray, without: FloatArray, level: float) -> FloatArray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from gonio.comparison.statistics.interpretation import interpret, interval_phrase, note_phrase, unit_phrase
 from gonio.comparison.statistics.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
 from gonio.comparison.statistics.subjects import OneWay, is_constant, one_way, pairs
 from gonio.core.arrays import FloatArray
@@ -48,6 +49,17 @@ class Limits:
     n_subjects: int
     n_dropped: int
     note: str
+
+
+@interpret.register
+def _(figure: Limits, *, population: str, unit: str = "") -> str:
+    unit = unit_phrase(unit)
+    side = "higher" if figure.bias >= 0 else "lower"
+    return (
+        f"In {population}, the method reads {abs(figure.bias):.1f}{unit} {side} than the reference on average"
+        f"{interval_phrase(figure.bias_interval)}, and 95 % of single readings differ by {figure.low:+z.1f} to "
+        f"{figure.high:+z.1f}{unit}{note_phrase(figure.note)}."
+    )
 
 
 def limits_of_agreement(

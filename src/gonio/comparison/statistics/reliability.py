@@ -17,6 +17,13 @@ import numpy as np
 from scipy import special
 
 from gonio.comparison.statistics.generalised_intervals import agreement_interval
+from gonio.comparison.statistics.interpretation import (
+    interpret,
+    interval_or_note,
+    interval_phrase,
+    note_phrase,
+    unit_phrase,
+)
 from gonio.comparison.statistics.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS, Interval, check_level
 from gonio.comparison.statistics.subjects import CONSTANT, is_constant, numbered, one_way, pairs
 from gonio.core.arrays import FloatArray
@@ -68,6 +75,39 @@ class MeasurementError:
     n_dropped: int
     label: str
     note: str
+
+
+@interpret.register
+def _(figure: Reliability, *, population: str, unit: str = "") -> str:
+    if math.isnan(figure.value):
+        return f"In {population}, the ICC({figure.kind}) does not exist: {figure.note}."
+    what = "give the same values" if figure.kind == "2,1" else "give the same values, a constant bias apart,"
+    return (
+        f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:z.2f}"
+        f"{interval_phrase(figure.interval, 2)}: {_strength(figure)} reliability to tell these people apart, "
+        f"less in people who differ less{note_phrase(figure.note)}."
+    )
+
+
+def _strength(figure: Reliability) -> str:
+    """Koo & Li 2016, J Chiropr Med 15:155-163: by the interval where there is one, from its low to its high end."""
+    ends = (figure.interval.low, figure.interval.high) if figure.interval else (figure.value,)
+    words = [
+        "poor" if end < 0.5 else "moderate" if end < 0.75 else "good" if end < 0.9 else "excellent" for end in ends
+    ]
+    return " to ".join(dict.fromkeys(words))
+
+
+@interpret.register
+def _(figure: MeasurementError, *, population: str, unit: str = "") -> str:
+    if math.isnan(figure.sem):
+        return f"In {population}, the {figure.label} error of measurement does not exist: {figure.note}."
+    unit = unit_phrase(unit)
+    interval = interval_or_note(figure.interval, figure.note)
+    return (
+        f"In {population}, one value of this method is uncertain by {figure.sem:.1f}{unit} (SEM, {figure.label}; "
+        f"{interval}): a change of less than {figure.mdc95:.1f}{unit} (MDC95) may be error."
+    )
 
 
 def icc(ratings: FloatArray, *, kind: Kind = "2,1", level: float = 0.95) -> Reliability:
@@ -184,10 +224,10 @@ def within_session_error(values: FloatArray, subjects: object, *, level: float =
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise InputError(f"repetitions are a list of values; these are {array.shape}")
-    owner, _ = numbered(subjects, len(array))
-    there = np.isfinite(array)
-    counts = np.bincount(owner[there], minlength=1)
-    repeated = there & (counts[owner] > 1)
+    owner, n_owners = numbered(subjects, len(array))
+    finite = np.isfinite(array)
+    counts = np.bincount(owner[finite], minlength=n_owners)
+    repeated = finite & (counts[owner] > 1)
     kept = array[repeated]
     if len(kept) == 0:
         raise InputError("no subject has two values; the error of a method needs repetitions")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gonio.comparison.statistics.interpretation import interpret
 from gonio.comparison.statistics.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, TOO_FEW_SUBJECTS
 from gonio.comparison.statistics.subjects import CONSTANT, numbered
 from gonio.core.arrays import FloatArray, frozen
@@ -45,6 +46,17 @@ class CurveTest:
     n_subjects: int
     n_dropped: int
     note: str
+
+
+@interpret.register
+def _(figure: CurveTest, *, population: str, unit: str = "") -> str:
+    if figure.note:
+        return f"In {population}, the curves were not tested along the cycle: {figure.note}."
+    where = ", ".join(f"{c.start_percent:.0f}-{c.end_percent:.0f} %" for c in figure.clusters)
+    found = f"differ in {where} of the cycle" if where else "do not differ demonstrably anywhere in the cycle"
+    return (
+        f"In {population}, the mean curves of the two methods {found} (SPM, alpha {figure.alpha:g}); see by how much."
+    )
 
 
 def spm_paired(

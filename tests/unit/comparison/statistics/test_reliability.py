@@ -225,3 +225,8 @@ def test_the_intervals_cover(between: float, own: float, noise: float, bias: flo
             low, high = ends(icc_agreement(estimate, reference, subject, kind=kind).interval)
             held[kind] += low <= truth[kind] <= high
     assert all(549 < count < 591 for count in held.values()), held
+
+
+def test_a_subject_without_any_value_is_left_out() -> None:
+    error = within_session_error(np.array([1.0, 2.0, 1.5, 2.5, np.nan]), ["a", "a", "b", "b", "c"])
+    assert (error.n, error.n_subjects, error.n_dropped) == (4, 2, 1)
