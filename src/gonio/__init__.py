@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gonio.io.formats import read, read_angles, write
     from gonio.kinematics.angles import joint_angles
     from gonio.kinematics.repetitions import find_repetitions
+    from gonio.lifting.streaming import LiftingStream
     from gonio.studies.config import load_study
     from gonio.studies.results import run_study as study
     from gonio.training.config import load_training
@@ -47,6 +48,7 @@ _HOMES = {
     "Detections": "gonio.core.detections",
     "DetectorEntry": "gonio.detection.registry",
     "GonioError": "gonio.core.errors",
+    "LiftingStream": "gonio.lifting.streaming",
     "PoseSequence": "gonio.core.sequence",
     "Rig": "gonio.core.camera",
     "Skeleton": "gonio.core.skeleton",
@@ -88,6 +90,7 @@ __all__ = [
     "Detections",
     "DetectorEntry",
     "GonioError",
+    "LiftingStream",
     "PoseSequence",
     "Rig",
     "Skeleton",
