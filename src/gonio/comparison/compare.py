@@ -24,10 +24,10 @@ import numpy as np
 from gonio.comparison import agreement, position_error
 from gonio.comparison.agreement import peak_differences
 from gonio.comparison.alignment import spans_a_plane
+from gonio.comparison.angle_agreement import AngleAgreement, AnglePair
 from gonio.comparison.joint_offsets import definition_offsets_mm, laid_over
 from gonio.comparison.result import (
     ERROR_KEYS,
-    AngleAgreement,
     ComparisonResult,
     JointErrors,
     MethodErrors,
@@ -420,32 +420,16 @@ def _angle_agreement(
 ) -> dict[str, AngleAgreement]:
     if name not in angles:
         return {}
-    compared = {}
-    ranges = angles[name].range_of_motion_deg()
+    found = {}
     for angle in angles[name].names:
-        own = _common_curve(angles, name, angle, samples)
-        other = _common_curve(angles, against, angle, samples)
-        apart: dict[str, float | None] = {}
-        if own is not None and other is not None and name != against:
-            apart["rmse_deg"] = _finite(agreement.rmse(own, other))
-            apart["bias_deg"] = _finite(agreement.bias(own, other))
-            apart["r"] = _finite(agreement.pearson_r(own, other))
+        estimate = _common_curve(angles, name, angle, samples)
+        reference = _common_curve(angles, against, angle, samples)
         peaks = np.empty(0)
-        if own is not None and other is not None and name != against and repetitions_s is not None:
-            peaks = peak_differences(own, other, angles[name].times_s[samples[angle]], repetitions_s)
-        if len(peaks):
-            apart["peak_rmse_deg"] = float(np.sqrt(np.mean(peaks**2)))
-            apart["peak_bias_deg"] = float(peaks.mean())
-        compared[angle] = AngleAgreement(
-            **apart,
-            rom_deg=None if own is None else float(np.ptp(own)),
-            rom_reference_deg=None if other is None else float(np.ptp(other)),
-            rom_all_deg=_finite(ranges[angle]),
-            n_samples=0 if own is None else len(own),
-            n_all=int(np.isfinite(angles[name][angle]).sum()),
-            n_peaks=len(peaks),
-        )
-    return compared
+        if estimate is not None and reference is not None and name != against and repetitions_s is not None:
+            peaks = peak_differences(estimate, reference, angles[name].times_s[samples[angle]], repetitions_s)
+        all_samples = np.rad2deg(angles[name][angle])
+        found[angle] = AnglePair(estimate, reference, name != against, all_samples, peaks).agreement
+    return found
 
 
 def _common_curve(

@@ -28,21 +28,12 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gonio.comparison.angle_agreement import ANGLE_KEYS, AngleAgreement
 from gonio.core.display import Displayed, Rows, data_frame, plotted
 from gonio.core.errors import InputError
 from gonio.core.files import replacing, write_json
 
 ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_s", "rigid_mpjpe_mm")
-ANGLE_KEYS = (
-    "rmse_deg",
-    "bias_deg",
-    "r",
-    "rom_deg",
-    "rom_reference_deg",
-    "rom_all_deg",
-    "peak_rmse_deg",
-    "peak_bias_deg",
-)
 OFFSET_KEYS = ("definition_offset_mm", "without_offset_mm")
 REPROJECTION = "reprojection_px_median_all"
 OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", "repetitions", REPROJECTION)
@@ -85,29 +76,6 @@ class TimeShift:
 
     change: PositionErrors
     angle_rmse_deg: dict[str, float | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AngleAgreement:
-    """One angle of one method over the `n_samples` times at which all that measure it have it.
-
-    Bias is estimate minus reference. ROM is largest minus smallest value over those same times: what a method makes of
-    the same movement. `rom_all_deg` is the method's own ROM over all the `n_all` times at which it has the angle: the
-    movement's range as far as the method saw it. It is never smaller, and one bad frame can enlarge it. `peak_rmse_deg`
-    and `peak_bias_deg` are of the `n_peaks` repetitions' peaks alone (`peaks`).
-    """
-
-    rmse_deg: float | None = None
-    bias_deg: float | None = None
-    r: float | None = None
-    rom_deg: float | None = None
-    rom_reference_deg: float | None = None
-    rom_all_deg: float | None = None
-    peak_rmse_deg: float | None = None
-    peak_bias_deg: float | None = None
-    n_samples: int = 0
-    n_all: int = 0
-    n_peaks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

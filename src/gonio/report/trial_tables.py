@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gonio.comparison.angle_agreement import ANGLE_FIGURES, AngleFigure
 from gonio.comparison.result import ComparisonResult, MethodErrors, PairErrors, tables
 from gonio.core.files import replacing, write_csv
 from gonio.report.page import Cell, Table
@@ -30,25 +31,10 @@ _EXPLAINED = (
     ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
     ("rigid MPJPE", "as MPJPE after one turn and one shift for the whole recording, no scale: what two worlds allow"),
 )
-_ANGLE_TABLES = (
-    ("rmse_deg", "Joint angles: typical difference", "RMSE; the smallest of each row in bold.", "°", 1),
-    ("bias_deg", "Joint angles: bias", "Mean of estimate minus reference: above 0 reads too large.", "°", 1),
-    ("r", "Joint angles: do the curves move together", "Pearson's r: 1 is the same course in time.", "r, no unit", 2),
-    (
-        "peak_bias_deg",
-        "Joint angles at the peaks of repetitions: bias",
-        "Mean of the estimate's peak minus the reference's, of each repetition; above 0 reads too large.",
-        "°",
-        1,
-    ),
-    (
-        "peak_rmse_deg",
-        "Joint angles at the peaks of repetitions: typical difference",
-        "RMSE over the repetitions' peaks alone.",
-        "°",
-        1,
-    ),
-)
+
+
+Compared = Mapping[str, tuple[str | None, MethodErrors | PairErrors]]
+"""Row or column header -> (method whose colour it has, numbers)."""
 
 
 def write_tables(folder: Path, result: ComparisonResult) -> list[Path]:
@@ -77,7 +63,7 @@ def page_tables(result: ComparisonResult) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
-def _compared(result: ComparisonResult) -> dict[str, tuple[str | None, MethodErrors | PairErrors]]:
+def _compared(result: ComparisonResult) -> Compared:
     """Row or column header -> (method whose colour it has, numbers): the estimates, or the pairs."""
     if result.pairs:
         return {f"{p.a} / {p.b}": (None, p) for p in result.pairs}
@@ -154,11 +140,11 @@ def _headers(
     return ((first, "", None), *samples, *((name, unit, method) for name, (method, _) in compared.items()))
 
 
-def _samples(angle: str, compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> Cell:
+def _samples(angle: str, compared: Compared) -> Cell:
     return Cell(str(max(item.angles[angle].n_samples for _, item in compared.values() if angle in item.angles)))
 
 
-def _peaks(angle: str, compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> Cell:
+def _peaks(angle: str, compared: Compared) -> Cell:
     return Cell(str(max(item.angles[angle].n_peaks for _, item in compared.values() if angle in item.angles)))
 
 
@@ -172,7 +158,7 @@ def _turned(table: Table, unit: str) -> Table:
     return replace(table, header=header, rows=rows, caption=table.caption.replace("of each row", "of each column"))
 
 
-def _angle_names(compared: Mapping[str, tuple[str | None, MethodErrors | PairErrors]]) -> list[str]:
+def _angle_names(compared: Compared) -> list[str]:
     return list(dict.fromkeys(angle for _, item in compared.values() for angle in item.angles))
 
 
@@ -180,28 +166,36 @@ def _angle_tables(result: ComparisonResult) -> list[Table]:
     compared = _compared(result)
     angles = _angle_names(compared)
     tables = []
-    for key, title, caption, unit, digits in _ANGLE_TABLES:
-        rows = []
-        for angle in angles:
-            values = [getattr(item.angles.get(angle), key, None) for _, item in compared.values()]
-            known = [v for v in values if v is not None]
-            best = min(known) if key == "rmse_deg" and len(known) > 1 else None
-            cells = [
-                Cell(_number(v, digits, signed=key.endswith("bias_deg")), v is not None and v == best) for v in values
-            ]
-            if known:
-                count = _peaks(angle, compared) if key.startswith("peak") else _samples(angle, compared)
-                rows.append((words_of(angle), None, (count, *cells)))
-        if rows:
-            over = f"repetitions {result.protocol.get('repetitions')}" if key.startswith("peak") else _ANGLE_TIMES
-            notes = [_protocol_in_short(result, over)]
-            notes += [] if all(c.text != "–" for _, _, cells in rows for c in cells) else [_NO_ANGLE]
-            if key == "r":
-                notes.append("r tells nothing of size: a curve that is twice too large can have r = 1.")
-            header = _headers("angle", compared, unit, with_samples=True)
-            table = Table(title, caption, header, tuple(rows), tuple(notes), folded=key != "rmse_deg")
-            tables.append(_turned(table, unit) if result.pairs else table)
+    for figure in ANGLE_FIGURES:
+        table = _angle_table(result, figure, compared, angles) if figure.title else None
+        if table is not None:
+            tables.append(_turned(table, figure.unit) if result.pairs else table)
     return tables
+
+
+def _angle_table(result: ComparisonResult, figure: AngleFigure, compared: Compared, angles: list[str]) -> Table | None:
+    """One figure of every angle by every method; None if no angle has it."""
+    rows = []
+    for angle in angles:
+        values = [getattr(item.angles.get(angle), figure.key, None) for _, item in compared.values()]
+        known = [value for value in values if value is not None]
+        if not known:
+            continue
+        best = min(known) if figure.best and len(known) > 1 else None
+        count = _peaks(angle, compared) if figure.at_peaks else _samples(angle, compared)
+        cells = [Cell(_number(v, figure.digits, signed=figure.signed), v is not None and v == best) for v in values]
+        rows.append((words_of(angle), None, (count, *cells)))
+    if not rows:
+        return None
+    over = f"repetitions {result.protocol.get('repetitions')}" if figure.at_peaks else _ANGLE_TIMES
+    has_gaps = any(cell.text == "–" for _, _, cells in rows for cell in cells)
+    notes = (
+        _protocol_in_short(result, over),
+        *([_NO_ANGLE] if has_gaps else []),
+        *([figure.note] if figure.note else []),
+    )
+    header = _headers("angle", compared, figure.unit, with_samples=True)
+    return Table(figure.title, figure.caption, header, tuple(rows), tuple(filter(None, notes)), folded=not figure.best)
 
 
 _NO_ANGLE = (

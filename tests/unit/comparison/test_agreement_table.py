@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from gonio.comparison.agreement_table import AGREEMENT_COLUMNS, FIGURES, Row, write_agreement, write_table
 from gonio.comparison.agreement_table import agreement_table as table_of
+from gonio.comparison.angle_agreement import ANGLE_FIGURES, AngleAgreement
 from gonio.comparison.repetition_records import AngleValues, PositionValues
 from gonio.comparison.statistics.intervals import TOO_FEW_NOTE, median_interval
 from gonio.comparison.statistics.limits_of_agreement import limits_of_agreement
@@ -28,7 +29,7 @@ def agreement_table(results: list[Any], definitions: str) -> list[Row]:
 
 
 def angle(error: float, rom: float, **changes: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+    values: dict[str, Any] = {
         "definitions": "gonio",
         "repetition": "e01",
         "method": "kinect",
@@ -53,11 +54,11 @@ def angle(error: float, rom: float, **changes: Any) -> dict[str, Any]:
         "at_peak_method": rom - 2,
         "at_peak_reference": rom - 1,
     }
-    return asdict(AngleValues(**{**fields, **changes}))
+    return asdict(AngleValues(**{**values, **changes}))
 
 
 def position(mean: float, repetition: str, joint: str = "", side: str = "") -> dict[str, Any]:
-    fields = {
+    values = {
         "definitions": "gonio",
         "repetition": repetition,
         "method": "kinect",
@@ -65,7 +66,7 @@ def position(mean: float, repetition: str, joint: str = "", side: str = "") -> d
         "missed_alone": 0,
         "lag_s": 0.0,
     }
-    return asdict(PositionValues(**fields, joint=joint, side=side, mean=mean, rms=mean + 5))  # type: ignore[arg-type]
+    return asdict(PositionValues(**values, joint=joint, side=side, mean=mean, rms=mean + 5))  # type: ignore[arg-type]
 
 
 def study(subjects: int, repetitions: int = 3, movements: tuple[str, ...] = ("m01",)) -> list[Any]:
@@ -272,3 +273,10 @@ def test_the_documentation_lists_every_figure() -> None:
     for figure in FIGURES:
         columns = ", ".join(f"`{column}`" for column in figure.columns)
         assert f"| {figure.title} | {columns} | {figure.explanation} |\n" in page
+    for angle_figure in ANGLE_FIGURES:
+        assert f"| `{angle_figure.key}` | {angle_figure.explanation} |\n" in page
+
+
+def test_every_figure_of_an_angle_is_a_field_of_its_agreement() -> None:
+    counts = {"n_samples", "n_all", "n_peaks"}
+    assert {field.name for field in fields(AngleAgreement)} - counts == {figure.key for figure in ANGLE_FIGURES}
