@@ -126,7 +126,7 @@ def test_a_row_a_joint(tmp_path: Path, kinect_person: Person, skeleton: Skeleton
     path = write_joint_rows(tmp_path / "walk.csv", written, numbers=numbers)
     assert_same(formats.read(path, layout=skeleton.name if numbers else None), written)
     if numbers:
-        with pytest.raises(InputError, match="joints have numbers; declare their order"):
+        with pytest.raises(InputError, match="numbers.*declare"):
             formats.read(path)
 
 
@@ -139,7 +139,7 @@ def test_a_row_a_joint_without_a_header(tmp_path: Path, kinect_person: Person, w
     back = formats.read(tmp_path / "a.txt", layout="kinect-v1-20", rate_hz=30)
     np.testing.assert_allclose(back.positions, written.positions, atol=2e-6)
     np.savetxt(tmp_path / "b.txt", rows[:-3], fmt="%.6f")
-    with pytest.raises(InputError, match="no whole number of frames"):
+    with pytest.raises(InputError, match="number.*frames"):
         formats.read(tmp_path / "b.txt", layout="kinect-v1-20", rate_hz=30)
 
 
@@ -147,11 +147,11 @@ def test_decimal_commas(tmp_path: Path, kinect_person: Person) -> None:
     written = kinect_person(KINECT_V2_25)
     for separator in ("\t", ";"):
         assert_same(kinect.read(write(tmp_path / "a.csv", written, separator=separator, comma=True)), written)
-    with pytest.raises(InputError, match="is a comma a decimal sign there"):
+    with pytest.raises(InputError, match="comma.*decimal"):
         kinect.read(write(tmp_path / "b.csv", written, comma=True))
     rows = [" ".join(f"{v:.6f}".replace(".", ",") for v in row.ravel()) for row in written.positions]
     (tmp_path / "c.csv").write_text("\n".join(rows) + "\n")
-    with pytest.raises(InputError, match="blanks and commas both stand between numbers"):
+    with pytest.raises(InputError, match="blanks.*numbers"):
         kinect.read(tmp_path / "c.csv", layout="kinect-v2-25", rate_hz=30)
 
 
@@ -163,7 +163,7 @@ def test_encodings(tmp_path: Path, kinect_person: Person, encoding: str) -> None
 
 def test_utf_16_without_its_mark(tmp_path: Path, kinect_person: Person) -> None:
     path = write(tmp_path / "a.csv", kinect_person(KINECT_V2_25), encoding="utf-16-le")
-    with pytest.raises(InputError, match="UTF-16 without its mark; save it as UTF-8"):
+    with pytest.raises(InputError, match="UTF-16.*UTF-8"):
         kinect.read(path)
 
 
@@ -179,7 +179,7 @@ def test_states(tmp_path: Path, kinect_person: Person) -> None:
     assert (back.confidence == 1).sum() == 148
     assert "tracking states: 1 joints inferred by the sensor, 1 not tracked: missing" in back.history
     states[2, 5] = 7
-    with pytest.raises(InputError, match="no tracking state of a Kinect"):
+    with pytest.raises(InputError, match="tracking.*Kinect"):
         kinect.read(write(tmp_path / "b.csv", written, states=states))
 
 
@@ -193,7 +193,7 @@ def test_working_range(tmp_path: Path, kinect_person: Person, skeleton: Skeleton
             continue
         back = kinect.read(write(tmp_path / "a.csv", moved))
         assert bool((back.status == Status.MEASURED).all()) is inside
-        marked = [step for step in back.history if "working range" in step]
+        marked = [step for step in back.history if "working" in step]
         assert len(marked) == (0 if inside else 1)
         if not inside:
             count = int((back.status == Status.INFERRED).sum())
@@ -224,7 +224,7 @@ def test_kimore(tmp_path: Path, kinect_person: Person) -> None:
     path = tmp_path / "JointPosition200915.csv"
     path.write_text("".join(",".join(f"{value:.6f}" for value in row) + ",\n" for row in flat))
     (tmp_path / "JointOrientation200915.csv").write_text(path.read_text())
-    with pytest.raises(InputError, match="has no times; declare the frames per second"):
+    with pytest.raises(InputError, match="declare.*frames"):
         kinect.read(path)
     ticks = 636_000_000_000_000_000 + np.round(written.times_s * 1e7).astype(np.int64)
     (tmp_path / "TimeStamp200915.csv").write_text("".join(f"{tick}\n" for tick in ticks))
@@ -232,10 +232,10 @@ def test_kimore(tmp_path: Path, kinect_person: Person) -> None:
     assert_same(back, written)
     assert back.skeleton is KINECT_V2_25
     assert "times taken as ticks of 100 ns, by their step" in back.history
-    with pytest.raises(InputError, match=r"give JointPosition200915\.csv beside it"):
+    with pytest.raises(InputError, match=r"JointPosition200915\.csv.*beside"):
         formats.read(tmp_path / "JointOrientation200915.csv")
     (tmp_path / "TimeStamp200915.csv").write_text("".join(f"{tick}\n" for tick in ticks[:-1]))
-    with pytest.raises(InputError, match=r"has 6 frames, TimeStamp200915\.csv beside it 5 times"):
+    with pytest.raises(InputError, match=r"6 frames.*TimeStamp200915\.csv.*5 times"):
         formats.read(path)
 
 
@@ -259,7 +259,7 @@ def test_ipi(tmp_path: Path, kinect_person: Person) -> None:
     one = ["Time (s)\t" + "\t".join(f"{bone} Coordinate {axis} (m)" for bone in bones for axis in "XYZ")]
     (tmp_path / "one.txt").write_text("\n".join(one + numbers) + "\n")
     (tmp_path / "two.txt").write_text("\n".join(two + numbers) + "\n")
-    with pytest.raises(InputError, match="does not tell its unit"):
+    with pytest.raises(InputError, match="tell.*unit"):
         formats.read(tmp_path / "two.txt")
     for back in (formats.read(tmp_path / "one.txt"), formats.read(tmp_path / "two.txt", unit="m")):
         assert_same(back, written.select(list(bones.values())))
@@ -274,7 +274,7 @@ def test_azures_axes(tmp_path: Path, kinect_person: Person) -> None:
     raised = written.derive(positions=written.positions * HALF_TURN)  # an exporter turned them before
     back = kinect.read(write(tmp_path / "b.csv", raised))
     np.testing.assert_allclose(back.positions, written.positions, atol=2e-6)
-    assert any("y points up already" in step for step in back.history)
+    assert any("already" in step for step in back.history)
 
 
 def test_a_mirrored_recording_is_told_and_kept(tmp_path: Path, kinect_person: Person) -> None:
@@ -292,7 +292,7 @@ def test_another_order_is_refused(
     tmp_path: Path, kinect_person: Person, right: Skeleton, wrong: Skeleton, frames: bool
 ) -> None:
     path = write(tmp_path / "a.txt", kinect_person(right), header=False, separator=" ", frames=frames)
-    with pytest.raises(InputError, match=f"the bones cannot be a person's; .* declare --layout {right.name}"):
+    with pytest.raises(InputError, match=f"--layout.*{right.name}"):
         formats.read(path, layout=wrong.name)
     assert_same(formats.read(path, layout=right.name), kinect_person(right))
 
@@ -302,7 +302,7 @@ def test_layouts_of_another_number_of_joints_are_refused(tmp_path: Path, kinect_
         path = write(tmp_path / "a.csv", kinect_person(right), header=False)
         for wrong in LAYOUTS:
             if len(wrong) != len(right):
-                with pytest.raises(InputError, match=f"they fit .*{right.name}"):
+                with pytest.raises(InputError, match=f"{right.name}"):
                     kinect.read(path, layout=wrong.name)
 
 
@@ -360,11 +360,11 @@ def test_a_row_of_a_joint_that_is_not_there(tmp_path: Path, kinect_person: Perso
 
 def test_the_wrong_unit_is_refused(tmp_path: Path, kinect_person: Person) -> None:
     metres = write(tmp_path / "a.csv", kinect_person(KINECT_V2_25))
-    with pytest.raises(InputError, match=r"a person's is .* declare the right one with --unit \(mm was declared\)"):
+    with pytest.raises(InputError, match="--unit"):
         formats.read(metres, unit="mm")
     written = kinect_person(KINECT_V2_25)
     thousand = write(tmp_path / "b.csv", written.derive(positions=written.positions * 1000))
-    with pytest.raises(InputError, match=r"the unit is wrong: declare the right one with --unit \(none was declared\)"):
+    with pytest.raises(InputError, match="--unit"):
         formats.read(thousand)
     np.testing.assert_allclose(formats.read(thousand, unit="mm").positions, written.positions, atol=2e-6)
 

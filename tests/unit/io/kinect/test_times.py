@@ -90,5 +90,5 @@ def test_refused(stamps: list[str], words: str) -> None:
 def test_the_declared_rate_must_be_the_files() -> None:
     stamps = [f"{t * 33}" for t in range(5)]  # whole milliseconds: 30.3 a second
     assert len(seconds(stamps, rate_hz=30)[0]) == 5
-    with pytest.raises(InputError, match=r"has 30\.3 frames per second, declared were 25"):
+    with pytest.raises(InputError, match=r"30\.3 frames.*25"):
         seconds(stamps, rate_hz=25)

