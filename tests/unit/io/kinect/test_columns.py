@@ -47,7 +47,7 @@ def test_the_order_is_the_number_of_joints_or_declared() -> None:
     np.testing.assert_array_equal(cells.positions[1].ravel(), np.arange(75, 150))
     assert cells_of(PATH, rows(97), None).skeleton is AZURE_KINECT_32
     assert cells_of(PATH, rows(128), AZURE_KINECT_32).sensor is AZURE
-    with pytest.raises(InputError, match="--layout.*kinect-v1-20.*kinect-recorder-20"):
+    with pytest.raises(InputError, match=r"--layout.*kinect-v1-20.*kinect-recorder-20"):
         cells_of(PATH, rows(62), None)
     cells = cells_of(PATH, rows(82), KINECT_RECORDER_20)
     assert (cells.sensor, cells.order) == (V1, ("kinect-v1-20", "kinect-recorder-20"))
@@ -80,5 +80,5 @@ def test_units_and_columns_that_are_not_read() -> None:
     assert (cells.unit, cells.time_unit, cells.stamps) == ("mm", "ms", ["0"])
     assert cells.skeleton.joints == ("hip_center", "spine_mid", "neck_base", "head")
     np.testing.assert_array_equal(cells.positions[0], [[10, 11, 12], [7, 8, 9], [4, 5, 6], [1, 2, 3]])
-    with pytest.raises(InputError, match="header.*several"):
+    with pytest.raises(InputError, match=r"header.*several"):
         cells_of(PATH, parse(PATH, header.replace("HeadY", "Head Y (cm)") + "\n" + ",".join("1" * 14) + "\n"), None)

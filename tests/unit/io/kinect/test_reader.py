@@ -126,7 +126,7 @@ def test_a_row_a_joint(tmp_path: Path, kinect_person: Person, skeleton: Skeleton
     path = write_joint_rows(tmp_path / "walk.csv", written, numbers=numbers)
     assert_same(formats.read(path, layout=skeleton.name if numbers else None), written)
     if numbers:
-        with pytest.raises(InputError, match="numbers.*declare"):
+        with pytest.raises(InputError, match=r"numbers.*declare"):
             formats.read(path)
 
 
@@ -139,7 +139,7 @@ def test_a_row_a_joint_without_a_header(tmp_path: Path, kinect_person: Person, w
     back = formats.read(tmp_path / "a.txt", layout="kinect-v1-20", rate_hz=30)
     np.testing.assert_allclose(back.positions, written.positions, atol=2e-6)
     np.savetxt(tmp_path / "b.txt", rows[:-3], fmt="%.6f")
-    with pytest.raises(InputError, match="number.*frames"):
+    with pytest.raises(InputError, match=r"number.*frames"):
         formats.read(tmp_path / "b.txt", layout="kinect-v1-20", rate_hz=30)
 
 
@@ -147,11 +147,11 @@ def test_decimal_commas(tmp_path: Path, kinect_person: Person) -> None:
     written = kinect_person(KINECT_V2_25)
     for separator in ("\t", ";"):
         assert_same(kinect.read(write(tmp_path / "a.csv", written, separator=separator, comma=True)), written)
-    with pytest.raises(InputError, match="comma.*decimal"):
+    with pytest.raises(InputError, match=r"comma.*decimal"):
         kinect.read(write(tmp_path / "b.csv", written, comma=True))
     rows = [" ".join(f"{v:.6f}".replace(".", ",") for v in row.ravel()) for row in written.positions]
     (tmp_path / "c.csv").write_text("\n".join(rows) + "\n")
-    with pytest.raises(InputError, match="blanks.*numbers"):
+    with pytest.raises(InputError, match=r"blanks.*numbers"):
         kinect.read(tmp_path / "c.csv", layout="kinect-v2-25", rate_hz=30)
 
 
@@ -163,7 +163,7 @@ def test_encodings(tmp_path: Path, kinect_person: Person, encoding: str) -> None
 
 def test_utf_16_without_its_mark(tmp_path: Path, kinect_person: Person) -> None:
     path = write(tmp_path / "a.csv", kinect_person(KINECT_V2_25), encoding="utf-16-le")
-    with pytest.raises(InputError, match="UTF-16.*UTF-8"):
+    with pytest.raises(InputError, match=r"UTF-16.*UTF-8"):
         kinect.read(path)
 
 
@@ -179,7 +179,7 @@ def test_states(tmp_path: Path, kinect_person: Person) -> None:
     assert (back.confidence == 1).sum() == 148
     assert "tracking states: 1 joints inferred by the sensor, 1 not tracked: missing" in back.history
     states[2, 5] = 7
-    with pytest.raises(InputError, match="tracking.*Kinect"):
+    with pytest.raises(InputError, match=r"tracking.*Kinect"):
         kinect.read(write(tmp_path / "b.csv", written, states=states))
 
 
@@ -224,7 +224,7 @@ def test_kimore(tmp_path: Path, kinect_person: Person) -> None:
     path = tmp_path / "JointPosition200915.csv"
     path.write_text("".join(",".join(f"{value:.6f}" for value in row) + ",\n" for row in flat))
     (tmp_path / "JointOrientation200915.csv").write_text(path.read_text())
-    with pytest.raises(InputError, match="declare.*frames"):
+    with pytest.raises(InputError, match=r"declare.*frames"):
         kinect.read(path)
     ticks = 636_000_000_000_000_000 + np.round(written.times_s * 1e7).astype(np.int64)
     (tmp_path / "TimeStamp200915.csv").write_text("".join(f"{tick}\n" for tick in ticks))
@@ -259,7 +259,7 @@ def test_ipi(tmp_path: Path, kinect_person: Person) -> None:
     one = ["Time (s)\t" + "\t".join(f"{bone} Coordinate {axis} (m)" for bone in bones for axis in "XYZ")]
     (tmp_path / "one.txt").write_text("\n".join(one + numbers) + "\n")
     (tmp_path / "two.txt").write_text("\n".join(two + numbers) + "\n")
-    with pytest.raises(InputError, match="tell.*unit"):
+    with pytest.raises(InputError, match=r"tell.*unit"):
         formats.read(tmp_path / "two.txt")
     for back in (formats.read(tmp_path / "one.txt"), formats.read(tmp_path / "two.txt", unit="m")):
         assert_same(back, written.select(list(bones.values())))

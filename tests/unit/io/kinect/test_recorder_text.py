@@ -186,9 +186,9 @@ def test_rows_without_names_in_either_order(
             recorder_text.read(path)
     else:
         np.testing.assert_allclose(recorder_text.read(path).positions, person.positions)
-        with pytest.raises(InputError, match="--layout.*kinect-recorder-20"):
+        with pytest.raises(InputError, match=r"--layout.*kinect-recorder-20"):
             recorder_text.read(path, layout="kinect-v1-20")
-    with pytest.raises(InputError, match="kinect-recorder-20.*kinect-v1-20"):
+    with pytest.raises(InputError, match=r"kinect-recorder-20.*kinect-v1-20"):
         recorder_text.read(path, layout="kinect-v2-25")
 
 

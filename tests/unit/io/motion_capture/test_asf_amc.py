@@ -144,7 +144,7 @@ def test_damaged_files(tmp_path: Path, asf: str, amc: str, words: str) -> None:
 
 
 def test_impossible_numbers(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="frame.*0"):
+    with pytest.raises(InputError, match=r"frame.*0"):
         asf_amc.read(*written(tmp_path), rate_hz=0)
 
 

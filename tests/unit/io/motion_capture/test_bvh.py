@@ -63,7 +63,7 @@ def test_forward_kinematics_by_hand(tmp_path: Path) -> None:
 
 def test_the_unit_is_asked_for_and_kept(tmp_path: Path) -> None:
     path = written(tmp_path, text())
-    with pytest.raises(InputError, match="longest.*10"):
+    with pytest.raises(InputError, match=r"longest.*10"):
         bvh.read(path)
     metres, inches = bvh.read(path, unit="m"), bvh.read(path, unit=0.0254)
     np.testing.assert_allclose(inches.positions, metres.positions * 0.0254)
@@ -182,5 +182,5 @@ def test_feet_stay_on_the_floor_of_a_person_of_human_size(shared_data: Path, tmp
 
 @pytest.mark.parametrize("frame_time", ["1e-300", "1e9"])
 def test_a_frame_time_that_cannot_be(tmp_path: Path, frame_time: str) -> None:
-    with pytest.raises(InputError, match="second.*possible"):
+    with pytest.raises(InputError, match=r"second.*possible"):
         bvh.read(written(tmp_path, text(frame_time=frame_time)), unit="cm")

@@ -112,7 +112,7 @@ def test_units(tmp_path: Path, unit: str, metres: float) -> None:
 
 def test_unit_that_is_not_told_is_declared(tmp_path: Path) -> None:
     foreign(tmp_path / "a.c3d", ("A",), "")
-    with pytest.raises(InputError, match="tell.*unit"):
+    with pytest.raises(InputError, match=r"tell.*unit"):
         c3d.read(tmp_path / "a.c3d")
     read = c3d.read(tmp_path / "a.c3d", unit="cm")
     assert isinstance(read, PoseSequence)
@@ -201,6 +201,6 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2D joints"):
         formats.check_target(tmp_path / "a.c3d", 2)
     flat = PoseSequence(np.zeros((2, 1, 2)), [0, 1], Skeleton("one", ("nose",), (-1,)), "px", "image")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="3D.*markers"):
+    with pytest.raises(InputError, match=r"3D.*markers"):
         c3d.write(flat, tmp_path / "a.c3d")
     assert not (tmp_path / "a.c3d").exists()

@@ -69,13 +69,13 @@ def test_positions_and_angles_are_not_mixed(tmp_path: Path) -> None:
         formats.write(made(), tmp_path / "x.csv")
     with pytest.raises(InputError, match="3D joints"):
         formats.check_target(tmp_path / "x.mot", 3)
-    with pytest.raises(InputError, match="angles.*positions"):
+    with pytest.raises(InputError, match=r"angles.*positions"):
         formats.read(written(tmp_path, TEXT))
     solid = PoseSequence(np.ones((2, 17, 3)), np.arange(2.0), COCO_17, "m", "world")
-    with pytest.raises(InputError, match="angles.*positions"):
+    with pytest.raises(InputError, match=r"angles.*positions"):
         formats.write(solid, tmp_path / "y.mot")
     formats.write(solid, tmp_path / "x.trc")
-    with pytest.raises(InputError, match="positions.*joints"):
+    with pytest.raises(InputError, match=r"positions.*joints"):
         formats.read_angles(tmp_path / "x.trc")
 
 
@@ -112,6 +112,6 @@ def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
 @pytest.mark.parametrize("name", ["a b", "", "time", "a\tb"])
 def test_names_that_cannot_stand_over_a_column(tmp_path: Path, name: str) -> None:
     one = AngleSeries(np.zeros((2, 1)), np.arange(2.0), (name,), ("",), ((0.0, 1.0),))
-    with pytest.raises(InputError, match="stand.*column"):
+    with pytest.raises(InputError, match=r"stand.*column"):
         opensim_storage.write(one, tmp_path / "x.mot")
     assert not list(tmp_path.iterdir())

@@ -79,7 +79,7 @@ def test_incorrect_archive(tmp_path: Path) -> None:
     np.testing.assert_allclose(sequence["LFHD"], quarter_mm[:, :3] / 4000)
     assert np.isnan(sequence["RFHD"][2]).all()
     np.savez(tmp_path / "y.npz", m01_s01_e01=steps.astype(float))
-    with pytest.raises(InputError, match="expected.*integers"):
+    with pytest.raises(InputError, match=r"expected.*integers"):
         ui_prmd.read_incorrect_archive(tmp_path / "y.npz")
     (tmp_path / "z.npz").write_bytes(b"no zip")
     with pytest.raises(InputError, match="damaged"):
@@ -142,7 +142,7 @@ def test_positions_find_their_angles(tmp_path: Path, suffix: str, folder: str) -
     assert isinstance(back, PoseSequence)
     np.testing.assert_array_equal(back.positions, ui_prmd.read_kinect(positions, angles).positions)
     assert back.skeleton is ui_prmd.KINECT_22
-    with pytest.raises(InputError, match="opened.*positions"):
+    with pytest.raises(InputError, match=r"opened.*positions"):
         formats.read(angles)
 
 

@@ -159,7 +159,7 @@ def test_odd_camera_names_survive(tmp_path: Path) -> None:
 
 def test_other_distortion_models_are_not_written(tmp_path: Path) -> None:
     rig = Rig("h36m", (Camera("a", (10, 10), np.eye(3), (0.1,), "h36m"),))
-    with pytest.raises(InputError, match="'a'.*'h36m'"):
+    with pytest.raises(InputError, match=r"'a'.*'h36m'"):
         rig_files.write(rig, tmp_path / "no.toml")
     assert not list(tmp_path.iterdir())
 
@@ -260,7 +260,7 @@ def test_inactive_and_turned_qualisys_cameras_are_mentioned(written: Callable[[s
     assert read.camera_names == ("cam_02", "cam_03")
     assert "camera 'cam_01' left out: the file calls it inactive" in read.history
     assert any(step.startswith("camera 'cam_02': the file says its view is turned by 90") for step in read.history)
-    with pytest.raises(InputError, match="cameras.*inactive"):
+    with pytest.raises(InputError, match=r"cameras.*inactive"):
         rig_files.read(written(qualisys_text(ring(3)).replace('active="1"', 'active="0"')))
 
 
@@ -337,7 +337,7 @@ def test_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> None:
         rig_files.read(tmp_path)
     with (tmp_path / "video.mp4").open("wb") as file:
         file.truncate(rig_files.LARGEST_FILE_BYTES + 1)
-    with pytest.raises(InputError, match="large.*calibration"):
+    with pytest.raises(InputError, match=r"large.*calibration"):
         rig_files.read(tmp_path / "video.mp4")
 
 
@@ -370,7 +370,7 @@ def test_recordings_that_fit_no_camera_are_named(names: list[str], said: str) ->
 def test_a_name_that_fits_two_cameras_is_refused_unless_it_is_exact() -> None:
     rig = Rig("two", tuple(Camera(name, (10, 10), np.eye(3)) for name in ("cam_1", "cam1")))
     assert rig_files.match_cameras(rig, ["cam1", "cam_1"]) == {"cam1": "cam1", "cam_1": "cam_1"}
-    with pytest.raises(InputError, match="'Cam-1'.*cam_1"):
+    with pytest.raises(InputError, match=r"'Cam-1'.*cam_1"):
         rig_files.match_cameras(rig, ["Cam-1"])
 
 

@@ -137,5 +137,5 @@ def test_cut_files(tmp_path: Path, ending: str, share: float) -> None:
 def test_entities_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.xml"
     path.write_text('<?xml version="1.0"?><!DOCTYPE a><opencv_storage><M1>1</M1></opencv_storage>')
-    with pytest.raises(InputError, match="DOCTYPE.*ENTITY"):
+    with pytest.raises(InputError, match=r"DOCTYPE.*ENTITY"):
         rig_files.read(path)
