@@ -149,7 +149,7 @@ def test_alpha_keeps_all_or_fills_all():
         assert all_filled.kept(name) < 0.95
         assert all_filled.filled(name) > 0.999
     assert all_kept.focal_px < all_filled.focal_px
-    with pytest.raises(InputError, match=r"alpha is 1\.5"):
+    with pytest.raises(InputError, match=r"1\.5"):
         rectify(NEARLY, ("a", "b"), alpha=1.5)
 
 
@@ -172,11 +172,11 @@ def test_beyond_the_lens_there_is_black_and_no_second_picture():
 @pytest.mark.parametrize(
     ("cameras", "message"),
     [
-        ((camera("a", -0.2, (0, 20, 0)), camera("b", 0.2, (0, -20, 0))), r"look 40\.0 degrees apart"),
-        ((camera("a", 0), camera("b", 0.05, y_m=0.4)), "one above the other"),
-        ((camera("a", 0), camera("b", 0.2, z_m=0.5)), r"turned, a by 68\.\d and b by 68\.\d degrees"),
-        ((camera("a", -0.2, (0, 0, 30)), camera("b", 0.2, (0, 0, -50))), "would be turned"),
-        ((camera("a", 0), camera("b", 0)), "stand in one place"),
+        ((camera("a", -0.2, (0, 20, 0)), camera("b", 0.2, (0, -20, 0))), r"40\.0"),
+        ((camera("a", 0), camera("b", 0.05, y_m=0.4)), "above"),
+        ((camera("a", 0), camera("b", 0.2, z_m=0.5)), r"a by 68.* b by 68"),
+        ((camera("a", -0.2, (0, 0, 30)), camera("b", 0.2, (0, 0, -50))), "turned"),
+        ((camera("a", 0), camera("b", 0)), "one place"),
         ((camera("a", 0), camera("b", 0.2, size_px=(960, 720))), "961x721 px and 'b' 960x720"),
     ],
 )
@@ -187,7 +187,7 @@ def test_pairs_that_cannot_be_made_parallel_are_refused(cameras, message):
 
 @pytest.mark.parametrize(
     ("focal_px", "alpha", "message"),
-    [(1500.0, 0.0, r"only \d+% of the picture of 'a' would be kept"), (2500.0, 1.0, "shrink below 30%")],
+    [(1500.0, 0.0, r"%.*'a'"), (2500.0, 1.0, "30%")],
 )
 def test_narrow_views_that_look_apart_are_refused(focal_px, alpha, message):
     narrow = pair_of(camera("a", -0.3, (0, 14, 0), focal_px), camera("b", 0.3, (0, -14, 0), focal_px))
@@ -199,11 +199,11 @@ def test_the_lens_of_another_model_is_refused():
     other = Camera(
         "b", SIZE, NEARLY["b"].matrix, (0.1, 0, 0, 0, 0), "h36m", NEARLY["b"].rotation, NEARLY["b"].translation
     )
-    with pytest.raises(InputError, match="distortion model 'h36m'"):
+    with pytest.raises(InputError, match="h36m"):
         rectify(pair_of(NEARLY["a"], other), ("a", "b"))
 
 
 def test_no_pair_of_the_demo_is_nearly_parallel(shared_data):
     rig = rig_files.read(shared_data / "pose2sim" / "calibration" / "Calib.qca.txt")
-    with pytest.raises(InputError, match=r"look 48\.6 degrees apart, and up to 30 can be rectified"):
+    with pytest.raises(InputError, match=r"48\.6 degrees"):
         rectify(rig, ("cam_01", "cam_02"))
