@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from gonio.core.errors import InputError
 from gonio.core.files import check_writable, replacing, write_json
+from gonio.core.settings import to_toml
 from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
 
@@ -170,15 +170,11 @@ def _trial_text(session: RecordedSession, calibration: Path | None) -> str:
     lines = [
         f"# Recorded by gonio record, {session.started:%Y-%m-%d %H:%M:%S} UTC. Measure it: gonio compare trial.toml"
     ]
-    lines += ["", f"name = {_toml(session.folder.resolve().name)}", "caveats = ["]
-    lines += [f"    {_toml(caveat)}," for caveat in session.caveats] + ["]"]
+    lines += ["", f"name = {to_toml(session.folder.resolve().name)}", "caveats = ["]
+    lines += [f"    {to_toml(caveat)}," for caveat in session.caveats] + ["]"]
     if calibration is not None:
-        lines += ["", "[rig]", f"calibration = {_toml(calibration.name)}"]
+        lines += ["", "[rig]", f"calibration = {to_toml(calibration.name)}"]
     for name, offset_s in session.offsets_s.items():
-        lines += ["", "[[cameras]]", f"name = {_toml(name)}", f"video = {_toml(name + '.mkv')}"]
+        lines += ["", "[[cameras]]", f"name = {to_toml(name)}", f"video = {to_toml(name + '.mkv')}"]
         lines += [f"offset_s = {offset_s:.4f}"]
     return "\n".join(lines) + "\n"
-
-
-def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import sys
 import tomllib
 import types
@@ -62,17 +63,23 @@ def non_default_fields(config: Any) -> list[tuple[str, Any]]:
     return told
 
 
-def toml_value(value: Any, folder: Path) -> str:
+def to_toml(value: Any, folder: Path | None = None) -> str:
+    """A value of TOML on one line: a number, text, a path relative to `folder`, or a list of these."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(toml_value(item, folder) for item in value) + "]"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(to_toml(item, folder) for item in value) + "]"
     if isinstance(value, Path):
-        path, start = value.absolute(), folder.absolute()
+        path, start = value.absolute(), (folder or Path()).absolute()
         value = (Path(os.path.relpath(path, start)) if path.anchor == start.anchor else path).as_posix()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
+
+
+def to_toml_key(name: str) -> str:
+    """A name as a key of TOML: as it is, or in quotation marks."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
 
 
 def as_plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gonio.core.errors import ConfigError
 from gonio.core.files import makes_a_file_name
 from gonio.core.sequence import Axis
-from gonio.core.settings import build, check_keys, load_config, non_default_fields, parse_config, toml_value
+from gonio.core.settings import build, check_keys, load_config, non_default_fields, parse_config, to_toml
 from gonio.detection.detector import Choice, Detector, Region, Selection
 from gonio.detection.registry import built_in_values, check_options, create, default_options, entry, own_values
 
@@ -313,7 +313,7 @@ def trial_text(trial: Trial, folder: Path) -> str:
             for item in value:
                 tables += ["", f"[[{name}]]", *_entries(item, folder)]
         else:
-            lines.append(f"{name} = {toml_value(value, folder)}")
+            lines.append(f"{name} = {to_toml(value, folder)}")
     return "\n".join([*lines, *tables, ""])
 
 
@@ -323,4 +323,4 @@ def _entries(section: Any, folder: Path) -> Iterator[str]:
         if dataclasses.is_dataclass(value):
             yield from _entries(value, folder)
         else:
-            yield f"{key} = {toml_value(value, folder)}"
+            yield f"{key} = {to_toml(value, folder)}"

@@ -25,7 +25,6 @@ rotation whose y and z axes point against OpenCV's: R = diag(1, -1, -1) R_file, 
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 import xml.etree.ElementTree as ET
@@ -42,6 +41,7 @@ from gonio.core.errors import InputError
 from gonio.core.files import replacing
 from gonio.core.geometry import rotation_matrix
 from gonio.core.sequence import Axis
+from gonio.core.settings import to_toml, to_toml_key
 from gonio.io.reading import naming, quiet
 from gonio.io.rigs import opencap, opencv
 
@@ -101,13 +101,13 @@ def write(rig: Rig, path: Path) -> None:
         if camera.name == "metadata":
             raise InputError(f"{path}: a camera cannot be named 'metadata' in this format; rename it")
         lines += [
-            f"[{_toml_key(camera.name)}]",
-            f"name = {_toml_string(camera.name)}",
-            f"size = {list(camera.size_px)}",
-            f"matrix = {camera.matrix.tolist()}",
-            f"distortions = {list(camera.distortion)}",
-            f"rotation = {rotation_to_vector(camera.rotation).tolist()}",
-            f"translation = {camera.translation.tolist()}",
+            f"[{to_toml_key(camera.name)}]",
+            f"name = {to_toml(camera.name)}",
+            f"size = {to_toml(camera.size_px)}",
+            f"matrix = {to_toml(camera.matrix.tolist())}",
+            f"distortions = {to_toml(camera.distortion)}",
+            f"rotation = {to_toml(rotation_to_vector(camera.rotation).tolist())}",
+            f"translation = {to_toml(camera.translation.tolist())}",
             "fisheye = false",
             "",
         ]
@@ -283,14 +283,6 @@ def _scaled(camera: Camera, metres_per_unit: float) -> Camera:
         camera.rotation,
         camera.translation * metres_per_unit,
     )
-
-
-def _toml_string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _toml_string(text)
 
 
 def _bare(name: str) -> str:
