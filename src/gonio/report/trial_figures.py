@@ -8,7 +8,9 @@ a gap in the curve; nothing is drawn across it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,10 @@ from gonio.comparison.result import ComparisonResult, ErrorSummary
 from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
+from gonio.core.progress import Progress, silent
 from gonio.core.sequence import Axis, PoseSequence
 from gonio.core.skeleton import Skeleton
-from gonio.report.canvas import NORMAL, SMALL, curve, dress, foot, label, legend_of, named_legend, sheet, words_of
+from gonio.report.canvas import NORMAL, SMALL, curve, dress, foot, label, legend_of, named_legend, save, sheet, words_of
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, Style, method_styles, side_colour
 
 OWN_SIDES = "Left and right are the person's own."
@@ -417,3 +420,95 @@ def _skeleton(ax: Axes, pose: FloatArray, sequence: PoseSequence) -> None:
             ax.plot(ends[:, 0], ends[:, 1], color=side_colour(joints[child]), lw=2.0, **style)
     colours = [side_colour(joint) for joint in joints]
     ax.scatter(pose[:, 0], pose[:, 1], s=5, c=colours, zorder=8, linewidths=0)
+
+
+# ---- the figures of a trial's page -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class FigureInput:
+    """What the figures of a trial are drawn from: each method's joints and angles, and the result."""
+
+    sequences: Mapping[str, PoseSequence]
+    angles: Mapping[str, AngleSeries]
+    result: ComparisonResult
+
+    @property
+    def reference(self) -> str | None:
+        reference: str | None = self.result.protocol["reference"]
+        return reference
+
+
+@dataclass(frozen=True)
+class TrialFigure:
+    """One figure of a trial's page.
+
+    name     of its files
+    title    on the page
+    caption  on the page, of a result
+    draw     the figure
+    applies  whether the result has anything to draw
+    """
+
+    name: str
+    title: str
+    caption: Callable[[ComparisonResult], str]
+    draw: Callable[[FigureInput], Figure]
+    applies: Callable[[ComparisonResult], bool] = lambda result: True
+
+
+def _has_errors(result: ComparisonResult) -> bool:
+    return bool(result.pairs) or any(not method.is_reference for method in result.methods.values())
+
+
+def _caption_of_errors(result: ComparisonResult) -> str:
+    if result.pairs:
+        return "Mean distance at each joint between every two methods."
+    return (
+        "Mean error of each joint: centred on the mid-hip without scaling (root MPJPE), and turned and scaled to fit "
+        "each frame (PA-MPJPE)."
+    )
+
+
+FIGURES: tuple[TrialFigure, ...] = (
+    TrialFigure(
+        "error_per_joint",
+        "Error of each joint",
+        _caption_of_errors,
+        lambda values: error_per_joint(values.result),
+        _has_errors,
+    ),
+    TrialFigure(
+        "angle_curves",
+        "Joint angles over time",
+        lambda _: "Joint angles over time. Left and right are the person's own.",
+        lambda values: angle_curves(values.angles, values.reference),
+    ),
+    TrialFigure(
+        "skeletons_3d",
+        "Skeletons in 3D",
+        lambda _: "The skeletons of all methods at four moments, centred on the mid-hip.",
+        lambda values: skeletons_3d(values.sequences, values.reference),
+    ),
+    TrialFigure(
+        "trajectories",
+        "Joint positions over time",
+        lambda _: "Joint positions over time, relative to the mid-hip.",
+        lambda values: trajectories(values.sequences, reference=values.reference),
+    ),
+)
+"""All figures, in the order of the page. A new figure is a function and one entry here."""
+
+
+def save_figures(folder: Path, values: FigureInput, progress: Progress = silent) -> dict[str, Path]:
+    """Draw every figure that applies and write it as .png and .svg; name -> the .png.
+
+    Raises `InputError` if there is nothing to draw or `folder` cannot be written.
+    """
+    drawn = [figure for figure in FIGURES if figure.applies(values.result)]
+    pictures = {}
+    with progress("drawing figures", len(drawn)) as tick:
+        for figure in drawn:
+            pictures[figure.name] = save(figure.draw(values), folder, figure.name)[0]
+            tick()
+    return pictures

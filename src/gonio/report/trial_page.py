@@ -16,24 +16,18 @@ from typing import Any
 from gonio.comparison.result import ComparisonResult
 from gonio.report.page import figure_uri, photo_uri, write_page
 from gonio.report.palette import method_styles
+from gonio.report.trial_figures import FIGURES
 from gonio.report.trial_summary import limits, sentences, words_of
 from gonio.report.trial_tables import page_tables
 
 _IN_TABLES = ("counts", "angle_definitions", "angle_intervals_deg", "reprojection_px_median_all")
-_FIGURE_TITLES = {
-    "error_per_joint": "Error of each joint",
-    "angle_curves": "Joint angles over time",
-    "trajectories": "Joint positions over time",
-    "skeletons_3d": "Skeletons in 3D",
-}
-_ORDER = ("error_per_joint", "angle_curves", "skeletons_3d", "trajectories")
 
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
     """What the page shows.
 
-    figures  name -> (picture, caption); the picture of the same name with .svg is taken where that is smaller
+    figures  name in `trial_figures.FIGURES` -> its image; the .svg of the same name is taken if it is smaller
     stills   camera -> (picture, caption); the page links to videos/<camera>.mp4
     notes    group -> sentences: what was decided, and each method's history
     caveats  sentences about what the reference can prove and what it cannot
@@ -45,7 +39,7 @@ class ReportContent:
     title: str
     result: ComparisonResult
     description: str = ""
-    figures: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+    figures: Mapping[str, Path] = field(default_factory=dict)
     stills: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
@@ -67,8 +61,9 @@ def write_report(path: Path, content: ReportContent) -> None:
             "sentences": sentences(result),
             "limits": (*content.assumptions, *limits(result, content.caveats)),
             "figures": [
-                (_FIGURE_TITLES.get(name, name.replace("_", " ")), figure_uri(content.figures[name][0]), caption)
-                for name, caption in _ordered(content.figures)
+                (figure.title, figure_uri(content.figures[figure.name]), figure.caption(result))
+                for figure in FIGURES
+                if figure.name in content.figures
             ],
             "stills": [(camera, photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
             "tables": page_tables(result),
@@ -97,11 +92,3 @@ def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     add("", {key: value for key, value in protocol.items() if key not in _IN_TABLES})
     return rows
-
-
-# ---- pictures --------------------------------------------------------------------------------------------------------
-
-
-def _ordered(figures: Mapping[str, tuple[Path, str]]) -> list[tuple[str, str]]:
-    names = sorted(figures, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
-    return [(name, figures[name][1]) for name in names]

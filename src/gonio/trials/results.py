@@ -18,18 +18,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from gonio.comparison.result import ComparisonResult
 from gonio.core.errors import InputError
 from gonio.core.files import check_writable, write_json
 from gonio.core.progress import Progress, silent
 from gonio.io import formats
-from gonio.report import canvas, trial_figures, trial_page
 from gonio.report import overlay as rendering
+from gonio.report import trial_figures, trial_page
 from gonio.report.trial_tables import write_tables
 from gonio.trials.config import Trial
 from gonio.trials.measurement import Measurement
@@ -106,7 +105,7 @@ def _inputs(trial: Trial) -> Iterator[Path]:
 
 
 def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult, progress: Progress) -> None:
-    trial, reference = measurement.trial, measurement.trial.reference
+    trial = measurement.trial
     result.save(folder / "results.json")
     lost = {}
     for name, sequence in measurement.sequences.items():
@@ -123,33 +122,8 @@ def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult,
     for name, series in angles.items():
         if len(series):
             lost[f"{name}.mot"] = list(formats.write(series, folder / "angles" / f"{name}.mot"))
-    drawings: dict[str, tuple[Callable[[], Any], str]] = {
-        "angle_curves": (
-            lambda: trial_figures.angle_curves(angles, reference),
-            "Joint angles over time. Left and right are the person's own.",
-        ),
-        "trajectories": (
-            lambda: trial_figures.trajectories(measurement.sequences, reference=reference),
-            "Joint positions over time, relative to the mid-hip.",
-        ),
-        "skeletons_3d": (
-            lambda: trial_figures.skeletons_3d(measurement.sequences, reference),
-            "The skeletons of all methods at four moments, centred on the mid-hip.",
-        ),
-    }
-    if result.pairs or any(name != reference for name in result.methods if reference is not None):
-        drawings["error_per_joint"] = (
-            lambda: trial_figures.error_per_joint(result),
-            "Mean distance at each joint between every two methods."
-            if result.pairs
-            else "Mean error of each joint: centred on the mid-hip without scaling (root MPJPE), and turned and scaled "
-            "to fit each frame (PA-MPJPE).",
-        )
-    pictures: dict[str, tuple[Path, str]] = {}
-    with progress("drawing figures", len(drawings)) as tick:
-        for name, (draw, caption) in drawings.items():
-            pictures[name] = (canvas.save(draw(), folder / "figures", name)[0], caption)
-            tick()
+    values = trial_figures.FigureInput(measurement.sequences, angles, result)
+    figures = trial_figures.save_figures(folder / "figures", values, progress)
     stills, drawn = draw_videos(folder, measurement, progress) if trial.report.videos else ({}, {})
     provenance = trial_provenance(measurement, result) | {
         "videos": {name: asdict(done) for name, done in drawn.items()}
@@ -161,7 +135,7 @@ def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult,
             title=trial.name,
             description=trial.description,
             result=result,
-            figures=pictures,
+            figures=figures,
             stills=stills,
             notes=_notes(measurement, drawn),
             caveats=trial.caveats,

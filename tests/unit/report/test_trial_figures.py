@@ -14,6 +14,7 @@ from gonio.core.angle_series import AngleSeries
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.report import canvas, palette, trial_figures
+from gonio.report.trial_figures import FIGURES, FigureInput, save_figures
 
 Squats = Mapping[str, PoseSequence]
 Angles = Mapping[str, AngleSeries]
@@ -189,3 +190,13 @@ def test_figures_drawn_in_threads_are_those_drawn_alone(tmp_path: Path, squats: 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(draw, range(2))
     assert first == second == draw(2)
+
+
+def test_the_table_of_figures_draws_what_applies(tmp_path: Path, squats: Squats, squat_angles: Angles) -> None:
+    result = compare_methods(squats, squat_angles, reference="multiview")
+    pictures = save_figures(tmp_path, FigureInput(squats, squat_angles, result))
+    assert list(pictures) == [figure.name for figure in FIGURES]
+    assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in pictures.values())
+    alone = {"multiview": squats["multiview"]}
+    result = compare_methods(alone, {"multiview": squat_angles["multiview"]}, reference="multiview")
+    assert [figure.name for figure in FIGURES if not figure.applies(result)] == ["error_per_joint"]

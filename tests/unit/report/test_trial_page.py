@@ -316,7 +316,7 @@ def test_a_method_named_like_a_formula_is_text_in_a_spreadsheet(
 def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     made = page(
         tmp_path / "deep" / "report.html",
-        ReportContent("Squat", result, "Two squats.", {"f": (still, "A figure.")}, {"cam01": (still, "A still.")}),
+        ReportContent("Squat", result, "Two squats.", {"angle_curves": still}, {"cam01": (still, "A still.")}),
     )
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.html"]
     assert not made.all("script")
@@ -335,7 +335,7 @@ def test_the_page_says_what_it_must(tmp_path: Path, result: ComparisonResult, st
             "Squat",
             result,
             "Two squats of one person.",
-            {"angle_curves": (still, "All methods.")},
+            {"angle_curves": still},
             {"cam 1": (still, "cam 1, with its joints.")},
             {"method multiview": ("triangulated", "not filtered")},
             ("Four cameras are no truth.",),
@@ -403,7 +403,7 @@ def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
     png = tmp_path / "f.png"
     png.write_bytes(still.read_bytes())
     png.with_suffix(".svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
-    content = ReportContent("t", result, "", {"f": (png, "c")}, {"cam01": (still, "c")})
+    content = ReportContent("t", result, "", {"angle_curves": png}, {"cam01": (still, "c")})
     sources = [str(a["src"])[:20] for a in page(tmp_path / "r.html", content).all("img")]
     assert sources[0].startswith("data:image/jpeg")
     assert sources[1].startswith("data:image/svg+xml"[:20])
@@ -411,7 +411,7 @@ def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
 
 def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.png: the picture cannot be read"):
-        write_report(tmp_path / "r.html", ReportContent("t", result, "", {"f": (tmp_path / "gone.png", "c")}))
+        write_report(tmp_path / "r.html", ReportContent("t", result, "", {"angle_curves": tmp_path / "gone.png"}))
     still.write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"still\.png: not a picture"):
         write_report(tmp_path / "r.html", ReportContent("t", result, "", {}, {"cam01": (still, "c")}))
@@ -429,7 +429,7 @@ def test_chromium_opens_the_page_without_an_error_or_a_request(
     tmp_path: Path, result: ComparisonResult, squat_angles: Angles, opened
 ) -> None:
     picture, _ = canvas.save(trial_figures.angle_curves(squat_angles, "multiview"), tmp_path, "angle_curves")
-    content = ReportContent("Squat", result, "Two squats.", {"angle_curves": (picture, "All methods.")})
+    content = ReportContent("Squat", result, "Two squats.", {"angle_curves": picture})
     write_report(tmp_path / "report.html", content)
     console, requests, shown = opened(tmp_path, tmp_path / "report.html")
     assert console == []
