@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_a_mirrored_recording_is_a_warning_and_stays(tmp_path, squat) -> None:
         Trial(recordings=tuple(RecordingConfig(n, tmp_path / f"{n}.txt") for n in ("true", "mirrored")))
     )
     (warning,) = measurement.warnings
-    assert warning.startswith("mirrored: the recording is mirrored: the feet point backwards")
+    assert warning.startswith("mirrored: ")
+    assert "feet" in warning
     np.testing.assert_allclose(measurement["mirrored"]["left_knee"], reflected["left_knee"], atol=1e-6)
 
 
@@ -61,12 +63,13 @@ def test_convert_mirrors_when_asked(tmp_path, squat, run) -> None:
     recorder_text.write(squat.derive(positions=squat.positions * [-1, 1, 1]), tmp_path / "a.txt")
     done = run("convert", "a.txt", "b.csv", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr.startswith("gonio: warning: a.txt: the recording is mirrored: ")
+    assert done.stderr.startswith("gonio: warning: a.txt: ")
+    assert "mirrored" in done.stderr
     done = run("convert", "a.txt", "c.csv", "--mirror", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     np.testing.assert_allclose(api.read(tmp_path / "c.csv")["left_hip"], squat["left_hip"], atol=1e-6)
     history = (tmp_path / "c.csv.provenance.json").read_text()
-    assert "mirrored as asked for" in history
+    assert "mirrored" in history
 
 
 def test_convert_with_a_declared_order(tmp_path, squat, run) -> None:
@@ -74,7 +77,7 @@ def test_convert_with_a_declared_order(tmp_path, squat, run) -> None:
     done = run("convert", "a.txt", "b.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "the bones cannot be a person's; they can in the order of kinect-v1-20: declare --layout" in done.stderr
+    assert re.search(r"kinect-v1-20.*--layout", done.stderr)
     assert not (tmp_path / "b.csv").exists()
     done = run("convert", "a.txt", "b.csv", "--layout", "kinect-v1-20", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -72,7 +72,7 @@ def test_it_is_measured_by_default_in_the_rigs_axes_with_an_assumed_size(tmp_pat
         np.testing.assert_allclose(joints["left_wrist"], wanted, atol=0.12)
         assert [assumption.kind for assumption in joints.assumptions] == ["stature"]
     (sentence,) = measured.assumptions  # one for both
-    assert "lifting-left, lifting-right" in sentence
+    assert "lifting-left" in sentence
     assert "1.70 m" in sentence
     errors = api.evaluate(measured).methods["lifting-left"]
     assert errors.mpjpe_mm is None
@@ -126,7 +126,7 @@ def test_one_keypoint_file_and_no_rig(tmp_path, flat):
     assert len(measured.assumptions) == 2
     told = api.measure(trial_from_files([tmp_path / "left.npz"], focal_px=FOCAL_PX, height_m=1.7))
     assert told.assumptions == ()
-    assert any("focal length 1000 px" in step for step in told["lifting-left"].history)
+    assert any("1000 px" in step for step in told["lifting-left"].history)
 
 
 def test_the_page_and_the_record_say_what_was_assumed(tmp_path, flat):
@@ -137,7 +137,7 @@ def test_the_page_and_the_record_say_what_was_assumed(tmp_path, flat):
     record = json.loads((tmp_path / "out" / "provenance.json").read_text())
     assert record["assumptions"] == list(measured.assumptions)
     assert set(record["weights_sha256"]["lifting"]) == {"lifter-coco17-27.safetensors"}
-    assert any("network of 9 frames" in step for step in record["methods"]["lifting-left"]["history"])
+    assert any("9 frames" in step for step in record["methods"]["lifting-left"]["history"])
 
 
 def test_settings_arrive(tmp_path, flat):
@@ -147,14 +147,14 @@ def test_settings_arrive(tmp_path, flat):
     file = weights.FOLDER / "lifter-coco17-causal.safetensors"
     named = api.measure(trial_of(tmp_path, methods=("lifting",), lifting=LiftingConfig(weights=file)))
     assert list(named) == ["lifting-left", "lifting-right"]
-    with pytest.raises(InputError, match="lifter-coco17-9: no such file"):
+    with pytest.raises(InputError, match="lifter-coco17-9"):
         api.measure(trial_of(tmp_path, lifting=LiftingConfig(weights=tmp_path / "lifter-coco17-9")))
-    with pytest.raises(ConfigError, match="measures none"):
+    with pytest.raises(ConfigError, match="stereo"):
         api.measure(trial_of(tmp_path, methods=("lifting",), lifting=LiftingConfig(scale="stereo")))
     for wrong in ({"height_m": 1.7, "segment": "thigh=0.4"}, {"scale": "stereo", "height_m": 1.7}):
-        with pytest.raises(ConfigError, match="the size comes from one of"):
+        with pytest.raises(ConfigError, match="height_m"):
             LiftingConfig(**wrong)
-    with pytest.raises(ConfigError, match="cameras without a"):
+    with pytest.raises(ConfigError, match="focal_px"):
         trial_of(tmp_path, lifting=LiftingConfig(focal_px=900.0))
 
 
@@ -167,7 +167,7 @@ def test_published_weights_lift_too(tmp_path, flat):
     measured = api.measure(trial_of(tmp_path, calibrated=False, methods=("lifting-left",), lifting=settings))
     assert measured["lifting-left"].frame == "root"
     (said,) = measured.assumptions
-    assert "trained on" in said
+    assert "trained" in said
     tall = replace(settings, height_m=1.8)
     trial = trial_of(tmp_path, calibrated=False, methods=("lifting-left",), lifting=tall)
     (joints,) = api.measure(trial).values()
@@ -181,17 +181,17 @@ def test_a_view_that_cannot_be_lifted_is_left_out_unless_it_was_asked_for(tmp_pa
     archive.write(view.derive(positions=positions), tmp_path / "right.npz")
     measured = api.measure(trial_of(tmp_path))
     assert list(measured) == ["stereo-left-right", "lifting-left"]
-    assert any("lifting-right is left out" in w and "both hips" in w for w in measured.warnings)
-    with pytest.raises(InputError, match=r"right\.npz: cannot be lifted: no frame shows both hips"):
+    assert any("lifting-right" in w and "hips" in w for w in measured.warnings)
+    with pytest.raises(InputError, match=r"right\.npz: .*hips"):
         api.measure(trial_of(tmp_path, methods=("stereo-left-right", "lifting-right")))
-    with pytest.raises(InputError, match="cannot be lifted"):
+    with pytest.raises(InputError, match=r"right\.npz"):
         api.measure(trial_from_files([tmp_path / "right.npz"]))
 
 
 def test_keypoints_of_unknown_image_size_need_it_told_without_a_rig(tmp_path, flat):
     openpose_json.write(archive.read(tmp_path / "left.npz"), tmp_path / "left_json")
     camera = CameraConfig("left", keypoints=tmp_path / "left_json", layout="body-25", fps=30.0)
-    with pytest.raises(InputError, match=r"left_json: cannot be lifted.*size_px"):
+    with pytest.raises(InputError, match=r"left_json: .*size_px"):
         api.measure(Trial((camera,)))
     told = api.measure(Trial((replace(camera, size_px=SIZE_PX),)))
     whole = api.measure(trial_from_files([tmp_path / "left.npz"]))
@@ -211,7 +211,7 @@ def test_what_the_lifted_person_lacks_is_inferred(tmp_path, flat):
 
 def test_without_weights_keypoints_alone_measure_nothing(tmp_path, flat, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "none")
-    with pytest.raises(ConfigError, match="nothing can be measured"):
+    with pytest.raises(ConfigError, match="measured"):
         api.measure(trial_of(tmp_path, calibrated=False))
-    with pytest.raises(InputError, match="it has none"):
+    with pytest.raises(InputError, match="none"):
         api.measure(trial_of(tmp_path, methods=("lifting",)))
