@@ -152,6 +152,23 @@ def test_detect_follows_the_largest_or_who_was_clicked_on(film):
     assert any("1 others left out" in step for step in found.patient.history)
 
 
+def test_only_people_inside_the_region_are_found(film):
+    path, both = film
+    hips = [BODY_25.index(f"{side}_hip") for side in ("left", "right")]
+    x, y = both[:, 1, hips].mean(axis=1).T  # of the second person
+    region = (x.min() - 1, y.min() - 1, x.max() + 1, y.max() + 1)
+    found = detect_video(path, DetectorConfig("crowd"), region_px=region).everybody
+    kept = found.present
+    assert found.positions.shape[1] == kept.sum(axis=1).max()
+    second = np.abs(found.positions - both[:, 1:]).max(axis=(2, 3)) < 1e-9
+    assert second.any(axis=1).all()
+    middles = found.positions[:, :, hips].mean(axis=2)[kept]
+    assert ((middles >= region[:2]) & (middles <= region[2:])).all()
+    left_out = 60 * 2 + 2 - kept.sum()
+    assert left_out > 0
+    assert found.history[-1].startswith(f"{left_out} people outside the region")
+
+
 def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
     from gonio.cli import main
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gonio.core.arrays import BoolArray, FloatArray, frozen
+from gonio.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from gonio.core.display import Displayed, Rows, data_frame, plotted, span, xarray_module
 from gonio.core.errors import InputError
 from gonio.core.sequence import (
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.figure import Figure
+
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2, px: a region of an image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -256,3 +260,27 @@ def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
     furthest = np.nan_to_num(positions.reshape(-1, 2)).max(axis=0, initial=0.0)
     width, height = np.floor(furthest + 0.5).astype(int) + 1
     return int(width), int(height)
+
+
+def inside_box(points_px: FloatArray, box_px: Box) -> BoolArray:
+    """(...,) whether points (..., 2) lie in the box; False for NaN."""
+    return np.asarray(((points_px >= box_px[:2]) & (points_px <= box_px[2:])).all(axis=-1))
+
+
+def keep_inside(detections: Detections, region_px: Box) -> Detections:
+    """The people whose mid-hip, the mean of both hips, lies in the region; the others are left out, and counted."""
+    hips = [detections.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
+    kept = inside_box(detections.positions[:, :, hips].mean(axis=2), region_px)
+    n_left_out = int((detections.present & ~kept).sum())
+    return replace(
+        detections,
+        positions=np.where(kept[:, :, None, None], detections.positions, np.nan),
+        history=(*detections.history, f"{n_left_out} people outside the region {region_px} left out"),
+    )
+
+
+def without_gaps(detections: Detections) -> tuple[Detections, IntArray]:
+    """The people of each frame without empty places between them; (time, place) the number that each had."""
+    most = int(detections.people_per_frame.max(initial=0))
+    numbers = np.argsort(~detections.present, axis=1, kind="stable")[:, :most]
+    return detections.arranged(numbers), numbers

@@ -6,31 +6,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-
-from gonio.core.arrays import BoolArray, FloatArray, VideoFrame
-from gonio.core.detections import Detections
+from gonio.core.arrays import VideoFrame
+from gonio.core.detections import Box, Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
 
 Choice = Literal["largest", "center"]
-Region = tuple[float, float, float, float]
-"""x1, y1, x2, y2, px."""
 
 
 @dataclass(frozen=True)
 class Selection:
     """Which people of a view a detector returns. Raises `ConfigError` if a value is impossible.
 
-    people     the most people that are followed at once; a detector that finds everybody returns all
+    people     the most people that are followed at once
     choose     who comes first if there are more: the largest, or the person nearest to the centre of the image
     region_px  only people whose mid-hip lies inside; None: anywhere
+
+    A detector that finds everybody returns all people, whatever is selected: gonio selects among them.
     """
 
     people: int = 1
     choose: Choice = "largest"
-    region_px: Region | None = None
+    region_px: Box | None = None
 
     def __post_init__(self) -> None:
         if self.people < 1:
@@ -105,15 +103,3 @@ def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[
                 f"{image_size_px[1]}; cut the video where its size changes"
             )
         yield frame
-
-
-def mid_hip_inside(joints_px: FloatArray, skeleton: Skeleton, region_px: Region | None) -> BoolArray:
-    """(person,) whether the middle of the hips of (person, joint, 2) lies in the region; not where a hip is missing.
-
-    Everybody where there is no region.
-    """
-    if region_px is None:
-        return np.ones(len(joints_px), dtype=bool)
-    hips = [skeleton.index(joint) for joint in ("left_hip", "right_hip")]
-    middle = joints_px[:, hips].mean(axis=1)
-    return np.asarray(((middle >= region_px[:2]) & (middle <= region_px[2:])).all(axis=1))

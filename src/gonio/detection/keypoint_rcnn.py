@@ -37,7 +37,7 @@ from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
 from gonio.core.threads import ahead
-from gonio.detection.detector import Region, mid_hip_inside, of_one_size
+from gonio.detection.detector import of_one_size
 
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
@@ -204,13 +204,11 @@ class KeypointRCNN:
 
     file       the weights; None: torchvision's own
     min_score  people whose box has a lower score are left out
-    region_px  only people whose mid-hip lies inside
     load       gives the network of a file; for tests
     """
 
     file: Path | None = None
     min_score: float = MIN_SCORE
-    region_px: Region | None = None
     load: Callable[[Path | None], Network] = field(default=load_network, repr=False, compare=False)
 
     name = NAME
@@ -254,21 +252,17 @@ class KeypointRCNN:
         network = self.load(self.file)
         times_s: list[float] = []
         found: list[People] = []
-        unsure = outside = 0
+        unsure = 0
         with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
             for frame in decoded:
                 seen = network(frame.image)
                 sure = seen.only(seen.scores >= self.min_score)
-                wanted = mid_hip_inside(sure.keypoints_px, COCO_17, self.region_px)
                 unsure += len(seen) - len(sure)
-                outside += int((~wanted).sum())
-                found.append(sure.only(wanted))
+                found.append(sure)
                 times_s.append(frame.time_s)
                 if on_frame is not None:
                     on_frame()
         history = [self._account(found, unsure)]
-        if self.region_px is not None:
-            history.append(f"{outside} people outside the region {self.region_px} left out")
         return _assemble(found, times_s, image_size_px, camera, self.source, history)
 
     def _account(self, found: Sequence[People], unsure: int) -> str:

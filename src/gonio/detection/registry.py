@@ -143,12 +143,11 @@ def _blazepose(model: str, _options: NoOptions, selection: Selection) -> Detecto
     return BlazePose(model, people=selection.people, choose=selection.choose, region_px=selection.region_px)
 
 
-def _keypoint_rcnn(options: KeypointRCNNOptions, selection: Selection) -> Detector:
-    min_score = MIN_SCORE if options.min_score is None else options.min_score
-    return KeypointRCNN(options.weights, min_score, selection.region_px)
+def _keypoint_rcnn(options: KeypointRCNNOptions, _selection: Selection) -> Detector:
+    return KeypointRCNN(options.weights, MIN_SCORE if options.min_score is None else options.min_score)
 
 
-def _openpose(options: OpenPoseOptions, selection: Selection) -> Detector:
+def _openpose(options: OpenPoseOptions, _selection: Selection) -> Detector:
     from gonio.detection.openpose.detector import OpenPose  # noqa: PLC0415
 
     return OpenPose(
@@ -158,7 +157,6 @@ def _openpose(options: OpenPoseOptions, selection: Selection) -> Detector:
         options.scales,
         options.flip,
         options.pixels,
-        selection.region_px,
     )
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gonio.core.detections import Box
 from gonio.core.errors import ConfigError
 from gonio.core.files import makes_a_file_name
 from gonio.core.sequence import Axis
 from gonio.core.settings import build, check_keys, load_config, non_default_fields, parse_config, to_toml
-from gonio.detection.detector import Choice, Detector, Region, Selection
+from gonio.detection.detector import Choice, Detector, Selection
 from gonio.detection.registry import built_in_values, check_options, create, default_options, entry, own_values
 
 
@@ -160,7 +161,7 @@ class DetectorConfig(_DetectorChoice):
         given = {option: value for option, value in values.items() if value is not None}
         return dataclasses.replace(self, name=name, options=build(entry(name).options, given, "", Path()))
 
-    def make(self, region_px: Region | None = None) -> Detector:
+    def make(self, region_px: Box | None = None) -> Detector:
         """The detector, for a view of which only a region matters. Raises as `registry.create` does."""
         return create(self.name, self.options, Selection(self.people, self.choose, region_px))
 

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecut
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gonio.core.detections import Detections
+from gonio.core.detections import Detections, keep_inside, without_gaps
 from gonio.core.errors import InputError
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import PoseSequence
@@ -101,6 +101,8 @@ def detect_views(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: P
         def run(camera: CameraConfig) -> Detections:
             stream, size = video.frames(camera.file), sizes[camera.name]
             seen = workers[camera.name].detect(stream, camera=camera.name, image_size_px=size, on_frame=watched_tick)
+            if camera.region_px is not None and workers[camera.name].finds_everybody:
+                seen, _ = without_gaps(keep_inside(seen, camera.region_px))
             if not seen.present.any():
                 where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
                 raise InputError(

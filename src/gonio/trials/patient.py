@@ -8,7 +8,6 @@ whose rays meet (`stereo.matching`); else, in a single view, the one who fits th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.camera import Rig
 from gonio.core.clock import SAME_SAMPLE_S, nearest_frames
-from gonio.core.detections import Detections, smallest_image_px
+from gonio.core.detections import Detections, smallest_image_px, without_gaps
 from gonio.core.errors import InputError
 from gonio.core.sequence import median_rate_hz
 from gonio.multiview.matching import PersonMatch, match_people
@@ -125,19 +124,6 @@ def person_at(followed: Detections, click: Click) -> int:
     raise InputError(f"{name}: nobody is where the click is, {click}; {seen}")
 
 
-def keep_inside(found: Detections, region_px: tuple[float, float, float, float]) -> Detections:
-    """The people whose mid-hip lies in the region x1, y1, x2, y2; the others are taken away, and counted."""
-    hips = [found.skeleton.index(joint) for joint in ("left_hip", "right_hip")]
-    mid = found.positions[:, :, hips].mean(axis=2)
-    kept = ((mid >= region_px[:2]) & (mid <= region_px[2:])).all(axis=2)
-    dropped = int((found.present & ~kept).sum())
-    return replace(
-        found,
-        positions=np.where(kept[:, :, None, None], found.positions, np.nan),
-        history=(*found.history, f"{dropped} people outside the region {region_px} left out"),
-    )
-
-
 def first_people(followed: Detections, n_people: int, chosen: IntArray, rule: str) -> Detections:
     """The patient as number 0, then who fits the rule next; `n_people` at most, the others are counted.
 
@@ -163,7 +149,7 @@ def _matched(
     min_confidence: float,
 ) -> PatientChoice:
     """The patient among people seen by calibrated cameras."""
-    packed = {name: _packed(_at(found, times_s)) for name, found in people.items()}
+    packed = {name: without_gaps(_at(found, times_s)) for name, found in people.items()}
     together = {name: found for name, (found, _) in packed.items()}
     matches = match_people(rig, together, min_confidence=min_confidence)
     everybody = [
@@ -225,13 +211,6 @@ def _at(found: Detections, times_s: FloatArray) -> Detections:
         image_size_px=found.image_size_px,
         frame_name=found.frame_name,
     )
-
-
-def _packed(found: Detections) -> tuple[Detections, IntArray]:
-    """The people of each frame without empty places between them; (time, place) the number that each had."""
-    most = int(found.people_per_frame.max(initial=0))
-    numbers = np.argsort(~found.present, axis=1, kind="stable")[:, :most]
-    return found.arranged(numbers), numbers
 
 
 def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> IntArray:

@@ -11,13 +11,13 @@ import numpy as np
 from gonio.core.arrays import FloatArray
 from gonio.core.camera import Camera, Rig
 from gonio.core.clock import resample
-from gonio.core.detections import Detections
+from gonio.core.detections import Detections, keep_inside
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import PoseSequence, median_rate_hz
 from gonio.io import formats, video
 from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
-from gonio.trials.patient import Click, keep_inside, patient_in_view
+from gonio.trials.patient import Click, patient_in_view
 
 
 def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:

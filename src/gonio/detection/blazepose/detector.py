@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gonio.core.arrays import FloatArray, VideoFrame
-from gonio.core.detections import Detections
+from gonio.core.detections import Box, Detections, inside_box
 from gonio.core.sequence import Source
 from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
 from gonio.core.threads import ahead
@@ -121,7 +121,7 @@ class BlazePose:
     name: str
     people: int = 1
     choose: Choice = "largest"
-    region_px: tuple[float, float, float, float] | None = None
+    region_px: Box | None = None
     load: Callable[[str], Networks] = field(default=load_networks, repr=False, compare=False)
 
     finds_everybody = False
@@ -180,16 +180,10 @@ class BlazePose:
 
     def _admit(self, person: Person | None, seen: dict[int, Person], number: int) -> None:
         """Add a person who is where people are wanted, and not there already."""
-        if person is None or not self._wanted(person.mid_hip_px):
+        if person is None or not (self.region_px is None or inside_box(person.mid_hip_px, self.region_px)):
             return
         if not any(same_person(person.next_region, other.next_region) for other in seen.values()):
             seen[number] = person
-
-    def _wanted(self, mid_hip_px: FloatArray) -> bool:
-        if self.region_px is None:
-            return True
-        (x, y), (x1, y1, x2, y2) = mid_hip_px, self.region_px
-        return bool(x1 <= x <= x2 and y1 <= y <= y2)
 
     def _search(self, image: Image, networks: Networks, seen: dict[int, Person]) -> None:
         """Fill `seen` up to the number wanted with the people that the person network finds, in order of choice."""

@@ -21,7 +21,7 @@ from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
 from gonio.core.threads import batched, side_by_side
 from gonio.detection import weights as assets
-from gonio.detection.detector import Region, mid_hip_inside, of_one_size
+from gonio.detection.detector import of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import Maps, averaged, mirrored, placed
@@ -53,7 +53,6 @@ class OpenPose:
     shares: tuple[float, ...] = (1.0,)
     flip: bool = False
     pixels: Pixels | None = None
-    region_px: Region | None = None
     load: Callable[[Path, PartLayout, Pixels | None], Network] = field(default=load_network, repr=False, compare=False)
 
     name = "openpose"
@@ -98,8 +97,6 @@ class OpenPose:
         sizes = self._sizes(image_size_px, network)
         times_s: list[float] = []
         found: list[tuple[FloatArray, FloatArray]] = []
-        outside = 0
-
         pace = _Pace()
 
         def people_of(batch: Sequence[_Inputs]) -> list[tuple[float, FloatArray, FloatArray]]:
@@ -113,15 +110,11 @@ class OpenPose:
         batches = side_by_side(people_of, batched(inputs, lambda: pace.frames), PICTURES_AT_ONCE)
         with contextlib.closing(batches):
             for time_s, people, scores in chain.from_iterable(batches):
-                wanted = mid_hip_inside(people[..., :2], self.skeleton, self.region_px)
-                outside += int((~wanted).sum())
-                found.append((people[wanted], scores[wanted]))
+                found.append((people, scores))
                 times_s.append(time_s)
                 if on_frame is not None:
                     on_frame()
         history = [self._account(found, sizes)]
-        if self.region_px is not None:
-            history.append(f"{outside} people outside the region {self.region_px} left out")
         return _assemble(found, times_s, self.skeleton, image_size_px, camera, self.source, history)
 
     def _sizes(self, image_size_px: tuple[int, int], network: Network) -> tuple[NetSize, ...]:

@@ -16,7 +16,6 @@ from painted import draw, standing
 from gonio.core.arrays import VideoFrame
 from gonio.core.errors import AssetError, ConfigError, InputError
 from gonio.core.skeleton import BODY_25
-from gonio.detection.detector import Selection
 from gonio.detection.openpose.detector import TOGETHER, OpenPose, _Pace
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
 from gonio.detection.openpose.options import OpenPoseOptions, net_size
@@ -152,16 +151,6 @@ def test_a_mirror_does_not_exchange_left_and_right() -> None:
     np.testing.assert_allclose(wrist, ALICE[BODY_25.index("left_wrist")], atol=0.6)
 
 
-def test_only_people_inside_the_region() -> None:
-    painter = Painter([[ALICE, BOB]])
-    region = (200.0, 0.0, 319.0, 239.0)
-    made = OpenPose(BODY_25_PARTS, Path("x"), net_size("-1x480"), region_px=region, load=painter.load)
-    found = made.detect(frames(1), camera="cam", image_size_px=SIZE)
-    np.testing.assert_allclose(found.positions[0, 0], BOB, atol=1.0)
-    assert found.positions.shape[1] == 1
-    assert found.history[1] == f"1 people outside the region {region} left out"
-
-
 def test_coco_18() -> None:
     people = [np.array([joints[BODY_25.index(name)] for name in COCO_18_PARTS.skeleton.joints]) for joints in (BOB,)]
     made = OpenPose(COCO_18_PARTS, Path("x"), net_size("-1x480"), load=Painter([people], COCO_18_PARTS).load)
@@ -200,8 +189,8 @@ def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "net.onnx"
     file.write_bytes(b"network")
     options = OpenPoseOptions(file, "COCO_18", "-1x256", scale_number=3, flip=True, pixels="0..255")
-    full = create("openpose", options, Selection(region_px=(0, 0, 9, 9)))
-    assert full == OpenPose(COCO_18_PARTS, file, net_size("-1x256"), (1.0, 0.75, 0.5), True, "0..255", (0, 0, 9, 9))
+    full = create("openpose", options)
+    assert full == OpenPose(COCO_18_PARTS, file, net_size("-1x256"), (1.0, 0.75, 0.5), True, "0..255")
     assert full.weights == ()
     assert full.source.version.startswith("net.onnx sha256 ")
 
