@@ -25,13 +25,13 @@ from gonio.comparison.result import ComparisonResult
 from gonio.core.angle_series import AngleSeries
 from gonio.core.camera import Camera, Rig
 from gonio.core.detections import Detections
-from gonio.core.errors import InputError
+from gonio.core.errors import InputError, one_line
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, BODY_12, BODY_25B, COCO_17, H36M_17, KINECT_V1_20, KINECT_V2_25
 from gonio.detection.openpose.caffemodel import read_caffemodel
 from gonio.io import formats, restricted_pickle, video
 from gonio.io.motion_capture import asf_amc, cmu_positions, ui_prmd
-from gonio.io.reading import naming, reason
+from gonio.io.reading import naming
 from gonio.io.rigs import files as rig_files
 from gonio.io.rigs import opencv, subject_cameras
 from gonio.lifting import checkpoints
@@ -497,7 +497,7 @@ def _read_pickle(path: Path) -> Any:
     try:
         return restricted_pickle.loads(path.read_bytes())
     except (restricted_pickle.RefusedError, *restricted_pickle.ERRORS) as error:
-        raise InputError(f"{path}: {reason(error)}") from None
+        raise InputError(f"{path}: {one_line(error)}") from None
 
 
 def _pickles() -> tuple[Sample, ...]:
@@ -633,7 +633,6 @@ calibration = "Calib.toml"
 name = "openpose"
 people = 2
 choose = "center"
-min_score = 0.5
 net_resolution = "-1x368"
 
 [stereo]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutations import damaged
 from trials_of_readers import emptied, judged
 
-from gonio.io import formats
+from gonio.io import formats, registry
 
 READERS = file_samples.readers()
 CASES = settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -49,9 +49,9 @@ def test_every_format_has_a_sample(tmp_path: Path) -> None:
             path = file_samples.place(sample, sample.content, folder)
             reader.read(path, **sample.options)
             if reader.read is formats.read:
-                recognised.add(formats.recognise(path).name)
+                recognised.add(registry.recognise(path).name)
     recognised.add("OpenSim angles")  # `formats.read_angles`
-    assert recognised == {form.name for form in formats.FORMATS}
+    assert recognised == {form.name for form in registry.FORMATS}
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -23,6 +23,7 @@ from gonio.core.errors import InputError, one_line
 from gonio.core.files import replacing
 from gonio.core.sequence import Axis, Frame, PoseSequence, Source, Unit
 from gonio.core.skeleton import Skeleton
+from gonio.io import infer_video
 from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming
 
 VERSION = 2
@@ -79,18 +80,24 @@ def read(path: Path) -> Item:
         raise InputError(f"{path}: the archive is damaged or cut ({one_line(error)}); write it again") from None
 
 
-def write(
-    item: PoseSequence | Detections | Mapping[str, PoseSequence],
-    path: Path,
-    beside: Mapping[str, NDArray[Any]] | None = None,
-) -> tuple[str, ...]:
-    """Writes everything; nothing is ever lost, so the returned tuple is empty.
+def dimensions(path: Path) -> int:
+    """2 or 3, from the text of the archive; its arrays are not read. Raises `InputError` if it is damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
+            metadata = json.loads(str(npz[_SHARED if _SHARED in npz.files else _TEXT]))
+        return 3 if metadata["items"][0].get("unit") == "m" else 2
+    except NUMPY_ERRORS as error:
+        raise InputError(f"{path}: the archive is damaged or cut ({one_line(error)}); write it again") from None
 
-    beside  arrays of another program's, which finds them under these names; compressed as its own files are
 
-    Raises `InputError` where there is nobody in the mapping.
+def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+    """Writes everything; the returned tuple is empty.
+
+    Detections that have what `infer_video` writes get its arrays beside gonio's own (`infer_video.arrays`), and the
+    file is compressed as its files are. Raises `InputError` if the mapping is empty.
     """
     path = Path(path)
+    beside = infer_video.arrays(item) if isinstance(item, Detections) and infer_video.holds_everything(item) else {}
     if isinstance(item, Mapping) and not item:
         raise InputError(f"{path}: there is no person to write")
     items = list(item.values()) if isinstance(item, Mapping) else [item]

@@ -40,6 +40,12 @@ def recognise(path: Path) -> bool:
     return line.startswith(_START) and line.split(",")[2].strip().rpartition("_")[2] in _FIELDS
 
 
+def dimensions(path: Path) -> int:
+    """2 or 3, from the columns. Raises `InputError` if they are not those of a pose table."""
+    _, fields = _columns(path, first_line(path).split(","))
+    return 3 if "z" in fields else 2
+
+
 def read(path: Path, *, unit: str | None = None) -> PoseSequence:
     """One person's joints. `unit` ("px", "m", "mm") is needed where the file does not tell its own.
 

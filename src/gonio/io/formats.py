@@ -1,14 +1,8 @@
-"""The table of file formats: which module reads a path, and which writes one.
-
-Every format is a module with `recognise(path)`, `read(path, ...)` and `write(item, path)`. A file is recognised by its
-ending and then by its first bytes; nothing is guessed beyond that.
-"""
+"""Reading and writing files of joints and of joint angles, whatever their format (`registry` has the table)."""
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,215 +12,46 @@ from gonio.core.angle_series import AngleSeries
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
-from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25
 from gonio.core.skeleton import layout as layout_of
 from gonio.io.body_checks import check_body
 from gonio.io.reading import quiet
+from gonio.io.registry import Format, all_formats, recognise, target, with_ending
 
 Item = PoseSequence | Detections | dict[str, PoseSequence]
 Person = TypeVar("Person", bound=PoseSequence | Detections)
 
 
-@dataclass(frozen=True)
-class Format:
-    """One file format.
-
-    suffixes  the endings of its files; empty for a format that is a folder
-    key       its name in code
-    options   what its files do not tell and `read` may be told
-    holds     what it can be written from: 2 and 3 dimensions; nothing, where it is only read
-    layouts   the only layouts that can be declared for it; empty where any can
-    prefixes  how the names of its files begin when they are written, where the ending is another format's too
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    key: str
-    description: str
-    options: tuple[str, ...] = ()
-    holds: tuple[int, ...] = (2, 3)
-    layouts: tuple[str, ...] = ()
-    prefixes: tuple[str, ...] = ()
-
-    def load(self) -> Any:
-        """The module, imported at first use."""
-        return importlib.import_module(f"gonio.io.{_MODULES.get(self.key, self.key)}")
-
-    def takes_layout(self, layout: str | None) -> bool:
-        """Whether this layout can be declared for its files."""
-        return "layout" in self.options and (not self.layouts or layout in self.layouts)
-
-
-_MODULES = {
-    "trc": "motion_capture.trc",
-    "c3d": "motion_capture.c3d",
-    "bvh": "motion_capture.bvh",
-    "opensim_storage": "motion_capture.opensim_storage",
-    "ui_prmd": "motion_capture.ui_prmd",
-    "kinect": "kinect.reader",
-    "recorder_text": "kinect.recorder_text",
-}
-
-FORMATS: tuple[Format, ...] = (
-    Format("gonio archive", (".npz",), "archive", "everything that gonio knows of a sequence, bit for bit"),
-    Format(
-        "OpenPose JSON",
-        (),
-        "openpose_json",
-        "a folder with one .json file a frame: 2D keypoints of several people, or 3D joints of one",
-        ("layout", "rate_hz", "image_size_px", "unit"),
-    ),
-    Format(
-        "COCO keypoints",
-        (".json",),
-        "coco_json",
-        "2D keypoints of the people of many pictures in one file",
-        ("rate_hz", "image_size_px"),
-        holds=(2,),
-    ),
-    Format("OpenSim markers", (".trc",), "trc", "3D markers, tab separated; y up", holds=(3,)),
-    Format("C3D motion capture", (".c3d",), "c3d", "3D markers, binary", ("unit",), holds=(3,)),
-    Format("OpenSim angles", (".mot", ".sto"), "opensim_storage", "joint angles, tab separated", holds=()),
-    Format("pose table", (".csv",), "csv_table", "2D or 3D, a row a frame", ("unit",)),
-    Format(
-        "Kinect recorder text",
-        (".txt",),
-        "recorder_text",
-        "3D, 20 joints, a row a frame; y up",
-        ("layout",),
-        holds=(3,),
-        layouts=(KINECT_RECORDER_20.name, KINECT_V1_20.name),
-    ),
-    Format(
-        "UI-PRMD",
-        (".txt", ".txt.gz"),
-        "ui_prmd",
-        "positions of its Kinect, angles beside them, or of its markers",
-        holds=(),
-    ),
-    Format(
-        "Kinect text",
-        (".csv", ".tsv", ".txt"),
-        "kinect",
-        "3D joints of a Kinect, a row a frame or a row a joint, named in a header or in a declared order",
-        ("layout", "rate_hz", "unit"),
-        holds=(),
-        layouts=(KINECT_V1_20.name, KINECT_RECORDER_20.name, KINECT_V2_25.name, AZURE_KINECT_32.name),
-    ),
-    Format(
-        "VideoPose3D array",
-        (".npy",),
-        "npy_array",
-        "3D, a bare (time, joint, 3) array",
-        ("layout", "rate_hz", "unit"),
-        holds=(3,),
-    ),
-    Format(
-        "VideoPose3D data",
-        (".npz",),
-        "videopose3d_npz",
-        "its sets of 2D keypoints or 3D poses, or the detections of infer_video",
-        ("rate_hz",),
-        prefixes=("data_2d_custom_", "data_3d_"),
-    ),
-    Format(
-        "MATLAB",
-        (".mat",),
-        "matlab",
-        "2D or 3D positions, times and names, of version 5 to 7",
-        ("unit", "rate_hz"),
-    ),
-    Format("NetCDF of movement", (".nc",), "netcdf", "2D or 3D positions as an xarray Dataset", ("unit", "rate_hz")),
-    Format("Biovision motion", (".bvh",), "bvh", "a rig and its angles, 3D; y up", ("unit", "rate_hz"), holds=(3,)),
-)
-
-_OPENPOSE = next(form for form in FORMATS if form.key == "openpose_json")
-_COCO = next(form for form in FORMATS if form.key == "coco_json")
-_ANGLES = next(form for form in FORMATS if form.key == "opensim_storage")
-_VIDEOPOSE3D = next(form for form in FORMATS if form.key == "videopose3d_npz")
-_SEVERAL = ("archive", "openpose_json", "coco_json")  # these hold detections
-CLOSED: dict[str, str] = {
-    ".ipivideo": "an iPi Recorder video; track it in iPi Mocap Studio and export .bvh, or its Biomech text",
-    ".ipimotion": "an iPi Mocap Studio project; export .bvh from it",
-    ".qtm": "a Qualisys recording; export .c3d or .tsv from QTM",
-    ".x1d": "a Vicon recording; reconstruct it and export .c3d",
-    ".x2d": "a Vicon recording; reconstruct it and export .c3d",
-    ".vsk": "a Vicon subject; export the recording as .c3d",
-    ".tak": "an OptiTrack take; export .c3d or .bvh from Motive",
-    ".cap": "a Cortex recording; export .trc or .c3d",
-    ".mvn": "an Xsens recording; export .bvh or .c3d from MVN",
-    ".mvnx": "an Xsens export; export .bvh or .c3d from MVN instead",
-    ".fbx": "an Autodesk scene; export .bvh, as Blender and MotionBuilder do",
-    ".xef": "a Kinect Studio recording; export the joints as text",
-    ".xed": "a Kinect Studio recording; export the joints as text",
-    ".pkl": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
-    ".pickle": "a pickle, which may run a program when it is read; export .npz, .mat or .csv",
-    ".h5": "an HDF5 file; export .csv, .mat (version 7) or .npz",
-}
-"""What gonio cannot read, and what to export in its place."""
-
-_ENDINGS = tuple(dict.fromkeys(suffix for form in FORMATS for suffix in form.suffixes))
-
-
-def recognise(path: Path) -> Format:
-    """The format of a file or folder that is there.
-
-    Raises `InputError` where it is absent or empty, and where no format fits, naming those that are known.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file or folder") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if path.is_dir():
-        if not _OPENPOSE.load().recognise(path):
-            raise InputError(f"{path}: the folder holds no .json file; the only folder that gonio reads is OpenPose's")
-        return _OPENPOSE
-    candidates = _by_ending(path)
-    if size == 0:
-        raise InputError(f"{path}: is empty; record or export it again")
-    for form in candidates:
-        if form.load().recognise(path):
-            return form
-    if candidates == [_COCO]:
-        raise InputError(
-            f"{path}: is no COCO keypoint file; OpenPose writes one .json file a frame: give the folder that holds them"
-        )
-    expected = "; or ".join(f"{form.name}: {form.description}" for form in candidates)
-    raise InputError(
-        f"{path}: does not begin like a {path.suffix} file ({expected}); export it again, or give it the ending of "
-        f"what it is"
-    )
-
-
 @quiet
 def read(
-    path: Path,
+    path: str | Path,
     *,
     layout: str | None = None,
     rate_hz: float | None = None,
     unit: str | None = None,
     image_size_px: tuple[int, int] | None = None,
 ) -> Item:
-    """What a file or folder holds, by its format.
+    """What a file or folder holds: one person, several people by name, or the people of each frame.
 
-    The options tell what the file does not; where the file tells it itself, they must agree with it; an image size
-    that the file does not know is taken from there. OpenPose's folder becomes a `PoseSequence` where no frame holds
-    more than one person, `Detections` otherwise, and so does COCO's file. An image size that is neither in the file
-    nor declared is None.
-    Raises `InputError` as `recognise` and the format's own `read` do, and where 3D positions hold no joint at all or a
-    body of a size that no person has (`plausible.check_body`).
+    layout         the joints' layout, e.g. "body-25"
+    rate_hz        frames per second
+    unit           of the positions: "m", "cm", "mm" or "px"
+    image_size_px  (width, height) of the images in which 2D keypoints were found
+
+    Each option declares what the file does not state. If the file states it, both must agree. OpenPose's folder and
+    COCO's file become a `PoseSequence` if no frame holds more than one person, otherwise `Detections`. An image size
+    that is neither in the file nor declared is None.
+
+    Raises `InputError` as `registry.recognise` and the format's own `read` do, for a file of joint angles, and if 3D
+    positions hold no joint at all or a body of an impossible size (`body_checks.check_body`).
     """
     path = Path(path)
     form = recognise(path)
-    if form is _ANGLES:
+    if form.is_angles:
         raise InputError(f"{path}: holds joint angles, not positions of joints; gonio.read_angles reads it")
     declared = {"layout": layout, "rate_hz": rate_hz, "unit": unit, "image_size_px": image_size_px}
     taken = {key: value for key, value in declared.items() if key in form.options and value is not None}
     item: Item = form.load().read(path, **taken)
-    if isinstance(item, Detections) and form in (_OPENPOSE, _COCO) and item.people_per_frame.max(initial=0) <= 1:
+    if isinstance(item, Detections) and form.one_person and item.people_per_frame.max(initial=0) <= 1:
         present = item.present
         chosen = np.where(present.any(axis=1), present.argmax(axis=1) if present.shape[1] else 0, -1)
         item = item.person(chosen, "the only person of each frame")
@@ -241,99 +66,160 @@ def read(
     return _sized(path, item, image_size_px)
 
 
+def read_sequence(
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    rate_hz: float | None = None,
+    unit: str | None = None,
+    image_size_px: tuple[int, int] | None = None,
+) -> PoseSequence:
+    """One person's joints, 2D or 3D; the options are those of `read`.
+
+    A file of several people by name with one person in it is that person. Raises `InputError` as `read`, and if the
+    file holds more people than one.
+    """
+    path = Path(path)
+    item = read(path, layout=layout, rate_hz=rate_hz, unit=unit, image_size_px=image_size_px)
+    if isinstance(item, dict) and len(item) == 1:
+        (item,) = item.values()
+    if not isinstance(item, PoseSequence):
+        raise InputError(f"{path}: holds {_people(item)}, not one person; gonio.read reads it")
+    return item
+
+
+def read_keypoints(
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    rate_hz: float | None = None,
+    image_size_px: tuple[int, int] | None = None,
+) -> PoseSequence | Detections:
+    """2D keypoints in pixels: of one person, or of the people of each frame; the options are those of `read`.
+
+    Raises `InputError` as `read`, and if the file holds 3D joints or several people by name.
+    """
+    path = Path(path)
+    item = read(path, layout=layout, rate_hz=rate_hz, image_size_px=image_size_px)
+    if isinstance(item, dict) and len(item) == 1:
+        (item,) = item.values()
+    if isinstance(item, dict):
+        raise InputError(f"{path}: holds {_people(item)}, not the keypoints of one view; gonio.read reads it")
+    if isinstance(item, PoseSequence) and item.dimensions != 2:
+        raise InputError(f"{path}: holds 3D joints, not 2D keypoints; gonio.read_sequence reads it")
+    return item
+
+
 @quiet
-def read_angles(path: Path) -> AngleSeries:
-    """The joint angles of an OpenSim file (`opensim_storage`). Raises `InputError` as its `read`, and for positions."""
+def read_angles(path: str | Path) -> AngleSeries:
+    """The joint angles of a file, in radians, under the file's names.
+
+    Raises `InputError` as the format's own `read`, and if the file holds positions.
+    """
     path = Path(path)
     form = recognise(path)
-    if form is not _ANGLES:
-        raise InputError(f"{path}: {form.name} holds positions of joints; gonio.joint_angles makes angles of them")
+    if not form.is_angles:
+        raise InputError(f"{path}: {form.name} holds positions of joints; gonio.joint_angles computes angles from them")
     angles: AngleSeries = form.load().read(path)
     return angles
 
 
-def holds_angles(path: Path) -> bool:
-    """Whether a file of this name is one of joint angles, by its ending."""
-    return Path(path).suffix.lower() in _ANGLES.suffixes
+@quiet
+def dimensions(path: str | Path, *, layout: str | None = None, rate_hz: float | None = None) -> int:
+    """2 or 3: the dimensions of the joints in a file, from its head if that tells; else the file is read.
 
+    layout, rate_hz  as for `read`; a format whose files must be read needs them
 
-def check_target(path: Path, dimensions: int, *, several: bool = False) -> None:
-    """Ask before long work: raises `InputError` where joints of 2 or 3 dimensions cannot be written to this path.
-
-    several  of more people than one
+    Raises `InputError` as `read`, and for a file of joint angles.
     """
-    form = _target(Path(path))
-    if several and form.key not in (*_SEVERAL, "videopose3d_npz"):
+    path = Path(path)
+    form = recognise(path)
+    if form.is_angles:
+        raise InputError(f"{path}: holds joint angles, not positions of joints; gonio.read_angles reads it")
+    if len(form.dimensions) == 1:
+        return form.dimensions[0]
+    of_head = getattr(form.load(), "dimensions", None)
+    if of_head is not None:
+        return int(of_head(path))
+    item = read(path, layout=layout, rate_hz=rate_hz)
+    return _dimensions_of(next(iter(item.values())) if isinstance(item, dict) else item)
+
+
+def holds_angles(path: str | Path) -> bool:
+    """Whether a file of this name is one of joint angles, by its ending."""
+    path = Path(path)
+    form = next(with_ending(path), None)
+    return form is not None and form.is_angles
+
+
+def check_target(path: str | Path, dimensions: int, *, several: bool = False) -> None:
+    """Ask before long work: raises `InputError` if joints of 2 or 3 dimensions cannot be written to this path.
+
+    several  more people than one are to be written
+    """
+    path = Path(path)
+    form = target(path)
+    if several and not form.several:
         raise InputError(
             f"{path}: {form.name} holds one person; write several as .npz or a folder for OpenPose's JSON, "
             f"or one alone with --people 1"
         )
-    if dimensions not in form.holds:
-        fitting = [suffix for other in FORMATS if dimensions in other.holds for suffix in other.suffixes]
-        folder = " or a folder for OpenPose's JSON" if dimensions in _OPENPOSE.holds else ""
-        raise InputError(f"{path}: {form.name} does not hold {dimensions}D joints; write {', '.join(fitting)}{folder}")
+    _check_dimensions(path, form, dimensions)
 
 
-def write(item: Item | AngleSeries, path: Path) -> tuple[str, ...]:
-    """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot hold.
+def write(item: Item | AngleSeries, path: str | Path) -> tuple[str, ...]:
+    """Writes by the path's ending (no ending, or `_json`: OpenPose's folder); returns what the format cannot preserve.
 
     A name that begins with data_2d_custom_ or data_3d_ and ends in .npz becomes VideoPose3D's set, any other .npz
-    gonio's archive; that of detections with boxes and scores and COCO's 17 keypoints is infer_video's file too
-    (`for_videopose3d`). Raises `InputError` where the ending is unknown or the format cannot hold the item: positions
-    are not turned into joint angles here (`gonio.joint_angles` does that).
+    gonio's archive. Raises `InputError` if the ending is unknown or the format cannot hold the item. Positions do not
+    become joint angles here: `gonio.joint_angles` computes those.
     """
     path = Path(path)
-    form = _target(path)
-    if isinstance(item, AngleSeries) or form is _ANGLES:
-        if isinstance(item, AngleSeries) and form is not _ANGLES:
-            raise InputError(f"{path}: {form.name} holds positions, these are joint angles; write .mot or .sto")
-        angles: tuple[str, ...] = _ANGLES.load().write(item, path)
-        return angles
-    if for_videopose3d(item, path):
-        whole: tuple[str, ...] = _VIDEOPOSE3D.load().write_detections(item, path)
-        return whole
-    if isinstance(item, Detections) and item.positions.shape[1] == 1 and form.key not in _SEVERAL:
+    form = target(path)
+    if isinstance(item, AngleSeries) != form.is_angles:
+        if form.is_angles:
+            raise InputError(f"{path}: {form.name} holds joint angles, these are positions; gonio.joint_angles first")
+        raise InputError(f"{path}: {form.name} holds positions, these are joint angles; write .mot or .sto")
+    if isinstance(item, Detections) and item.positions.shape[1] == 1 and "detections" not in form.several:
         item = item.person(np.where(item.present[:, 0], 0, -1), "the only person of each frame")
-    if isinstance(item, dict) and form.key not in ("archive", "videopose3d_npz"):
-        raise InputError(f"{path}: a {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
-    lost: tuple[str, ...] = form.load().write(item, path)
-    return lost
+    if isinstance(item, Detections) and "detections" not in form.several:
+        raise InputError(f"{path}: {form.name} holds one person, not the people of each frame; write .npz or a folder")
+    if isinstance(item, dict) and "named" not in form.several:
+        raise InputError(f"{path}: {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
+    for each in item.values() if isinstance(item, dict) else () if isinstance(item, AngleSeries) else (item,):
+        _check_dimensions(path, form, _dimensions_of(each))
+    not_preserved: tuple[str, ...] = form.load().write(item, path)
+    return not_preserved
 
 
-def for_videopose3d(item: Item, path: Path) -> bool:
-    """Whether what is written is gonio's archive and a file that VideoPose3D's prepare script takes, in one."""
-    return _target(Path(path)).key == "archive" and bool(_VIDEOPOSE3D.load().holds_everything(item))
+def _check_dimensions(path: Path, form: Format, dimensions: int) -> None:
+    if dimensions not in form.dimensions:
+        fitting = [other for other in all_formats() if other.writable and dimensions in other.dimensions]
+        suffixes = dict.fromkeys(suffix for other in fitting if not other.folder for suffix in other.suffixes)
+        raise InputError(
+            f"{path}: {form.name} does not hold {dimensions}D joints; write {', '.join(suffixes)} or a folder for "
+            f"OpenPose's JSON"
+        )
 
 
-def _target(path: Path) -> Format:
-    if not path.suffix or path.name.endswith("_json"):
-        return _OPENPOSE
-    found = _by_ending(path)
-    form = next((form for form in found if form.prefixes and path.name.startswith(form.prefixes)), found[0])
-    if not form.holds and form is not _ANGLES:
-        raise InputError(f"{path}: {form.name} ({path.suffix}) is read, not written; write .trc, .csv or .npz")
-    return form
+def _dimensions_of(item: PoseSequence | Detections) -> int:
+    return item.dimensions if isinstance(item, PoseSequence) else 2
 
 
-def _by_ending(path: Path) -> list[Format]:
-    found = [form for form in FORMATS if path.name.lower().endswith(form.suffixes)] if path.suffix else []
-    if path.suffix.lower() in CLOSED:
-        raise InputError(f"{path}: is {CLOSED[path.suffix.lower()]}")
-    if not found:
-        near = get_close_matches(path.suffix.lower(), _ENDINGS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"{path}: no known format{hint} (known: {', '.join(_ENDINGS)}, OpenPose's JSON folder)")
-    return found
+def _people(item: PoseSequence | Detections | dict[str, PoseSequence]) -> str:
+    """What several people are, in a message."""
+    if isinstance(item, dict):
+        names = list(item)
+        return f"{len(names)} people or recordings ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+    return "the people of each frame"
 
 
 def _unit_remedy(form: Format, declared: str | None) -> str:
     """What to do about a wrong unit."""
-    if form.key == "archive":
-        return "write the archive again from its source, read with the right unit"
-    if "unit" in form.options:
-        found = f"{declared} was declared" if declared else "none was declared"
-        return f"declare the right one with --unit ({found}), or correct it where the file itself tells it"
-    return "correct the unit in the file's header, or the numbers"
+    if "unit" not in form.options:
+        return form.unit_remedy
+    found = f"{declared} was declared" if declared else "none was declared"
+    return f"declare the right one with --unit ({found}), or correct it in the file if that states it"
 
 
 def _sized(path: Path, item: Person, size_px: tuple[int, int]) -> Person:

@@ -91,6 +91,14 @@ def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -
         )
 
 
+def dimensions(path: Path) -> int:
+    """2 or 3. Raises `InputError` as `read`, except for the unit and the rate."""
+    held = _load(path)
+    times = _numbers(path, held, "times_s", needed=False)
+    n_times = None if times is None else times.size
+    return int(_time_joint_axis(path, _numbers(path, held, "positions"), len(_names(path, held)), n_times).shape[2])
+
+
 def _assumptions(held: Any) -> tuple[Assumption, ...]:
     """As `write` writes them."""
     if not isinstance(held, dict):

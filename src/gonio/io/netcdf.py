@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def read(
     Raises `InputError` where the file is absent, damaged or holds no such dataset, `MissingExtraError` without xarray.
     """
     path = Path(path)
+    data = _opened(path, lambda lazy: lazy.load())
+    try:
+        return _people(path, data, unit, rate_hz)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of another kind than their names
+        raise InputError(f"{path}: its values cannot be read ({one_line(error, 100)})") from None
+
+
+def dimensions(path: Path) -> int:
+    """2 or 3, by the axis "space"; no values are read. Raises `InputError` as `read`."""
+    sizes = _opened(path, lambda lazy: dict(lazy.sizes))
+    if sizes.get("space") not in (2, 3):
+        raise InputError(f"{path}: holds no positions in 2 or 3 dimensions, named space")
+    return int(sizes["space"])
+
+
+def _opened(path: Path, take: Callable[[Any], Any]) -> Any:
+    """What `take` makes of the dataset, which is open only meanwhile."""
     content = read_bytes(path)
     if not content.startswith((_MAGIC_3, _MAGIC_4)):
         raise InputError(f"{path}: is no NetCDF file")
@@ -54,13 +72,9 @@ def read(
             for kind in (UserWarning, RuntimeWarning):  # xarray's, of what it makes of a damaged file
                 warnings.simplefilter("error", kind)
             with xr.open_dataset(io.BytesIO(content) if old else path, engine="scipy" if old else None) as lazy:
-                data = lazy.load()
+                return take(lazy)
     except (*NUMPY_ERRORS, ImportError, UserWarning, RuntimeWarning) as error:
         raise InputError(f"{path}: cannot be read as NetCDF ({one_line(error, 100)})") from None
-    try:
-        return _people(path, data, unit, rate_hz)
-    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of another kind than their names
-        raise InputError(f"{path}: its values cannot be read ({one_line(error, 100)})") from None
 
 
 def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> PoseSequence | dict[str, PoseSequence]:

@@ -110,6 +110,18 @@ def read(
         )
 
 
+def dimensions(folder: Path) -> int:
+    """3 if the first file with a person in it holds 3D joints and no 2D ones, else 2.
+
+    Raises `InputError` if a file up to there is cut.
+    """
+    for file in _json_files(Path(folder)):
+        people = _people(file)
+        if people:
+            return 3 if all(p.get("pose_keypoints_3d") and not p.get("pose_keypoints_2d") for p in people) else 2
+    return 2
+
+
 def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
     """Writes a folder as OpenPose does; returns what was lost. The files bear the name of the video or camera that the
     joints come from, or else the folder's.
@@ -279,15 +291,6 @@ def _numbers(file: Path, person: dict[str, Any], key: str, slot: int, each: int)
         form = "x, y, confidence" if each == 3 else "x, y, z, confidence"
         raise InputError(f"{file}: {key} of person {slot} is not a list of {form} numbers")
     return keypoints
-
-
-def holds_3d_alone(folder: Path) -> bool:
-    """The first file with anybody in it has 3D joints and no 2D ones. Raises `InputError` where a file is cut."""
-    for file in _json_files(Path(folder)):
-        people = _people(file)
-        if people:
-            return all(p.get("pose_keypoints_3d") and not p.get("pose_keypoints_2d") for p in people)
-    return False
 
 
 def _read_solid(

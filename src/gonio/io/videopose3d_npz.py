@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
-from gonio.core.detections import Detections, smallest_image_px
+from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
 from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
-from gonio.io import archive
+from gonio.io.infer_video import boxed
 from gonio.io.reading import naming
 from gonio.io.restricted_pickle import entry_names, load_npz
 from gonio.io.writing import lost_fields, lost_joints
@@ -48,7 +48,6 @@ CAMERAS_H36M = ("54138969", "55011271", "58860488", "60457274")
 _LAYOUTS = {"coco": COCO_17, "h36m": H36M_17, "humaneva15": HUMANEVA_15}
 _RATES_HZ = {H36M_17: 50.0, HUMANEVA_15: 60.0}
 _CUSTOM = "custom"
-_LEAST_PROBABILITY = 1e-15
 
 
 class Recording(NamedTuple):
@@ -141,6 +140,11 @@ class VideoPose3DSet:
         return dataset
 
 
+def dimensions(path: Path) -> int:
+    """2 or 3, from the names of the arrays."""
+    return 3 if "positions_3d" in entry_names(Path(path)) else 2
+
+
 def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
     """The people that Detectron found in each frame: COCO's 17 keypoints in px, confidence = probability.
 
@@ -184,48 +188,6 @@ def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
         )
 
 
-def holds_everything(item: object) -> bool:
-    """Whether `write_detections` has what `infer_video`'s file has: COCO's 17 keypoints of everybody, boxes, scores."""
-    if not isinstance(item, Detections) or item.skeleton != COCO_17 or item.boxes_px is None or item.scores is None:
-        return False
-    there = item.present
-    return bool((~np.isnan(item.positions[there])).all() and (~np.isnan(item.boxes_px[there])).all() and there.any())
-
-
-def write_detections(found: Detections, path: Path) -> tuple[str, ...]:
-    """Writes a file that is gonio's archive and `infer_video`'s at once; nothing is lost, so the tuple is empty.
-
-    If the image size is not known, infer_video's part holds that of the smallest image with all keypoints.
-
-    gonio reads its archive; VideoPose3D's prepare script finds boxes, keypoints, segments and metadata under their own
-    names (and takes of each frame the person whose box has the highest score). The rows of a person's keypoints are x,
-    y, logit and probability; the probability is gonio's confidence and the logit that of it.
-    Raises `InputError` where these are no people of COCO's 17 keypoints with boxes and scores.
-    """
-    path = Path(path)
-    if not holds_everything(found):
-        raise InputError(f"{path}: infer_video's file holds COCO's 17 keypoints of people with boxes and scores")
-    assert found.boxes_px is not None and found.scores is not None
-    boxes, keypoints = (np.empty((len(found), 2), dtype=object) for _ in range(2))
-    clipped = np.clip(found.confidence, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
-    logits = np.log(clipped) - np.log1p(-clipped)
-    for t, there in enumerate(found.present):
-        rows = np.concatenate(
-            [found.positions[t, there].swapaxes(1, 2), logits[t, there][:, None], found.confidence[t, there][:, None]],
-            axis=1,
-        )
-        boxes[t] = [], np.column_stack([found.boxes_px[t, there], found.scores[t, there]]).astype(np.float32)
-        keypoints[t] = [], rows.astype(np.float32)
-    size = found.image_size_px or smallest_image_px(found.positions)
-    beside = {
-        "boxes": boxes,
-        "segments": np.full(len(found), None, dtype=object),
-        "keypoints": keypoints,
-        "metadata": _boxed(dict(zip("wh", size, strict=True))),
-    }
-    return archive.write(found, path, beside)
-
-
 def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
     """Writes a custom set as VideoPose3D's scripts take it; returns what was lost.
 
@@ -258,7 +220,7 @@ def _write_flat(videos: Mapping[str, PoseSequence], path: Path) -> tuple[str, ..
         "keypoints_symmetry": [list(left), list(right)],
         "video_metadata": sizes,
     }
-    _write_arrays(path, {"positions_2d": _boxed(positions), "metadata": _boxed(metadata)})
+    _write_arrays(path, {"positions_2d": boxed(positions), "metadata": boxed(metadata)})
     return tuple(lost)
 
 
@@ -275,7 +237,7 @@ def _write_solid(subjects: Mapping[str, PoseSequence], path: Path) -> tuple[str,
         upright = mapped if mapped.up is None else mapped.with_up("+z")
         positions[name] = {_CUSTOM: upright.positions.astype(np.float32)}
         lost += [f"{name}: {loss}" for loss in _lost(sequence, mapped)]
-    _write_arrays(path, {"positions_3d": _boxed(positions)})
+    _write_arrays(path, {"positions_3d": boxed(positions)})
     return tuple(lost)
 
 
@@ -303,13 +265,6 @@ def _lost(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:
         *lost_fields(sequence, "confidence", "status", "covariance", "source", "history"),
         *lost_joints(sequence, mapped),
     )
-
-
-def _boxed(value: dict[str, Any]) -> NDArray[Any]:
-    """An array of no dimension that holds the dictionary, as numpy pickles it."""
-    box = np.empty((), dtype=object)
-    box[()] = value
-    return box
 
 
 _Convert = Callable[[str, str, int, NDArray[Any]], tuple[Recording, PoseSequence]]

@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from gonio.core.detections import Detections
 from gonio.core.errors import ConfigError, InputError
-from gonio.core.sequence import PoseSequence
-from gonio.io import formats, openpose_json
-from gonio.io.kinect import reader as kinect
+from gonio.io import formats
+from gonio.io.registry import Format, claims, recognise
 from gonio.trials.config import CameraConfig, LiftingConfig, RecordingConfig, ReportConfig, RigConfig, Trial
 
 
@@ -40,12 +38,10 @@ def trial_from_files(
         name = Path(path.name.removesuffix(".gz")).stem.removesuffix("_json")
         form = _joint_format(path)
         own_layout = layout if form is not None and form.takes_layout(layout) else None
-        timed = form is not None and form.key == "kinect" and kinect.has_times(path)
-        own_fps = fps if form is not None and "rate_hz" in form.options and not timed else None
-        role = "video" if form is None else _role(path, own_layout, own_fps)
-        if role == "video":
+        own_fps = fps if form is not None and not form.tells_rate(path) else None
+        if form is None:
             cameras.append(CameraConfig(name, video=path))
-        elif role == "keypoints":
+        elif formats.dimensions(path, layout=own_layout, rate_hz=own_fps) == 2:
             cameras.append(CameraConfig(name, keypoints=path, layout=own_layout, fps=own_fps))
         else:
             recordings.append(RecordingConfig(name, path, layout=own_layout, fps=own_fps))
@@ -76,22 +72,11 @@ def check_files(trial: Trial) -> None:
             raise InputError(f"{path}: no such file (named for {owner!r})")
 
 
-def _joint_format(path: Path) -> formats.Format | None:
+def _joint_format(path: Path) -> Format | None:
     """The format of a file of joints; None for one that no joint format claims by its ending: a video."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    endings = (*(suffix for form in formats.FORMATS for suffix in form.suffixes), *formats.CLOSED)
-    named = path.name.lower().endswith(endings)
-    return formats.recognise(path) if path.is_dir() or named else None
-
-
-def _role(path: Path, layout: str | None, fps: float | None) -> Literal["keypoints", "recording"]:
-    """What a file of joints is by what it holds."""
-    if path.is_dir():
-        return "recording" if openpose_json.holds_3d_alone(path) else "keypoints"
-    item = formats.read(path, layout=layout, rate_hz=fps)
-    flat = isinstance(item, Detections) or (isinstance(item, PoseSequence) and item.unit == "px")
-    return "keypoints" if flat else "recording"
+    return recognise(path) if claims(path) else None
 
 
 def adjusted(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gonio.core.errors import ConfigError
 from gonio.core.progress import Progress, silent
-from gonio.io import formats
+from gonio.io import formats, infer_video
 from gonio.trials.config import DetectorConfig
 from gonio.trials.detect import DetectedVideo, detect_video
 from gonio.trials.outputs import OnWritten, unreported
@@ -85,7 +85,7 @@ def detect(
         )
         several = found.everybody if finds_all else found.people
         if target is not None:
-            one = not finds_all and people in (None, 1) and not formats.for_videopose3d(several, target)
+            one = not finds_all and people in (None, 1) and not infer_video.is_written(several, target)
             out.write(found.patient if one else several)
         out.steps += found.patient.history
     return found

@@ -17,6 +17,7 @@ from gonio.detection.tracking import follow
 from gonio.io import formats
 from gonio.io import video as video_files
 from gonio.io.mirroring import mirror_warning, reflected
+from gonio.io.registry import recognise
 from gonio.kinematics.angles import joint_angles
 from gonio.lifting.body_lifting import assumed_camera
 from gonio.lifting.lifter import Place, lift_and_place
@@ -187,7 +188,7 @@ def _rate_for(path: PoseSequence | str | Path, fps: float | None) -> float | Non
     """A rate is for the files that do not state their own."""
     if isinstance(path, PoseSequence):
         return None
-    return fps if "rate_hz" in formats.recognise(Path(path)).options else None
+    return fps if "rate_hz" in recognise(Path(path)).options else None
 
 
 def _name_of(keypoints: PoseSequence | str | Path) -> str:

@@ -23,7 +23,7 @@ from gonio.detection.keypoint_rcnn import (
     load_network,
 )
 from gonio.detection.registry import create
-from gonio.io import archive, formats
+from gonio.io import archive, formats, registry
 
 SIZE = (640, 480)
 
@@ -91,7 +91,7 @@ def test_its_file_is_read_by_gonio_and_by_videopose3d(tmp_path: Path) -> None:
     path = tmp_path / "video.npz"
     assert formats.write(found, path) == ()
     back = formats.read(path)
-    assert formats.recognise(path).key == "archive"
+    assert registry.recognise(path).key == "archive"
     np.testing.assert_array_equal(back.positions, found.positions)
     np.testing.assert_array_equal(back.confidence, found.confidence)
     np.testing.assert_array_equal(back.scores, found.scores)

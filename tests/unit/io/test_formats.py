@@ -14,7 +14,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25, H36M_17, KINECT_RECORDER_20
-from gonio.io import formats
+from gonio.io import formats, registry
 
 
 def solid(n_frames: int = 4) -> PoseSequence:
@@ -50,7 +50,7 @@ def flat(n_frames: int = 4) -> PoseSequence:
 def test_written_recognised_read(tmp_path: Path, name: str, module: str, options: dict[str, Any]) -> None:
     path = tmp_path / name
     formats.write(solid(), path)
-    assert formats.recognise(path).key == module
+    assert registry.recognise(path).key == module
     back = formats.read(path, **options)
     assert isinstance(back, PoseSequence)
     np.testing.assert_allclose(back["left_knee"], solid()["left_knee"], rtol=1e-6)
@@ -60,7 +60,7 @@ def test_written_recognised_read(tmp_path: Path, name: str, module: str, options
 @pytest.mark.parametrize("name", ["cam01", "cam01_json", "trial.2_json", "json"])
 def test_openpose_folders(tmp_path: Path, name: str) -> None:
     formats.write(flat(), tmp_path / name)
-    assert formats.recognise(tmp_path / name).name == "OpenPose JSON"
+    assert registry.recognise(tmp_path / name).name == "OpenPose JSON"
     back = formats.read(tmp_path / name, layout="body-25", rate_hz=50.0)
     assert isinstance(back, PoseSequence)
     np.testing.assert_array_equal(back.positions, flat().positions)
@@ -150,7 +150,7 @@ def test_absent_empty_and_foreign_files(tmp_path: Path, name: str) -> None:
             formats.read(path)
     path.unlink()
     path.mkdir()
-    with pytest.raises(InputError, match=r"holds no \.json file"):
+    with pytest.raises(InputError, match="OpenPose JSON"):
         formats.read(path)
 
 
@@ -260,10 +260,11 @@ def test_files_without_any_joint(tmp_path: Path, name: str, value: float) -> Non
 
 
 def test_the_table_is_complete() -> None:
-    for form in formats.FORMATS:
+    for form in registry.FORMATS:
         module = form.load()
-        assert {"recognise", "read", *(["write"] if form.holds else [])} <= set(vars(module))
+        assert {"recognise", "read", *(["write"] if form.writable else [])} <= set(vars(module))
         assert form.description
+        assert set(form.dimensions) < {2, 3} or callable(module.dimensions)
 
 
 def test_recorder_joints(tmp_path: Path) -> None:
@@ -275,7 +276,7 @@ def test_recorder_joints(tmp_path: Path) -> None:
 
 def test_importing_is_cheap() -> None:
     code = (
-        "import sys; import gonio.io.formats as f; [form.load() for form in f.FORMATS]; "
+        "import sys; import gonio.io.formats, gonio.io.registry as f; [form.load() for form in f.FORMATS]; "
         "print([m for m in ('scipy', 'cv2', 'av') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -290,3 +291,62 @@ def test_real_trial(shared_data: Path) -> None:
     assert isinstance(one, PoseSequence)
     assert int((~one.valid.any(axis=1)).sum()) == 1  # frame 52 holds a person without keypoints
     assert isinstance(formats.read(next((trial / "pose-3d").glob("*.trc"))), PoseSequence)
+
+
+@pytest.mark.parametrize(
+    ("name", "item", "dimensions"),
+    [
+        ("x.npz", solid(), 3),
+        ("y.npz", flat(), 2),
+        ("people.npz", {"a": solid(), "b": solid(2)}, 3),
+        ("x.csv", solid(), 3),
+        ("y.csv", flat(), 2),
+        ("x.mat", solid(), 3),
+        ("y.mat", flat(), 2),
+        ("x.nc", solid(), 3),
+        ("y.nc", flat(), 2),
+        ("x_json", standing(), 3),
+        ("y_json", flat(), 2),
+        ("y.json", flat(), 2),
+        ("x.trc", solid(), 3),
+        ("x.npy", solid(), 3),
+        ("x.txt", solid(), 3),
+        ("data_3d_x.npz", solid(), 3),
+    ],
+)
+def test_dimensions_need_no_declared_facts(tmp_path: Path, name: str, item: formats.Item, dimensions: int) -> None:
+    formats.write(item, tmp_path / name)
+    assert formats.dimensions(tmp_path / name) == dimensions
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.csv", "x.trc"])
+def test_dimensions_come_from_the_head_of_a_file(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / name
+    formats.write(solid(), path)
+    monkeypatch.setattr(registry.recognise(path).load(), "read", lambda *_, **__: pytest.fail("the file was read"))
+    assert formats.dimensions(path) == 3
+
+
+def test_dimensions_of_angles_and_damaged_files(tmp_path: Path) -> None:
+    (tmp_path / "x.mot").write_text("inDegrees=yes\nendheader\ntime\ta\n0\t1\n")
+    with pytest.raises(InputError, match="read_angles"):
+        formats.dimensions(tmp_path / "x.mot")
+    formats.write(solid(), tmp_path / "x.npz")
+    (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:300])
+    with pytest.raises(InputError, match=r"x\.npz"):
+        formats.dimensions(tmp_path / "x.npz")
+
+
+def test_which_files_state_their_rate(tmp_path: Path) -> None:
+    for name, states in (("x.trc", True), ("x.npz", True), ("x.npy", False), ("x_json", False)):
+        formats.write(standing(), tmp_path / name)
+        assert registry.recognise(tmp_path / name).tells_rate(tmp_path / name) is states
+    header = "time_s," + ",".join(
+        f"{joint}_{axis}" for joint in ("SpineBase", "Neck", "Head", "HipLeft") for axis in "XYZ"
+    )
+    rows = [header, ",".join(["0.1"] * 13), ""]
+    (tmp_path / "k.csv").write_text("\n".join(rows))
+    (tmp_path / "l.csv").write_text("\n".join(row.partition(",")[2] for row in rows))
+    kinect = registry.recognise(tmp_path / "k.csv")
+    assert kinect.key == "kinect"
+    assert [kinect.tells_rate(tmp_path / name) for name in ("k.csv", "l.csv")] == [True, False]

@@ -342,7 +342,7 @@ def test_3d_folders_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a_1\.json: holds the 3D joints of several people"):
         openpose_json.read(folder, rate_hz=30.0, layout="body-25")
     folder = folder_of(tmp_path / "one", {"a_0.json": [], "a_1.json": [three(25)]})
-    assert openpose_json.holds_3d_alone(folder)
+    assert openpose_json.dimensions(folder) == 3
     with pytest.raises(InputError, match="--layout body-25 or --layout body-25b"):
         openpose_json.read(folder, rate_hz=30.0)
     with pytest.raises(InputError, match="25 keypoints found, coco-18 has 18"):
@@ -359,7 +359,7 @@ def test_3d_folders_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a confidence of 7"):
         openpose_json.read(sure, rate_hz=30.0)
     flat = folder_of(tmp_path / "flat", {"a_0.json": [person(keypoints(18)) | {"pose_keypoints_3d": [1.0] * 72}]})
-    assert not openpose_json.holds_3d_alone(flat)
+    assert openpose_json.dimensions(flat) == 2
     assert isinstance(openpose_json.read(flat, rate_hz=30.0), Detections)
     with pytest.raises(InputError, match="holds 2D pixels; --unit m is wrong"):
         openpose_json.read(flat, rate_hz=30.0, unit="m")

@@ -12,7 +12,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25, COCO_17, H36M_17
-from gonio.io import formats, videopose3d_npz
+from gonio.io import formats, registry, videopose3d_npz
 from gonio.io.videopose3d_npz import Recording, VideoPose3DSet
 
 COCO = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": [[1, 3], [2, 4]]}
@@ -31,7 +31,7 @@ def test_a_custom_set_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "data_2d_custom_clinic.npz"
     lost = formats.write({"walk": flat(), "squat": flat(3)}, path)
     assert "walk: the times are lost: 25 frames per second" in lost
-    assert formats.recognise(path).key == "videopose3d_npz"
+    assert registry.recognise(path).key == "videopose3d_npz"
     back = formats.read(path, rate_hz=25.0)
     assert isinstance(back, dict)
     assert list(back) == ["walk/custom/0", "squat/custom/0"]
@@ -80,7 +80,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
             videopose3d_npz.write(item, tmp_path / "data_2d_custom_x.npz")
     assert not list(tmp_path.iterdir())
     formats.write(flat(), tmp_path / "other.npz")  # another name is gonio's archive
-    assert formats.recognise(tmp_path / "other.npz").key == "archive"
+    assert registry.recognise(tmp_path / "other.npz").key == "archive"
 
 
 def test_human36m_2d(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence, Status
 from gonio.core.skeleton import AZURE_KINECT_32, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25, Skeleton
-from gonio.io import formats
+from gonio.io import formats, registry
 from gonio.io.kinect import reader as kinect
 
 Person = Callable[..., PoseSequence]
@@ -116,7 +116,7 @@ def test_declared_order_round_trip(
     back = kinect.read(path, layout=skeleton.name, rate_hz=None if times else 30)
     np.testing.assert_allclose(back.positions, written.positions, atol=2e-6)
     np.testing.assert_allclose(back.times_s, written.times_s, atol=1e-4)
-    assert formats.recognise(path).key in ("kinect", "recorder_text")
+    assert registry.recognise(path).key in ("kinect", "recorder_text")
 
 
 @pytest.mark.parametrize("numbers", [False, True])

@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gonio.core.errors import InputError
-from gonio.io import formats
+from gonio.io import formats, registry
 from gonio.io.motion_capture import bvh
 
 HIERARCHY = """HIERARCHY
@@ -135,7 +135,7 @@ def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
 
 def test_recognised_and_written(tmp_path: Path) -> None:
     path = written(tmp_path, text())
-    assert formats.recognise(path).key == "bvh"
+    assert registry.recognise(path).key == "bvh"
     formats.check_target(path, 3)
     with pytest.raises(InputError, match="2D joints"):
         formats.check_target(path, 2)
