@@ -91,7 +91,7 @@ def clock_offset(estimate: AngleSeries, reference: AngleSeries, *, max_s: float 
 
 
 def _moves(series: AngleSeries, name: str) -> bool:
-    curve = np.rad2deg(series[name])
+    curve = series.degrees[name]
     curve = curve[np.isfinite(curve)]
     return len(curve) > 3 and float(np.subtract(*np.percentile(curve, [98, 2]))) >= MOVES_DEG
 
@@ -131,7 +131,7 @@ def _scores(estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...
 
 def _on_grid(series: AngleSeries, name: str, grid_s: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(grid,) degrees about their mean, 0 where missing; and 1 where there, else 0."""
-    curve = at_times(np.rad2deg(series[name]), series.times_s, grid_s)
+    curve = at_times(series.degrees[name], series.times_s, grid_s)
     there = np.isfinite(curve)
     return np.where(there, curve - curve[there].mean() if there.any() else 0.0, 0.0), there.astype(float)
 
@@ -149,8 +149,8 @@ def _agreement(
     """(score, root mean square difference in degrees without its mean) at one lag; NaN where nothing overlaps."""
     apart, size, weight = 0.0, 0.0, 0
     for name in names:
-        r = np.rad2deg(reference[name])
-        e = at_times(np.rad2deg(estimate[name]), estimate.times_s, reference.times_s + lag_s)
+        r = reference.degrees[name]
+        e = at_times(estimate.degrees[name], estimate.times_s, reference.times_s + lag_s)
         both = np.isfinite(e) & np.isfinite(r)
         if both.sum() < 3:
             continue

@@ -351,7 +351,7 @@ def _angle_changes(
         changes[angle] = None
         if angle in samples and angle in angles[against].names:
             counted = samples[angle]
-            own, other = (np.where(counted, np.rad2deg(angles[who][angle]), np.nan) for who in (name, against))
+            own, other = (np.where(counted, angles[who].degrees[angle], np.nan) for who in (name, against))
             moved = shifted_curve(own, angles[name].times_s, shift_s)
             before = agreement.rmse(np.where(np.isfinite(moved), own, np.nan), other)
             changes[angle] = _finite(agreement.rmse(np.where(np.isfinite(own), moved, np.nan), other) - before)
@@ -380,7 +380,7 @@ def _common_samples(angles: Mapping[str, AngleSeries]) -> dict[str, BoolArray]:
     measured: dict[str, list[BoolArray]] = {}
     for series in angles.values():
         for name in series.names:
-            there = np.isfinite(series[name])
+            there = np.isfinite(series.degrees[name])
             if there.any():
                 measured.setdefault(name, []).append(there)
     return {name: _all(masks) for name, masks in measured.items()}
@@ -427,7 +427,7 @@ def _angle_agreement(
         peaks = np.empty(0)
         if estimate is not None and reference is not None and name != against and repetitions_s is not None:
             peaks = peak_differences(estimate, reference, angles[name].times_s[samples[angle]], repetitions_s)
-        all_samples = np.rad2deg(angles[name][angle])
+        all_samples = angles[name].degrees[angle]
         found[angle] = AnglePair(estimate, reference, name != against, all_samples, peaks).agreement
     return found
 
@@ -438,7 +438,7 @@ def _common_curve(
     """(sample,) degrees at the common times; None where the method does not measure the angle or no time is common."""
     if name is None or name not in angles or angle not in angles[name].names or angle not in samples:
         return None
-    curve = np.rad2deg(angles[name][angle])[samples[angle]]
+    curve = angles[name].degrees[angle][samples[angle]]
     return curve if len(curve) and np.isfinite(curve).all() else None
 
 

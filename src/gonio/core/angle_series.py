@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -18,14 +21,50 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+class AngleColumns(Mapping[str, FloatArray]):
+    """Angles by name, each (time,), read-only. An unknown name raises `InputError`."""
+
+    def __init__(self, names: Sequence[str], values: FloatArray) -> None:
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self._values = values
+        self._values.setflags(write=False)
+
+    def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._numbers:
+            near = get_close_matches(str(name), self._numbers, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self._numbers)}"
+            raise InputError(f"no angle is called {name!r}; {hint}")
+        return self._values[:, self._numbers[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The angle of that name, else `default`."""
+        if name not in self:
+            return default
+        return self[name]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class AngleSeries(Displayed):
     """Joint angles over time.
 
+    `angles.degrees["left_knee_flexion"]` is one angle over time in degrees, `angles.radians[...]` in radians.
+
     angles_rad    (time, angle)  NaN = missing
-    names         what each column is, e.g. "left_knee_flexion"
-    definitions   each angle's definition, in words, with its source
+    times_s       (time,)        strictly increasing
+    names         of the columns, e.g. "left_knee_flexion"
+    definitions   each angle's definition, with its source
     intervals_rad (low, high) that each angle can take by its definition
+
+    Raises `InputError` if shapes disagree.
     """
 
     angles_rad: FloatArray
@@ -48,11 +87,22 @@ class AngleSeries(Displayed):
     def __len__(self) -> int:
         return len(self.times_s)
 
-    def __getitem__(self, name: str) -> FloatArray:
-        """(time,) one angle in radians. Raises `InputError` where there is none of that name."""
-        if name not in self.names:
-            raise InputError(f"no angle is called {name!r}; there are {', '.join(self.names)}")
-        return self.angles_rad[:, self.names.index(name)]
+    @cached_property
+    def degrees(self) -> AngleColumns:
+        """Each angle by its name, (time,) in degrees: `angles.degrees["left_knee_flexion"]`."""
+        return AngleColumns(self.names, self.angles_deg)
+
+    @cached_property
+    def radians(self) -> AngleColumns:
+        """Each angle by its name, (time,) in radians: `angles.radians["left_knee_flexion"]`."""
+        return AngleColumns(self.names, self.angles_rad)
+
+    def __getitem__(self, name: object) -> NoReturn:
+        """Until 0.1.0 an angle in radians. Raises `InputError`: say which unit you want."""
+        raise InputError(f"angles[{name!r}] has no unit; write angles.degrees[{name!r}] or angles.radians[{name!r}]")
+
+    def __iter__(self) -> NoReturn:
+        raise InputError("angles cannot be iterated over; write angles.degrees.items() or angles.radians.items()")
 
     @property
     def angles_deg(self) -> FloatArray:

@@ -17,6 +17,7 @@ own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ _TRUNK_UP: Line = ("mid_hip", "mid_shoulder")
 
 @dataclass(frozen=True)
 class AngleDefinition:
-    """One angle: that between two directed lines, less `zero_rad`.
+    """One angle: that between two directed lines, less `zero_deg`.
 
     name             e.g. "knee_flexion"; a sided one appears as "left_knee_flexion" and "right_knee_flexion"
     joint            the joint or segment that it belongs to, e.g. "knee": a column of a study's tables
@@ -51,8 +52,8 @@ class AngleDefinition:
     definition       in words
     source           where the definition comes from
     differs_from_isb in words
-    interval_rad     (low, high) that it can take by its definition
-    zero_rad         the angle between the lines at which it reads 0
+    interval_deg     (low, high) that it can take by its definition
+    zero_deg         the angle between the lines at which it reads 0
     """
 
     name: str
@@ -63,13 +64,19 @@ class AngleDefinition:
     definition: str
     source: str
     differs_from_isb: str
-    interval_rad: tuple[float, float]
-    zero_rad: float = 0.0
+    interval_deg: tuple[float, float] = (0.0, 180.0)
+    zero_deg: float = 0.0
 
     @property
     def needs(self) -> tuple[str, ...]:
         """The points it is made of, in the order of its lines; without a side where sided."""
         return tuple(dict.fromkeys(point for line in self._drawn for point in line))
+
+    @property
+    def interval_rad(self) -> tuple[float, float]:
+        """`interval_deg` in radians."""
+        low, high = self.interval_deg
+        return math.radians(low), math.radians(high)
 
     @property
     def needs_vertical(self) -> bool:
@@ -85,8 +92,6 @@ class AngleDefinition:
         return tuple(dict.fromkeys(joint for point in self.needs for joint in _parts(point, side)))
 
 
-_HALF_TURN = (0.0, float(np.pi))
-
 DEFINITIONS: tuple[AngleDefinition, ...] = (
     AngleDefinition(
         name="knee_flexion",
@@ -98,7 +103,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         source="neutral-zero method of goniometry: Norkin and White, Measurement of Joint Motion, knee flexion",
         differs_from_isb="Grood and Suntay (1983) turn the shank about the femur's own flexion axis and report signed "
         "flexion, abduction and rotation apart; here varus or valgus adds to the angle, and the sign is lost",
-        interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
         name="elbow_flexion",
@@ -111,7 +115,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         source="neutral-zero method of goniometry: Norkin and White, Measurement of Joint Motion, elbow flexion",
         differs_from_isb="Wu et al. (2005) take flexion as the first of three rotations (Z-X-Y) of the forearm against "
         "the humerus; here the carrying angle adds to it (a straight arm reads about 10 degrees), and the sign is lost",
-        interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
         name="thigh_trunk_angle",
@@ -125,7 +128,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         source="thigh to trunk angle of ISO 16840-1:2006, taken in space and counted from the straight position",
         differs_from_isb="Wu et al. (2002) measure the femur against the pelvis, as flexion, adduction and rotation; "
         "here pelvic tilt and the bending of the spine are included, the three are one, and the sign is lost",
-        interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
         name="shoulder_elevation",
@@ -139,7 +141,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         differs_from_isb="Wu et al. (2005) use the thorax's own axis (C7, T8, jugular notch, xiphoid) and report the "
         "plane of elevation and axial rotation too; here lumbar and pelvic posture are included, the plane is not "
         "reported, and the girdle's own motion shifts the shoulder point",
-        interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
         name="forearm_trunk_angle",
@@ -155,7 +156,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         "Human Movement, taken in space",
         differs_from_isb="Wu et al. (2005) report the humerus's axial rotation as the third of three angles; here "
         "three rotations are one, and the sign is lost",
-        interval_rad=_HALF_TURN,
     ),
     AngleDefinition(
         name="trunk_inclination",
@@ -168,7 +168,6 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         source="trunk inclination as in ISO 11226:2000, taken in space against the vertical",
         differs_from_isb="Wu et al. (2002) report three rotations of a spinal segment; here the trunk is one line, and "
         "flexion and lateral bending are one unsigned angle",
-        interval_rad=_HALF_TURN,
     ),
     *(
         AngleDefinition(
@@ -184,8 +183,8 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
             differs_from_isb="Wu et al. (2002) turn the calcaneus about the line of the malleoli; here the whole foot "
             "counts, its midfoot and toes too, inversion and rotation are included, and the height of the heel and toe "
             "points shifts the zero by some degrees",
-            interval_rad=(-float(np.pi) / 2, float(np.pi) / 2),
-            zero_rad=float(np.pi) / 2,
+            interval_deg=(-90.0, 90.0),
+            zero_deg=90.0,
         )
         for toe, words in (("big_toe", "big toe"), ("foot_index", "tip of the foot"))
     ),
@@ -200,8 +199,8 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         "well below 0: compare its changes, never its values with ankle_angle",
         source="the same as ankle_angle, for sensors without a heel (Kinect)",
         differs_from_isb="as ankle_angle, with a zero that depends on the sensor's ankle and foot points",
-        interval_rad=(-float(np.pi) / 2, float(np.pi) / 2),
-        zero_rad=float(np.pi) / 2,
+        interval_deg=(-90.0, 90.0),
+        zero_deg=90.0,
     ),
 )
 """Every angle that gonio measures. Where two have one name, the first whose joints a skeleton has is taken."""
@@ -255,7 +254,7 @@ def _chosen(skeleton: Skeleton, up: Axis | None) -> list[tuple[str, AngleDefinit
 def _angle(sequence: PoseSequence, definition: AngleDefinition, side: str) -> FloatArray:
     """(time,) radians."""
     first, second = (_line(sequence, line, side) for line in (definition.first, definition.second))
-    return angle_between(first, second) - definition.zero_rad
+    return angle_between(first, second) - math.radians(definition.zero_deg)
 
 
 def _line(sequence: PoseSequence, line: Line, side: str) -> FloatArray:

@@ -100,8 +100,8 @@ def find_repetitions(angles: AngleSeries, *, angle: str | None = None) -> Repeti
             f"at least {SHORTEST_RECORDING_S:g} s are needed"
         )
     if angle is not None:
-        return _in_words(_search(angle, angles[angle], angles.times_s), "as asked for")
-    found = [_search(name, angles[name], angles.times_s) for name in angles.names]
+        return _in_words(_search(angle, angles.radians[angle], angles.times_s), "as asked for")
+    found = [_search(name, angles.radians[name], angles.times_s) for name in angles.names]
     best = max(found, key=lambda search: search.score, default=None)
     if best is None or best.score == 0:
         why = f"no angle swings by {np.rad2deg(SMALLEST_RAD):.0f} degrees again and again"

@@ -92,7 +92,9 @@ def angle_curves(
     Raises `InputError` where nothing is left to draw.
     """
     styles = _styles(angles, reference, styles)
-    seen = dict.fromkeys(name for series in angles.values() for name in series.names if np.isfinite(series[name]).any())
+    seen = dict.fromkeys(
+        name for series in angles.values() for name in series.names if np.isfinite(series.degrees[name]).any()
+    )
     if not seen:
         raise InputError("no method holds a joint angle; there is no angle curve to draw")
     panels = _angle_panels(tuple(seen))
@@ -107,7 +109,7 @@ def angle_curves(
         dress(ax)
         for method, series in angles.items():
             if name in series.names:
-                curve(ax, series.times_s, np.rad2deg(series[name]), styles[method])
+                curve(ax, series.times_s, series.degrees[name], styles[method])
         label(ax.set_title(words_of(name), fontsize=NORMAL, color=INK, loc="left", pad=3), words_of(name))
         ax.set_ylabel("degrees", fontsize=SMALL, color=INK)
         ax.tick_params(labelleft=True)

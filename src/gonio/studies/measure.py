@@ -403,7 +403,7 @@ def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]
 def _angles(sequence: PoseSequence, definitions: JointDefinitions) -> Curves:
     """Angle -> (time,) degrees."""
     series = joint_angles(sequence)
-    curves = {name: np.rad2deg(series[name]) for name in series.names}
+    curves = dict(series.degrees)
     if definitions == "ui-prmd":
         curves |= _ui_prmd_trunk_angles(sequence)
     return curves

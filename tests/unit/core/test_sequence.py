@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gonio.core.angle_series import AngleSeries
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError, MissingExtraError
 from gonio.core.sequence import EVALUATION_JOINTS, Axis, PoseSequence, Source, Status, median_rate_hz, up_rotation
@@ -580,38 +579,3 @@ class TestDetections:
     def test_what_they_refuse(self, changes: dict[str, Any], message: str) -> None:
         with pytest.raises(InputError, match=message):
             detections(**changes)
-
-
-def angles(values: NDArray, **changes: Any) -> AngleSeries:
-    fields: dict[str, Any] = {
-        "angles_rad": values,
-        "times_s": np.arange(len(values)) / 10,
-        "names": ("knee", "hip"),
-        "definitions": ("included angle", "included angle"),
-        "intervals_rad": ((0.0, np.pi), (0.0, np.pi)),
-    }
-    return AngleSeries(**(fields | changes))
-
-
-class TestAngleSeries:
-    def test_degrees_only_where_the_name_says_so(self) -> None:
-        series = angles(np.array([[0.0, np.pi / 2], [np.pi, np.nan]]))
-        np.testing.assert_allclose(series.angles_deg, [[0, 90], [180, np.nan]])
-        assert series.range_of_motion_deg() == {"knee": 180.0, "hip": 0.0}
-        np.testing.assert_array_equal(series["knee"], [0.0, np.pi])
-        assert len(series) == 2
-
-    def test_range_of_motion_of_an_angle_never_seen(self) -> None:
-        series = angles(np.array([[0.1, np.nan], [0.3, np.nan]]))
-        motion = series.range_of_motion_deg()
-        assert motion["knee"] == pytest.approx(np.rad2deg(0.2))
-        assert np.isnan(motion["hip"])
-        assert np.isnan(list(angles(np.zeros((0, 2))).range_of_motion_deg().values())).all()
-
-    def test_what_it_refuses(self) -> None:
-        with pytest.raises(InputError, match="there are 2 names"):
-            angles(np.zeros((3, 3)))
-        with pytest.raises(InputError, match="increase"):
-            angles(np.zeros((2, 2)), times_s=[1, 0])
-        with pytest.raises(InputError, match="there are knee, hip"):
-            angles(np.zeros((2, 2)))["elbow"]

@@ -153,7 +153,7 @@ class TestSyntheticTruth:
         straight = pose(person()).positions
         positions = straight + rng.normal(scale=0.01, size=(4000, *straight.shape[1:]))
         noisy = PoseSequence(positions, np.arange(4000) / 50, BODY_25, "m", "world")
-        assert np.rad2deg(joint_angles(noisy)["left_knee_flexion"]).mean() == pytest.approx(4.3, abs=0.3)
+        assert joint_angles(noisy).degrees["left_knee_flexion"].mean() == pytest.approx(4.3, abs=0.3)
 
 
 class TestInvariance:
@@ -212,9 +212,9 @@ class TestParity:
                 "ankle_angle": 90 - included_deg(knee, ankle, ankle + heel_to_toe),
             }
             for name, values in expected.items():
-                np.testing.assert_allclose(np.rad2deg(series[f"{side}_{name}"]), values, atol=1e-9)
+                np.testing.assert_allclose(series.degrees[f"{side}_{name}"], values, atol=1e-9)
         inclination = np.rad2deg(np.arccos(-trunk[:, 1] / np.linalg.norm(trunk, axis=1)))
-        np.testing.assert_allclose(np.rad2deg(series["trunk_inclination"]), inclination, atol=1e-9)
+        np.testing.assert_allclose(series.degrees["trunk_inclination"], inclination, atol=1e-9)
 
     @pytest.mark.parametrize("angle", [1e-9, 1e-6, np.pi - 1e-9])
     def test_exact_where_the_arc_cosine_is_not(self, angle: float) -> None:
@@ -310,7 +310,7 @@ def test_range_of_motion_of_a_squat() -> None:
     assert motion["right_knee_flexion"] == pytest.approx(45)
     assert motion["left_elbow_flexion"] == pytest.approx(0, abs=1e-6)
     assert np.isnan(motion["right_elbow_flexion"])
-    np.testing.assert_allclose(np.rad2deg(series["left_knee_flexion"]), bends, atol=1e-9)
+    np.testing.assert_allclose(series.degrees["left_knee_flexion"], bends, atol=1e-9)
 
 
 class TestDefinitions:
@@ -373,7 +373,7 @@ def test_knee_flexion_follows_opensims_inverse_kinematics(
     reference = np.array([[float(cell) for cell in line.split()] for line in lines[start + 1 :]])
     np.testing.assert_allclose(reference[:, 0], series.times_s, atol=1e-6)
     for side in ("left", "right"):
-        own = np.rad2deg(series[f"{side}_knee_flexion"])
+        own = series.degrees[f"{side}_knee_flexion"]
         opensim = reference[:, names.index(f"knee_angle_{side[0]}")]
         r, bias = np.corrcoef(own, opensim)[0, 1], float(np.mean(own - opensim))
         message = f"{side} knee against OpenSim: r = {r:.3f}, bias {bias:+.1f} deg"

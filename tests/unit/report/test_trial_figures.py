@@ -74,7 +74,7 @@ def test_angle_curves_put_left_and_right_beside_each_other(squat_angles: Angles)
     assert shown[-1] == "trunk inclination"
     assert len(shown) == 9
     np.testing.assert_allclose(
-        figure.axes[1].lines[0].get_ydata(), np.rad2deg(squat_angles["multiview"]["right_knee_flexion"])
+        figure.axes[1].lines[0].get_ydata(), squat_angles["multiview"].degrees["right_knee_flexion"]
     )
     assert "the person's own" in figure.get_supxlabel()
 

@@ -35,11 +35,11 @@ def test_by_hand(tmp_path: Path) -> None:
     angles = formats.read_angles(written(tmp_path, TEXT))
     assert angles.names == ("knee_angle_r", "hip_flexion_r")
     assert angles.times_s.tolist() == [0.5, 0.52]
-    np.testing.assert_allclose(angles["knee_angle_r"], [np.pi / 2, np.pi / 4])
-    np.testing.assert_allclose(angles["hip_flexion_r"], [-np.pi / 4, np.nan])
+    np.testing.assert_allclose(angles.degrees["knee_angle_r"], [90, 45])
+    np.testing.assert_allclose(angles.degrees["hip_flexion_r"], [-45, np.nan])
     assert angles.history[-1] == "columns of places in metres left out: pelvis_tx"
     radians = formats.read_angles(written(tmp_path, TEXT.replace("=yes", "=no"), "x.sto"))
-    assert radians["knee_angle_r"].tolist() == [90, 45]
+    assert radians.radians["knee_angle_r"].tolist() == [90, 45]
 
 
 @pytest.mark.parametrize("in_degrees", [True, False])
