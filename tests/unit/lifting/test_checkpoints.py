@@ -185,7 +185,7 @@ def test_what_is_allowed_cannot_be_bent(tmp_path):
                 read(tmp_path / "a.bin")
     assert before == {name: dict(vars(v)) for name, v in vars(module).items() if isinstance(v, type)}
     (tmp_path / "b.bin").write_bytes(newer({}).replace(b"data.pkl", b"data.pkx"))
-    with pytest.raises(InputError, match=r"no data\.pkl"):
+    with pytest.raises(InputError, match=r"data\.pkl"):
         read(tmp_path / "b.bin")
 
 
@@ -214,7 +214,7 @@ def test_claims_of_size_take_no_memory(claim, tmp_path):
 def test_numpy_objects_are_not_rebuilt(weights_like, tmp_path):
     """A pickled numpy array names numpy's own functions; they are not called."""
     (tmp_path / "a.bin").write_bytes(newer({"model_pos": {"expand_conv.weight": np.zeros((8, 8, 3))}}))
-    with pytest.raises(InputError, match=r"model_pos\['expand_conv.weight'\] is no tensor"):
+    with pytest.raises(InputError, match=r"expand_conv.weight.*tensor"):
         read(tmp_path / "a.bin")
 
 
@@ -357,9 +357,9 @@ def test_half_precision_changes_joints_little(weights_like, tmp_path):
 def test_declarations_must_agree_with_an_own_file(weights_like, tmp_path):
     write(weights_like(replace(SMALL, causal=True)), tmp_path / "w.safetensors")
     assert read(tmp_path / "w.safetensors", causal=True, in_features=2).architecture.causal
-    with pytest.raises(InputError, match="trained with causal = True; declared is False"):
+    with pytest.raises(InputError, match=r"causal = True.*False"):
         read(tmp_path / "w.safetensors", causal=False)
-    with pytest.raises(InputError, match="in_features = 2; declared is 3"):
+    with pytest.raises(InputError, match=r"in_features = 2.*3"):
         read(tmp_path / "w.safetensors", in_features=3)
 
 
@@ -395,8 +395,8 @@ def test_own_file_damaged(weights_like, tmp_path):
 def test_what_cannot_be_written(weights_like, tmp_path):
     weights = weights_like(SMALL)
     large = dict(weights.arrays) | {"shrink.weight": np.full((18, 8, 1), 1e5)}
-    with pytest.raises(InputError, match="beyond half precision"):
+    with pytest.raises(InputError, match="half"):
         write(replace(weights, arrays=large), tmp_path / "w.safetensors")
-    with pytest.raises(InputError, match="cannot be written as JSON"):
+    with pytest.raises(InputError, match="JSON"):
         write(replace(weights, metadata={"when": object()}), tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())

@@ -112,5 +112,5 @@ def test_what_cannot_be_normalised_is_said(body, joints, words):
     gone = pair.keypoints.derive(positions=positions, confidence=None, status=None)
     with pytest.raises(InputError, match=words):
         body_input(gone, pair.camera)
-    with pytest.raises(InputError, match="2D keypoints in pixels"):
+    with pytest.raises(InputError, match="3D"):
         body_input(pair.target, pair.camera)

@@ -66,23 +66,23 @@ def test_frames_that_show_too_little_are_missing_and_counted(pair):
     found = placed_by_reprojection(pair.target, pair.keypoints.derive(positions=positions), pair.camera)
     np.testing.assert_allclose(found["mid_hip"][5], pair.root_m[5], atol=1e-5)
     assert np.flatnonzero((found.status == Status.MISSING).all(axis=1)).tolist() == [6, 7]
-    assert any("2 of 200 frames could not be" in step for step in found.history)
-    with pytest.raises(InputError, match="no frame can be placed"):
+    assert any("2 of 200 frames" in step for step in found.history)
+    with pytest.raises(InputError, match="4 joints"):
         gone = np.full_like(positions, np.nan)
         placed_by_reprojection(pair.target, pair.keypoints.derive(positions=gone), pair.camera)
-    with pytest.raises(InputError, match="have a place already"):
+    with pytest.raises(InputError, match="'camera'"):
         placed_by_reprojection(found, pair.keypoints, pair.camera)
-    with pytest.raises(InputError, match="different times"):
+    with pytest.raises(InputError, match="times"):
         placed_by_reprojection(pair.target, pair.keypoints.at(slice(0, 9)), pair.camera)
 
 
 def test_a_place_that_is_told_is_taken(pair):
     root = np.array(pair.root_m)
     root[3] = np.nan
-    found = placed_at(pair.target, root, "placed by hand")
+    found = placed_at(pair.target, root, "by hand")
     np.testing.assert_allclose(found["mid_hip"], root)
     assert (found.status[3] == Status.MISSING).all()
-    assert found.history[-1] == "placed by hand"
+    assert found.history[-1] == "by hand"
 
 
 def test_the_size_by_stature_by_segment_and_by_another_measurement(pair):
@@ -92,7 +92,7 @@ def test_the_size_by_stature_by_segment_and_by_another_measurement(pair):
     assert body_size_m(with_stature(small, 1.75)) == pytest.approx(0.779 * 1.75)
     thigh = with_segment(small, "thigh", 0.5)
     np.testing.assert_allclose(np.median(segment_lengths_m(thigh)["thigh"]), 0.5)
-    assert any("the thigh measures 0.500 m" in step for step in thigh.history)
+    assert any("0.500 m" in step for step in thigh.history)
     positions = np.array(pair.target.positions)
     positions[:150, H36M_17.index("left_knee")] = np.nan
     positions[100:] *= 1.01
@@ -100,15 +100,15 @@ def test_the_size_by_stature_by_segment_and_by_another_measurement(pair):
     np.testing.assert_allclose(
         scaled_to_match(small, other, "multiview").positions[:100], pair.target.positions[:100], rtol=0.011
     )
-    assert any("segments by multiview" in step for step in scaled_to_match(small, other, "multiview").history)
-    with pytest.raises(InputError, match="other times"):
+    assert any("multiview" in step for step in scaled_to_match(small, other, "multiview").history)
+    with pytest.raises(InputError, match="times"):
         scaled_to_match(small, other.at(slice(0, 4)), "multiview")
     gone = pair.target.derive(positions=np.full_like(positions, np.nan))
-    with pytest.raises(InputError, match="no segment is in a frame of both"):
+    with pytest.raises(InputError, match="segment"):
         scaled_to_match(small, gone, "multiview")
-    with pytest.raises(InputError, match="no frame shows a thigh"):
+    with pytest.raises(InputError, match="thigh"):
         with_segment(gone, "thigh", 0.4)
-    with pytest.raises(InputError, match="no origin"):
+    with pytest.raises(InputError, match="origin"):
         scaled(pair.target.derive(frame="world"), 2.0, "")
 
 
@@ -116,5 +116,5 @@ def test_segments_are_told_in_words():
     assert parse_segment("thigh=0.42") == ("thigh", 0.42)
     assert parse_segment("upper_arm = 0.3") == ("upper_arm", 0.3)
     for wrong in ("thigh", "thigh=", "toe=0.1", "thigh=42", "thigh=nan", "=0.4"):
-        with pytest.raises(ConfigError, match=r"write it as thigh=0\.42"):
+        with pytest.raises(ConfigError, match=r"thigh=0\.42"):
             parse_segment(wrong)

@@ -127,7 +127,7 @@ def test_stream_refuses(weights_like):
         Stream(weights_like(SMALL))
     stream = Stream(weights_like(replace(SMALL, causal=True)))
     stream.push(np.zeros((2, 17, 2)))
-    with pytest.raises(InputError, match="3 people after 2"):
+    with pytest.raises(InputError, match="3 people"):
         stream.push(np.zeros((3, 17, 2)))
     with pytest.raises(InputError, match=r"\(people, 17, 2\)"):
         stream.push(np.zeros((17, 2)))
@@ -173,7 +173,7 @@ def test_wrong_keypoints(x, message, weights_like):
 
 
 def test_wrong_skeleton(weights_like):
-    with pytest.raises(InputError, match="'body-12' has 12 joints; the network has 17 output joints"):
+    with pytest.raises(InputError, match=r"'body-12'.* 12 joints.* 17"):
         from gonio.core.skeleton import BODY_12
 
         predict(weights_like(SMALL), keypoints(3), mirrored=(COCO_17, BODY_12))

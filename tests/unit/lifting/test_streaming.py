@@ -59,11 +59,11 @@ def test_a_stream_gives_what_the_whole_recording_gives(weights, person, front, r
 def test_what_cannot_be_streamed_is_refused(weights, weights_like, front, body):
     camera = front(body)
     symmetric = weights_like(Architecture((3, 3), in_features=3, channels=16))
-    with pytest.raises(InputError, match="stream with a causal one"):
+    with pytest.raises(InputError, match="causal"):
         LiftingStream(replace(symmetric, metadata={"normalisation": "body"}), camera, 30.0)
-    with pytest.raises(InputError, match="gonio's own weights"):
+    with pytest.raises(InputError, match="own"):
         LiftingStream(weights_like(Architecture((3,), channels=8, causal=True)), camera, 30.0)
-    with pytest.raises(ConfigError, match="positive rate"):
+    with pytest.raises(ConfigError, match="positive"):
         LiftingStream(weights, camera, 0.0)
     stream = LiftingStream(weights, camera, 30.0)
     with pytest.raises(InputError, match=r"shape \(25, 2\)"):
@@ -71,5 +71,5 @@ def test_what_cannot_be_streamed_is_refused(weights, weights_like, front, body):
     with pytest.raises(InputError, match=r"0\.\.1"):
         stream.push(np.zeros((17, 2)), np.full(17, 90.0), 0.0)
     stream.push(np.full((17, 2), np.nan), np.zeros(17), 1.0)
-    with pytest.raises(InputError, match="must increase"):
+    with pytest.raises(InputError, match="increase"):
         stream.push(np.zeros((17, 2)), np.ones(17), 1.0)

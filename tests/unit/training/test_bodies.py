@@ -70,7 +70,7 @@ class TestTrainingBody:
         for joint in bodies._FACE_M:
             np.testing.assert_allclose(bare[joint], body[joint], atol=0.01)
             assert (bare.status[:, BODY_22.index(joint)] == Status.INFERRED).all()
-        assert "face put on the head" in bare.history[-1]
+        assert "face" in bare.history[-1]
         assert "face" not in body.history[-1]
 
     def test_a_missing_hip_takes_the_mid_hip_along(self, person):
@@ -101,7 +101,7 @@ class TestTrainingBody:
             training_body(change(person(10)))
 
     def test_other_functions_want_a_training_body(self, person):
-        with pytest.raises(InputError, match="call training_body first"):
+        with pytest.raises(InputError, match="training_body"):
             mirrored(person(5).with_up("+y"))
 
     def test_a_made_face_is_near_that_of_ui_prmds_markers(self, shared_data):
@@ -182,9 +182,9 @@ class TestBodies:
         assert np.corrcoef(table.T)[0, 1] > 0.6
 
     def test_unknown_bones_and_impossible_factors_are_refused(self, body):
-        with pytest.raises(InputError, match="did you mean 'thigh'"):
+        with pytest.raises(InputError, match="'thigh'"):
             with_bone_lengths(body, {"thighs": 1.0})
-        with pytest.raises(InputError, match="not positive"):
+        with pytest.raises(InputError, match="positive"):
             with_bone_lengths(body, {"thigh": 0.0})
 
     def test_a_body_without_a_head_can_be_scaled(self, person):
@@ -197,7 +197,7 @@ class TestBodies:
         positions[5, BODY_22.index("left_elbow")] = np.nan
         other = with_bone_lengths(body.derive(positions=positions), {"forearm": 1.1})
         assert other.status[5, BODY_22.index("left_wrist")] == Status.MISSING
-        assert "1 positions lost" in other.history[-1]
+        assert "1 positions" in other.history[-1]
 
     @settings(max_examples=20, deadline=None)
     @given(seed=st.integers(0, 10**6))

@@ -90,7 +90,7 @@ def test_unlabelled_clips_are_the_labelled_ones_without_answers(pair):
 
 def test_a_body_needs_its_camera(pair):
     blind = SimpleNamespace(keypoints=pair.keypoints, target=pair.target, root_m=pair.root_m, camera=None)
-    with pytest.raises(InputError, match="the camera is not known"):
+    with pytest.raises(InputError, match="camera"):
         body_clip(blind)
     assert np.isnan(screen_clip(blind).camera).all()
 
@@ -113,7 +113,7 @@ def test_a_radial_lens_of_opencv_s_is_the_same_and_a_tangential_one_is_not():
     point = np.array([[0.3, -0.4, 3.0]])
     seen = project(torch.from_numpy(point[None]), torch.from_numpy(screen_camera(radial))[None]).numpy()[0]
     assert seen == pytest.approx(np.asarray(normalise_screen(radial.camera_to_image(point), 1280, 720)), abs=1e-9)
-    with pytest.raises(InputError, match="camera 'b': its tangential distortion"):
+    with pytest.raises(InputError, match=r"'b'.*tangential"):
         screen_camera(Camera("b", (1280, 720), matrix, (-0.1, 0.05, 0.001, 0)))
 
 
@@ -135,14 +135,14 @@ def test_gaps_of_unlabelled_keypoints_are_bridged_and_do_not_count(pair):
     assert clip.seen.sum() == clip.seen.size - 3
     assert clip.inputs[11, 9] == pytest.approx((whole[9, 9] + whole[13, 9]) / 2, abs=1e-5)
     positions[:, 9] = np.nan
-    with pytest.raises(InputError, match="never seen: left_wrist"):
+    with pytest.raises(InputError, match="left_wrist"):
         unlabelled_screen_clip(pair.keypoints.derive(positions=positions), pair.camera)
 
 
 def test_labelled_screen_keypoints_must_be_there(pair):
     positions = pair.keypoints.positions.copy()
     positions[10:13, 9] = np.nan
-    with pytest.raises(InputError, match="3 keypoints are missing"):
+    with pytest.raises(InputError, match="3 keypoints"):
         screen_clip(replace(pair, keypoints=pair.keypoints.derive(positions=positions)))
-    with pytest.raises(InputError, match="size of their image"):
+    with pytest.raises(InputError, match="size"):
         screen_clip(replace(pair, keypoints=pair.keypoints.derive(image_size_px=None)))

@@ -171,10 +171,10 @@ def test_data_must_go_together(text, words):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match=r"gone\.toml: no such training file"):
+    with pytest.raises(InputError, match=r"gone\.toml"):
         load_training(tmp_path / "gone.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="a training is written in TOML"):
+    with pytest.raises(InputError, match="TOML"):
         load_training(tmp_path / "binary.toml")
 
 

@@ -74,7 +74,8 @@ def pairs_of(path_3d: Path, path_2d: Path, **options: Any) -> Loaded[LabelledPai
 def test_human36m_targets_reproject_onto_their_keypoints(h36m: tuple[Path, Path]) -> None:
     pairs = pairs_of(*h36m)
     assert len(pairs) == 4 * 7
-    assert pairs.skipped == ("S11/Directions left out: the recording is corrupted",)
+    (skipped,) = pairs.skipped
+    assert skipped.startswith("S11/Directions ")
     for pair in pairs:
         assert pair.camera is not None
         assert (pair.target.skeleton, pair.target.frame, pair.target.unit) == (H36M_17, "root", "m")
@@ -137,10 +138,10 @@ def test_what_human36m_files_cannot_give(h36m: tuple[Path, Path], tmp_path: Path
             pairs_of(*arguments, **options)
     np.savez(tmp_path / "data_3d_other.npz", positions_3d={"S2": {"Walking": somebody(3, 32, 0)}})
     np.savez(tmp_path / "data_2d_other.npz", positions_2d={"S2": {"Walking": [np.ones((3, 17, 2))]}}, metadata=H36M)
-    with pytest.raises(InputError, match="no cameras are known for subject S2; known are S1, S5"):
+    with pytest.raises(InputError, match=r"S2\b.* S1, S5"):
         pairs_of(tmp_path / "data_3d_other.npz", tmp_path / "data_2d_other.npz")
     np.savez(tmp_path / "data_2d_five.npz", positions_2d={"S1": {"Walking": [np.ones((3, 17, 2))] * 5}}, metadata=H36M)
-    with pytest.raises(InputError, match="S1/Walking has 5 views; 4 cameras are known"):
+    with pytest.raises(InputError, match=r"S1/Walking .*\b5 views.*\b4 cameras"):
         pairs_of(solid, tmp_path / "data_2d_five.npz", subjects=["S1"])
 
 
@@ -183,7 +184,7 @@ def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
         assert pair.target.rate_hz == pair.keypoints.rate_hz == pytest.approx(60)
         pixels = pair.camera.camera_to_image(pair.target.positions + pair.root_m[:, None])
         np.testing.assert_allclose(pixels, pair.keypoints.positions[:, :15], atol=0.01)
-    with pytest.raises(InputError, match=r"gonio does not have its cameras; give a .json table"):
+    with pytest.raises(InputError, match=r"HumanEva.*\.json"):
         pairs_of(solid_path, flat_path)
 
 
@@ -233,9 +234,9 @@ def test_ui_prmd_bodies(tmp_path: Path) -> None:
     np.testing.assert_allclose(body["mid_hip"], middle)
     assert (body["left_knee"][:, 1] > body["right_knee"][:, 1]).all()
     assert [one.recording for one in ui_prmd_bodies(folder / "Segmented Movements", ["s08"])] == ["m01_s08_e01"]
-    with pytest.raises(InputError, match="there is no subject s09; there are s02, s08"):
+    with pytest.raises(InputError, match=r"s09.* s02, s08"):
         ui_prmd_bodies(folder, ["s09"])
-    with pytest.raises(InputError, match="holds no UI-PRMD"):
+    with pytest.raises(InputError, match="UI-PRMD"):
         ui_prmd_bodies(tmp_path / "Segmented Movements" / "Vicon")
 
 
@@ -250,8 +251,10 @@ def test_incorrect_executions_and_damaged_ones(tmp_path: Path) -> None:
     assert [one.recording for one in bodies] == ["m01_s02_e01"]
     assert bodies[0].body.rate_hz == pytest.approx(50)
     first, second = bodies.skipped
-    assert first.startswith("m01_s02_e02 left out: a joint moves at ")
-    assert second == "m01_s02_e03 left out: 1 frames"
+    assert first.startswith("m01_s02_e02 ")
+    assert "m/s" in first
+    assert second.startswith("m01_s02_e03 ")
+    assert "1 frames" in second
 
 
 def test_protocol_l1_numbers_its_clips_by_subject(tmp_path: Path) -> None:
@@ -268,12 +271,12 @@ def test_protocol_l1_numbers_its_clips_by_subject(tmp_path: Path) -> None:
     assert clean.camera is not None
     pixels = clean.camera.camera_to_image(clean.target["left_knee"] + clean.root_m)
     np.testing.assert_allclose(pixels, clean.keypoints["left_knee"], atol=1e-6)
-    with pytest.raises(InputError, match="the actions are m01 to m10"):
+    with pytest.raises(InputError, match=r"m01.*m10"):
         ui_prmd_pairs(folder, actions=["m11"])
 
 
 def test_cmu(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds none of CMU's archives"):
+    with pytest.raises(InputError, match=r"asf_amc\.zip"):
         cmu_bodies(tmp_path)
     rig = """HIERARCHY
 ROOT Hips
@@ -327,7 +330,7 @@ Frame Time: 0.0333333
         assert one.body.up == "+z"
         np.testing.assert_allclose(np.linalg.norm(one.body["left_hip"] - one.body["left_knee"], axis=1), 0.42)
     (tmp_path / "bvh.zip").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(InputError, match="damaged or no zip file"):
+    with pytest.raises(InputError, match="zip"):
         cmu_bodies(tmp_path)
 
 
@@ -345,10 +348,10 @@ def test_own_recordings(tmp_path: Path) -> None:
     assert [(one.subject, one.recording) for one in bodies] == [("anna", "anna/walk.trc"), (tmp_path.name, "squat.npz")]
     np.testing.assert_allclose(bodies[0].body["left_knee"], sequence["left_knee"], atol=1e-5)
     (words,) = bodies.skipped
-    assert words.startswith("anna/knees.npz left out: ")
-    assert "virtual cameras need all twelve" in words
+    assert words.startswith("anna/knees.npz ")
+    assert "left_ankle" in words
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"holds no .bvh, .trc or .npz file"):
+    with pytest.raises(InputError, match=r"\.bvh, \.trc"):
         own_bodies(tmp_path / "empty")
 
 
@@ -359,7 +362,7 @@ def test_real_recordings(shared_data: Path) -> None:
     correct = ui_prmd_bodies(folder, ["s08"])
     incorrect = ui_prmd_bodies(folder, ["s04", "s08"], correct=False)
     assert (len(correct), len(incorrect)) == (100, 199)
-    assert [words.split(":")[0] for words in incorrect.skipped] == ["m05_s04_e08 left out"]
+    assert [sentence.split()[0] for sentence in incorrect.skipped] == ["m05_s04_e08"]
     bodies = cmu_bodies(shared_data / "cmu-mocap")
     assert len(bodies) == 195
     of_both = {part: {one.subject for one in bodies if one.recording.startswith(part)} for part in ("asf", "iclone")}

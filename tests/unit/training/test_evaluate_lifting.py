@@ -167,7 +167,7 @@ def test_what_has_no_answer_does_not_count_and_is_said() -> None:
     result = scored(gap)
     assert result.missing == pytest.approx(18 / (6 * 17))
     assert result.scores["plain"].all_frames.frames == 5
-    assert "no answer for 17.65%" in protocol_in_words(result)
+    assert "17.65%" in protocol_in_words(result)
     nothing = scored(lambda x: np.full_like(x, np.nan))
     assert np.isnan(nothing.scores["plain"].all_frames.mpjpe_mm)
     assert nothing.to_plain()["scores"]["plain"]["all_frames"]["mpjpe_mm"] is None
@@ -189,11 +189,11 @@ def test_the_same_numbers_as_the_losses_in_torch() -> None:
 
 
 def test_what_cannot_be_evaluated() -> None:
-    with pytest.raises(InputError, match="no recording is left"):
+    with pytest.raises(InputError, match="recording"):
         evaluate(EvaluationSet((), PAPER), answering(lambda x: x))
-    with pytest.raises(InputError, match="there are 50, 60 per second"):
+    with pytest.raises(InputError, match="50, 60"):
         scored(lambda x: x, pair(), pair(rate_hz=60))
-    with pytest.raises(InputError, match="of two frames or more; there are none"):
+    with pytest.raises(InputError, match="none"):
         scored(lambda x: x, pair(n_frames=1))
     other: tuple[tuple[Lift, str], ...] = (
         (lambda one: one.target.select(EVALUATION_JOINTS), r"S9/Walking 1/54138969: the answer is h36m-17\[12\]"),
@@ -269,17 +269,17 @@ def test_a_network_of_another_layout(seen: Skeleton, wanted: Skeleton) -> None:
 def test_networks_that_do_not_fit() -> None:
     for weights in (network(in_joints=16), network(out_joints=1), network(in_features=3)):
         for seen in (COCO_17, H36M_17):
-            with pytest.raises(InputError, match="choose data or weights of one layout"):
+            with pytest.raises(InputError, match="layout"):
                 network_lifts(weights, EvaluationSet((pair(seen=seen),), PAPER))
 
 
 def test_weights_of_a_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds none"):
+    with pytest.raises(InputError, match="none"):
         read_weights(tmp_path)
     checkpoints.write(network(), tmp_path / "last.safetensors")
     assert read_weights(tmp_path).architecture.channels == 16
     checkpoints.write(network(channels=8), tmp_path / "best.safetensors")
-    with pytest.raises(InputError, match=r"holds best.safetensors, last.safetensors; name the one"):
+    with pytest.raises(InputError, match=r"best\.safetensors, last\.safetensors"):
         read_weights(tmp_path)
     checkpoints.write(network(channels=4), tmp_path / "weights.safetensors")
     assert read_weights(tmp_path).architecture.channels == 4
@@ -308,22 +308,20 @@ def test_the_test_set_of_a_folder(tmp_path: Path) -> None:
     files = {"data_3d": tmp_path / "data_3d_h36m.npz", "data_2d": tmp_path / "data_2d_h36m_gt.npz"}
     assert len(evaluation_set(**files).pairs) == 8
     (tmp_path / "data_2d_h36m_cpn.npz").write_bytes((tmp_path / "data_2d_h36m_gt.npz").read_bytes())
-    with pytest.raises(
-        ConfigError, match=r"there is data_2d_h36m_cpn.npz, data_2d_h36m_gt.npz; name it with --data-2d"
-    ):
+    with pytest.raises(ConfigError, match=r"data_2d_h36m_cpn\.npz, data_2d_h36m_gt\.npz.*--data-2d"):
         evaluation_set(tmp_path)
     assert len(evaluation_set(tmp_path, data_2d=files["data_2d"]).pairs) == 8
-    with pytest.raises(ConfigError, match="--clean goes with UI-PRMD"):
+    with pytest.raises(ConfigError, match="--clean"):
         evaluation_set(**files, noisy=False)
-    with pytest.raises(ConfigError, match="name the data"):
+    with pytest.raises(ConfigError, match="--data "):
         evaluation_set(data_3d=files["data_3d"])
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="folder"):
         evaluation_set(files["data_3d"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no UI-PRMD"):
+    with pytest.raises(InputError, match="UI-PRMD"):
         evaluation_set(tmp_path / "empty")
-    with pytest.raises(ConfigError, match="--data-2d and --cameras go with VideoPose3D's sets"):
+    with pytest.raises(ConfigError, match="--cameras"):
         evaluation_set(tmp_path / "empty", data_2d=files["data_2d"])
     np.savez(tmp_path / "empty" / "data_3d_x.npz", positions_3d={"S1": {"Walking": np.zeros((2, 17, 3))}})
-    with pytest.raises(ConfigError, match="has none of the usual test subjects; name some with --subjects: S1"):
+    with pytest.raises(ConfigError, match="--subjects: S1"):
         evaluation_set(tmp_path / "empty", data_2d=files["data_2d"])

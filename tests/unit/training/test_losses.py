@@ -61,7 +61,7 @@ def test_velocity_error():
     walking = time * torch.tensor([0.3, 0, 0.4]) + torch.zeros(2, 5, 17, 3)
     assert losses.mpjve(walking + 7, walking).item() == pytest.approx(0, abs=1e-6)
     assert losses.mpjve(walking, torch.zeros_like(walking)).item() == pytest.approx(0.5)
-    with pytest.raises(InputError, match="two frames"):
+    with pytest.raises(InputError, match="frames"):
         losses.mpjve(walking[:, :1], walking[:, :1])
 
 
@@ -159,7 +159,7 @@ def test_counterparts_are_not_taught():
 
     _, kept = losses.map_joints(random(1, 20, 3), KINECT_V1_20, H36M_17)
     assert H36M_17.index("head_top") not in kept  # the Kinect's head is the middle of the head
-    with pytest.raises(InputError, match="no joint in common"):
+    with pytest.raises(InputError, match="joint"):
         losses.map_joints(random(1, 2, 3), Skeleton("a", ("x", "y"), (-1, 0)), COCO_17)
 
 
@@ -191,9 +191,9 @@ def test_reprojection_of_missing_keypoints():
 
 
 def test_wrong_shapes(pair):
-    with pytest.raises(InputError, match="differ in shape"):
+    with pytest.raises(InputError, match="shape"):
         losses.mpjpe(pair[0], pair[1][:, 1:])
-    with pytest.raises(InputError, match="the mask has shape"):
+    with pytest.raises(InputError, match="mask"):
         losses.mpjpe(*pair, torch.ones(4, 10, dtype=torch.bool))
     with pytest.raises(InputError, match="9 numbers"):
         losses.project(pair[0], torch.zeros(4, 8))

@@ -40,12 +40,12 @@ def test_errors_arrive_when_their_number_is_asked_for():
     with PrefetchedClips(partial(shared_clips, one, 2), last=1) as ahead:
         assert len(ahead(0)) == 1
         time.sleep(0.1)
-        with pytest.raises(InputError, match="1 clips cannot be shared by 2 processes"):
+        with pytest.raises(InputError, match=r"1 clips.*2 processes"):
             ahead(1)
 
 
 def test_a_process_that_ends_is_told_of():
-    with PrefetchedClips(os._exit, last=1) as ahead, pytest.raises(GonioError, match="was ended"):
+    with PrefetchedClips(os._exit, last=1) as ahead, pytest.raises(GonioError, match="memory"):
         ahead(3)
 
 

@@ -128,13 +128,13 @@ class TestPairs:
         plain, other = (training_pair(body, front(body), seen=s) for s in (None, seen))
         np.testing.assert_array_equal(plain.target.positions, other.target.positions)
         assert np.abs(plain.clean.positions - other.clean.positions).max() > 2
-        with pytest.raises(InputError, match="other times"):
+        with pytest.raises(InputError, match="times"):
             training_pair(body, front(body), seen=seen.at(slice(0, 50)))
 
     def test_who_stands_behind_the_camera_is_missing(self, body):
         behind = look_at((5, 2, 1), azimuth_deg=180, elevation_deg=0, distance_m=1, focal_px=900, size_px=(99, 99))
         assert not training_pair(body, behind).clean.valid.any()
-        with pytest.raises(InputError, match="no length"):
+        with pytest.raises(InputError, match="length"):
             training_pair(body, behind, DetectorModel(), np.random.default_rng(0))
 
     def test_a_detector_needs_a_generator(self, front, body):

@@ -129,13 +129,13 @@ def test_a_part_of_a_clip():
 
 
 def test_clips_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="4 frames of inputs and 3 of root"):
+    with pytest.raises(InputError, match=r"4 frames.*3 of root"):
         Clip(full().inputs, root=full(3).root)
-    with pytest.raises(InputError, match="no frame"):
+    with pytest.raises(InputError, match="frame"):
         Clip(full().inputs[:0])
-    with pytest.raises(InputError, match="no clip"):
+    with pytest.raises(InputError, match="clip"):
         Windows([], SEES_9, 4)
-    with pytest.raises(InputError, match="some clips have targets and others have none"):
+    with pytest.raises(InputError, match="targets"):
         Windows([full(), full().unlabelled()], SEES_9, 4)
-    with pytest.raises(InputError, match=r"differ in shape: inputs \[\(1, 1\), \(17, 2\)\]"):
+    with pytest.raises(InputError, match=r"inputs \[\(1, 1\), \(17, 2\)\]"):
         Windows([counting(3), full()], SEES_9, 4)
