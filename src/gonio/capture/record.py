@@ -145,14 +145,14 @@ def record_sources(
             write_session(done, calibration)
             return done
 
-        told: set[str] = set()
+        reported: set[str] = set()
         saved_s = now_s()
         while not stop.is_set() and (seconds is None or now_s() < session.begun_s + seconds):
             tick()
             gone = [camera for camera in cameras if camera.dropped_out is not None]
             for camera in gone:
-                if camera.source.name not in told:
-                    told.add(camera.source.name)
+                if camera.source.name not in reported:
+                    reported.add(camera.source.name)
                     rest = "the others go on" if len(gone) < len(cameras) else "no camera is left"
                     on_event(f"{camera.dropped_out}; {rest}")
             if len(gone) == len(cameras):

@@ -95,9 +95,9 @@ def joint_confidence(
     of them is missing, and else what the least direct of them is: measured, inferred, interpolated, repaired.
     """
     known = np.where(seen, confidence, 0.0) @ _OWN.T
-    whole = seen.astype(float) @ _OWN.T > 1 - 1e-9
+    all_seen = seen.astype(float) @ _OWN.T > 1 - 1e-9
     least = np.where(_OWN > 0, status[:, None], 0).max(axis=2)
-    return known.clip(0, 1), np.where(whole, least, Status.INFERRED).astype(np.uint8)
+    return known.clip(0, 1), np.where(all_seen, least, Status.INFERRED).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,13 +256,13 @@ def _first_answer(rays: FloatArray, seen: BoolArray) -> int:
     return int(good[0])
 
 
-def _seconds_from(there: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
+def _seconds_from(present: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
     """(time,) to the nearest frame that is there (causal: to the last one); infinite where there is none."""
-    index = np.arange(len(there))
-    last = np.maximum.accumulate(np.where(there, index, -1))
+    index = np.arange(len(present))
+    last = np.maximum.accumulate(np.where(present, index, -1))
     since = np.where(last >= 0, times_s - times_s[last], np.inf)
     if causal:
         return since
-    following = np.minimum.accumulate(np.where(there, index, len(there))[::-1])[::-1]
-    until = np.where(following < len(there), times_s[following.clip(max=len(there) - 1)] - times_s, np.inf)
+    following = np.minimum.accumulate(np.where(present, index, len(present))[::-1])[::-1]
+    until = np.where(following < len(present), times_s[following.clip(max=len(present) - 1)] - times_s, np.inf)
     return np.minimum(since, until)

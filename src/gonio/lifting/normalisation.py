@@ -154,9 +154,9 @@ def body_target(target: PoseSequence, rotations: FloatArray) -> tuple[NDArray[np
     """
     joints = target.to_skeleton(H36M_17)
     size = body_size_m(joints)
-    there = np.asarray(joints.valid)
+    valid = np.asarray(joints.valid)
     turned = np.einsum("tij,tkj->tki", rotations, joints.positions) / size
-    return np.where(there[..., None], turned, 0.0).astype(np.float32), there, size
+    return np.where(valid[..., None], turned, 0.0).astype(np.float32), valid, size
 
 
 def body_size_m(joints: PoseSequence) -> float:
@@ -186,9 +186,9 @@ def _segments(at: dict[str, FloatArray]) -> dict[str, FloatArray]:
 
 
 def _mean_of_seen(values: FloatArray) -> FloatArray:
-    there = ~np.isnan(values)
-    count = there.sum(axis=0)
-    return np.where(count > 0, np.where(there, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    valid = ~np.isnan(values)
+    count = valid.sum(axis=0)
+    return np.where(count > 0, np.where(valid, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _lengths(plane: FloatArray, rate_hz: float, causal: bool) -> FloatArray:
@@ -208,9 +208,9 @@ def frame_lengths(plane: FloatArray) -> FloatArray:
     """(time,) the body's length on the plane by what each frame shows; NaN where it shows no segment."""
     segments = _segments({name: plane[:, COCO_17.index(name)] for name in _ENDS})
     stacked = np.stack([segments[name] for name in SHARES])
-    there = ~np.isnan(stacked)
-    shares = (there * np.array(list(SHARES.values()))[:, None]).sum(axis=0)
-    return np.asarray(np.where(there, stacked, 0.0).sum(axis=0) / np.where(shares > 0, shares, np.nan))
+    valid = ~np.isnan(stacked)
+    shares = (valid * np.array(list(SHARES.values()))[:, None]).sum(axis=0)
+    return np.asarray(np.where(valid, stacked, 0.0).sum(axis=0) / np.where(shares > 0, shares, np.nan))
 
 
 def frames_in_span(rate_hz: float) -> int:
@@ -218,12 +218,12 @@ def frames_in_span(rate_hz: float) -> int:
     return 1 if np.isnan(rate_hz) else max(1, round(SPAN_S * rate_hz))
 
 
-def _held(values: FloatArray, there: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
+def _held(values: FloatArray, valid: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
     """(time, n) without gaps: linear between the frames that are there (causal: the last one), constant at the ends."""
-    if there.all():
+    if valid.all():
         return values
     if causal:
-        last = np.maximum.accumulate(np.where(there, np.arange(len(there)), -1))
-        return values[np.where(last < 0, int(np.argmax(there)), last)]
-    columns = [np.interp(times_s, times_s[there], column[there]) for column in values.T]
+        last = np.maximum.accumulate(np.where(valid, np.arange(len(valid)), -1))
+        return values[np.where(last < 0, int(np.argmax(valid)), last)]
+    columns = [np.interp(times_s, times_s[valid], column[valid]) for column in values.T]
     return np.stack(columns, axis=1)

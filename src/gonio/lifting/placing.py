@@ -141,9 +141,9 @@ def placed_by_reprojection(
         raise InputError(
             f"no frame can be placed: it takes {FEWEST_JOINTS} joints with keypoints, and a body that fits them"
         )
-    lost = int((joints.valid.any(axis=1) & ~found).sum())
+    n_lost = int((joints.valid.any(axis=1) & ~found).sum())
     step = f"placed where the joints fall on the keypoints of {camera.name or 'the camera'}" + (
-        f"; {lost} of {len(joints)} frames could not be, and are missing" if lost else ""
+        f"; {n_lost} of {len(joints)} frames could not be, and are missing" if n_lost else ""
     )
     return placed_at(joints, places, step)
 
@@ -178,16 +178,16 @@ def _rows(scale: FloatArray, slope: FloatArray) -> FloatArray:
 
 def _solved(rows: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:
     """(time, 3) the weighted least squares solution of each frame; NaN where it has none."""
-    there = (weights > 0)[..., None]
-    rows, values = np.where(there[..., None], rows, 0.0), np.where(there, values, 0.0)
-    lost = ~(np.isfinite(rows).all(axis=(1, 2, 3)) & np.isfinite(values).all(axis=(1, 2)))
+    weighted = (weights > 0)[..., None]
+    rows, values = np.where(weighted[..., None], rows, 0.0), np.where(weighted, values, 0.0)
+    undefined = ~(np.isfinite(rows).all(axis=(1, 2, 3)) & np.isfinite(values).all(axis=(1, 2)))
     rows, values = np.nan_to_num(rows), np.nan_to_num(values)
     normal = np.einsum("tn,tnai,tnaj->tij", weights, rows, rows)
     right = np.einsum("tn,tnai,tna->ti", weights, rows, values)
     singular = np.linalg.cond(normal) > 1e12
     normal[singular] = np.eye(3)
     solution = np.linalg.solve(normal, right[..., None])[..., 0]
-    return np.where((lost | singular)[:, None], np.nan, solution)
+    return np.where((undefined | singular)[:, None], np.nan, solution)
 
 
 def _huber(distances: FloatArray, used: BoolArray) -> NDArray[np.float64]:

@@ -194,8 +194,8 @@ def _predicted(weights: Weights, keypoints: Array32) -> Array32:
     for start in range(0, time, span):
         stop = min(start + span, time)
         needed = np.arange(start - a.past_frames, stop + a.future_frames).clip(0, time - 1)  # ends are repeated
-        for who in range(0, people, group):
-            joints[who : who + group, start:stop] = _lifted(a, layers, frames[who : who + group, needed])
+        for person in range(0, people, group):
+            joints[person : person + group, start:stop] = _lifted(a, layers, frames[person : person + group, needed])
     return joints.reshape(people, time, a.out_joints, COORDINATES)
 
 

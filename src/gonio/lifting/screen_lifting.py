@@ -91,9 +91,9 @@ def filled(keypoints: PoseSequence, seen: BoolArray) -> FloatArray:
     """(time, joint, 2) px without gaps: linear between the frames where a joint is seen, constant at the ends."""
     positions = np.array(keypoints.positions)
     for joint in np.flatnonzero(~seen.all(axis=0)):
-        there = seen[:, joint]
+        valid = seen[:, joint]
         for axis in range(2):
             positions[:, joint, axis] = np.interp(
-                keypoints.times_s, keypoints.times_s[there], keypoints.positions[there, joint, axis]
+                keypoints.times_s, keypoints.times_s[valid], keypoints.positions[valid, joint, axis]
             )
     return positions

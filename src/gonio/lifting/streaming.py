@@ -110,10 +110,10 @@ class LiftingStream:
         if not time_s > self._time_s:
             raise InputError(f"a frame at {time_s:g} s after one at {self._time_s:g} s; times must increase")
         self._time_s = time_s
-        there = np.isfinite(pixels).all(axis=2)
-        if not ((known[there] >= 0) & (known[there] <= 1)).all():
+        present = np.isfinite(pixels).all(axis=2)
+        if not ((known[present] >= 0) & (known[present] <= 1)).all():
             raise InputError("confidence must lie in 0..1")
-        seen = there & (known >= self._min_confidence)
+        seen = present & (known >= self._min_confidence)
         rays = rays_of(np.where(seen[..., None], pixels, np.nan), self._camera)
         seen &= np.isfinite(rays).all(axis=2)
         answer = self._answer(rays, seen, time_s)

@@ -16,16 +16,16 @@ def shipped_weights() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.safetensors")))
 
 
-def weights_file(asked: Path | None = None, *, causal: bool = False) -> Path:
+def weights_file(requested: Path | None = None, *, causal: bool = False) -> Path:
     """A file of weights: the one that is asked for, by path or by the name of shipped ones; else the default.
 
     causal  the default is the causal network
 
     Raises `InputError` naming what there is.
     """
-    if asked is not None and (asked.exists() or asked.suffix):
-        return asked
-    name = (CAUSAL if causal else SYMMETRIC) if asked is None else asked.name
+    if requested is not None and (requested.exists() or requested.suffix):
+        return requested
+    name = (CAUSAL if causal else SYMMETRIC) if requested is None else requested.name
     if name in shipped_weights():
         return FOLDER / f"{name}.safetensors"
     has = ", ".join(shipped_weights()) or "none"

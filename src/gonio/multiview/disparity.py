@@ -90,8 +90,8 @@ def from_disparity(
         raise InputError(f"sigma_px is {sigma_px:g}; noise must be a positive number of pixels")
 
     pixels = np.stack([left_camera.undistort_image_points(view.positions) for view in (left, right)])
-    there = ~np.isnan(pixels[..., 0])  # a pixel further out than the lens model reaches counts as missing
-    usable = there & (np.stack([left.confidence, right.confidence]) >= min_confidence)
+    present = ~np.isnan(pixels[..., 0])  # a pixel further out than the lens model reaches counts as missing
+    usable = present & (np.stack([left.confidence, right.confidence]) >= min_confidence)
     both = np.asarray(usable.all(axis=0))
     if not both.any():
         raise InputError(
@@ -101,19 +101,19 @@ def from_disparity(
     swapped = bool(np.median((pixels[0] - pixels[1])[both, 0]) < 0)
     if swapped:
         left, right = right, left
-        pixels, there, usable = pixels[::-1], there[::-1], usable[::-1]
+        pixels, present, usable = pixels[::-1], present[::-1], usable[::-1]
 
     rows_apart = pixels[0, ..., 1] - pixels[1, ..., 1]
     size_m = _check_placement(pixels, both, left_camera, baseline_m, rig.name, max_row_disparity_px)
     offset_px, noise_px = _row_noise(rows_apart, both)
     limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _FINEST_NOISE_PX)
     astray = both & (np.abs(rows_apart - offset_px) > limit_px)
-    before = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
-    behind = both & ~astray & ~before
-    found = before & ~astray
+    in_front = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
+    behind = both & ~astray & ~in_front
+    found = in_front & ~astray
 
     sigma = noise_px if sigma_px is None else np.full(left.positions.shape[1], sigma_px)
-    in_camera, covariance = _depth(left_camera, baseline_m, np.where(before[..., None], pixels, np.nan), sigma)
+    in_camera, covariance = _depth(left_camera, baseline_m, np.where(in_front[..., None], pixels, np.nan), sigma)
     all_before = left_camera.camera_to_world(in_camera)
     positions = np.where(found[..., None], all_before, np.nan)
     R = left_camera.rotation
@@ -150,7 +150,7 @@ def from_disparity(
         camera_names=names,
         reprojection_px=frozen(np.where(used, errors, np.nan)),
         used=frozen(used, bool),
-        excluded=view_counts(names, there, usable, used),
+        excluded=view_counts(names, present, usable, used),
         all_views_px=frozen(all_views_errors((left_camera, right_camera), all_before, observed, usable)),
     )
 
@@ -244,16 +244,16 @@ def _drift(at_px: FloatArray, rows_apart: FloatArray) -> float:
     return float(np.std(A @ np.linalg.lstsq(A, rows_apart, rcond=None)[0]))
 
 
-def _person_size(left_px: FloatArray, disparity: FloatArray, there: BoolArray, baseline_m: float) -> float:
+def _person_size(left_px: FloatArray, disparity: FloatArray, present: BoolArray, baseline_m: float) -> float:
     """Metres across the picture between the outer tenths of the joints, at their median depth, in the median frame.
 
     Pixels over disparity is metres over the baseline, whatever the focal length. Infinite where the median disparity is
     not positive; NaN where no frame has joints enough.
     """
-    frames = there.sum(axis=1) >= _FEWEST_FOR_SIZE
+    frames = present.sum(axis=1) >= _FEWEST_FOR_SIZE
     if not frames.any():
         return float("nan")
-    seen = there[frames]
+    seen = present[frames]
     low, high = np.nanpercentile(np.where(seen[..., None], left_px[frames], np.nan), [10, 90], axis=1)
     typical = np.nanmedian(np.where(seen, disparity[frames], np.nan), axis=1)
     across = (high - low).max(axis=-1)

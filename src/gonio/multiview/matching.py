@@ -363,18 +363,18 @@ def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
     last_m: list[FloatArray] = []
     last_s: list[float] = []
     for frame, time_s in enumerate(times_s):
-        there = np.flatnonzero(people.found[frame])
+        places = np.flatnonzero(people.found[frame])
         waiting = [k for k in range(len(last_s)) if time_s - last_s[k] <= FORGET_S]
-        if waiting and len(there):
+        if waiting and len(places):
             away = np.array([time_s - last_s[k] for k in waiting])
             reach = np.minimum(REACH_M + SPEED_M_S * away, MAX_REACH_M)
-            distance = _distance_m(rig, np.stack([last_m[k] for k in waiting])[:, None], points_m[frame, there])
+            distance = _distance_m(rig, np.stack([last_m[k] for k in waiting])[:, None], points_m[frame, places])
             distance[distance > reach[:, None]] = np.inf
             while np.isfinite(distance).any():  # nearest first
                 k, p = np.unravel_index(distance.argmin(), distance.shape)
-                tracks[frame, there[p]] = waiting[k]
+                tracks[frame, places[p]] = waiting[k]
                 distance[k], distance[:, p] = np.inf, np.inf
-        for p in there:
+        for p in places:
             if tracks[frame, p] < 0:
                 tracks[frame, p] = len(last_s)
                 last_m.append(points_m[frame, p])
@@ -386,11 +386,11 @@ def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
 def _distance_m(rig: Rig, before_m: FloatArray, after_m: FloatArray) -> FloatArray:
     """(...) m between people (..., joint, 3): the median joint's way at right angles to a camera's ray, the largest of
     all cameras; infinite where they share no joint."""
-    way = after_m - before_m
-    largest = np.zeros(way.shape[:-2])
+    displacement = after_m - before_m
+    largest = np.zeros(displacement.shape[:-2])
     for camera in rig:
         ray = after_m - camera.center_m
-        across = np.linalg.norm(np.cross(way, ray / np.linalg.norm(ray, axis=-1, keepdims=True)), axis=-1)
+        across = np.linalg.norm(np.cross(displacement, ray / np.linalg.norm(ray, axis=-1, keepdims=True)), axis=-1)
         largest = np.maximum(largest, _median(across))
     return np.where(np.isnan(largest), np.inf, largest)
 
@@ -471,7 +471,7 @@ def _history(
     """The history of a match."""
     n_times, members = len(patient), (chosen >= 0).sum(axis=1)
     whole, none = int((members == len(rig)).sum()), int((members == 0).sum())
-    words = [
+    sentences = [
         f"patient matched across {len(rig)} cameras: {whole} of {n_times} frames in all of them, "
         f"{n_times - whole - none} in fewer, {none} in none "
         f"(tolerance {_pixels(views.tolerance_px)} on the median joint)"
@@ -479,19 +479,19 @@ def _history(
     present = views.present
     unmatched = present.any(axis=2).T & (chosen < 0)
     if unmatched.any():
-        words.append(f"somebody seen, but not matched to the patient: {_frames(rig, unmatched)}")
+        sentences.append(f"somebody seen, but not matched to the patient: {_frames(rig, unmatched)}")
     company = (present.sum(axis=2).T - (chosen >= 0)) > 0
     if company.any():
-        words.append(f"another person in view: {_frames(rig, company)}")
+        sentences.append(f"another person in view: {_frames(rig, company)}")
     other = np.arange(people.support.shape[1]) != patient[:, None]
     equal = other & people.found & ((people.groups >= 0).sum(axis=2) >= members[:, None])
     if equal.any():
-        words.append(
+        sentences.append(
             f"ambiguous: another person was matched in as many cameras in {int(equal.any(axis=1).sum())} frames"
         )
     if joined > 1:
-        words.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
-    return (*words, *_warnings(people, tracks, patient))
+        sentences.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
+    return (*sentences, *_warnings(people, tracks, patient))
 
 
 def _warnings(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:

@@ -141,12 +141,12 @@ def triangulate(
     grid = (len(times_s), len(sequences[0].skeleton))
 
     confidence = np.stack([sequence.confidence.ravel() for sequence in sequences])
-    there = np.stack([sequence.valid.ravel() for sequence in sequences])
-    usable = there & (confidence >= min_confidence) & (confidence > 0)
+    present = np.stack([sequence.valid.ravel() for sequence in sequences])
+    usable = present & (confidence >= min_confidence) & (confidence > 0)
     weights = confidence / _checked_sigmas(names, sigma_px)[:, None]
     pixels = np.stack([sequence.positions.reshape(-1, 2).T for sequence in sequences])
     scene = Views.of(Optics.of(cameras), pixels, np.where(usable, weights, 0.0))
-    there &= (scene.weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
+    present &= (scene.weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
     usable &= scene.weights > 0
     if not (usable.sum(axis=0) >= 2).any():
         counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
@@ -195,7 +195,7 @@ def triangulate(
                     names,
                     usable,
                     used,
-                    there,
+                    present,
                     limits,
                     min_confidence,
                     robust_sigmas,
@@ -208,7 +208,7 @@ def triangulate(
         camera_names=names,
         reprojection_px=frozen(errors_px.reshape(-1, *grid)),
         used=frozen(used.reshape(-1, *grid), bool),
-        excluded=view_counts(names, there, usable, used),
+        excluded=view_counts(names, present, usable, used),
         all_views_px=frozen(all_views_px.reshape(-1, *grid)),
     )
 
@@ -421,14 +421,14 @@ def checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...
     return names
 
 
-def view_counts(names: Sequence[str], there: BoolArray, usable: BoolArray, used: BoolArray) -> dict[str, ViewCounts]:
+def view_counts(names: Sequence[str], present: BoolArray, usable: BoolArray, used: BoolArray) -> dict[str, ViewCounts]:
     """Per camera, from (view, ...) masks: what was detected, what of it was confident, what of that was used."""
     found = used.any(axis=0)
     return {
         name: ViewCounts(
             used=int(used[view].sum()),
-            missing=int((~there[view]).sum()),
-            below_confidence=int((there & ~usable)[view].sum()),
+            missing=int((~present[view]).sum()),
+            below_confidence=int((present & ~usable)[view].sum()),
             dropped=int((usable & ~used & found)[view].sum()),
             unpaired=int((usable & ~found)[view].sum()),
         )
@@ -464,7 +464,7 @@ def _own_history(
     names: Sequence[str],
     usable: BoolArray,
     used: BoolArray,
-    there: BoolArray,
+    present: BoolArray,
     limits: _Limits,
     min_confidence: float,
     robust_sigmas: float | None,
@@ -479,7 +479,7 @@ def _own_history(
     yield f"triangulated from {', '.join(names)} by linear least squares, weighted by confidence" + (
         "" if sigma_px is None else f" over sigma ({per_view(_checked_sigmas(names, sigma_px), 'g')} px)"
     )
-    yield f"below confidence {min_confidence:g}: {per_view((there & ~usable).sum(axis=1))}"
+    yield f"below confidence {min_confidence:g}: {per_view((present & ~usable).sum(axis=1))}"
     rules = []
     if np.isfinite(limits.mean_px):
         rules.append(f"mean reprojection error <= {limits.mean_px:g} px")

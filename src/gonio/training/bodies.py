@@ -184,18 +184,18 @@ def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseS
             raise InputError(f"no bone is called {bone!r}; " + (f"did you mean {near[0]!r}?" if near else str(BONES)))
         if not (np.isfinite(factor) and factor > 0):
             raise InputError(f"the factor {factor} for the length of {bone} is not positive")
-    there = [joint for joint, seen in zip(BODY_22.joints, body.valid.T, strict=True) if seen.any()]
-    tree = BODY_22.select(there)  # bones skip joints that this body never has
+    present = [joint for joint, seen in zip(BODY_22.joints, body.valid.T, strict=True) if seen.any()]
+    tree = BODY_22.select(present)  # bones skip joints that this body never has
     positions = body.positions.copy()
     legs = (factors.get("thigh", 1.0) + factors.get("shank", 1.0)) / 2
     middle = mean_place(body)
     positions[:, 0] = middle + legs * (body.positions[:, 0] - middle)
     for parent, child in tree.bones:
-        p, c = BODY_22.index(there[parent]), BODY_22.index(there[child])
-        factor = factors.get(_BONES[there[child]], 1.0)
+        p, c = BODY_22.index(present[parent]), BODY_22.index(present[child])
+        factor = factors.get(_BONES[present[child]], 1.0)
         positions[:, c] = positions[:, p] + factor * (body.positions[:, c] - body.positions[:, p])
-    words = ", ".join(f"{bone} {factor:.3f}" for bone, factor in factors.items())
-    return moved(body, positions, f"bone lengths scaled: {words or 'none'}")
+    changes = ", ".join(f"{bone} {factor:.3f}" for bone, factor in factors.items())
+    return moved(body, positions, f"bone lengths scaled: {changes or 'none'}")
 
 
 _ARM_LIMITS_DEG = {"backwards": 60.0, "inwards": 45.0, "bent": 150.0}
@@ -221,7 +221,7 @@ def with_turned_limbs(
     """
     check_training_body(body)
     positions = body.positions.copy()
-    words = []
+    changes = []
     for limbs, ends, limits in ((ARMS, "shoulder", _ARM_LIMITS_DEG), (LEGS, "hip", _LEG_LIMITS_DEG)):
         axes = _trunk_axes(body, ends)
         for top, middle, end in limbs:
@@ -243,9 +243,9 @@ def with_turned_limbs(
                         axes, new_lower
                     )
                     angle = np.rad2deg(part * np.linalg.norm(turn))
-                    words.append(f"{top} by {angle:.0f} deg, {middle} by {np.rad2deg(part * bend):+.0f} deg")
+                    changes.append(f"{top} by {angle:.0f} deg, {middle} by {np.rad2deg(part * bend):+.0f} deg")
                     break
-    return moved(body, positions, f"limbs turned: {'; '.join(words) or 'none'}")
+    return moved(body, positions, f"limbs turned: {'; '.join(changes) or 'none'}")
 
 
 def _turned(
@@ -367,19 +367,19 @@ def check_training_body(body: PoseSequence) -> None:
 
 def moved(body: PoseSequence, positions: FloatArray, step: str) -> PoseSequence:
     """The body with other positions; joints that hang on a missing one are lost, and counted."""
-    lost = int((np.isnan(positions).any(axis=2) & body.valid).sum())
+    n_lost = int((np.isnan(positions).any(axis=2) & body.valid).sum())
     return body.derive(
-        step + (f"; {lost} positions lost that hang on missing joints" if lost else ""), positions=positions
+        step + (f"; {n_lost} positions lost that hang on missing joints" if n_lost else ""), positions=positions
     )
 
 
 def mean_place(body: PoseSequence) -> FloatArray:
     """(3,) the mean of the mid-hip over the frames that have it."""
     root = body["mid_hip"]
-    there = ~np.isnan(root[:, 0])
-    if not there.any():
+    present = ~np.isnan(root[:, 0])
+    if not present.any():
         raise InputError("no frame has both hips: the place of the person is not known")
-    return np.asarray(root[there].mean(axis=0))
+    return np.asarray(root[present].mean(axis=0))
 
 
 def _trunk_axes(body: PoseSequence, ends: str) -> FloatArray:

@@ -340,12 +340,12 @@ def cmu_bodies(folder: Path) -> Loaded[LabelledBody]:
         "iclone_bvh_60hz.zip": _iclone,
         "eight_actions_positions.npz": _eight_actions,
     }
-    there = [name for name in readers if (folder / name).is_file()]
-    if not there:
+    archives = [name for name in readers if (folder / name).is_file()]
+    if not archives:
         raise InputError(f"{folder}: holds none of CMU's archives ({', '.join(readers)})")
     bodies: list[LabelledBody] = []
     skipped: list[str] = []
-    for archive in there:
+    for archive in archives:
         for subject, action, sequence in readers[archive](folder / archive):
             name = "/".join(part for part in (archive.split(".")[0], action, sequence.frame_name) if part)
             body = _body(name, sequence, skipped)
@@ -373,7 +373,7 @@ def own_bodies(folder: Path, *, unit: str | None = None) -> Loaded[LabelledBody]
         item = formats.read(path, unit=unit if path.suffix.lower() == ".bvh" else None)
         name = str(path.relative_to(folder))
         people = item if isinstance(item, dict) else {"": item}
-        for who, sequence in people.items():
+        for person, sequence in people.items():
             if not isinstance(sequence, PoseSequence):
                 skipped.append(f"{name} left out: it holds detections, not 3D joints")
                 continue
@@ -383,7 +383,7 @@ def own_bodies(folder: Path, *, unit: str | None = None) -> Loaded[LabelledBody]
                 skipped.append(f"{name} left out: {error}")
                 continue
             if body is not None:
-                bodies.append(LabelledBody(path.parent.name, "", f"{name}/{who}" if who else name, body))
+                bodies.append(LabelledBody(path.parent.name, "", f"{name}/{person}" if person else name, body))
     return Loaded(tuple(bodies), tuple(skipped))
 
 

@@ -131,8 +131,8 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
     white = model.white * rng.standard_normal((*size, 2))
     scale = model.strength * body_length_px(clean) * _FACTORS[:, None]
     positions = clean.positions + scale * (offset + difficulty[..., None] * (correlated + white))
-    told = difficulty * np.exp(0.2 * rng.standard_normal(size))
-    confidence = 1 - model.strength * (1 - 1 / (1 + told**2 / 5))
+    reported = difficulty * np.exp(0.2 * rng.standard_normal(size))
+    confidence = 1 - model.strength * (1 - 1 / (1 + reported**2 / 5))
 
     gone = bursts(rng, size, rate, model.dropout_s, model.strength * model.dropout_share) & DROPS
     if rng.random() < model.strength * model.hidden_face_share:
@@ -215,8 +215,8 @@ def _hidden(pixels: FloatArray, joints_m: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore"):
         behind = np.clip((depth - depth[:, order]) / 0.2, 0, 1)
     focal = norm(pixels[:, COCO_17.index("left_shoulder")] - pixels[:, COCO_17.index("left_hip")])
-    apart = norm(pixels - pixels[:, order]) / (0.4 * np.where(focal > 0, focal, np.nan))[:, None]
-    return np.asarray(np.nan_to_num(behind * np.exp(-(apart**2))))
+    separation = norm(pixels - pixels[:, order]) / (0.4 * np.where(focal > 0, focal, np.nan))[:, None]
+    return np.asarray(np.nan_to_num(behind * np.exp(-(separation**2))))
 
 
 def _faces_away(joints_m: FloatArray) -> BoolArray:

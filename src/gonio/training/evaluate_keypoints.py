@@ -95,8 +95,8 @@ def evaluate_detector(
         np.array(positions, dtype=float).reshape(-1, len(joints), 2),
         np.array(scores, dtype=float),
     )
-    told = {"name": settings.name, "source": asdict(detector.source), "settings": as_plain(settings)}
-    return _evaluation(annotations, truth, found, told, notes)
+    detector_facts = {"name": settings.name, "source": asdict(detector.source), "settings": as_plain(settings)}
+    return _evaluation(annotations, truth, found, detector_facts, notes)
 
 
 def most_people(annotations: Path) -> int:
@@ -116,12 +116,15 @@ def evaluate_file(annotations: Path, detections: Path) -> KeypointEvaluation:
     strange = np.setdiff1d(results.person_image_ids, people.image_ids)
     if len(strange):
         raise InputError(f"{detections}: somebody is in picture {strange[0]}, which {annotations} does not list")
-    there = results.keypoints[..., 2] > 0
+    detected = results.keypoints[..., 2] > 0
     scores = results.scores
     if np.isnan(scores).any():
         raise InputError(f"{detections}: {int(np.isnan(scores).sum())} people have no score, which ranks them for AP")
     found = FoundPeople(
-        results.joints, results.person_image_ids, np.where(there[..., None], results.keypoints[..., :2], np.nan), scores
+        results.joints,
+        results.person_image_ids,
+        np.where(detected[..., None], results.keypoints[..., :2], np.nan),
+        scores,
     )
     return _evaluation(annotations, truth, found, {"file": str(detections)}, notes)
 
@@ -266,8 +269,8 @@ def _score(seen: Detections, row: int, person: int) -> float:
     """The detector's own, else the mean confidence of the joints that are there."""
     if seen.scores is not None:
         return float(seen.scores[row, person])
-    there = ~np.isnan(seen.positions[row, person, :, 0])
-    return float(seen.confidence[row, person][there].mean())
+    detected = ~np.isnan(seen.positions[row, person, :, 0])
+    return float(seen.confidence[row, person][detected].mean())
 
 
 def settings_for(annotations: Path, settings: DetectorConfig, people: int | None) -> DetectorConfig:

@@ -181,8 +181,8 @@ def summary_table(result: Evaluation) -> list[tuple[str, ...]]:
         if group in ("action", "all"):
             shown = (errors.mpjpe_mm, errors.pa_mpjpe_mm, errors.n_mpjpe_mm)
             cells = [*(f"{value:.1f}" for value in shown), f"{errors.mpjve_mm_per_frame:.2f}"]
-            words = name.replace("_", " ") if group == "all" else name
-            table.append((way.replace("_", " "), words, str(errors.frames), *("-" if c == "nan" else c for c in cells)))
+            label = name.replace("_", " ") if group == "all" else name
+            table.append((way.replace("_", " "), label, str(errors.frames), *("-" if c == "nan" else c for c in cells)))
     return table
 
 
@@ -355,8 +355,8 @@ def read_weights(path: Path, *, causal: bool = False) -> Weights:
         found = sorted(path.glob("*.safetensors"))
         named = [file for file in found if file.name == "weights.safetensors"] or found
         if len(named) != 1:
-            words = ", ".join(file.name for file in named) or "none"
-            raise InputError(f"{path}: holds {words}; name the one .safetensors file of weights that is meant")
+            files = ", ".join(file.name for file in named) or "none"
+            raise InputError(f"{path}: holds {files}; name the one .safetensors file of weights that is meant")
         path = named[0]
     return checkpoints.read(weights_file(path), causal=causal or None)
 

@@ -176,11 +176,11 @@ class _Run:
                 f"{path}: is no checkpoint of a training ({_line(error)}); choose another -o, or take it away"
             ) from None
         for name in sorted(facts.keys() | self._facts.keys()):
-            theirs, ours = facts.get(name), self._facts.get(name)
-            if theirs != ours and not name.endswith(".epochs"):
+            stored, expected = facts.get(name), self._facts.get(name)
+            if stored != expected and not name.endswith(".epochs"):
                 raise ConfigError(
-                    f"{path}: is of another training ({name} was {theirs!r}, now it is {ours!r}); choose another -o, "
-                    f"or take the checkpoint away"
+                    f"{path}: is of another training ({name} was {stored!r}, now it is {expected!r}); "
+                    f"choose another -o, or delete the checkpoint"
                 )
         for model, saved in zip(self._models, state["models"], strict=True):
             model.load_state_dict(saved)
@@ -300,9 +300,9 @@ class _Run:
         if other.camera is None:
             raise InputError("unlabelled clips need the camera that projects them")
         camera = torch.from_numpy(other.camera)
-        there = torch.from_numpy(other.weight) & torch.isfinite(camera).all(dim=-1)
-        camera = torch.where(there[..., None], camera, 1.0)
-        seen = there[..., None].expand(*there.shape, len(self._task.joints_in))
+        known = torch.from_numpy(other.weight) & torch.isfinite(camera).all(dim=-1)
+        camera = torch.where(known[..., None], camera, 1.0)
+        seen = known[..., None].expand(*known.shape, len(self._task.joints_in))
         if other.seen is not None:
             seen = seen & torch.from_numpy(other.seen)
         keypoints = torch.from_numpy(other.keypoints)
@@ -313,7 +313,7 @@ class _Run:
         if self._options.reprojection_weight:
             terms["reprojection"] = reprojection_loss(pose + root, camera, keypoints, joints_out, joints_in, seen)
         if self._options.bone_weight:
-            counted = there[..., None].expand(*there.shape, len(joints_out))
+            counted = known[..., None].expand(*known.shape, len(joints_out))
             terms["bones"] = bone_length_loss(targets, pose, joints_out, mask, counted)
         return terms
 
@@ -346,9 +346,9 @@ def _networks(
     models = [TemporalModel(shape, options.form) for shape in shapes]
     given = [] if init is None else [init] + ([] if init.trajectory is None else [init.trajectory])
     for model, weights in zip(models, given, strict=False):
-        theirs, ours = (replace(shape, dropout=0.0) for shape in (weights.architecture, model.architecture))
-        if theirs != ours:
-            raise ConfigError(f"the weights to begin with are of another network: {theirs}, not {ours}")
+        stored, expected = (replace(shape, dropout=0.0) for shape in (weights.architecture, model.architecture))
+        if stored != expected:
+            raise ConfigError(f"the weights to begin with are of another network: {stored}, not {expected}")
         model.load_state_dict(model_of(weights, options.form).state_dict())
     return models[0], models[1] if semi else None
 

@@ -159,11 +159,11 @@ def reprojection_loss(
     """
     _check_joints(keypoints, keypoint_skeleton)
     mapped, kept = map_joints(positions, skeleton, keypoint_skeleton)
-    there = None if mask is None else mask[..., list(kept)]
-    if there is not None:  # a joint that does not count may lie in the camera's plane
+    valid = None if mask is None else mask[..., list(kept)]
+    if valid is not None:  # a joint that does not count may lie in the camera's plane
         in_front = torch.tensor((0.0, 0.0, 1.0), dtype=mapped.dtype, device=mapped.device)
-        mapped = torch.where(there[..., None], mapped, in_front)
-    return mpjpe(project(mapped, camera), keypoints[..., list(kept), :], there)
+        mapped = torch.where(valid[..., None], mapped, in_front)
+    return mpjpe(project(mapped, camera), keypoints[..., list(kept), :], valid)
 
 
 @lru_cache(maxsize=64)

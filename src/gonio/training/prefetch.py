@@ -40,10 +40,10 @@ class PrefetchedClips:
             self._process.start()
             self._there.close()  # so that the end of that process is seen here
         try:
-            for wanted in (number, number + self._step):
-                if wanted not in self._coming and wanted <= max(self._last, number):
-                    self._here.send(wanted)
-                    self._coming.append(wanted)
+            for requested in (number, number + self._step):
+                if requested not in self._coming and requested <= max(self._last, number):
+                    self._here.send(requested)
+                    self._coming.append(requested)
             while True:
                 made: Sequence[Clip] | GonioError = self._here.recv()
                 if self._coming.pop(0) == number:
@@ -66,16 +66,16 @@ class PrefetchedClips:
         self._here.close()
 
 
-def _work(asked: Connection, make: Clips) -> None:
+def _work(requests: Connection, make: Clips) -> None:
     """Makes what is asked for until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
     try:
         while True:
-            number = asked.recv()
+            number = requests.recv()
             try:
                 made: Sequence[Clip] | GonioError = make(number)
             except GonioError as error:
                 made = error
-            asked.send(made)
+            requests.send(made)
     except (EOFError, OSError):
         return

@@ -149,9 +149,11 @@ def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
     a = init.architecture
     shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)
     for item in fields(NetworkConfig):
-        asked, theirs = getattr(config.network, item.name), getattr(shape, item.name)
-        if asked not in (theirs, item.default):
-            raise ConfigError(f"{config.init}: has {item.name} = {theirs}; network.{item.name} = {asked}: leave it out")
+        requested, given = getattr(config.network, item.name), getattr(shape, item.name)
+        if requested not in (given, item.default):
+            raise ConfigError(
+                f"{config.init}: has {item.name} = {given}; network.{item.name} = {requested}: leave it out"
+            )
     return shape
 
 

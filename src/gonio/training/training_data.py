@@ -161,10 +161,10 @@ def shared_clips(clips: Sequence[Clip], world: int, number: int) -> Sequence[Cli
     """Of clips that are the same in every epoch: those of this process."""
     if world == 1:
         return clips
-    mine = clips[number % world :: world]
-    if not mine and clips:
+    share = clips[number % world :: world]
+    if not share and clips:
         raise InputError(f"{len(clips)} clips cannot be shared by {world} processes")
-    return mine
+    return share
 
 
 def _bodies(capture: MotionCaptureConfig, summaries: list[SourceSummary], progress: Progress) -> Bodies:
@@ -245,14 +245,14 @@ def _stereo_clip(
         raise InputError(f"{config.joints}, {config.keypoints}: {error}") from None
 
 
-def _unlabelled_bodies(config: TrainConfig, wanted: UnlabelledConfig, summaries: list[SourceSummary]) -> list[Clip]:
+def _unlabelled_bodies(config: TrainConfig, unlabelled: UnlabelledConfig, summaries: list[SourceSummary]) -> list[Clip]:
     causal = config.network.causal
     clips: list[Clip] = []
-    if wanted.subjects:
-        pairs = ui_prmd_pairs(config.ui_prmd[0].path, wanted.subjects)
+    if unlabelled.subjects:
+        pairs = ui_prmd_pairs(config.ui_prmd[0].path, unlabelled.subjects)
         clips += [body_clip(pair, causal=causal).unlabelled() for pair in pairs]
         summaries.append(_pairs_read("unlabelled", pairs))
-    for one in wanted.files:
+    for one in unlabelled.files:
         keypoints, camera, notes = _own_keypoints(one)
         views, slowed = _slowed(keypoints)
         with _naming(one.keypoints):
@@ -341,12 +341,12 @@ def _usual(data: VideoPose3DConfig, known: Sequence[str], h36m: Sequence[str], p
 
 def _screen_clips(pairs: Loaded[LabelledPair], name: str, summaries: list[SourceSummary]) -> list[Clip]:
     """Of the pairs whose keypoints are all there."""
-    whole = [pair for pair in pairs if pair.keypoints.valid.all()]
+    complete = [pair for pair in pairs if pair.keypoints.valid.all()]
     gaps = [f"{pair} left out: keypoints are missing" for pair in pairs if not pair.keypoints.valid.all()]
-    if not whole:
+    if not complete:
         raise InputError(f"no recording of {name} data is left; {gaps[0]}")
-    summaries.append(_pairs_read(name, Loaded(tuple(whole), (*pairs.skipped, *gaps))))
-    return [screen_clip(pair) for pair in whole]
+    summaries.append(_pairs_read(name, Loaded(tuple(complete), (*pairs.skipped, *gaps))))
+    return [screen_clip(pair) for pair in complete]
 
 
 def _stretch(frames: int, share: float, downsample: int, rng: np.random.Generator) -> slice:
