@@ -29,13 +29,9 @@ from scipy.optimize import linear_sum_assignment
 
 from gonio.core.arrays import BoolArray, FloatArray, IntArray
 from gonio.core.errors import InputError, MissingExtraError
-from gonio.core.skeleton import COCO_17
+from gonio.core.skeleton import COCO_17, joint_sigmas
 
 PCK_SHARE, PCKH_SHARE = 0.2, 0.5
-COCO_SIGMAS = np.array(
-    [.026, .025, .025, .035, .035, .079, .079, .072, .072, .062, .062, .107, .107, .087, .087, .089, .089]
-)  # fmt: skip
-"""Of COCO's 17 joints, in their order: the annotators' own scatter, over the square root of a person's area."""
 HEAD = ("head_top", "neck")
 AP_NAMES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")
 
@@ -232,16 +228,14 @@ def head_lengths(truth: AnnotatedPeople) -> tuple[FloatArray, str]:
     return np.where(length_px > 0, length_px, np.nan), "nobody's head is annotated"
 
 
-def object_keypoint_similarity(
-    true_px: FloatArray, areas_px2: FloatArray, found_px: FloatArray, sigmas: FloatArray = COCO_SIGMAS
-) -> FloatArray:
-    """(n, m) OKS of annotated people (n, k, 2) with areas (n,) and found ones (m, k, 2).
+def object_keypoint_similarity(true_px: FloatArray, areas_px2: FloatArray, found_px: FloatArray) -> FloatArray:
+    """(n, m) OKS of annotated people (n, 17, 2) with areas (n,) and found ones (m, 17, 2), in COCO's joints.
 
     The mean is over annotated joints, those that are not NaN; a found joint that is NaN counts 0. NaN for an annotated
     person without joints.
     """
     squared = ((true_px[:, None] - found_px[None]) ** 2).sum(axis=-1)
-    variance = 2 * (2 * sigmas) ** 2 * (areas_px2[:, None, None] + np.spacing(1))
+    variance = 2 * (2 * joint_sigmas(COCO_17.joints)) ** 2 * (areas_px2[:, None, None] + np.spacing(1))
     annotated = ~np.isnan(true_px[..., 0])
     likeness = np.nan_to_num(np.exp(-squared / variance), nan=0.0)
     count = annotated.sum(axis=1)[:, None]

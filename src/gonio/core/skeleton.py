@@ -14,6 +14,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
+from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
 
 MapKind = Literal["same", "synthesised", "counterpart", "missing"]
@@ -349,6 +352,20 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "head_top": ("head",),
 }
 """Points that two systems call alike and define differently: the nearest one, and not the same one."""
+
+COCO_SIGMAS = {
+    "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107,
+    "knee": 0.087, "ankle": 0.089,
+}  # fmt: skip
+"""Joint, of either side -> standard deviation of COCO's annotators, as a share of the square root of the person's area
+(COCO's keypoint evaluation)."""
+OTHER_SIGMA = 0.089  # of a joint that COCO does not have
+
+
+def joint_sigmas(joints: Sequence[str]) -> FloatArray:
+    """(joint,) `COCO_SIGMAS` of joints by their names; `OTHER_SIGMA` for a joint that COCO does not have."""
+    plain = [joint.removeprefix("left_").removeprefix("right_") for joint in joints]
+    return np.array([COCO_SIGMAS.get(joint, OTHER_SIGMA) for joint in plain])
 
 
 def layout(name: str) -> Skeleton:

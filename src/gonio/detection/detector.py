@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from gonio.core.arrays import VideoFrame
+import numpy as np
+
+from gonio.core.arrays import FloatArray, VideoFrame
 from gonio.core.detections import Box, Detections
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.sequence import Source
@@ -103,3 +105,61 @@ def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[
                 f"{image_size_px[1]}; cut the video where its size changes"
             )
         yield frame
+
+
+@dataclass(frozen=True, eq=False)
+class FramePeople:
+    """The people of one frame. An absent person has NaN as positions and 0 as confidence and score.
+
+    positions   (person, joint, 2) px
+    confidence  (person, joint) 0..1
+    scores      (person,) 0..1
+    boxes_px    (person, 4) x1, y1, x2, y2
+    world_m     (person, joint, 3), or None
+    """
+
+    positions: FloatArray
+    confidence: FloatArray
+    scores: FloatArray
+    boxes_px: FloatArray
+    world_m: FloatArray | None = None
+
+
+def assemble(
+    frames: Sequence[FramePeople],
+    times_s: Sequence[float],
+    *,
+    skeleton: Skeleton,
+    image_size_px: tuple[int, int],
+    camera: str,
+    source: Source,
+    history: Sequence[str],
+) -> Detections:
+    """Detections from the people of each frame. Frames with fewer people than others have absent ones at the end."""
+    shape = (len(frames), max((len(people.scores) for people in frames), default=0))
+    joints = len(skeleton)
+    with_world = any(people.world_m is not None for people in frames)
+    positions, confidence = np.full((*shape, joints, 2), np.nan), np.zeros((*shape, joints))
+    scores, boxes_px = np.zeros(shape), np.full((*shape, 4), np.nan)
+    world_m = np.full((*shape, joints, 3), np.nan) if with_world else None
+    for frame, people in enumerate(frames):
+        n_people = len(people.scores)
+        positions[frame, :n_people] = people.positions
+        confidence[frame, :n_people] = people.confidence
+        scores[frame, :n_people] = people.scores
+        boxes_px[frame, :n_people] = people.boxes_px
+        if world_m is not None and people.world_m is not None:
+            world_m[frame, :n_people] = people.world_m
+    return Detections(
+        positions=positions,
+        confidence=confidence,
+        times_s=np.array(times_s, dtype=float),
+        skeleton=skeleton,
+        image_size_px=image_size_px,
+        frame_name=camera,
+        boxes_px=boxes_px,
+        scores=scores,
+        world_m=world_m,
+        source=source,
+        history=tuple(history),
+    )

@@ -37,7 +37,7 @@ from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
 from gonio.core.threads import ahead
-from gonio.detection.detector import of_one_size
+from gonio.detection.detector import FramePeople, assemble, of_one_size
 
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
@@ -262,8 +262,18 @@ class KeypointRCNN:
                 times_s.append(frame.time_s)
                 if on_frame is not None:
                     on_frame()
-        history = [self._account(found, unsure)]
-        return _assemble(found, times_s, image_size_px, camera, self.source, history)
+        return assemble(
+            [
+                FramePeople(people.keypoints_px, confidence_of(people.logits), people.scores, people.boxes_px)
+                for people in found
+            ],
+            times_s,
+            skeleton=COCO_17,
+            image_size_px=image_size_px,
+            camera=camera,
+            source=self.source,
+            history=[self._account(found, unsure)],
+        )
 
     def _account(self, found: Sequence[People], unsure: int) -> str:
         """What was found, for the history."""
@@ -273,34 +283,3 @@ class KeypointRCNN:
             f"{counts.count(0)} frames without anybody; {unsure} people of a score below {self.min_score:g} left out; "
             f"confidence = logistic function of the logit"
         )
-
-
-def _assemble(
-    found: Sequence[People],
-    times_s: Sequence[float],
-    image_size_px: tuple[int, int],
-    camera: str,
-    source: Source,
-    history: Sequence[str],
-) -> Detections:
-    """Arrays from the people of each frame: NaN, and score 0, where there are fewer."""
-    shape = (len(found), max((len(people) for people in found), default=0))
-    positions, boxes_px = np.full((*shape, len(COCO_17), 2), np.nan), np.full((*shape, 4), np.nan)
-    confidence, scores = np.zeros((*shape, len(COCO_17))), np.zeros(shape)
-    for t, people in enumerate(found):
-        positions[t, : len(people)] = people.keypoints_px
-        confidence[t, : len(people)] = confidence_of(people.logits)
-        boxes_px[t, : len(people)] = people.boxes_px
-        scores[t, : len(people)] = people.scores
-    return Detections(
-        positions=positions,
-        confidence=confidence,
-        times_s=np.array(times_s, dtype=float),
-        skeleton=COCO_17,
-        image_size_px=image_size_px,
-        frame_name=camera,
-        boxes_px=boxes_px,
-        scores=scores,
-        source=source,
-        history=tuple(history),
-    )

@@ -25,17 +25,11 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray, IntArray
 from gonio.core.detections import Detections
-from gonio.core.sequence import PoseSequence, median_rate_hz
-from gonio.core.skeleton import Skeleton
+from gonio.core.sequence import median_rate_hz
+from gonio.core.skeleton import joint_sigmas
 
 MAX_GAP_S = 2.0
 MIN_SEEN_S = 0.2
-SIGMAS = {
-    "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107,
-    "knee": 0.087, "ankle": 0.089,
-}  # fmt: skip
-"""How far annotators of COCO differ at each joint, over the square root of the person's area (COCO's evaluation)."""
-OTHER_SIGMA = 0.089  # of joints that COCO does not have
 MIN_JOINTS = 3  # shared by person and detection; fewer say nothing
 MIN_SIMILARITY = 0.2
 GROWTH = 1.0  # reach gained while not seen, body sizes per second
@@ -115,18 +109,9 @@ def follow(found: Detections, *, max_gap_s: float = MAX_GAP_S, min_seen_s: float
     return found.arranged(numbers, step)
 
 
-def each_person(followed: Detections) -> dict[str, PoseSequence]:
-    """One sequence for each person of `follow`'s detections, named "person 1", "person 2", ..."""
-    present = followed.present
-    return {
-        f"person {k + 1}": followed.person(np.where(present[:, k], k, -1), f"person {k + 1} of {present.shape[1]}")
-        for k in range(present.shape[1])
-    }
-
-
 def _track(found: Detections, max_gap_s: float) -> IntArray:
     """(time, person) the number of each detection's track, -1 where nobody is."""
-    reach, mirror = _reach(found.skeleton), np.array(found.skeleton.mirrored_order)
+    reach, mirror = 2 * joint_sigmas(found.skeleton.joints), np.array(found.skeleton.mirrored_order)
     present, numbers = found.present, np.full(found.positions.shape[:2], -1)
     tracks: list[_Track] = []
     born = 0
@@ -178,12 +163,6 @@ def _assigned(claims: FloatArray) -> list[tuple[int, int]]:
 
         rows, columns = linear_sum_assignment(claims, maximize=True)
     return [(row, column) for row, column in zip(rows.tolist(), columns.tolist(), strict=True) if claims[row, column]]
-
-
-def _reach(skeleton: Skeleton) -> FloatArray:
-    """(joint,) 2 sigma."""
-    plain = [joint.removeprefix("left_").removeprefix("right_") for joint in skeleton.joints]
-    return 2 * np.array([SIGMAS.get(joint, OTHER_SIGMA) for joint in plain])
 
 
 def _size_px(joints_px: FloatArray) -> float:

@@ -23,6 +23,7 @@ from gonio.core.skeleton import (
     SYNTHESISED,
     Skeleton,
     joint_map,
+    joint_sigmas,
     layout,
 )
 
@@ -399,3 +400,10 @@ def test_skeletons_are_frozen_and_compare_by_value() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         COCO_17.name = "other"  # type: ignore[misc]
     assert dataclasses.replace(COCO_17) == COCO_17
+
+
+def test_sigmas_are_those_of_cocos_evaluation() -> None:
+    assert joint_sigmas(COCO_17.joints).tolist() == [
+        .026, .025, .025, .035, .035, .079, .079, .072, .072, .062, .062, .107, .107, .087, .087, .089, .089,
+    ]  # fmt: skip
+    assert joint_sigmas(["left_heel", "neck", "left_wrist"]).tolist() == [0.089, 0.089, 0.062]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gonio.core.detections import Detections
 from gonio.core.skeleton import BLAZEPOSE_33, BODY_25, COCO_17
-from gonio.detection.tracking import _assigned, each_person, follow
+from gonio.detection.tracking import _assigned, follow
 
 RATE_HZ = 30.0
 STANDING = np.array(
@@ -188,9 +188,6 @@ def test_everything_moves_with_its_person() -> None:
     np.testing.assert_array_equal(followed.boxes_px[..., :2], followed.positions.min(axis=2))
     np.testing.assert_array_equal(followed.world_m[..., :2], followed.positions)
     assert (followed.status == 2).all()
-    first, second = each_person(followed).values()
-    np.testing.assert_array_equal(first.positions, followed.positions[:, 0])
-    assert second.history[-1] == "person 2 of 2"
 
 
 def test_the_same_detections_give_the_same_people() -> None:

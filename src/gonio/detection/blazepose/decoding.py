@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
 from gonio.detection.blazepose.regions import overlap
-
-if TYPE_CHECKING:
-    pass
-
 
 PERSON_INPUT_PX = 224
 MIN_PERSON_SCORE = 0.5

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,10 +43,7 @@ from gonio.detection.blazepose.regions import (
     same_person,
     square_round,
 )
-from gonio.detection.detector import Choice, of_one_size
-
-if TYPE_CHECKING:
-    pass
+from gonio.detection.detector import Choice, FramePeople, assemble, of_one_size
 
 LANDMARK_INPUT_PX = 256
 MIN_PRESENCE = 0.5
@@ -175,8 +171,16 @@ class BlazePose:
                 seen_by_frame.append(seen)
                 if on_frame is not None:
                     on_frame()
-        step = self._account(seen_by_frame, searches, losses)
-        return _assemble(seen_by_frame, times_s, image_size_px, camera, self.source, step)
+        places = max((number + 1 for seen in seen_by_frame for number in seen), default=0)
+        return assemble(
+            [_frame_people(seen, places) for seen in seen_by_frame],
+            times_s,
+            skeleton=BLAZEPOSE_33,
+            image_size_px=image_size_px,
+            camera=camera,
+            source=self.source,
+            history=[self._account(seen_by_frame, searches, losses)],
+        )
 
     def _admit(self, person: Person | None, seen: dict[int, Person], number: int) -> None:
         """Add a person who is where people are wanted, and not there already."""
@@ -221,37 +225,11 @@ class BlazePose:
         )
 
 
-def _assemble(
-    seen_by_frame: Sequence[dict[int, Person]],
-    times_s: Sequence[float],
-    image_size_px: tuple[int, int],
-    camera: str,
-    source: Source,
-    step: str,
-) -> Detections:
-    """Arrays from the people of each frame: NaN, and score 0, where a person is absent."""
-    shape = (len(seen_by_frame), max((max(seen, default=-1) + 1 for seen in seen_by_frame), default=0))
-    arrays: dict[str, FloatArray] = {
-        "joints_px": np.full((*shape, JOINTS, 2), np.nan),
-        "confidence": np.zeros((*shape, JOINTS)),
-        "world_m": np.full((*shape, JOINTS, 3), np.nan),
-        "box_px": np.full((*shape, 4), np.nan),
-        "score": np.zeros(shape),
-    }
-    for time, seen in enumerate(seen_by_frame):
-        for number, person in seen.items():
-            for name, array in arrays.items():
-                array[time, number] = getattr(person, name)
-    return Detections(
-        positions=arrays["joints_px"],
-        confidence=arrays["confidence"],
-        times_s=np.array(times_s, dtype=float),
-        skeleton=BLAZEPOSE_33,
-        image_size_px=image_size_px,
-        frame_name=camera,
-        boxes_px=arrays["box_px"],
-        scores=arrays["score"],
-        world_m=arrays["world_m"],
-        source=source,
-        history=(step,),
-    )
+def _frame_people(seen: dict[int, Person], places: int) -> FramePeople:
+    """The people of a frame, each at the place of their number."""
+    positions, world_m = np.full((places, JOINTS, 2), np.nan), np.full((places, JOINTS, 3), np.nan)
+    confidence, scores, boxes_px = np.zeros((places, JOINTS)), np.zeros(places), np.full((places, 4), np.nan)
+    for number, person in seen.items():
+        positions[number], world_m[number] = person.joints_px, person.world_m
+        confidence[number], scores[number], boxes_px[number] = person.confidence, person.score, person.box_px
+    return FramePeople(positions, confidence, scores, boxes_px, world_m)

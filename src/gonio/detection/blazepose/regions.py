@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gonio.core.arrays import FloatArray
-
-if TYPE_CHECKING:
-    pass
-
 
 Image = NDArray[np.uint8]
 REGION_SCALE = 1.25  # side of the square over the diameter of the circle
@@ -44,10 +39,6 @@ class Region:
     def to_image(self, points: FloatArray, size: int) -> FloatArray:
         """(..., 2) crop coordinates 0..size -> (..., 2) px of the picture."""
         return self.center_px + self.side_px / size * (points - size / 2) @ self.rotation.T
-
-    def to_crop(self, points_px: FloatArray, size: int) -> FloatArray:
-        """(..., 2) px of the picture -> (..., 2) crop coordinates 0..size."""
-        return (points_px - self.center_px) @ self.rotation * (size / self.side_px) + size / 2
 
 
 def person_region(mid_hip_px: FloatArray, top_px: FloatArray) -> Region | None:

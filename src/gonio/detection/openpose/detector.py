@@ -21,7 +21,7 @@ from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
 from gonio.core.threads import batched, side_by_side
 from gonio.detection import weights as assets
-from gonio.detection.detector import of_one_size
+from gonio.detection.detector import FramePeople, assemble, of_one_size
 from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import Maps, averaged, mirrored, placed
@@ -115,7 +115,19 @@ class OpenPose:
                 if on_frame is not None:
                     on_frame()
         history = [self._account(found, sizes)]
-        return _assemble(found, times_s, self.skeleton, image_size_px, camera, self.source, history)
+        confidence = np.concatenate([people[..., 2].ravel() for people, _ in found]) if found else np.zeros(0)
+        above = confidence > 1
+        if above.any():
+            history.append(f"{int(above.sum())} confidences above 1 (up to {confidence.max():.4g}) clipped to 1")
+        return assemble(
+            [_frame_people(people, scores) for people, scores in found],
+            times_s,
+            skeleton=self.skeleton,
+            image_size_px=image_size_px,
+            camera=camera,
+            source=self.source,
+            history=history,
+        )
 
     def _sizes(self, image_size_px: tuple[int, int], network: Network) -> tuple[NetSize, ...]:
         """The input's size at every scale. Raises `InputError` where the network takes one other size alone."""
@@ -184,38 +196,12 @@ def _inputs(frame: VideoFrame, sizes: Sequence[NetSize]) -> _Inputs:
     )
 
 
-def _assemble(
-    found: Sequence[tuple[FloatArray, FloatArray]],
-    times_s: Sequence[float],
-    skeleton: Skeleton,
-    image_size_px: tuple[int, int],
-    camera: str,
-    source: Source,
-    history: list[str],
-) -> Detections:
-    """Arrays from the people of each frame: NaN, and score 0, where there are fewer than the most."""
-    shape = (len(found), max((len(people) for people, _ in found), default=0))
-    keypoints = np.full((*shape, len(skeleton), 3), [np.nan, np.nan, 0.0])
-    scores = np.zeros(shape)
-    for frame, (people, sums) in enumerate(found):
-        keypoints[frame, : len(people)] = people
-        scores[frame, : len(people)] = sums
-    positions, confidence = keypoints[..., :2], keypoints[..., 2]
-    above = confidence > 1
-    if above.any():
-        history.append(f"{int(above.sum())} confidences above 1 (up to {confidence.max():.4g}) clipped to 1")
-    there = ~np.isnan(positions).all(axis=(2, 3))
-    boxes = np.full((*shape, 4), np.nan)
-    boxes[there] = np.concatenate([np.nanmin(positions[there], axis=1), np.nanmax(positions[there], axis=1)], axis=1)
-    return Detections(
-        positions=positions,
-        confidence=np.clip(confidence, 0.0, 1.0),
-        times_s=np.array(times_s, dtype=float),
-        skeleton=skeleton,
-        image_size_px=image_size_px,
-        frame_name=camera,
-        boxes_px=boxes,
-        scores=scores,
-        source=source,
-        history=tuple(history),
+def _frame_people(keypoints: FloatArray, scores: FloatArray) -> FramePeople:
+    """People (person, joint, 3) x, y and confidence; the box of each is that of the joints."""
+    positions = keypoints[..., :2]
+    return FramePeople(
+        positions,
+        np.clip(keypoints[..., 2], 0.0, 1.0),
+        scores,
+        np.concatenate([np.nanmin(positions, axis=1), np.nanmax(positions, axis=1)], axis=1),
     )
