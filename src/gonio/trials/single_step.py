@@ -20,6 +20,7 @@ from gonio.io.mirroring import mirror_warning, reflected
 from gonio.io.registry import recognise
 from gonio.kinematics.angles import joint_angles
 from gonio.lifting.body_lifting import assumed_camera
+from gonio.lifting.checkpoints import Weights
 from gonio.lifting.lifter import Place, lift_and_place
 from gonio.lifting.placing import parse_segment
 from gonio.lifting.weights import weights_file
@@ -205,6 +206,8 @@ def _person(
 ) -> PoseSequence:
     """The sequence itself, or one person's joints of its file."""
     if isinstance(keypoints, PoseSequence):
+        if (layout, fps, size_px) != (None, None, None):
+            raise ConfigError("layout, fps and size are for a file of keypoints; a sequence states its own")
         return keypoints
     return read_person(Path(keypoints), layout=layout, fps=fps, size_px=size_px)
 
@@ -337,38 +340,24 @@ def lift(
         "place": place,
         "fps_out": fps_out,
     }
-    inputs = [
-        None if isinstance(keypoints, PoseSequence) else Path(keypoints),
-        None if weights is None else Path(weights),
-    ]
-    with output_file(output, inputs, "lift", options, on_written) as out:
+    source = None if isinstance(keypoints, PoseSequence) else Path(keypoints)
+    chosen = None if weights is None else Path(weights)
+    with output_file(output, [source, chosen], "lift", options, on_written) as out:
         if not 0 <= min_confidence <= 1:
             raise ConfigError(f"--min-confidence {min_confidence:g} must lie in 0..1")
-        file = weights_file(inputs[1], causal=causal)
-        network = read_weights(file, causal=causal)
-        if place == "network" and network.trajectory is None:
-            raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
-        person = _person(keypoints, layout=layout, fps=fps, size_px=size)
-        if person.unit == "px" and person.image_size_px is None:
-            raise InputError(f"{name}: does not state the size of its images, which lifting needs; give it with --size")
-        camera = None
-        if focal is not None and person.image_size_px is not None:
-            camera = assumed_camera(person.image_size_px, focal, person.frame_name or Path(name).stem)
-        try:
-            (lifted,) = lift_and_place(
-                network,
-                {"": person},
-                cameras={} if camera is None else {"": camera},
-                min_confidence=min_confidence,
-                flip=flip,
-                stature_m=height,
-                segment=None if segment is None else parse_segment(segment),
-                place=place,
-            ).values()
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
-        step = f"weights {file.name}, sha256 {checksum(file)}"
-        lifted = lifted.derive(step, source=replace(lifted.source, file=file.name))
+        file = weights_file(chosen, causal=causal)
+        lifted = _lifted(
+            read_weights(file, causal=causal),
+            file,
+            _person(keypoints, layout=layout, fps=fps, size_px=size),
+            name,
+            focal,
+            min_confidence=min_confidence,
+            flip=flip,
+            stature_m=height,
+            segment=None if segment is None else parse_segment(segment),
+            place=place,
+        )
         out.notes += [assumption.text for assumption in lifted.assumptions]
         if fps_out is not None:
             lifted = at_rate(lifted, fps_out)
@@ -376,3 +365,41 @@ def lift(
         out.write(lifted)
         out.steps += lifted.history
     return lifted
+
+
+def _lifted(
+    network: Weights,
+    file: Path,
+    person: PoseSequence,
+    name: str,
+    focal_px: float | None,
+    *,
+    min_confidence: float,
+    flip: bool,
+    stature_m: float | None,
+    segment: tuple[str, float] | None,
+    place: Place,
+) -> PoseSequence:
+    """One person's keypoints, lifted by the network of a file. Raises `InputError` that names the keypoints."""
+    if place == "network" and network.trajectory is None:
+        raise InputError(f"{file}: has no network of the trajectory; place the joints by geometry")
+    if person.unit == "px" and person.image_size_px is None:
+        raise InputError(f"{name}: does not state the size of its images, which lifting needs; give it with --size")
+    cameras = {}
+    if focal_px is not None and person.image_size_px is not None:
+        cameras = {"": assumed_camera(person.image_size_px, focal_px, person.frame_name or Path(name).stem)}
+    try:
+        (lifted,) = lift_and_place(
+            network,
+            {"": person},
+            cameras=cameras,
+            min_confidence=min_confidence,
+            flip=flip,
+            stature_m=stature_m,
+            segment=segment,
+            place=place,
+        ).values()
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    step = f"weights {file.name}, sha256 {checksum(file)}"
+    return lifted.derive(step, source=replace(lifted.source, file=file.name))
