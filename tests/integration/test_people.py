@@ -148,7 +148,7 @@ def test_detect_follows_the_largest_or_who_was_clicked_on(film):
     found = detect_video(path, DetectorConfig("crowd", people=2), click_px=(x, y), click_s=1.5)
     np.testing.assert_allclose(found.patient.positions, both[:, 1])
     np.testing.assert_allclose(found.people.positions, both[:, ::-1])
-    assert found.everybody.people_per_frame[10] == 3
+    assert found.detections.people_per_frame[10] == 3
     assert any("1 others left out" in step for step in found.patient.history)
 
 

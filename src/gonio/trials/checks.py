@@ -1,4 +1,4 @@
-"""Checks of a triangulation: do the views agree, do bones keep their length?"""
+"""Checks of a triangulation: whether the views agree, and whether bones keep their length."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from gonio.multiview.triangulation import Triangulation
 LOST_WARNING, LOST_ERROR = 0.25, 0.5  # share of points on which the views disagree
 DROPPED_WARNING = 0.15  # share of a camera's observations
 BONE_WARNING = 0.15  # of a bone's length
-MISFIT = 0.01  # median reprojection error, over the picture's diagonal
+MISFIT = 0.01  # median reprojection error, share of the image's diagonal
 
 
 def check_triangulation(method: str, result: Triangulation, rig: Rig) -> list[str]:
-    """Sentences on a triangulation that does not hold together. Raises `InputError` where most points are lost."""
+    """Sentences on a triangulation whose views contradict each other. Raises `InputError` if most points are lost."""
     remedy = "check that calibration, camera names and offsets belong to these files, and that no view is mirrored"
-    lost = f"{method}: the views disagree on {100 * result.lost_share:.0f} % of the points that two or more saw"
+    lost = f"{method}: the views disagree on {100 * result.lost_share:.0f} % of the points that two or more detected"
     if result.lost_share > LOST_ERROR:
         raise InputError(f"{lost}; {remedy}")
     found = [lost] if result.lost_share > LOST_WARNING else []
     diagonal_px = max(float(np.hypot(*rig[name].size_px)) for name in result.camera_names)
     if result.all_views_median_px > MISFIT * diagonal_px:
         found.append(
-            f"{method}: before any view was dropped the 3D joints missed the pictures by "
-            f"{result.all_views_median_px:.0f} px in the median, over {100 * MISFIT:.0f} % of the diagonal"
+            f"{method}: with all views in use the median reprojection error is {result.all_views_median_px:.0f} px, "
+            f"over {100 * MISFIT:.0f} % of the image's diagonal"
         )
     for name, counts in result.excluded.items():
         usable = counts.used + counts.dropped
         if usable and counts.dropped > DROPPED_WARNING * usable:
             found.append(
-                f"{method}: {100 * counts.dropped / usable:.0f} % of what {name} saw disagrees with the others"
+                f"{method}: {100 * counts.dropped / usable:.0f} % of the joints detected in {name} disagree with the "
+                f"other views"
             )
     odd = odd_bones(result.sequence)
     if odd:
-        found.append(f"{method}: bones do not keep their length or differ between the sides: {', '.join(odd)}")
+        found.append(f"{method}: bones change their length, or differ between left and right: {', '.join(odd)}")
     return [f"{sentence}; {remedy}" for sentence in found]
 
 
 def odd_bones(sequence: PoseSequence) -> list[str]:
-    """Long bones whose length varies over time, or differs between left and right, by more than people's do."""
+    """Descriptions of long bones whose length varies in time, or between the sides, by more than `BONE_WARNING`."""
     odd: list[str] = []
     for bone, upper, lower in (
         ("thigh", "hip", "knee"),

@@ -1,4 +1,4 @@
-"""The people in videos: everybody whom the detector sees, who is followed over time, and the one who is measured."""
+"""The people in videos: all detections, people followed over time, and the patient."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from gonio.trials.config import CameraConfig, DetectorConfig, Trial
 from gonio.trials.from_files import check_files
 from gonio.trials.patient import Click, first_people, patient_in_view
 
-CLICKABLE = 4  # people followed in each view, at least, where somebody clicks on one
+CLICKABLE = 4  # people to choose from: so many are followed in each view, at least, if the user clicks on one
 
 
 @dataclass(frozen=True, eq=False)
 class DetectedVideo:
-    """What `detect_video` found.
+    """The people in one video.
 
-    everybody  all people that the detector saw, before anybody is followed
-    people     the patient as number 0, and who else is asked for, followed over time
-    patient    the patient's joints
+    detections  all people detected, before they are followed
+    people      followed over time: the patient as number 0, then as many others as requested
+    patient     the patient's joints
     """
 
-    everybody: Detections
+    detections: Detections
     people: Detections
     patient: PoseSequence
 
@@ -46,41 +46,52 @@ def detect_video(
     click_s: float | None = None,
     progress: Progress = silent,
 ) -> DetectedVideo:
-    """The people in one video: everybody; the one chosen by the rule or by a click; who else is followed."""
+    """Detect and follow the people in one video, and choose the patient by the rule or by a click.
+
+    region_px  x1, y1, x2, y2: only people whose mid-hip is inside
+    click_px   a place in the image where the patient is, at `click_s` seconds (default: in the first frame)
+
+    Raises `InputError` naming the video if it cannot be read or shows no person, and if no person is at the click.
+    """
     camera = CameraConfig("video", video=path, region_px=region_px, click_px=click_px, click_s=click_s)
     trial = Trial((camera,), detector=settings)
     check_files(trial)
-    (everybody,) = detect_views(trial, {camera.name: video.probe(path).size_px}, progress).values()
-    everybody = replace(everybody, frame_name=path.stem)
-    followed = follow_people({"": everybody}, settings.people)[""]
-    click = None if click_px is None else click_on(camera, everybody, 0.0)
-    chosen, words = patient_in_view(followed, settings.choose, click)
+    (found,) = detect_views(trial, {camera.name: video.probe(path).size_px}, progress).values()
+    found = replace(found, frame_name=path.stem)
+    followed = follow_people({"": found}, settings.people)[""]
+    click = None if click_px is None else click_on(camera, found, 0.0)
+    chosen, description = patient_in_view(followed, settings.choose, click)
     people = first_people(followed, settings.people, chosen, settings.choose)
-    return DetectedVideo(everybody, people, followed.person(chosen, words))
+    return DetectedVideo(found, people, followed.person(chosen, description))
 
 
-def follow_people(detections: Mapping[str, Detections], wanted: int) -> Mapping[str, Detections]:
-    """People followed over time in each view; left as they are where nobody saw, or asked for, more than one."""
-    if wanted <= 1 and all(everybody.positions.shape[1] <= 1 for everybody in detections.values()):
+def follow_people(detections: Mapping[str, Detections], requested: int) -> Mapping[str, Detections]:
+    """camera -> people followed over time; the detections themselves if one person is requested and none shows more."""
+    if requested <= 1 and all(found.positions.shape[1] <= 1 for found in detections.values()):
         return detections
-    return {name: follow(everybody) for name, everybody in detections.items()}
+    return {name: follow(found) for name, found in detections.items()}
 
 
 def click_on(camera: CameraConfig, detections: Detections, offset_s: float) -> Click:
-    """Where somebody clicked on the patient, on the clock of the detections."""
+    """The user's click on the patient, on the clock of the detections."""
     assert camera.click_px is not None
     time_s = float(detections.times_s[0]) if camera.click_s is None else camera.click_s + offset_s
     return Click(*camera.click_px, time_s)
 
 
 def max_people(trial: Trial) -> int:
-    """Most people that BlazePose follows in each view: as told, and enough to choose from where somebody clicks."""
+    """The most people that the detector follows in each view: as declared, and at least `CLICKABLE` with a click."""
     clicked = any(camera.click_px is not None for camera in trial.cameras)
     return max(trial.detector.people, CLICKABLE if clicked else 1)
 
 
 def detect_views(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: Progress) -> dict[str, Detections]:
-    """camera -> the people seen in its video; cameras side by side."""
+    """camera -> all people detected in its video; several cameras run at the same time.
+
+    sizes  camera -> (width, height) of its images
+
+    Raises `InputError` naming a video in which no person is detected.
+    """
     cameras = [c for c in trial.cameras if c.video is not None]
     if not cameras:
         return {}
@@ -106,8 +117,8 @@ def detect_views(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: P
             if not seen.present.any():
                 where = "" if camera.region_px is None else f" inside the region {camera.region_px}"
                 raise InputError(
-                    f"{camera.file}: no person was found{where} in {len(seen)} frames; look at it with gonio detect "
-                    f"--overlay, and see that the whole body is in the picture"
+                    f"{camera.file}: no person was found{where} in {len(seen)} frames; check with gonio detect "
+                    f"--overlay that the whole body is in the image"
                 )
             return replace(seen, history=(*stream.notes, *seen.history))
 
@@ -117,7 +128,7 @@ def detect_views(trial: Trial, sizes: Mapping[str, tuple[int, int]], progress: P
                 done, _ = wait(tasks.values(), return_when=FIRST_EXCEPTION)
                 for task in done:
                     task.result()
-            except BaseException:  # an error, or the user: the other cameras stop at a frame that comes soon
+            except BaseException:  # an error, or the user interrupts: the other cameras stop at their next frame
                 stop.set()
                 for task in tasks.values():
                     task.cancel()

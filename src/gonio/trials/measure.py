@@ -28,7 +28,7 @@ from gonio.trials.measurement import Measurement
 from gonio.trials.methods import Method, requested_methods
 from gonio.trials.monocular import in_rig, lift_views
 from gonio.trials.patient import choose_among
-from gonio.trials.recordings import clock_doubts
+from gonio.trials.recordings import clock_warnings
 
 MATCHED_CONFIDENCE = 0.3  # it takes less to recognise a person than to locate a joint
 
@@ -91,17 +91,17 @@ def choose_patient(inputs: Inputs, trial: Trial) -> Patient:
     choice = choose_among(
         inputs.rig, inputs.people, inputs.times_s, trial.detector.choose, inputs.clicks, min_confidence
     )
-    chosen, words = choice.chosen, choice.words
+    chosen, steps = choice.chosen, choice.descriptions
     return Patient(
-        views={name: d.person(chosen[name], words[name]) for name, d in inputs.people.items()},
+        views={name: d.person(chosen[name], steps[name]) for name, d in inputs.people.items()},
         detector_3d={
-            name: d.person_world(chosen[name], words[name])
+            name: d.person_world(chosen[name], steps[name])
             for name, d in inputs.people.items()
             if d.world_m is not None
         },
         times_s=inputs.times_s,
-        notes=choice.history,
-        warnings=choice.doubts,
+        notes=choice.notes,
+        warnings=choice.warnings,
     )
 
 
@@ -138,7 +138,7 @@ def estimate(methods: Sequence[Method], inputs: Inputs, patient: Patient, trial:
     Raises `InputError` if views disagree on most points, or if keypoints cannot be lifted (`lift_views`).
     """
     rig, recordings, times_s = inputs.rig, inputs.recordings, patient.times_s
-    warnings = [f"{name}: {words}" for name, item in recordings.items() for words in mirror_warning(item)]
+    warnings = [f"{name}: {warning}" for name, item in recordings.items() for warning in mirror_warning(item)]
     on_clock = {name: resample(view, times_s) for name, view in patient.views.items()}
     triangulations: dict[str, Triangulation] = {}
     for method in methods:
@@ -158,7 +158,7 @@ def estimate(methods: Sequence[Method], inputs: Inputs, patient: Patient, trial:
         elif method.kind == "detector-3d":
             own = resample(patient.detector_3d[method.cameras[0]], times_s)
             sequences[method.name] = own if rig is None else in_rig(own, rig)
-    warnings += clock_doubts(trial.recordings, {**sequences, **recordings}, trial.reference)
+    warnings += clock_warnings(trial.recordings, {**sequences, **recordings}, trial.reference)
     sequences |= {name: resample(recording, times_s) for name, recording in recordings.items()}
     return Estimates(sequences, triangulations, tuple(warnings))
 

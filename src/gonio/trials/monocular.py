@@ -1,8 +1,8 @@
-"""3D joints from one camera alone, for the pipeline: lifted keypoints, and a detector's own 3D estimate.
+"""3D joints from one camera alone: lifted keypoints, and a detector's own 3D estimate, in the axes of the rig.
 
-Both are relative to the mid-hip. Lifted joints also get a place, in the rig's frame, where the camera is calibrated and
-the size of the person is told or measured: with a size that is assumed the place would be assumed too, and an absolute
-error would say little but how wrong the assumption is.
+Both are relative to the mid-hip. Lifted joints also get a place in the rig's frame if the camera is calibrated and the
+size of the person is known. With an assumed size the place would be assumed too, and an absolute error would measure
+little but the wrong assumption.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gonio.trials.methods import Method, weights_file
 
 
 def read_weights(path: Path, *, causal: bool) -> Weights:
-    """A lifting network's weights. Raises `InputError` naming the file where they cannot be read, or lift otherwise.
+    """A lifting network's weights. Raises `InputError` naming the file if it cannot be read or is of another network.
 
-    causal  it is a causal network: published checkpoints do not tell
+    causal  the network is causal: published checkpoints do not state it
     """
     weights = checkpoints.read(path, causal=causal or None)
     try:
@@ -52,11 +52,11 @@ def lifted_view(
     times_s: FloatArray,
     measured: tuple[str, PoseSequence] | None,
 ) -> PoseSequence:
-    """One camera's keypoints, lifted on its own frames, at the common times, in the rig's axes where there is a rig.
+    """One camera's keypoints, lifted at its own frames and resampled to the common times; with a rig, in its axes.
 
-    measured  name and joints of the stereo method that gives the size, where `settings.scale` asks for one
+    measured  name and joints of the triangulation that gives the size, if `settings.scale` is "stereo"
 
-    Raises `InputError` where the keypoints cannot be lifted.
+    Raises `InputError` if the keypoints cannot be lifted.
     """
     camera = _camera(settings, view, rig)
     known = settings.scale == "stereo" or settings.height_m is not None or settings.segment is not None
@@ -78,25 +78,27 @@ def lifted_view(
 
 
 def _camera(settings: LiftingConfig, view: PoseSequence, rig: Rig | None) -> Camera | None:
-    """The rig's camera; without a rig one of the focal length that is told; None where it is to be assumed."""
+    """The rig's camera; without a rig one with the declared focal length; None if it must be assumed."""
     if rig is not None:
         return rig[view.frame_name]
     if view.image_size_px is None:
-        raise InputError("the keypoints do not tell the size of their images; say size_px for this camera in a trial")
+        raise InputError(
+            "the keypoint file does not state the size of its images; give size_px of this camera in a trial file"
+        )
     return None if settings.focal_px is None else assumed_camera(view.image_size_px, settings.focal_px, view.frame_name)
 
 
 def in_rig(joints: PoseSequence, rig: Rig) -> PoseSequence:
-    """Joints in a camera's axes, turned into the rig's by the camera's known rotation, and moved where they are placed.
+    """Joints in a camera's axes to the rig's axes, by the camera's calibration.
 
-    "root" stays "root"; "camera" becomes "world".
+    Frame "root" stays "root" (rotated only); "camera" becomes "world".
     """
     camera = rig[joints.frame_name]
-    somewhere = joints.frame == "camera"
+    placed = joints.frame == "camera"
     return joints.transformed(
         camera.rotation.T,
-        camera.center_m if somewhere else (0.0, 0.0, 0.0),
-        frame="world" if somewhere else "root",
+        camera.center_m if placed else (0.0, 0.0, 0.0),
+        frame="world" if placed else "root",
         frame_name=rig.name,
         up=rig.up,
         step=f"turned into the rig's axes by the known rotation of {camera.name}",
@@ -111,10 +113,10 @@ def lift_views(
     times_s: FloatArray,
     triangulations: Mapping[str, Triangulation],
 ) -> tuple[dict[str, PoseSequence], list[str]]:
-    """Lifting method -> joints at the common times; which had to be left out, and why.
+    """Lifting method -> joints at the common times; sentences on methods that are left out.
 
-    A view that cannot be lifted is left out where lifting was not asked for by name. Raises `InputError` where it was,
-    and where nothing else is measured.
+    A view that cannot be lifted is left out if the trial names no methods. Raises `InputError` if it does, and if
+    nothing else is measured.
     """
     methods = {method.name: method.cameras[0] for method in requested if method.kind == "lifting"}
     if not methods:

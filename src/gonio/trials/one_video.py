@@ -76,14 +76,14 @@ def detect(
         found = detect_video(path, settings, region_px=region, click_px=click, click_s=click_time, progress=progress)
         draw_detections(
             path,
-            found.everybody,
+            found.detections,
             found.patient,
             overlay=video_out,
             images=images_out,
             blur_faces=blur_faces,
             progress=progress,
         )
-        several = found.everybody if finds_all else found.people
+        several = found.detections if finds_all else found.people
         if target is not None:
             one = not finds_all and people in (None, 1) and not infer_video.is_written(several, target)
             out.write(found.patient if one else several)

@@ -1,8 +1,9 @@
-"""Which of the people in view is the patient, and their joints over time in every camera.
+"""Which of the people in view is the patient, in every frame of every camera.
 
-One person in view is the patient. Where there are more, people are first followed over time in each view
-(`detection.tracking`). Then the patient is who was clicked on; else, of people whom calibrated cameras see, the one
-whose rays meet (`stereo.matching`); else, in a single view, the one who fits the trial's rule in most frames.
+A person who is alone in view is the patient. Several people are first followed over time in each view
+(`detection.tracking`). The patient is then, in this order: the person whom the user clicked on; with calibrated
+cameras, the person whose rays meet (`multiview.matching`); in a single view, the person who fits the trial's rule in
+most frames.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from gonio.core.errors import InputError
 from gonio.core.sequence import median_rate_hz
 from gonio.multiview.matching import PersonMatch, match_people
 
-CLICK_S = 0.25  # a person seen so shortly before or after is the one who was clicked on
-CLICK_MARGIN = 0.1  # of a body's size, round it
-REACH, SPEED_S = 0.5, 3.0  # in one view: how far away a lost patient is found again, and how that grows; body sizes
+CLICK_S = 0.25  # a click also selects a person who is detected so shortly before or after it
+CLICK_MARGIN = 0.1  # share of a body's size by which its box is enlarged for a click
+REACH, SPEED_S = 0.5, 3.0  # distance at which a lost patient is found again, body sizes, and its growth per second
 
 
 class Click(NamedTuple):
-    """A place in the picture where the patient is, px, at a time."""
+    """A place in the image where the patient is, px, at a time on the common clock, s."""
 
     x_px: float
     y_px: float
@@ -37,18 +38,18 @@ class Click(NamedTuple):
 
 
 class PatientChoice(NamedTuple):
-    """The patient.
+    """The patient among the people in all views.
 
-    chosen   camera -> (time,) the number in each frame of that camera, -1 where not seen
-    words    camera -> how they were chosen
-    history  what was decided on the way
-    doubts   what of that is doubtful
+    chosen        camera -> (time,) the patient's number in each frame of that camera, -1 in frames without them
+    descriptions  camera -> how the patient was chosen
+    notes         what was decided
+    warnings      what makes the choice doubtful
     """
 
     chosen: dict[str, IntArray]
-    words: dict[str, str]
-    history: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    descriptions: dict[str, str]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def choose_among(
@@ -59,15 +60,15 @@ def choose_among(
     clicks: Mapping[str, Click] | None = None,
     min_confidence: float = 0.3,
 ) -> PatientChoice:
-    """The patient among people who are followed in each view.
+    """The patient among people who are followed over time in each view.
 
-    times_s         common times, at which people are matched across the cameras
-    rule            "largest" or "center": who it is where only one view can tell
-    clicks          camera -> where somebody clicked on the patient; on the common clock
+    times_s         (time,) common times, at which people are matched across the cameras
+    rule            "largest" or "center": decides in a single view
+    clicks          camera -> where the user clicked on the patient
     min_confidence  joints below it are not compared across the cameras
 
-    Raises `InputError` where nobody is where somebody clicked, where the person there was matched in no other camera,
-    and where clicks in two cameras show two people.
+    Raises `InputError` if no person is at a click, if the person there was matched in no other camera, and if clicks in
+    two cameras select two people.
     """
     clicks = clicks or {}
     crowded = any(found.positions.shape[1] > 1 for found in people.values())
@@ -75,14 +76,14 @@ def choose_among(
         return _matched(rig, people, times_s, clicks, min_confidence)
     found = {name: patient_in_view(each, rule, clicks.get(name)) for name, each in people.items()}
     return PatientChoice(
-        {name: chosen for name, (chosen, _) in found.items()}, {n: words for n, (_, words) in found.items()}
+        {name: chosen for name, (chosen, _) in found.items()}, {n: description for n, (_, description) in found.items()}
     )
 
 
 def patient_in_view(followed: Detections, rule: str, click: Click | None = None) -> tuple[IntArray, str]:
-    """(time,) the patient's number in each frame of one view, -1 where not seen; how they were chosen, in words.
+    """(time,) the patient's number in each frame of one view, -1 in frames without them; how they were chosen.
 
-    Raises `InputError` where nobody is where somebody clicked.
+    Raises `InputError` if no person is at the click.
     """
     n_people = followed.positions.shape[1]
     most = int(followed.people_per_frame.max(initial=0))
@@ -96,14 +97,14 @@ def patient_in_view(followed: Detections, rule: str, click: Click | None = None)
         fits = "is the largest" if rule == "largest" else "is nearest to the image's centre"
         who = f"the person who {fits} in most frames"
     chosen, pieces = _in_pieces(followed, first)
-    words = f"{who}, followed over time; at most {most} in view"
-    return chosen, words + (f"; {pieces} pieces joined by place and time" if pieces > 1 else "")
+    description = f"{who}, followed over time; at most {most} in view"
+    return chosen, description + (f"; {pieces} pieces joined by place and time" if pieces > 1 else "")
 
 
 def person_at(followed: Detections, click: Click) -> int:
-    """The number of the person at that place and time; of several, the one whose limbs are nearest.
+    """The number of the person at the click; of several, the one whose limbs are nearest.
 
-    Raises `InputError` where the time is outside the recording, or nobody is there.
+    Raises `InputError` if the time is outside the recording, or no person is there.
     """
     away_s = np.abs(followed.times_s - click.time_s)
     name = followed.frame_name or "the view"
@@ -120,20 +121,20 @@ def person_at(followed: Detections, click: Click) -> int:
         f"{low[k, 0]:.0f}..{high[k, 0]:.0f} x {low[k, 1]:.0f}..{high[k, 1]:.0f}"
         for k in np.flatnonzero(followed.present[away_s.argmin()])
     )
-    seen = f"people are at {places} px" if places else "nobody is in the picture then"
-    raise InputError(f"{name}: nobody is where the click is, {click}; {seen}")
+    detected = f"people are at {places} px" if places else "no person was detected at this time"
+    raise InputError(f"{name}: no person is at the click, {click}; {detected}")
 
 
 def first_people(followed: Detections, n_people: int, chosen: IntArray, rule: str) -> Detections:
-    """The patient as number 0, then who fits the rule next; `n_people` at most, the others are counted.
+    """The patient as number 0, then the people who fit the rule best; at most `n_people`, the others are counted.
 
-    The patient's number may change from frame to frame in `chosen` (time,); others keep theirs.
+    chosen  (time,) the patient's number in each frame of `followed`; it may change between frames
     """
     numbers = np.unique(chosen[chosen >= 0])
     others = [k for k in np.argsort(-_votes(followed, rule), kind="stable") if k not in numbers][: n_people - 1]
     rows = np.column_stack([chosen, *(np.where(followed.present[:, k], k, -1) for k in others)])
     left_out = followed.positions.shape[1] - len(numbers) - len(others)
-    return followed.arranged(rows, f"{left_out} more people left out ({n_people} asked for)" if left_out else None)
+    return followed.arranged(rows, f"{left_out} more people left out ({n_people} requested)" if left_out else None)
 
 
 def _tolerance_s(own_s: FloatArray) -> float:
@@ -148,24 +149,24 @@ def _matched(
     clicks: Mapping[str, Click],
     min_confidence: float,
 ) -> PatientChoice:
-    """The patient among people seen by calibrated cameras."""
+    """The patient among people whom several calibrated cameras detected."""
     packed = {name: without_gaps(_at(found, times_s)) for name, found in people.items()}
     together = {name: found for name, (found, _) in packed.items()}
     matches = match_people(rig, together, min_confidence=min_confidence)
-    everybody = [
+    all_chosen = [
         {
             name: np.where(numbers >= 0, packed[name][1][np.arange(len(times_s)), numbers], -1)
             for name, numbers in match.chosen.items()
         }
         for match in matches
     ]
-    which, who = _clicked_match(people, everybody, times_s, clicks)
-    chosen = {name: _on_own_frames(found, everybody[which][name], times_s) for name, found in people.items()}
-    doubts = () if clicks else matches[which].warnings
-    return PatientChoice(chosen, dict.fromkeys(chosen, who), _history(matches, which), doubts)
+    which, description = _clicked_match(people, all_chosen, times_s, clicks)
+    chosen = {name: _on_own_frames(found, all_chosen[which][name], times_s) for name, found in people.items()}
+    warnings = () if clicks else matches[which].warnings
+    return PatientChoice(chosen, dict.fromkeys(chosen, description), _notes(matches, which), warnings)
 
 
-def _history(matches: tuple[PersonMatch, ...], which: int) -> tuple[str, ...]:
+def _notes(matches: tuple[PersonMatch, ...], which: int) -> tuple[str, ...]:
     if len(matches) == 1:
         return matches[which].history
     return (
@@ -176,21 +177,21 @@ def _history(matches: tuple[PersonMatch, ...], which: int) -> tuple[str, ...]:
 
 def _clicked_match(
     people: Mapping[str, Detections],
-    everybody: list[dict[str, IntArray]],
+    all_chosen: list[dict[str, IntArray]],
     times_s: FloatArray,
     clicks: Mapping[str, Click],
 ) -> tuple[int, str]:
-    """Which of the matched people was clicked on, the first where nobody clicked; how they were chosen, in words."""
+    """The number of the matched person who was clicked on, 0 without a click; how they were chosen."""
     if not clicks:
         return 0, "the patient is the person whose rays meet"
     which: dict[str, int] = {}
     for name, click in clicks.items():
         number = person_at(people[name], click)
-        away_s = [np.abs(times_s - click.time_s)[each[name] == number].min(initial=np.inf) for each in everybody]
+        away_s = [np.abs(times_s - click.time_s)[chosen[name] == number].min(initial=np.inf) for chosen in all_chosen]
         if not np.isfinite(away_s).any():
             raise InputError(
-                f"{name}: the person clicked on at {click} was matched in no other camera; see that another camera "
-                f"sees them, or leave the click out"
+                f"{name}: the person clicked on at {click} was matched in no other camera; check that they are in view "
+                f"of another camera, or leave the click out"
             )
         which[name] = int(np.argmin(away_s))
     if len(set(which.values())) > 1:
@@ -201,7 +202,7 @@ def _clicked_match(
 
 
 def _at(found: Detections, times_s: FloatArray) -> Detections:
-    """The people of the frame nearest to each time: enough to tell who is who, not for their positions."""
+    """The people of the frame nearest to each time: exact enough to match people, not to measure joints."""
     index = nearest_frames(found.times_s, times_s, _tolerance_s(found.times_s))
     return Detections(
         positions=np.where((index >= 0)[:, None, None, None], found.positions[index], np.nan),
@@ -214,24 +215,24 @@ def _at(found: Detections, times_s: FloatArray) -> Detections:
 
 
 def _on_own_frames(found: Detections, chosen: IntArray, times_s: FloatArray) -> IntArray:
-    """The choice made at the common times, carried back to every frame of the camera.
+    """(frame,) the choice at the common times, carried back to every frame of the camera.
 
-    A frame that no common time asked for takes the person nearest to the one chosen at the nearest frame.
+    A frame that is nearest to no common time takes the person nearest to the one chosen in the nearest chosen frame.
     """
     index = nearest_frames(found.times_s, times_s, _tolerance_s(found.times_s))
     near = index >= 0
     own = np.full(len(found), -1)
-    asked = np.zeros(len(found), dtype=bool)
+    requested = np.zeros(len(found), dtype=bool)
     own[index[near]] = chosen[near]
-    asked[index[near]] = True
-    rest = ~asked & found.present.any(axis=1)
+    requested[index[near]] = True
+    rest = ~requested & found.present.any(axis=1)
     if not rest.any() or not (own >= 0).any():
         return own
     known = np.flatnonzero(own >= 0)
     nearest = known[nearest_frames(found.times_s[known], found.times_s[rest], np.inf)]
     distance = _mean_distance(found.positions[rest], found.positions[nearest, own[nearest]][:, None])
-    there = ~np.isnan(distance).all(axis=1)
-    own[np.flatnonzero(rest)[there]] = np.nanargmin(distance[there], axis=1)
+    known_distance = ~np.isnan(distance).all(axis=1)
+    own[np.flatnonzero(rest)[known_distance]] = np.nanargmin(distance[known_distance], axis=1)
     return own
 
 
@@ -241,7 +242,7 @@ def _by_rule(followed: Detections, rule: str) -> int:
 
 
 def _votes(followed: Detections, rule: str) -> IntArray:
-    """(person,) in how many frames each fits the rule best."""
+    """(person,) the number of frames in which each fits the rule best."""
     present = followed.present
     low, high = (np.where(present[..., None], corner, 0.0) for corner in _corners(followed.positions))
     if rule == "largest":
@@ -255,10 +256,10 @@ def _votes(followed: Detections, rule: str) -> IntArray:
 
 
 def _in_pieces(followed: Detections, first: int) -> tuple[IntArray, int]:
-    """(time,) the number of a person in each frame, and of whom else they may be later or earlier; how many pieces.
+    """(time,) the patient's number in each frame, over all tracks that can be theirs; how many these are.
 
-    Who was lost for long has a new number afterwards. People are taken for one if they are never in view at once and
-    the way from one to the other can have been walked in the meantime.
+    A person who was out of view for long has a new number afterwards. Two tracks are joined if they do not overlap in
+    time, and if a person can have walked from one to the other in the time between.
     """
     present = followed.present
     chosen = np.where(present[:, first], first, -1)
@@ -269,7 +270,7 @@ def _in_pieces(followed: Detections, first: int) -> tuple[IntArray, int]:
             continue
         before, after = known[known < frames[0]], known[known > frames[-1]]
         if len(before) + len(after) < len(known):
-            continue  # both in view, or by turns
+            continue  # in view at the same time, or alternately
         ends = [(before[-1], frames[0])] if len(before) else []
         ends += [(after[0], frames[-1])] if len(after) else []
         if all(_reachable(followed, int(a), int(chosen[a]), int(b), int(number)) for a, b in ends):
@@ -279,17 +280,17 @@ def _in_pieces(followed: Detections, first: int) -> tuple[IntArray, int]:
 
 
 def _reachable(followed: Detections, frame: int, person: int, other_frame: int, other: int) -> bool:
-    """Whether somebody can have gone from one place to the other in the time between two frames."""
-    here, there = followed.positions[frame, person], followed.positions[other_frame, other]
-    low, high = _corners(here)
+    """Whether a person can have walked from one place to the other in the time between two frames."""
+    body, other_body = followed.positions[frame, person], followed.positions[other_frame, other]
+    low, high = _corners(body)
     size_px = 0.5 * float((high - low).max())
-    away_px = float(_mean_distance(there[None], here)[0])
+    away_px = float(_mean_distance(other_body[None], body)[0])
     seconds = abs(float(followed.times_s[other_frame] - followed.times_s[frame]))
     return away_px <= (REACH + SPEED_S * seconds) * size_px
 
 
 def _distance_px(followed: Detections, frame: int, point: FloatArray) -> FloatArray:
-    """(person,) px from a point to each person's nearest limb; infinite where it is outside the person's box."""
+    """(person,) px from a point to each person's nearest limb; infinite if the point is outside the person's box."""
     people = followed.positions[frame]
     low, high = _corners(people)
     if followed.boxes_px is not None:
@@ -308,13 +309,13 @@ def _distance_px(followed: Detections, frame: int, point: FloatArray) -> FloatAr
 
 
 def _corners(positions: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(..., joint, 2) px -> lowest and highest coordinates (..., 2); infinite where nobody is."""
+    """(..., joint, 2) px -> lowest and highest coordinates (..., 2); infinite for a person without joints."""
     missing = np.isnan(positions)
     return np.where(missing, np.inf, positions).min(axis=-2), np.where(missing, -np.inf, positions).max(axis=-2)
 
 
 def _mean_distance(people: FloatArray, person: FloatArray) -> FloatArray:
     """(..., person, joint, 2) and (..., joint, 2) px -> (..., person) mean distance over the joints that both have."""
-    apart = np.linalg.norm(people - person, axis=-1)
-    count = (~np.isnan(apart)).sum(axis=-1)
-    return np.asarray(np.nansum(apart, axis=-1) / np.where(count > 0, count, np.nan))
+    distances = np.linalg.norm(people - person, axis=-1)
+    count = (~np.isnan(distances)).sum(axis=-1)
+    return np.asarray(np.nansum(distances, axis=-1) / np.where(count > 0, count, np.nan))

@@ -1,7 +1,7 @@
-"""3D recordings made elsewhere, made comparable: markers become joint centres; one clock, one vertical.
+"""3D recordings of other systems, made comparable: markers become joint centres, on one clock, with one vertical.
 
-A recording is what a file holds of one person: joints of a depth camera, markers of a motion capture system. Each keeps
-its own frame unless the trial says that frames are shared.
+A recording is one person's 3D joints or markers in a file, of a depth camera or a motion capture system. Each keeps its
+own frame unless the trial declares that frames are shared.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from gonio.kinematics.angles import joint_angles
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.trials.config import RecordingConfig
 
-NOTICED_S = 0.1  # a smaller offset between two clocks is not warned of
+NOTICED_S = 0.1  # a smaller offset between two clocks gives no warning
 
 
 def read_recordings(
     configs: Sequence[RecordingConfig], rig: Rig | None, reference: str | None
 ) -> dict[str, PoseSequence]:
-    """name -> joints in metres, on one clock, with one vertical where frames are shared.
+    """name -> joints in metres, on one clock, with one vertical for recordings that share a frame.
 
-    A recording whose offset is "auto" is brought to the clock of the reference where that is a recording, else of the
-    first recording whose offset is told. Raises `InputError` naming the file where it cannot be used, or where its
-    offset cannot be told from its joint angles, and `ConfigError` where there is no clock to bring it to.
+    A recording with the offset "auto" is brought to the clock of the reference, if this is a recording, or else of the
+    first recording with a declared offset. Raises `InputError` naming the file that cannot be used or whose offset
+    cannot be found from its joint angles, and `ConfigError` if all offsets are "auto".
     """
     read = {config.name: _read(config, rig) for config in configs}
     return _one_vertical(_one_clock(configs, read, reference))
 
 
-def clock_doubts(
+def clock_warnings(
     configs: Sequence[RecordingConfig], sequences: Mapping[str, PoseSequence], reference: str | None
 ) -> list[str]:
-    """Sentences on recordings that would agree clearly better with another offset; nothing is moved.
+    """Sentences on recordings that would agree clearly better with another offset; their times are not changed.
 
-    sequences  every method, each on its own times; all share a clock as far as is known
+    sequences  every method, each at its own times, on the clock as declared
     """
     against = _against(configs, sequences, reference)
-    doubts: list[str] = []
+    warnings: list[str] = []
     for config in configs:
         if config.name == against or against is None or config.offset_s == "auto":
             continue
@@ -52,19 +52,19 @@ def clock_doubts(
             total = config.offset_s + found.offset_s
             as_is = "no overlap" if found.rms_as_is_deg is None else f"{found.rms_as_is_deg:.1f}"
             where = "ahead" if found.offset_s > 0 else "behind"
-            doubts.append(
-                f"the joint angles of {config.name} and {against} agree better where the clock of {config.name} is "
-                f"taken to be {abs(found.offset_s):.2f} s {where}: they then differ by {found.rms_deg:.1f} degrees in "
-                f"place of {as_is} (RMS without bias); nothing was moved: say offset_s = {total:.2f} for "
-                f"{config.name!r} in a trial file, or --align-clocks auto"
+            warnings.append(
+                f"the joint angles of {config.name} and {against} agree better if the clock of {config.name} is "
+                f"{abs(found.offset_s):.2f} s {where}: they then differ by {found.rms_deg:.1f} degrees instead of "
+                f"{as_is} (RMS without bias). The times were not changed. To change them, give offset_s = {total:.2f} "
+                f"of {config.name!r} in a trial file, or --align-clocks auto"
             )
-    return doubts
+    return warnings
 
 
 def _against(
     configs: Sequence[RecordingConfig], sequences: Mapping[str, PoseSequence], reference: str | None
 ) -> str | None:
-    """What the recordings' clocks are compared with: the reference, else the first method, else the first recording."""
+    """The method whose clock the others are compared with: the reference, or else the first, recordings last."""
     if reference is not None:
         return reference if reference in sequences else None
     recorded = {config.name for config in configs}
@@ -74,17 +74,17 @@ def _against(
 def read_joints(
     file: Path, *, layout: str | None, fps: float | None, unit: str | None, offset_s: float, up: Axis | None
 ) -> PoseSequence:
-    """One person's joints or markers in metres, as a file holds them, on the common clock.
+    """One person's joints or markers in metres, as the file holds them, on the common clock.
 
-    The options are those of `RecordingConfig`. Raises `InputError` naming the file where it holds anything else.
+    The options are those of `RecordingConfig`. Raises `InputError` naming the file if it holds anything else.
     """
     item = formats.read(file, layout=layout, rate_hz=fps, unit=unit)
     if isinstance(item, dict) and len(item) == 1:
         (item,) = item.values()
     if not isinstance(item, PoseSequence):
-        raise InputError(f"{file}: holds several people; give a file of the patient alone")
+        raise InputError(f"{file}: holds several people; give a file with the patient alone")
     if item.unit != "m":
-        raise InputError(f"{file}: 2D keypoints where 3D joints are needed; name it as a camera's keypoints")
+        raise InputError(f"{file}: holds 2D keypoints, but 3D joints are needed; name it as the keypoints of a camera")
     if offset_s:
         item = item.shifted(-offset_s, "declared offset")
     return item if up is None else item.derive(f"{up} declared as up", up=up)
@@ -109,7 +109,7 @@ def _read(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
         if rig is None or rig.up is None:
             raise ConfigError(f'recording {config.name!r}: frame = "rig" needs a [rig] with a calibration')
         item = item.with_up(rig.up).derive(frame_name=rig.name)
-    else:  # two files of one name are not one world
+    else:  # two files with one name do not share a world
         item = item.derive(frame_name=config.frame or f"recording {config.name}")
     return item
 
@@ -117,20 +117,20 @@ def _read(config: RecordingConfig, rig: Rig | None) -> PoseSequence:
 def _one_clock(
     configs: Sequence[RecordingConfig], read: dict[str, PoseSequence], reference: str | None
 ) -> dict[str, PoseSequence]:
-    told = [config.name for config in configs if config.offset_s != "auto"]
-    if len(told) == len(configs):
+    declared = [config.name for config in configs if config.offset_s != "auto"]
+    if len(declared) == len(configs):
         return read
-    if not told:
-        raise ConfigError('offset_s = "auto" needs another recording whose clock is taken as it is; say offset_s = 0')
-    against = reference if reference in told else told[0]
+    if not declared:
+        raise ConfigError('offset_s = "auto" needs another recording with a declared clock; give it offset_s = 0')
+    against = reference if reference in declared else declared[0]
     moved = dict(read)
     for config in configs:
         if config.offset_s == "auto":
             found = clock_offset(joint_angles(read[config.name]), joint_angles(read[against]))
             if found.unsure:
                 raise InputError(
-                    f"{config.file}: how far its clock is from that of {against} cannot be told: {found.unsure}; say "
-                    f"offset_s in a trial file"
+                    f"{config.file}: the offset of its clock from that of {against} cannot be found: {found.unsure}; "
+                    f"give offset_s in a trial file"
                 )
             reason = _reason(found, against)
             moved[config.name] = (
@@ -138,7 +138,7 @@ def _one_clock(
                 .shifted(-found.offset_s, reason)
                 .assuming(
                     Assumption(
-                        "clock", f"Its clock was not known: {reason}. How far it lags can therefore not be seen."
+                        "clock", f"Its clock was not known: {reason}. Its time lag can therefore not be measured."
                     )
                 )
             )
@@ -146,15 +146,15 @@ def _one_clock(
 
 
 def _reason(found: ClockOffset, against: str) -> str:
-    as_is = "" if found.rms_as_is_deg is None else f" in place of {found.rms_as_is_deg:.1f} as they were"
+    as_is = "" if found.rms_as_is_deg is None else f" instead of {found.rms_as_is_deg:.1f}"
     return (
-        f"brought to the clock of {against} by {len(found.angles)} joint angles, which then differ by "
+        f"brought to the clock of {against} by {len(found.angles)} joint angles, which now differ by "
         f"{found.rms_deg:.1f} degrees{as_is}, RMS without bias; agreement {found.score:.2f}"
     )
 
 
 def _one_vertical(recordings: dict[str, PoseSequence]) -> dict[str, PoseSequence]:
-    """Recordings that share a frame, all with the vertical of the first of them."""
+    """Recordings that share a frame get the vertical of the first of them."""
     verticals: dict[str, Axis] = {}
     for sequence in recordings.values():
         if sequence.up is not None:

@@ -21,8 +21,11 @@ from gonio.trials.patient import Click, patient_in_view
 
 
 def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], dict[str, tuple[int, int]]]:
-    """The calibrated cameras, under the trial's names and for the trial's pictures, None where there is no calibration;
-    camera -> the people of its keypoint file, for those that have one; camera -> (width, height), if known.
+    """The calibrated cameras under the trial's names, for the trial's images; None without a calibration.
+    Also camera -> the people of its keypoint file, if it has one; and camera -> (width, height) of its images, if
+    known.
+
+    Raises `InputError` naming the file that cannot be used, and `ConfigError` if the trial contradicts its calibration.
     """
     calibration = _calibration(trial)
     sizes = {c.name: video.probe(c.video).size_px for c in trial.cameras if c.video is not None}
@@ -32,7 +35,7 @@ def calibrated_views(trial: Trial) -> tuple[Rig | None, dict[str, Detections], d
 
 
 def _calibration(trial: Trial) -> Rig | None:
-    """The calibrated cameras under the trial's names, as the file has them; None where the trial names no file."""
+    """The calibrated cameras under the trial's names, for full images; None if the trial names no calibration."""
     if trial.rig is None or trial.rig.calibration is None:
         if trial.rig is not None and len(trial.cameras) != 2:
             raise ConfigError(f"a parallel rig has two cameras; the trial names {len(trial.cameras)}")
@@ -47,7 +50,11 @@ def _calibration(trial: Trial) -> Rig | None:
 
 
 def rig_for_images(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int, int]]) -> Rig:
-    """The cameras for images of these sizes: cropped where the trial says so, else of the calibration's size."""
+    """The cameras for images of these sizes, cropped as the trial declares.
+
+    Raises `InputError` if the images of a camera without a crop have another size than its calibration, and
+    `ConfigError` if a crop does not fit into it.
+    """
     cameras: list[Camera] = []
     for config in trial.cameras:
         camera, size = calibration[config.name], sizes[config.name]
@@ -62,8 +69,8 @@ def rig_for_images(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int
         elif size != camera.size_px:
             raise InputError(
                 f"{config.file}: {size[0]}x{size[1]} px, but the calibration is for {camera.size_px[0]}x"
-                f"{camera.size_px[1]} px; if it was cropped since, say crop_px = [left, top] for {config.name!r} in a "
-                f"trial file"
+                f"{camera.size_px[1]} px; if the images were cropped, give crop_px = [left, top] of {config.name!r} in "
+                f"a trial file"
             )
         cameras.append(camera)
     return replace(calibration, cameras=tuple(cameras))
@@ -72,7 +79,10 @@ def rig_for_images(trial: Trial, calibration: Rig, sizes: Mapping[str, tuple[int
 def parallel_rig(
     trial: Trial, people: Mapping[str, Detections], clicks: Mapping[str, Click], times_s: FloatArray
 ) -> Rig:
-    """Two parallel cameras; which is the left one is seen from the disparity: it sees everything further right."""
+    """Two parallel cameras, the left one first: in its images the patient is further right.
+
+    Raises `InputError` if the images differ in size and the trial declares no principal point.
+    """
     config = trial.rig
     assert config is not None and config.baseline_m is not None and config.focal_px is not None
     (first, a), (second, b) = people.items()
@@ -83,20 +93,20 @@ def parallel_rig(
             f"{b.image_size_px[1]}: parallel cameras need images of one size, or principal_point_px"
         )
     rule = trial.detector.choose
-    one, two = (
+    first_x, second_x = (
         resample(d.person(*patient_in_view(d, rule, clicks.get(name))), times_s).positions[..., 0]
         for name, d in people.items()
     )
-    difference = one - two
+    difference = first_x - second_x
     swapped = bool(np.isfinite(difference).any() and np.nanmedian(difference) < 0)
     names = (second, first) if swapped else (first, second)
     rig = Rig.parallel(config.baseline_m, config.focal_px, a.image_size_px, config.principal_point_px, names)
-    note = f"cameras were given right, left: swapped, {second} is the left one"
+    note = f"the cameras were named in the order right, left: exchanged, {second} is the left one"
     return replace(rig, history=(*rig.history, note)) if swapped else rig
 
 
 def camera_offset_s(camera: CameraConfig, detections: Detections) -> float:
-    """Seconds to add to the camera's own times to come to the common clock."""
+    """Seconds to add to the camera's own times to get times on the common clock."""
     if camera.offset_frames:
         if len(detections) < 2:
             raise ConfigError(f"camera {camera.name!r}: one frame has no rate; give offset_s in place of offset_frames")
@@ -105,29 +115,29 @@ def camera_offset_s(camera: CameraConfig, detections: Detections) -> float:
 
 
 def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> Detections:
-    """The people of a keypoint file; the size of its images, where it does not tell, is that of the calibration."""
+    """The people of a keypoint file. Images whose size the file does not state have that of the calibration."""
     size: tuple[int, int] | None = None
     if calibration is not None:
         left, top = camera.crop_px or (0, 0)
         width, height = calibration[camera.name].size_px
         size = (width - left, height - top)
-    told = camera.size_px or (size if camera.file.is_dir() else None)
-    item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=told)
+    declared = camera.size_px or (size if camera.file.is_dir() else None)
+    item = formats.read(camera.file, layout=camera.layout, rate_hz=camera.fps, image_size_px=declared)
     if isinstance(item, PoseSequence):
         found = _as_detections(camera.file, item)
     elif isinstance(item, Detections):
         found = item
     else:
-        raise InputError(f"{camera.file}: several people in one file; give the one that is the patient")
+        raise InputError(f"{camera.file}: holds several people; give a file with the patient alone")
     if found.image_size_px is None and size is not None:
         found = replace(found, image_size_px=size)
     elif found.image_size_px is None and trial.rig is not None:
         if trial.rig.principal_point_px is None:
             raise ConfigError(
-                f"{camera.file}: keypoint files do not tell the image's middle; give principal_point_px "
-                f"(--principal-point)"
+                f"{camera.file}: does not state the size of its images, and so not their centre; give "
+                f"principal_point_px (--principal-point)"
             )
-        cx, cy = trial.rig.principal_point_px  # the image that has it in the middle
+        cx, cy = trial.rig.principal_point_px  # the image of which it is the centre
         found = replace(found, image_size_px=(round(2 * cx) + 1, round(2 * cy) + 1))
     if camera.region_px is not None:
         found = keep_inside(found, camera.region_px)
@@ -138,9 +148,9 @@ def _keypoints(camera: CameraConfig, calibration: Rig | None, trial: Trial) -> D
 
 
 def _as_detections(path: Path, sequence: PoseSequence) -> Detections:
-    """One followed person."""
+    """One person as the only one in every frame."""
     if sequence.unit != "px":
-        raise InputError(f"{path}: 3D joints where 2D keypoints are needed; name it under [[recordings]]")
+        raise InputError(f"{path}: holds 3D joints, but 2D keypoints are needed; name it under [[recordings]]")
     return Detections(
         sequence.positions[:, None],
         sequence.confidence[:, None],

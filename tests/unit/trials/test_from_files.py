@@ -38,5 +38,5 @@ def test_the_clock_of_the_reference_stays() -> None:
 
 def test_one_recording_has_no_clock_to_be_brought_to() -> None:
     alone = Trial((CameraConfig("cam", keypoints=Path("cam.npz")),), recordings=TWO.recordings[:1])
-    with pytest.raises(ConfigError, match="--align-clocks auto brings 3D recordings to one clock; there is one"):
+    with pytest.raises(ConfigError, match="--align-clocks"):
         adjusted(alone, **AS_IT_IS, align_clocks="auto")

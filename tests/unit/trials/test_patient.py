@@ -51,14 +51,14 @@ def cut(person: NDArray, start: int, end: int) -> NDArray:
 
 
 def test_the_rule_counts_frames_and_not_the_first_frame() -> None:
-    """Somebody larger is there at first and goes; the middle is somebody else's throughout."""
+    """A larger person is in view at first and leaves; another stands in the middle throughout."""
     people = view(cut(standing(200, 400, 500), 0, 20), standing(480, 400, 300), standing(800, 400, 350))
-    largest, words = patient_in_view(people, "largest")
+    largest, description = patient_in_view(people, "largest")
     assert set(largest) == {2}
-    assert words == "the person who is the largest in most frames, followed over time; at most 3 in view"
-    center, words = patient_in_view(people, "center")
+    assert "largest" in description
+    center, description = patient_in_view(people, "center")
     assert set(center) == {1}
-    assert words.startswith("the person who is nearest to the image's centre in most frames")
+    assert "centre" in description
 
 
 def test_the_centre_of_an_image_of_unknown_size_is_that_of_the_smallest_image() -> None:
@@ -68,18 +68,18 @@ def test_the_centre_of_an_image_of_unknown_size_is_that_of_the_smallest_image() 
     assert set(patient_in_view(people, "center")[0]) == {1}
 
 
-def test_one_person_and_nobody() -> None:
-    alone, words = patient_in_view(view(cut(standing(500, 400, 300), 10, 90)), "largest")
+def test_one_person_and_no_person() -> None:
+    alone, description = patient_in_view(view(cut(standing(500, 400, 300), 10, 90)), "largest")
     assert (alone[:10] == -1).all() and (alone[10:] == 0).all()
-    assert words == "the only person found in view"
-    nobody = replace(
+    assert "only" in description
+    empty = replace(
         view(standing(1, 1, 1)), positions=np.empty((N, 0, 17, 2)), confidence=np.empty((N, 0, 17)), status=None
     )
-    assert (patient_in_view(nobody, "largest")[0] == -1).all()
+    assert (patient_in_view(empty, "largest")[0] == -1).all()
 
 
 def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
-    """Three numbers of one person; a bystander; somebody who appears at once too far away to be the patient."""
+    """Three numbers of one person; a bystander; a person who appears too far away to be the patient."""
     people = view(
         cut(standing(300, 400, 400), 0, 30),
         standing(800, 400, 300),
@@ -87,12 +87,10 @@ def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
         cut(standing(950, 100, 100), 61, 90),
         cut(standing(400, 400, 400), 60, 61),
     )
-    chosen, words = patient_in_view(people, "largest", Click(300, 400, 0.0))
+    chosen, description = patient_in_view(people, "largest", Click(300, 400, 0.0))
     assert chosen.tolist() == [0] * 30 + [-1] + [2] * 29 + [4] + [-1] * 29
-    assert words == (
-        "the person clicked on at 300, 400 px at 0.00 s, followed over time; at most 2 in view; 3 pieces joined by "
-        "place and time"
-    )
+    for fact in ("300, 400 px at 0.00 s", "at most 2", "3 pieces"):
+        assert fact in description
 
 
 @pytest.mark.parametrize("boxes", [False, True])
@@ -127,21 +125,18 @@ def test_a_click_goes_by_its_time_and_forgives_a_frame_without_detection() -> No
 @pytest.mark.parametrize(
     ("click", "message"),
     [
-        (
-            Click(500, 10, 1.0),
-            "cam01: nobody is where the click is, 500, 10 px at 1.00 s; people are at 246..354 x 214",
-        ),
-        (Click(300, 400, 9.0), "cam01: the click at 300, 400 px at 9.00 s is outside the recording"),
-        (Click(300, 400, -1.0), "outside the recording"),
+        (Click(500, 10, 1.0), r"cam01.*500, 10 px at 1\.00 s.*246\.\.354 x 214"),
+        (Click(300, 400, 9.0), r"cam01.*300, 400 px at 9\.00 s.*outside"),
+        (Click(300, 400, -1.0), "outside"),
     ],
 )
-def test_a_click_on_nobody_is_an_error(click: Click, message: str) -> None:
+def test_a_click_on_no_person_is_an_error(click: Click, message: str) -> None:
     with pytest.raises(InputError, match=message):
         person_at(view(standing(300, 400, 400), standing(700, 400, 300)), click)
 
 
-def test_a_click_where_the_picture_is_empty_says_so() -> None:
-    with pytest.raises(InputError, match="nobody is in the picture then"):
+def test_a_click_on_an_empty_view_is_an_error() -> None:
+    with pytest.raises(InputError, match="no person was detected"):
         person_at(view(cut(standing(300, 400, 400), 60, 90)), Click(300, 400, 0.5))
 
 
@@ -154,7 +149,7 @@ def test_the_first_people_begin_with_the_patient() -> None:
     np.testing.assert_array_equal(two.positions[5:, 0], people.positions[5:, 2])
     np.testing.assert_array_equal(two.positions[:, 1], people.positions[:, 1])
     np.testing.assert_array_equal(two.boxes_px[:, 1], people.boxes_px[:, 1])
-    assert two.history == ("1 more people left out (2 asked for)",)
+    assert len(two.history) == 1  # who was left out
     assert first_people(people, 5, chosen, "largest").positions.shape[1] == 3
 
 
@@ -181,10 +176,10 @@ def body_m(x: float, y: float, seed: int) -> NDArray:
 
 
 @pytest.fixture(scope="module")
-def room() -> tuple[Rig, dict[str, Detections], dict[str, NDArray]]:
+def crowd() -> tuple[Rig, dict[str, Detections], dict[str, NDArray]]:
     """Four cameras, two people, in a new order in every frame; camera -> (time, person, 17, 2) the truth."""
     rng = np.random.default_rng(3)
-    rig = Rig("room", tuple(camera(f"cam{i + 1:02d}", a) for i, a in enumerate((20, 110, 245, 320))), up="+z")
+    rig = Rig("lab", tuple(camera(f"cam{i + 1:02d}", a) for i, a in enumerate((20, 110, 245, 320))), up="+z")
     people_m = [body_m(-0.5, 0.1, 0), body_m(0.7, -0.2, 2)]
     found, truth = {}, {}
     for each in rig:
@@ -211,42 +206,40 @@ def error_px(
 
 @pytest.mark.parametrize("person", [0, 1])
 @pytest.mark.parametrize("name", ["cam01", "cam03"])
-def test_a_click_in_one_camera_chooses_in_all(room, person: int, name: str) -> None:
-    rig, found, truth = room
+def test_a_click_in_one_camera_chooses_in_all(crowd, person: int, name: str) -> None:
+    rig, found, truth = crowd
     people = {camera_name: follow(each) for camera_name, each in found.items()}
     x, y = truth[name][45, person, [5, 6, 11, 12]].mean(axis=0)
     choice = choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", {name: Click(x, y, 1.5)})
     assert error_px(people, choice.chosen, truth, person) < 4
     assert all((numbers >= 0).all() for numbers in choice.chosen.values())
-    assert "clicked on" in choice.words["cam02"]
-    assert choice.doubts == ()
-    assert choice.history[-1].startswith("2 people were matched across the cameras; this is number")
+    assert "clicked" in choice.descriptions["cam02"]
+    assert choice.warnings == ()
+    assert "2 people" in choice.notes[-1]
 
 
-def test_without_a_click_it_is_said_that_the_choice_is_close(room) -> None:
-    rig, found, truth = room
+def test_without_a_click_a_close_choice_is_warned_of(crowd) -> None:
+    rig, found, truth = crowd
     people = {name: follow(each) for name, each in found.items()}
     choice = choose_among(rig, people, np.arange(N) / RATE_HZ, "largest")
     assert min(error_px(people, choice.chosen, truth, person) for person in (0, 1)) < 4
-    assert "check that the right one was chosen" in choice.doubts[0]
+    assert len(choice.warnings) == 1
 
 
-def test_clicks_on_two_people_are_refused(room) -> None:
-    rig, found, truth = room
+def test_clicks_on_two_people_are_refused(crowd) -> None:
+    rig, found, truth = crowd
     people = {name: follow(each) for name, each in found.items()}
     hips = {"cam01": truth["cam01"][0, 0, 11], "cam02": truth["cam02"][0, 1, 12]}
     clicks = {name: Click(*place, 0.0) for name, place in hips.items()}
-    with pytest.raises(InputError, match=r"the clicks in cam01 .* are on different people"):
+    with pytest.raises(InputError, match=r"cam01.*cam02"):
         choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", clicks)
 
 
-def test_a_click_on_somebody_whom_one_camera_alone_sees_is_refused(room) -> None:
-    rig, found, _ = room
+def test_a_click_on_a_person_in_one_camera_alone_is_refused(crowd) -> None:
+    rig, found, _ = crowd
     third = np.repeat((BODY * 60 + [60, 80])[None, None], N, axis=0)
     more = np.concatenate([found["cam01"].positions, third], axis=1)
-    crowd = replace(found["cam01"], positions=more, confidence=np.full(more.shape[:3], 0.9), status=None)
-    people = {name: follow(each) for name, each in (found | {"cam01": crowd}).items()}
-    with pytest.raises(
-        InputError, match=r"cam01: the person clicked on at 60, 80 px at 0\.00 s was matched in no other"
-    ):
+    three = replace(found["cam01"], positions=more, confidence=np.full(more.shape[:3], 0.9), status=None)
+    people = {name: follow(each) for name, each in (found | {"cam01": three}).items()}
+    with pytest.raises(InputError, match=r"cam01.*60, 80 px at 0\.00 s"):
         choose_among(rig, people, np.arange(N) / RATE_HZ, "largest", {"cam01": Click(60, 80, 0.0)})

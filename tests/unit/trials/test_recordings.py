@@ -12,7 +12,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12, Skeleton
 from gonio.io import formats
 from gonio.trials.config import RecordingConfig
-from gonio.trials.recordings import clock_doubts, read_recordings
+from gonio.trials.recordings import clock_warnings, read_recordings
 
 STANDING = {
     "shoulder": (0.0, 0.2, 1.5),
@@ -48,19 +48,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_offset_that_is_told_is_taken(folder: Path) -> None:
-    told = RecordingConfig("b", folder / "b.npz", offset_s=0.62)
-    read = read_recordings([RecordingConfig("a", folder / "a.npz"), told], None, None)
+def test_a_declared_offset_is_applied(folder: Path) -> None:
+    declared = RecordingConfig("b", folder / "b.npz", offset_s=0.62)
+    read = read_recordings([RecordingConfig("a", folder / "a.npz"), declared], None, None)
     assert read["b"].times_s[0] == pytest.approx(0)
-    assert clock_doubts([RecordingConfig("a", folder / "a.npz"), told], read, None) == []
+    assert clock_warnings([RecordingConfig("a", folder / "a.npz"), declared], read, None) == []
     assert read["b"].assumptions == ()
 
 
-def test_an_offset_that_is_wrong_is_warned_of(folder: Path) -> None:
+def test_a_wrong_offset_is_warned_of(folder: Path) -> None:
     configs = [RecordingConfig("a", folder / "a.npz"), RecordingConfig("b", folder / "b.npz", offset_s=0.1)]
     read = read_recordings(configs, None, None)
-    (doubt,) = clock_doubts(configs, read, None)
-    assert "say offset_s = 0.62 for 'b' in a trial file" in doubt
+    (warning,) = clock_warnings(configs, read, None)
+    assert "offset_s = 0.62" in warning
     assert read["b"].times_s[0] == pytest.approx(0.52)
 
 
@@ -68,8 +68,7 @@ def test_an_offset_is_found(folder: Path) -> None:
     configs = [RecordingConfig("a", folder / "a.npz"), RecordingConfig("b", folder / "b.npz", offset_s="auto")]
     read = read_recordings(configs, None, "a")
     assert read["b"].times_s[0] == pytest.approx(0, abs=0.005)
-    assert read["b"].history[-1].startswith("times shifted by -0.62")
-    assert clock_doubts(configs, read, "a") == []
+    assert clock_warnings(configs, read, "a") == []
     (assumption,) = read["b"].assumptions
     assert assumption.kind == "clock"
     assert "clock of a" in assumption.text
@@ -78,7 +77,7 @@ def test_an_offset_is_found(folder: Path) -> None:
 
 def test_every_clock_cannot_be_found(folder: Path) -> None:
     configs = [RecordingConfig(name, folder / f"{name}.npz", offset_s="auto") for name in "ab"]
-    with pytest.raises(ConfigError, match="needs another recording"):
+    with pytest.raises(ConfigError, match="offset_s"):
         read_recordings(configs, None, "a")
 
 
@@ -89,5 +88,5 @@ def test_half_a_marker_set_is_refused(tmp_path: Path) -> None:
         positions, np.arange(5) / 100, Skeleton("markers", tuple(names), (-1,) * 8), "m", "world", up="+y"
     )
     formats.write(markers, tmp_path / "legs.trc")
-    with pytest.raises(InputError, match=r"legs\.trc: joint centres need plug-in-gait markers; there is no C7"):
+    with pytest.raises(InputError, match=r"legs\.trc.*C7"):
         read_recordings([RecordingConfig("legs", tmp_path / "legs.trc")], None, None)
