@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gonio.core.skeleton import Skeleton, layout
     from gonio.detection.openpose.weights_import import import_weights
     from gonio.detection.registry import DetectorEntry, register_detector
-    from gonio.io.formats import read, read_angles, write
+    from gonio.io.formats import read, read_angles, read_keypoints, read_sequence, write
+    from gonio.io.registry import Format, register_format
     from gonio.kinematics.angles import joint_angles
     from gonio.kinematics.repetitions import find_repetitions
     from gonio.lifting.streaming import LiftingStream
@@ -47,6 +48,7 @@ _HOMES = {
     "Camera": "gonio.core.camera",
     "Detections": "gonio.core.detections",
     "DetectorEntry": "gonio.detection.registry",
+    "Format": "gonio.io.registry",
     "GonioError": "gonio.core.errors",
     "LiftingStream": "gonio.lifting.streaming",
     "PoseSequence": "gonio.core.sequence",
@@ -73,9 +75,12 @@ _HOMES = {
     "measure": "gonio.trials.measure",
     "read": "gonio.io.formats",
     "read_angles": "gonio.io.formats",
+    "read_keypoints": "gonio.io.formats",
+    "read_sequence": "gonio.io.formats",
     "record": "gonio.capture.record",
     "rectify": "gonio.trials.rectify",
     "register_detector": "gonio.detection.registry",
+    "register_format": "gonio.io.registry",
     "render": "gonio.trials.single_step",
     "study": "gonio.studies.results:run_study",
     "train": "gonio.training.run",
@@ -89,6 +94,7 @@ __all__ = [
     "Camera",
     "Detections",
     "DetectorEntry",
+    "Format",
     "GonioError",
     "LiftingStream",
     "PoseSequence",
@@ -115,9 +121,12 @@ __all__ = [
     "measure",
     "read",
     "read_angles",
+    "read_keypoints",
+    "read_sequence",
     "record",
     "rectify",
     "register_detector",
+    "register_format",
     "render",
     "study",
     "train",

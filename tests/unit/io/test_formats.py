@@ -350,3 +350,41 @@ def test_which_files_state_their_rate(tmp_path: Path) -> None:
     kinect = registry.recognise(tmp_path / "k.csv")
     assert kinect.key == "kinect"
     assert [kinect.tells_rate(tmp_path / name) for name in ("k.csv", "l.csv")] == [True, False]
+
+
+def people(n: int = 2) -> Detections:
+    positions = np.random.default_rng(0).uniform(5, 400, (3, n, 25, 2))
+    return Detections(positions, np.ones((3, n, 25)), np.arange(3) / 50, BODY_25, (640, 480))
+
+
+def test_a_sequence_is_read_or_refused(tmp_path: Path) -> None:
+    items = {"x.trc": solid(), "one.npz": {"a": solid()}, "flat.npz": flat()}
+    for name, item in items.items():
+        formats.write(item, tmp_path / name)
+        assert isinstance(formats.read_sequence(str(tmp_path / name)), PoseSequence)
+    for name, several in (("two.npz", {"a": solid(), "b": solid()}), ("people.npz", people())):
+        formats.write(several, tmp_path / name)
+        with pytest.raises(InputError, match=name):
+            formats.read_sequence(tmp_path / name)
+    assert formats.read_sequence(tmp_path / "x.trc", rate_hz=50.0).dimensions == 3
+
+
+def test_keypoints_are_read_or_refused(tmp_path: Path) -> None:
+    for name, item in (("flat.npz", flat()), ("people.npz", people())):
+        formats.write(item, tmp_path / name)
+        assert type(formats.read_keypoints(str(tmp_path / name))) is type(item)
+    for name, other in (("solid.npz", solid()), ("two.npz", {"a": flat(), "b": flat()})):
+        formats.write(other, tmp_path / name)
+        with pytest.raises(InputError, match=name):
+            formats.read_keypoints(tmp_path / name)
+
+
+def test_paths_may_be_text(tmp_path: Path) -> None:
+    for name, item in (("x.npz", solid()), ("x.csv", solid()), ("x_json", flat()), ("x.trc", solid())):
+        path = str(tmp_path / name)
+        formats.check_target(path, 2 if name == "x_json" else 3)
+        formats.write(item, path)
+        formats.read(path, layout="body-25" if name == "x_json" else None, rate_hz=50.0)
+        assert formats.dimensions(path) == item.dimensions
+        assert not formats.holds_angles(path)
+    assert formats.holds_angles(str(tmp_path / "x.mot"))
