@@ -41,11 +41,11 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     return paths[0], paths[1]
 
 
-def sheet(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
 
 
-def dress(ax: Axes) -> None:
+def style_axes(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(FAINT)
     ax.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK)
@@ -66,7 +66,7 @@ def words_of(name: str) -> str:
     return name.replace("_", " ")
 
 
-def foot(figure: Figure, words: str) -> None:
+def footnote(figure: Figure, words: str) -> None:
     """A line below, broken where the figure ends."""
     words = textwrap.fill(words, int(_CHARACTERS_PER_INCH * figure.get_figwidth()))
     figure.supxlabel(words, fontsize=SMALL, color=SOFT, x=0.01, ha="left")

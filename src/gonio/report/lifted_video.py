@@ -28,7 +28,7 @@ from gonio.core.detections import smallest_image_px
 from gonio.core.errors import InputError
 from gonio.core.sequence import Axis, PoseSequence, up_rotation
 from gonio.report.drawing import SUBPIXEL_BITS, Image, caption, draw_skeleton, fixed, is_there, rgb, stamp
-from gonio.report.overlay import Artist
+from gonio.report.overlay import FrameRenderer
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, RIGHT
 from gonio.report.video_writing import write_gif, write_mp4
 
@@ -84,23 +84,23 @@ def lifted_video(
     if frames is None:
         frames = _empty_frames(keypoints)
     is_gif = path.suffix.lower() == ".gif"
-    artist = _Sheet(keypoints, named, (GIF_WIDTH_PX, 480) if is_gif else _MP4_SIZE_PX, blur_faces)
+    renderer = PanelRenderer(keypoints, named, (GIF_WIDTH_PX, 480) if is_gif else _MP4_SIZE_PX, blur_faces)
 
     def drawn() -> Iterator[VideoFrame]:
         due_s = -np.inf
         for frame in frames:
             if not is_gif or frame.time_s >= due_s:
                 due_s = frame.time_s + 1 / GIF_HZ - 1e-3
-                yield replace(frame, image=artist.draw(frame))
+                yield replace(frame, image=renderer.draw(frame))
             if on_frame is not None:
                 on_frame()
-        artist.check()
+        renderer.check()
 
     if is_gif:
         write_gif(path, drawn(), [rgb(colour) for colour in (_PAPER, _FLOOR, FAINT, LEFT, RIGHT, MIDLINE, INK)])
     else:
         write_mp4(path, drawn())
-    return artist.report()
+    return renderer.report()
 
 
 def check_suffix(path: Path) -> None:
@@ -139,7 +139,7 @@ def _empty_frames(keypoints: PoseSequence) -> Iterator[VideoFrame]:
     return (VideoFrame(i, float(time_s), image) for i, time_s in enumerate(keypoints.times_s))
 
 
-class _Sheet:
+class PanelRenderer:
     """Draws the frames of one clip, picture and panels side by side, and counts what it did."""
 
     def __init__(
@@ -151,7 +151,7 @@ class _Sheet:
     ) -> None:
         self._keypoints, self._largest_px, self._blur_faces = keypoints, largest_px, blur_faces
         self._views = {name: _seen(sequence, keypoints) for name, sequence in joints.items()}
-        self._picture: Artist | None = None
+        self._picture: FrameRenderer | None = None
         self._panels: list[_Panel] = []
 
     def draw(self, frame: VideoFrame) -> Image:
@@ -174,7 +174,7 @@ class _Sheet:
             )
         widest, highest = self._largest_px
         height = int(min(height, highest, widest / (width / height + _PANEL * len(self._views))))
-        self._picture = Artist(self._keypoints, None, self._blur_faces, None, height)
+        self._picture = FrameRenderer(self._keypoints, None, self._blur_faces, None, height)
         size = (round(_PANEL * height), height)
         px_per_m = min(view.px_per_m(size) for view in self._views.values())
         self._panels = [_Panel(name, view, size, px_per_m) for name, view in self._views.items()]

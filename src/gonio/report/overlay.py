@@ -79,29 +79,16 @@ def overlay_video(
     A frame takes the row of a sequence whose time is nearest, within half of the sequence's interval. Raises
     `InputError` where there is no frame, sizes change, times do not increase, or no video can be encoded.
     """
-    artist = Artist(keypoints, reprojected, blur_faces, bystanders, max_height_px)
+    renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
 
     def drawn() -> Iterator[VideoFrame]:
         for frame in frames:
-            yield replace(frame, image=artist.draw(frame))
+            yield replace(frame, image=renderer.draw(frame))
             if on_frame is not None:
                 on_frame()
 
     write_mp4(path, drawn())
-    return artist.report()
-
-
-def overlay_image(
-    frame: VideoFrame,
-    keypoints: PoseSequence,
-    *,
-    reprojected: PoseSequence | None = None,
-    blur_faces: bool = False,
-    bystanders: Detections | None = None,
-    max_height_px: int | None = None,
-) -> Image:
-    """(height, width, 3) uint8 RGB: one frame as `overlay_video` draws it, in its own size unless that is limited."""
-    return Artist(keypoints, reprojected, blur_faces, bystanders, max_height_px).draw(frame)
+    return renderer.report()
 
 
 def write_images(
@@ -116,14 +103,14 @@ def write_images(
     on_frame: Callable[[], None] | None = None,
 ) -> Rendered:
     """Writes every frame as `overlay_video` draws it: `frame_000000.jpg`, named for its index, into `folder`."""
-    artist = Artist(keypoints, reprojected, blur_faces, bystanders, max_height_px)
+    renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
     for frame in frames:
-        _write_image(Path(folder) / f"frame_{frame.index:06d}.jpg", artist.draw(frame))
+        _write_image(Path(folder) / f"frame_{frame.index:06d}.jpg", renderer.draw(frame))
         if on_frame is not None:
             on_frame()
-    if artist.frames == 0:
+    if renderer.frames == 0:
         raise InputError(f"{folder}: there is no frame to draw on")
-    return artist.report()
+    return renderer.report()
 
 
 def write_still(
@@ -137,9 +124,9 @@ def write_still(
     max_height_px: int | None = 960,
 ) -> Rendered:
     """Writes one frame as `overlay_video` draws it, as .png or .jpg."""
-    artist = Artist(keypoints, reprojected, blur_faces, bystanders, max_height_px)
-    _write_image(Path(path), artist.draw(frame))
-    return artist.report()
+    renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
+    _write_image(Path(path), renderer.draw(frame))
+    return renderer.report()
 
 
 def _write_image(path: Path, image: Image) -> None:
@@ -156,7 +143,7 @@ def _write_image(path: Path, image: Image) -> None:
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
-class Artist:
+class FrameRenderer:
     """Draws the frames of one video: holds what is known about the whole recording and counts what it did."""
 
     def __init__(

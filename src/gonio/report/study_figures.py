@@ -21,7 +21,18 @@ from matplotlib.patches import Patch, Rectangle
 from gonio.comparison.statistics.limits_of_agreement import ACCEPTABLE_DEG
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
-from gonio.report.canvas import NORMAL, SMALL, SOFT, dress, foot, label, legend_of, named_legend, sheet, words_of
+from gonio.report.canvas import (
+    NORMAL,
+    SMALL,
+    SOFT,
+    footnote,
+    label,
+    legend_of,
+    named_legend,
+    new_figure,
+    style_axes,
+    words_of,
+)
 from gonio.report.palette import FAINT, INK, METHODS, REFERENCE, method_styles
 
 Row = Mapping[str, Any]
@@ -76,7 +87,7 @@ def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> 
     errors = np.full((len(movements), len(angles)), np.nan)
     for row in mine:
         errors[movements.index(row["movement"]), angles.index(angle_of(row))] = row["rmse_bias_free"]
-    figure = sheet(2.4 + 0.55 * len(angles), 1.9 + 0.3 * len(movements))
+    figure = new_figure(2.4 + 0.55 * len(angles), 1.9 + 0.3 * len(movements))
     ax: Axes = figure.subplots()
     low, high = ACCEPTABLE_DEG
     norm = BoundaryNorm([0, low, high, max(1000.0, float(np.nanmax(errors)))], 3)
@@ -98,7 +109,7 @@ def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> 
     bands = (f"at most {low:g}°", f"at most {high:g}°", f"more than {high:g}°")
     handles = [Patch(facecolor=colour, edgecolor=FAINT) for colour in _BANDS]
     figure.legend(handles, bands, loc="outside upper center", ncols=3, frameon=False, fontsize=SMALL)
-    foot(figure, f"{ORIGIN}. Framed: the angle that moves most.")
+    footnote(figure, f"{ORIGIN}. Framed: the angle that moves most.")
     return figure
 
 
@@ -113,7 +124,7 @@ def mean_curves(curves: Sequence[Curves], reference: str, names: Mapping[str, st
     styles = method_styles(methods, reference)
     figure, grid = _grid(len(curves))
     for ax, each in zip(grid, curves, strict=False):
-        dress(ax)
+        style_axes(ax)
         for name, values in each.by_method.items():
             style = styles[name]
             there = np.isfinite(values).any(axis=0)
@@ -123,7 +134,7 @@ def mean_curves(curves: Sequence[Curves], reference: str, names: Mapping[str, st
             ax.plot(percent, mean, color=style.colour, ls=style.dashes, lw=style.width)
         _title(ax, names.get(each.movement, each.movement), words_of(each.angle))
     legend_of(figure, styles, methods, reference)
-    foot(figure, "Degrees over 0-100 % of a repetition; mean of all repetitions and one standard deviation.")
+    footnote(figure, "Degrees over 0-100 % of a repetition; mean of all repetitions and one standard deviation.")
     return figure
 
 
@@ -140,7 +151,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
     markers = {name: "osD^v>"[i // len(METHODS) % 6] for i, name in enumerate(people)}
     figure, grid = _grid(len(ranges))
     for ax, each in zip(grid, ranges, strict=False):
-        dress(ax)
+        style_axes(ax)
         mean, difference = (each.estimate + each.reference) / 2, each.estimate - each.reference
         owners = np.asarray(each.subjects)
         for name in people:
@@ -158,7 +169,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
         _title(ax, names.get(each.movement, each.movement), words_of(each.angle))
     handles = [Line2D([], [], ls="none", marker=markers[n], ms=4, color=colours[n]) for n in people[:24]]
     named_legend(figure, handles, people[:24])
-    foot(
+    footnote(
         figure,
         f"{method}: difference of the range of motion from the reference's (degrees) over their mean (degrees). Solid: "
         f"bias; dashed: 95 % limits of agreement; bands: their intervals; dotted: {ORIGIN}.",
@@ -177,9 +188,9 @@ def joint_errors(rows: Sequence[Row]) -> Figure:
     methods = list(dict.fromkeys(row["method"] for row in mine))
     styles = method_styles(methods)
     joints = list(dict.fromkeys(f"{row['side']} {row['joint']}".strip() for row in mine))
-    figure = sheet(7.0, 1.2 + 0.28 * len(joints))
+    figure = new_figure(7.0, 1.2 + 0.28 * len(joints))
     ax: Axes = figure.subplots()
-    dress(ax)
+    style_axes(ax)
     for k, method in enumerate(methods):
         of = {f"{row['side']} {row['joint']}".strip(): row for row in mine if row["method"] == method}
         place = np.array([joints.index(joint) for joint in of]) + 0.16 * (k - (len(methods) - 1) / 2)
@@ -195,7 +206,7 @@ def joint_errors(rows: Sequence[Row]) -> Figure:
         Line2D([], [], ls="none", marker=styles[n].marker, ms=6, mfc=styles[n].colour, mec="white") for n in methods
     ]
     named_legend(figure, handles, methods)
-    foot(figure, "One rigid alignment of each frame, no scale. Dot: median over repetitions; line: quartiles.")
+    footnote(figure, "One rigid alignment of each frame, no scale. Dot: median over repetitions; line: quartiles.")
     return figure
 
 
@@ -214,7 +225,7 @@ def main_row(rows: Sequence[Row]) -> Row | None:
 
 def _grid(panels: int) -> tuple[Figure, list[Axes]]:
     n_rows, n_columns = -(-panels // _PER_ROW), min(panels, _PER_ROW)
-    figure = sheet(max(2.0 * n_columns, 4.0), 0.9 + 1.75 * n_rows)
+    figure = new_figure(max(2.0 * n_columns, 4.0), 0.9 + 1.75 * n_rows)
     axes: list[Axes] = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
     for ax in axes[panels:]:
         ax.set_axis_off()

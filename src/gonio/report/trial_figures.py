@@ -25,7 +25,19 @@ from gonio.core.errors import InputError
 from gonio.core.progress import Progress, silent
 from gonio.core.sequence import Axis, PoseSequence
 from gonio.core.skeleton import Skeleton
-from gonio.report.canvas import NORMAL, SMALL, curve, dress, foot, label, legend_of, named_legend, save, sheet, words_of
+from gonio.report.canvas import (
+    NORMAL,
+    SMALL,
+    curve,
+    footnote,
+    label,
+    legend_of,
+    named_legend,
+    new_figure,
+    save,
+    style_axes,
+    words_of,
+)
 from gonio.report.palette import FAINT, INK, LEFT, MIDLINE, REFERENCE, RIGHT, Style, method_styles, side_colour
 
 OWN_SIDES = "Left and right are the person's own."
@@ -54,7 +66,7 @@ def trajectories(
     shown = [joint for joint in joints if any(joint in s.skeleton for s in sequences.values())]
     if not shown:
         raise InputError(f"no method has any of the joints {', '.join(joints)}; there is no trajectory to draw")
-    figure = sheet(9.0, 0.9 + 1.5 * len(shown))
+    figure = new_figure(9.0, 0.9 + 1.5 * len(shown))
     grid = figure.subplots(len(shown), 3, sharex=True, squeeze=False)
     names = _axis_names(next(iter(sequences.values())).up)
     outside = 0
@@ -64,7 +76,7 @@ def trajectories(
         low, high = _common_scale(np.concatenate(list(values.values())))
         for axis in range(3):
             ax: Axes = grid[row][axis]
-            dress(ax)
+            style_axes(ax)
             for name, sequence in having.items():
                 curve(ax, sequence.times_s, values[name][:, axis], styles[name])
                 outside += int(((values[name][:, axis] < low[axis]) | (values[name][:, axis] > high[axis])).sum())
@@ -76,7 +88,7 @@ def trajectories(
         grid[row][0].set_ylabel(f"{words_of(joint)}\nfrom mid-hip (m)", fontsize=SMALL, color=INK)
     legend_of(figure, styles, sequences, reference)
     cut = f" {outside} extreme values lie outside the frames." if outside else ""
-    foot(figure, f"{OWN_SIDES} One scale in each row.{cut}")
+    footnote(figure, f"{OWN_SIDES} One scale in each row.{cut}")
     return figure
 
 
@@ -99,14 +111,14 @@ def angle_curves(
         raise InputError("no method holds a joint angle; there is no angle curve to draw")
     panels = _angle_panels(tuple(seen))
     n_rows = 1 + max(row for row, _ in panels.values())
-    figure = sheet(9.0, 0.9 + 1.55 * n_rows)
+    figure = new_figure(9.0, 0.9 + 1.55 * n_rows)
     grid = figure.subplots(n_rows, 2, sharex=True, sharey="row", squeeze=False)
     for ax in grid.flat:
         ax.set_axis_off()
     for name, (row, column) in panels.items():
         ax = grid[row][column]
         ax.set_axis_on()
-        dress(ax)
+        style_axes(ax)
         for method, series in angles.items():
             if name in series.names:
                 curve(ax, series.times_s, series.degrees[name], styles[method])
@@ -117,7 +129,7 @@ def angle_curves(
             ax.set_xlabel("time (s)", fontsize=SMALL, color=INK)
             ax.tick_params(labelbottom=True)
     legend_of(figure, styles, angles, reference)
-    foot(figure, OWN_SIDES)
+    footnote(figure, OWN_SIDES)
     return figure
 
 
@@ -141,11 +153,11 @@ def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | N
     panels = [panel for panel in panels if panel[1]]
     if not panels:
         raise InputError("the study holds no error of any joint; there is nothing to draw")
-    figure = sheet(9.0, 1.3 + 0.31 * len(joints))
+    figure = new_figure(9.0, 1.3 + 0.31 * len(joints))
     grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
     rows = np.arange(len(joints))
     for ax, (title, shown, key) in zip(grid, panels, strict=True):
-        dress(ax)
+        style_axes(ax)
         ax.grid(False, axis="y")
         ax.hlines(rows, 0, 1, transform=ax.get_yaxis_transform(), color=FAINT, lw=0.5, zorder=0)
         for name, method in shown.items():
@@ -163,7 +175,7 @@ def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | N
         Line2D([], [], ls="none", marker=styles[n].marker, ms=6, mfc=styles[n].colour, mec="white") for n in ordered
     ]
     named_legend(figure, handles, ordered)
-    foot(figure, f"{OWN_SIDES} Mean distance from the reference.")
+    footnote(figure, f"{OWN_SIDES} Mean distance from the reference.")
     return figure
 
 
@@ -200,7 +212,7 @@ def skeletons_3d(
 
     width = max(9.0 / max(len(poses), 5), 1.25)
     height = width * (high[1] - low[1]) / (high[0] - low[0])
-    figure = sheet(0.6 + width * len(poses), 1.2 + height * len(moments))
+    figure = new_figure(0.6 + width * len(poses), 1.2 + height * len(moments))
     grid = figure.subplots(len(moments), len(poses), squeeze=False)
     for column, (name, column_poses) in enumerate(poses.items()):
         for row, pose in enumerate(column_poses):
@@ -226,7 +238,7 @@ def skeletons_3d(
     if reference in poses:
         handles.append(Line2D([], [], color=REFERENCE, lw=0.9, alpha=0.55, label="reference, same moment"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=SMALL)
-    foot(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
+    footnote(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
     return figure
 
 
@@ -252,7 +264,7 @@ def _error_grid(result: ComparisonResult) -> Figure:
     values = np.array([[_number(_error(pair, joint, key)) for joint in joints] for pair in pairs])
     if not np.isfinite(values).any():
         raise InputError("the study holds no error of any joint; there is nothing to draw")
-    figure = sheet(9.0, 1.6 + 0.27 * len(pairs))
+    figure = new_figure(9.0, 1.6 + 0.27 * len(pairs))
     ax: Axes = figure.subplots()
     ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
     middle = float(np.nanmax(values)) * 0.6
@@ -269,7 +281,7 @@ def _error_grid(result: ComparisonResult) -> Figure:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(f"mm, {title}", fontsize=NORMAL, color=INK, loc="left")
-    foot(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
+    footnote(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
     return figure
 
 

@@ -13,7 +13,7 @@ from gonio.core.camera import Rig
 from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
-from gonio.report.canvas import NORMAL, SMALL, curve, dress, foot, label, sheet, words_of
+from gonio.report.canvas import NORMAL, SMALL, curve, footnote, label, new_figure, style_axes, words_of
 from gonio.report.palette import INK, LEFT, MIDLINE, RIGHT, Style, side_colour
 from gonio.report.trial_figures import OWN_SIDES, TRAJECTORY_JOINTS, angle_curves, error_per_joint, trajectories
 
@@ -33,12 +33,12 @@ def sequence_figure(sequence: PoseSequence, joints: Sequence[str] | None = None)
         return trajectories({sequence.source.method or "joints": sequence}, joints)
     if len(sequence) == 0:
         raise InputError("the sequence holds no frame; there is nothing to draw")
-    figure = sheet(9.0, 0.9 + 1.5 * len(joints))
+    figure = new_figure(9.0, 0.9 + 1.5 * len(joints))
     grid = figure.subplots(len(joints), 2, sharex=True, squeeze=False)
     for row, joint in enumerate(joints):
         for column, axis in enumerate(("right", "down")):
             ax = grid[row][column]
-            dress(ax)
+            style_axes(ax)
             style = Style(side_colour(joint), "-", 1.2, "o")
             curve(ax, sequence.times_s, sequence[joint][:, column], style)
             if row == 0:
@@ -46,7 +46,7 @@ def sequence_figure(sequence: PoseSequence, joints: Sequence[str] | None = None)
             if row == len(joints) - 1:
                 ax.set_xlabel("time (s)", fontsize=SMALL, color=INK)
         label(grid[row][0].set_ylabel("", fontsize=SMALL, color=INK), words_of(joint))
-    foot(figure, OWN_SIDES)
+    footnote(figure, OWN_SIDES)
     return figure
 
 
@@ -64,10 +64,10 @@ def detections_figure(detections: Detections) -> Figure:
     """How many people each frame holds, and where their joints are on average, in pixels from the left."""
     if len(detections) == 0:
         raise InputError("the detections hold no frame; there is nothing to draw")
-    figure = sheet(9.0, 4.0)
+    figure = new_figure(9.0, 4.0)
     above, below = figure.subplots(2, 1, sharex=True)
     for ax in (above, below):
-        dress(ax)
+        style_axes(ax)
     above.step(detections.times_s, detections.people_per_frame, where="mid", color=MIDLINE, lw=1.2)
     above.yaxis.get_major_locator().set_params(integer=True)
     above.set_ylim(-0.2, float(detections.people_per_frame.max()) + 0.2)
@@ -91,10 +91,10 @@ def rig_figure(rig: Rig) -> Figure:
     sign = -1.0 if (rig.up or "+z")[0] == "-" else 1.0
     across = [axis for axis in range(3) if axis != vertical]
     reach = _AXIS_M * max(float(np.ptp(centres, axis=0).max()), 0.5)
-    figure = sheet(9.0, 4.4)
+    figure = new_figure(9.0, 4.4)
     views = (("from above", across[0], across[1], 1.0), ("from the side", across[0], vertical, sign))
     for ax, (title, first, second, turned) in zip(figure.subplots(1, 2), views, strict=True):
-        dress(ax)
+        style_axes(ax)
         ax.set_aspect("equal", adjustable="datalim")
         ax.set_title(title, fontsize=NORMAL, color=INK)
         ax.quiver(

@@ -16,10 +16,23 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_25B, COCO_17, H36M_17, KINECT_V2_25
 from gonio.report import overlay as rendering
 from gonio.report import palette
-from gonio.report.overlay import overlay_image, overlay_video, write_images, write_still
+from gonio.report.overlay import FrameRenderer, overlay_video, write_images, write_still
 
 WIDTH, HEIGHT = 320, 480
 TIMES_S = np.array([0.0, 0.04, 0.08, 0.15, 0.19, 0.23])  # one frame was lost after the third
+
+
+def overlay_image(
+    frame: VideoFrame,
+    keypoints: PoseSequence,
+    *,
+    reprojected: PoseSequence | None = None,
+    blur_faces: bool = False,
+    bystanders: Detections | None = None,
+    max_height_px: int | None = None,
+) -> np.ndarray:
+    """One frame as `overlay_video` draws it."""
+    return FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px).draw(frame)
 
 
 def picture(seed: int = 0) -> np.ndarray:
