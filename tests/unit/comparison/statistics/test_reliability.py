@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gonio.comparison.statistics.intervals import TOO_FEW_NOTE, Interval
+from gonio.comparison.statistics.intervals import NO_SPREAD_NOTE, TOO_FEW_NOTE, Interval
 from gonio.comparison.statistics.reliability import icc, icc_agreement, within_session_error
 from gonio.core.errors import InputError
 
@@ -112,7 +112,7 @@ def test_cardiac_output() -> None:
     low, high = ends(found.interval)
     assert low < found.value < high
     assert found.interval is not None
-    assert found.interval.how.startswith("generalised, by subject")
+    assert found.interval.how.startswith("generalised")
     assert found == icc_agreement(RV, IC, CARDIAC_SUBJECT)
 
 
@@ -145,7 +145,7 @@ def test_perfect_agreement_is_one(kind: Kind) -> None:
 def test_a_constant_bias_counts_against_absolute_agreement_only() -> None:
     assert icc_agreement(RV + 2, RV, CARDIAC_SUBJECT, kind="3,1").value == pytest.approx(1)
     assert icc_agreement(RV + 2, RV, CARDIAC_SUBJECT).value < 0.6
-    assert icc(np.column_stack([WRIGHT + 50, WRIGHT]), kind="3,1").note == "the raters differ by a constant only"
+    assert icc(np.column_stack([WRIGHT + 50, WRIGHT]), kind="3,1").note.endswith("constant only")
 
 
 def test_where_nothing_varies_there_is_no_icc() -> None:
@@ -153,7 +153,7 @@ def test_where_nothing_varies_there_is_no_icc() -> None:
     for found in (icc(np.full((8, 2), 3.0)), icc_agreement(flat, flat), icc_agreement(flat, other)):
         assert np.isnan(found.value)
         assert found.interval is None
-        assert found.note == "the values do not vary"
+        assert found.note == NO_SPREAD_NOTE
 
 
 def test_below_six_subjects_there_is_no_interval() -> None:
@@ -172,11 +172,11 @@ def test_missing_ratings_are_counted() -> None:
 
 
 def test_what_cannot_be_used_is_refused() -> None:
-    with pytest.raises(InputError, match=r"two or more raters; this is \(6,\)"):
+    with pytest.raises(InputError, match=r"\(6,\)"):
         icc(JUDGES[:, 0])
-    with pytest.raises(InputError, match="1 targets have all ratings"):
+    with pytest.raises(InputError, match=r"^1 "):
         icc(JUDGES[:1])
-    with pytest.raises(InputError, match="kind is '1,1'"):
+    with pytest.raises(InputError, match="1,1"):
         icc(JUDGES, kind="1,1")  # type: ignore[arg-type]
 
 
@@ -199,11 +199,11 @@ def test_the_error_takes_subjects_with_repetitions() -> None:
     assert found.sem == pytest.approx(np.sqrt((0.5 + 0.125) / 2))
     assert (found.n, found.n_subjects, found.n_dropped) == (4, 2, 2)
     assert (found.interval, found.note) == (None, TOO_FEW_NOTE)
-    with pytest.raises(InputError, match="no subject has two values"):
+    with pytest.raises(InputError, match="subject"):
         within_session_error(np.arange(4.0), np.arange(4))
     constant = within_session_error(np.full(4, 2.0), [1, 1, 2, 2])
     assert np.isnan(constant.mdc95)
-    assert constant.note == "the values do not vary"
+    assert constant.note == NO_SPREAD_NOTE
 
 
 @pytest.mark.parametrize(("between", "own", "noise", "bias"), [(10, 3, 2, 3), (5, 5, 3, 0)])
