@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,15 @@ def test_python_names_exist():
     assert names >= {"measure", "compare", "joint_angles", "write"}
     for name in names - {"sources", "core"}:
         assert hasattr(gonio, name)
+
+
+def test_python_is_well_typed(tmp_path):
+    """Every block of Python in README.md and docs/ passes mypy --strict."""
+    code = tmp_path / "in_the_docs.py"
+    code.write_text("\n\n".join(block for _, block in blocks("python")), encoding="utf-8")
+    program = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--strict", code]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def commands() -> list[str]:
