@@ -33,7 +33,7 @@ from gonio.core.sequence import PoseSequence, Source, Status
 from gonio.core.skeleton import COCO_17
 from gonio.io.joint_names import skeleton_of, translated
 from gonio.io.reading import check_rate, naming, read_bytes
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 _KEYS = "info|licenses|images|annotations|categories|videos|type"
 _BEGINNING = re.compile(rf'\s*(\{{\s*"({_KEYS})"\s*:|\[\s*\{{[^{{}}]*"(image_id|keypoints)"\s*:)')
@@ -164,7 +164,7 @@ def write(item: PoseSequence | Detections, path: Path) -> tuple[str, ...]:
     path = Path(path)
     _check_flat(item, path)
     positions, confidence, status, boxes, scores = _people(item)
-    lost = list(lost_fields(item, "covariance", "source") if isinstance(item, PoseSequence) else ())
+    lost = list(unsupported_fields(item, "covariance", "source") if isinstance(item, PoseSequence) else ())
     if np.isin(status, (Status.INTERPOLATED, Status.REPAIRED)).any():
         lost.append("which joints were interpolated or repaired is lost: they are read as inferred")
     if isinstance(item, Detections) and item.world_m is not None:

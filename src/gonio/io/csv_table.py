@@ -27,7 +27,7 @@ from gonio.core.sequence import Axis, Frame, PoseSequence, Source, Status
 from gonio.core.skeleton import Skeleton
 from gonio.io.joint_names import skeleton_of
 from gonio.io.reading import DECLARED_METRES, check_times, first_line, naming, not_a_number, read_lines
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 _TITLE = "# gonio: pose table"
 _START = "frame,time_s,"
@@ -138,7 +138,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         lines.append(f"{i},{time!r}," + ",".join(map(str, row)))
     with replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return lost_fields(sequence, "covariance", "history")
+    return unsupported_fields(sequence, "covariance", "history")
 
 
 def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str], list[int]]:

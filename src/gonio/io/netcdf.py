@@ -21,7 +21,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import PoseSequence, Source
 from gonio.io.joint_names import skeleton_of, translated
 from gonio.io.reading import METRES, NUMPY_ERRORS, check_rate, naming, read_bytes
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 _MAGIC_3, _MAGIC_4 = b"CDF", b"\x89HDF"
 _UNITS = {"px": "px", "pixels": "px", "pixel": "px", "metres": "m", "meters": "m", "millimetres": "mm"}
@@ -131,7 +131,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     data = sequence.to_xarray().drop_vars("status")
     for name in ("frame", "frame_name", "up"):
         del data.attrs[name]
-    lost = list(lost_fields(sequence, "status", "covariance", "source", "history"))
+    lost = list(unsupported_fields(sequence, "status", "covariance", "source", "history"))
     where = sequence.frame + (f" of {sequence.frame_name}" if sequence.frame_name else "")
     lost.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is lost")
     if skeleton_of(sequence.skeleton.joints, "netcdf").parents != sequence.skeleton.parents:

@@ -18,7 +18,7 @@ from gonio.core.sequence import Frame, PoseSequence, Source
 from gonio.core.skeleton import H36M_17
 from gonio.core.skeleton import layout as layout_of
 from gonio.io.reading import DECLARED_METRES, NUMPY_ERRORS, naming, read_bytes
-from gonio.io.writing import lost_fields, lost_joints
+from gonio.io.writing import unmapped_joints, unsupported_fields
 
 _MAGIC = b"\x93NUMPY"
 _AT_ORIGIN_M = 1e-6
@@ -90,8 +90,8 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     where = sequence.frame + (f" of {sequence.frame_name}" if sequence.frame_name else "")
     lost = [f"the times are lost: read the file with --fps {sequence.rate_hz:.6g}"]
     lost.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is lost; float32 keeps seven digits")
-    lost += lost_fields(sequence, "confidence", "status", "covariance", "source", "history")
-    lost += lost_joints(sequence, mapped)
+    lost += unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history")
+    lost += unmapped_joints(sequence, mapped)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, mapped.positions.astype(np.float32), allow_pickle=False)
     return tuple(lost)

@@ -38,7 +38,7 @@ from gonio.core.skeleton import BODY_25, BODY_25B, COCO_17, COCO_18, Skeleton
 from gonio.core.skeleton import layout as layout_of
 from gonio.io.body_checks import fits_better
 from gonio.io.reading import DECLARED_METRES, naming, read_bytes
-from gonio.io.writing import lost_fields, lost_joints
+from gonio.io.writing import unmapped_joints, unsupported_fields
 
 _BY_COUNT = {18: COCO_18, 17: COCO_17}
 _NATIVE = (BODY_25, BODY_25B, COCO_18, COCO_17)
@@ -137,7 +137,9 @@ def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
     solid = isinstance(item, PoseSequence) and item.dimensions == 3
     if isinstance(item, PoseSequence):
         rows = item
-        lost = list(lost_fields(item, *(("confidence",) if solid else ()), "status", "covariance", "source", "history"))
+        lost = list(
+            unsupported_fields(item, *(("confidence",) if solid else ()), "status", "covariance", "source", "history")
+        )
     else:
         extra = {"boxes": item.boxes_px, "scores": item.scores, "3D estimates": item.world_m}
         lost = [f"the people's {name} are lost" for name, value in extra.items() if value is not None]
@@ -155,7 +157,7 @@ def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
         )
     if all(item.skeleton.joints != native.joints for native in _NATIVE):
         mapped = rows.to_skeleton(BODY_25)
-        lost += lost_joints(rows, mapped)
+        lost += unmapped_joints(rows, mapped)
         rows = mapped
     at_zero = rows.valid & ((rows.confidence == 0) | (rows.positions == 0).all(axis=2))
     if at_zero.any() and not solid:

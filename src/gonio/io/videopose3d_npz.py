@@ -31,7 +31,7 @@ from gonio.core.skeleton import COCO_17, H36M_17, Skeleton
 from gonio.io.infer_video import boxed
 from gonio.io.reading import naming
 from gonio.io.restricted_pickle import entry_names, load_npz
-from gonio.io.writing import lost_fields, lost_joints
+from gonio.io.writing import unmapped_joints, unsupported_fields
 
 HUMANEVA_15 = Skeleton(
     "humaneva-15",
@@ -262,8 +262,8 @@ def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
 def _lost(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:
     return (
         f"the times are lost: {sequence.rate_hz:.6g} frames per second",
-        *lost_fields(sequence, "confidence", "status", "covariance", "source", "history"),
-        *lost_joints(sequence, mapped),
+        *unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"),
+        *unmapped_joints(sequence, mapped),
     )
 
 

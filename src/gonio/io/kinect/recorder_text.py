@@ -25,7 +25,7 @@ from gonio.core.skeleton import layout as layout_of
 from gonio.io.body_checks import check_order
 from gonio.io.mirroring import mirror_warning
 from gonio.io.reading import check_times, first_line, naming, not_a_number, read_lines
-from gonio.io.writing import lost_fields, lost_joints
+from gonio.io.writing import unmapped_joints, unsupported_fields
 
 _COLUMNS = ("frame", "time_s", *(f"{joint}_{axis}" for joint in KINECT_RECORDER_20.joints for axis in "xyz"))
 _ORDERS = (KINECT_RECORDER_20.name, KINECT_V1_20.name)
@@ -118,9 +118,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: the Kinect recorder's text holds one person in 3D; write 2D as .csv or .npz")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
-    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     mapped = sequence.to_skeleton(KINECT_RECORDER_20)
-    lost += lost_joints(sequence, mapped)
+    lost += unmapped_joints(sequence, mapped)
     if abs(sequence.rate_hz - _RATE_HZ) > _RATE_TOLERANCE * _RATE_HZ:
         lost.append(
             f"the rows keep their times, {sequence.rate_hz:.6g} a second; for programs that count on the Kinect's 30 "

@@ -28,7 +28,7 @@ from gonio.core.skeleton import Skeleton
 from gonio.io.motion_capture.forward_kinematics import euler_rotations, joint_positions
 from gonio.io.motion_capture.rig_layouts import BVH_RIGS, body_skeleton
 from gonio.io.reading import METRES, first_line, is_rate, naming, read_lines
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 _UNITS_PER_M = 100.0
 _PARENT = 1e-3  # e: how much the parent's axes count against a bone's direction
@@ -48,7 +48,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: a .bvh file holds one person in 3D; write 2D as .csv, .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
-    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     lost.append("the unit is lost: read the file with --unit cm")
     sequence = _complete(sequence, path, lost)
     frame_time_s = _frame_time(sequence, path, lost)

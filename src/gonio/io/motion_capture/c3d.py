@@ -27,7 +27,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.io.joint_names import skeleton_of, translated
 from gonio.io.reading import METRES, naming, read_bytes
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 BLOCK = 512
 MAGIC = 0x50
@@ -108,7 +108,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
             f"{path}: a .c3d file holds 2 to {MOST_FRAMES} frames of at most {MOST_LABELS} joints, not "
             f"{len(sequence)} of {len(sequence.skeleton)}"
         )
-    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     rate_hz = 1 / float(np.mean(np.diff(sequence.times_s)))
     first = max(0, round(float(sequence.times_s[0]) * rate_hz))
     first = 0 if first + len(sequence) > MOST_FRAMES else first

@@ -28,7 +28,7 @@ from gonio.core.files import replacing
 from gonio.core.sequence import Axis, PoseSequence, Source
 from gonio.io.joint_names import skeleton_of, spelled, translated
 from gonio.io.reading import METRES, check_times, first_line, naming, not_a_number, read_lines
-from gonio.io.writing import lost_fields
+from gonio.io.writing import unsupported_fields
 
 _HEADER_LINES = 5
 _EMPTY_CELL = re.compile(r"\t *(?=\t|$)")
@@ -99,7 +99,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     for joint in sequence.skeleton.joints:
         if joint != joint.strip() or not joint or set(joint) & set("\t\r\n"):
             raise InputError(f"{path}: the joint name {joint!r} cannot stand in a table separated by tabs")
-    lost = list(lost_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     if sequence.up is None:
         lost.append("which axis points up is not known: the axes are written as they are, OpenSim takes y as up")
     else:
