@@ -2,7 +2,7 @@
 
     python benchmarks/association_accuracy.py [--scenes 25] [--layout body-25]
 
-Scenes of 1 to 20 people (tests/unit/detection/openpose/scenes.py): bodies of real motion (UI-PRMD and CMU, from
+Scenes of 1 to 20 people (tests/support/openpose_scenes.py): bodies of real motion (UI-PRMD and CMU, from
 `../shared/data` or GONIO_DATA; made-up ones where it is absent) in random places in pictures of 368 x 656 px, hidden
 joints erased, and the maps that a faultless network would give.
   without noise   by number of people. "Resolvable" limbs have both joints in view and nobody else's of the same kind
@@ -26,8 +26,8 @@ from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "tests/unit/detection/openpose"))
-import scenes  # noqa: E402
+sys.path.insert(0, str(PROJECT / "tests/support"))
+import openpose_scenes as scenes  # noqa: E402
 
 LAYOUTS = {layout.skeleton.name: layout for layout in (BODY_25_PARTS, COCO_18_PARTS)}
 PEOPLE = (1, 2, 5, 10, 20)

@@ -4,7 +4,7 @@
 
 Maps of 46 x 82 cells (pictures of 368 x 656 px) with people in random places, for each layout the same pictures to both
 in turn, one thread; the fastest time of each picture counts, and the mean over the pictures is given. Peaks included.
-"Plain" is the published algorithm, map for map and loop for loop (tests/unit/detection/openpose/plain_association.py):
+"Plain" is the published algorithm, map for map and loop for loop (tests/support/plain_association.py):
 all maps enlarged to the size of the picture by OpenCV, then pixel after pixel, pair after pair.
 """
 
@@ -28,9 +28,9 @@ from gonio.detection.openpose.layouts import (  # noqa: E402
     COCO_18_PARTS,
 )
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/unit/detection/openpose"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/support"))
+import openpose_scenes as scenes  # noqa: E402
 import plain_association  # noqa: E402
-import scenes  # noqa: E402
 
 PICTURES = 4
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,9 +24,7 @@ from gonio.trials.config import DetectorConfig
 from gonio.trials.samples import ASSETS, fetch_asset
 
 pytest.importorskip("pycocotools")
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
-
-from painted import standing, write_seeing
+from painted_people import standing, write_seeing
 
 SIZE = (160, 128)
 HERE, THERE = standing(80.0, 66.0, 100.0), standing(48.0, 66.0, 90.0)  # the second is not where the network sees it

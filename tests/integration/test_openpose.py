@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -11,16 +10,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from painted_people import standing, write_seeing
 
 import gonio as api
 from gonio.core.errors import GonioError
 from gonio.core.skeleton import BODY_25, COCO_18
 from gonio.detection.openpose.options import OpenPoseOptions
 from gonio.trials.config import CameraConfig, DetectorConfig, LiftingConfig, Trial
-
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "detection" / "openpose"))
-
-from painted import standing, write_seeing
 
 SIZE = (160, 128)
 PERSON = standing(80.0, 66.0, 100.0)

@@ -1,16 +1,13 @@
-"""BlazePose: its arithmetic on worked examples, its course on networks of our own, the real ones on a real video."""
+"""BlazePose: its course with networks of our own, and the real ones on a real video."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.special import expit
 
 from gonio.core.arrays import VideoFrame
@@ -18,167 +15,13 @@ from gonio.core.detections import Detections
 from gonio.core.errors import AssetError, InputError
 from gonio.core.skeleton import BLAZEPOSE_33
 from gonio.detection.blazepose import detector as blazepose
-from gonio.detection.blazepose.decoding import (
-    decode_people,
-    merge_overlapping,
-    person_anchors,
-    refine_by_heatmap,
-    sigmoid,
-)
+from gonio.detection.blazepose.decoding import person_anchors
 from gonio.detection.blazepose.detector import BlazePose
-from gonio.detection.blazepose.networks import LandmarkOutput, Networks, _interpreter, _without_notices
-from gonio.detection.blazepose.regions import (
-    Region,
-    closer_squares,
-    crop,
-    overlap,
-    person_region,
-    same_person,
-    square_round,
-)
+from gonio.detection.blazepose.networks import LandmarkOutput, Networks
+from gonio.detection.blazepose.regions import Region, person_region
 from gonio.trials.samples import fetch_asset
 
-# --- arithmetic
-
-
-def test_anchors_are_the_cells_of_three_grids_two_for_each_layer():
-    anchors = person_anchors()
-    assert anchors.shape == (2254, 2)
-    cells, counts = np.unique(anchors, axis=0, return_counts=True)
-    assert len(cells) == 28**2 + 14**2 + 7**2
-    assert sorted(set(counts)) == [2, 6]
-    np.testing.assert_allclose(
-        anchors[:4], [[0.5 / 28] * 2, [0.5 / 28] * 2, [1.5 / 28, 0.5 / 28], [1.5 / 28, 0.5 / 28]]
-    )
-    np.testing.assert_allclose(anchors[28 * 2], [0.5 / 28, 1.5 / 28])  # rows follow each other
-    np.testing.assert_allclose(anchors[2 * 28**2], [0.5 / 14, 0.5 / 14])
-    np.testing.assert_allclose(anchors[-1], [6.5 / 7, 6.5 / 7])
-
-
-def test_overlap_of_boxes():
-    boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 2, 3, 3], [0.5, 0.5, 1.5, 1.5], [0, 0, 0, 0]], float)
-    np.testing.assert_allclose(overlap(boxes[0], boxes), [1, 1 / 3, 0, 1 / 4, 0])
-
-
-def test_overlapping_people_become_their_weighted_mean_with_the_best_score():
-    def person(x: float) -> list[list[float]]:
-        return [[x, 0], [x + 10, 10], [x + 5, 5]]  # a box of 10 x 10 and one keypoint
-
-    points = np.array([person(2), person(40), person(0), person(7)])
-    scores = np.array([0.6, 0.7, 0.9, 0.55])
-    # Best is 0 (0.9): 2 overlaps it by 8/12, 7 by 3/17 only. 7 overlaps 2 more, but 2 is gone.
-    merged, best = merge_overlapping(points, scores)
-    np.testing.assert_allclose(best, [0.9, 0.7, 0.55])
-    np.testing.assert_allclose(merged[0], person((0.9 * 0 + 0.6 * 2) / 1.5))
-    np.testing.assert_allclose(merged[1:], [person(40), person(7)])
-
-
-def test_nobody_merges_to_nobody():
-    points, scores = merge_overlapping(np.zeros((0, 6, 2)), np.zeros(0))
-    assert points.shape == (0, 6, 2)
-    assert scores.shape == (0,)
-
-
-def test_people_are_decoded_from_offsets_to_their_anchor():
-    raw, logits = np.zeros((2254, 12)), np.full(2254, -10.0)
-    anchor = 1000
-    raw[anchor] = [22.4, -11.2, 44.8, 67.2, *range(8)]
-    logits[anchor] = 2.0
-    logits[3] = -0.01  # just below one half
-    points, scores = decode_people(raw, logits)
-    np.testing.assert_allclose(scores, [expit(2.0)])
-    center = person_anchors()[anchor]
-    corners = np.array([[0.1 - 0.1, -0.05 - 0.15], [0.1 + 0.1, -0.05 + 0.15]])
-    np.testing.assert_allclose(points[0, :2], center + corners)
-    np.testing.assert_allclose(points[0, 2:], center + np.arange(8).reshape(4, 2) / 224)
-
-
-def test_sigmoid_agrees_with_scipy_and_does_not_overflow():
-    x = np.array([-1e4, -30, -1, 0, 0.5, 30, 1e4])
-    np.testing.assert_allclose(sigmoid(x), expit(x), atol=1e-12)
-
-
-def to_crop(region, points_px, size):
-    """(..., 2) px of the image -> (..., 2) crop coordinates 0..size: the inverse of `Region.to_image`."""
-    return (points_px - region.center_px) @ region.rotation * (size / region.side_px) + size / 2
-
-
-@pytest.mark.parametrize(
-    ("top", "angle_deg"), [((50, 60), 0), ((90, 100), 90), ((10, 100), -90), ((50, 140), 180), ((78.284, 71.716), 45)]
-)
-def test_a_region_is_turned_so_that_the_body_stands_upright(top, angle_deg):
-    region = person_region(np.array([50.0, 100.0]), np.array(top, float))
-    assert region is not None
-    assert region.side_px == pytest.approx(100, rel=1e-4)  # twice the radius of 40, and a quarter more
-    assert np.rad2deg(region.angle_rad) == pytest.approx(angle_deg, abs=1e-2)
-    # In the crop the top is straight above the middle, by the radius: 40 of 100 px.
-    np.testing.assert_allclose(to_crop(region, np.array(top), 256), [128, 128 - 0.4 * 256], atol=0.01)
-
-
-@pytest.mark.parametrize("top", [(50.0, 100.0), (50.2, 100.1), (np.nan, 3.0), (np.inf, 3.0)])
-def test_two_points_that_coincide_or_are_none_make_no_region(top):
-    assert person_region(np.array([50.0, 100.0]), np.array(top)) is None
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.tuples(*[st.floats(-500, 500)] * 2), st.floats(1, 3000), st.floats(-4, 4), st.tuples(*[st.floats(-500, 500)] * 2)
-)
-def test_image_to_crop_and_back_is_the_same_point(center, side, angle, point):
-    region = Region(np.array(center), side, angle)
-    back = region.to_image(to_crop(region, np.array(point), 256), 256)
-    np.testing.assert_allclose(back, point, atol=1e-8)
-
-
-@pytest.mark.parametrize("angle_deg", [0, 30, -120, 180])
-def test_the_crop_shows_each_point_where_the_arithmetic_says(angle_deg):
-    image = np.zeros((300, 400, 3), np.uint8)
-    x, y = np.meshgrid(np.arange(400), np.arange(300))
-    image[..., 0], image[..., 1] = x // 2, y // 2
-    region = Region(np.array([200.0, 150.0]), 140.0, np.deg2rad(angle_deg))
-    picture = crop(image, region, 64).astype(float)
-    columns, rows = np.meshgrid(np.arange(64), np.arange(64))
-    expected = region.to_image(np.stack([columns, rows], axis=-1) + 0.5, 64)
-    np.testing.assert_allclose(picture[..., :2], (expected - 0.5) / 2, atol=1.01)
-    assert abs((picture[..., :2] - (expected - 0.5) / 2).mean()) < 0.3  # rounding, no shift
-
-
-def test_a_crop_of_the_whole_picture_is_the_picture():
-    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(crop(image, square_round(-0.5, -0.5, 31.5, 31.5), 32), image)
-
-
-def test_a_crop_beyond_the_picture_is_black():
-    image = np.full((10, 10, 3), 255, np.uint8)
-    assert crop(image, Region(np.array([500.0, 500.0]), 20.0), 16).max() == 0
-
-
-def heatmap_with_blob(column: float, row: float, height: float = 6.0) -> np.ndarray:
-    x, y = np.meshgrid(np.arange(64), np.arange(64))
-    return -10 + (10 + height) * np.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * 1.2**2))
-
-
-def test_a_landmark_moves_to_the_centre_of_a_sure_heatmap():
-    heatmaps = np.stack(
-        [
-            heatmap_with_blob(20.0, 30.0),
-            heatmap_with_blob(20.0, 30.0, height=-0.1),  # nowhere one half
-            heatmap_with_blob(20.0, 30.0),  # too far away
-            heatmap_with_blob(20.0, 30.0),  # the landmark lies outside the crop
-            heatmap_with_blob(0.0, 63.0),  # at the edge: half of the blob is cut off
-        ],
-        axis=-1,
-    )
-    points = np.array([[21.2, 29.1], [21.2, 29.1], [40.5, 30.5], [-3.0, 30.0], [0.5, 63.5]]) / 64
-    refined = refine_by_heatmap(points, heatmaps) * 64
-    np.testing.assert_allclose(refined[0], [20, 30], atol=2e-3)  # the window ends a little nearer on one side
-    np.testing.assert_allclose(refined[1:4], points[1:4] * 64)
-    weights = expit(heatmaps[60:64, 0:4, 4])
-    np.testing.assert_allclose(refined[4, 0], (weights * np.arange(4)).sum() / weights.sum())
-    np.testing.assert_allclose(refined[4, 1], (weights.T * np.arange(60, 64)).sum() / weights.sum())
-
-
-# --- the course, with networks of our own on a picture whose colours say where each pixel is
+# An image whose colours say where each pixel is, for networks that know who is where in each frame.
 
 WIDTH, HEIGHT = 240, 200
 SIZE = (WIDTH, HEIGHT)
@@ -348,32 +191,6 @@ def test_two_who_become_one_are_one():
     assert found.people_per_frame[4] == 1
 
 
-@pytest.mark.parametrize(
-    ("size", "starts"),
-    [
-        ((1080, 1920), [-0.5, 419.5, 839.5]),
-        ((640, 480), [-0.5, 159.5]),
-        ((500, 500), [-0.5]),
-        ((100, 400), range(0, 301, 50)),
-    ],
-)
-def test_closer_squares_cover_the_picture_and_overlap(size, starts):
-    squares = closer_squares(*size)
-    assert [square.side_px for square in squares] == [min(size)] * len(squares)
-    low = np.array([square.box_px[:2] for square in squares])
-    along = 0 if size[0] > size[1] else 1
-    np.testing.assert_allclose(low[:, along], np.array(list(starts)) - (0.5 if isinstance(starts, range) else 0))
-    np.testing.assert_allclose(low[:, 1 - along], -0.5)
-    assert low[-1, along] + min(size) == max(size) - 0.5
-
-
-def test_who_is_the_same_person():
-    a = Region(np.array([100.0, 100.0]), 100.0)
-    assert same_person(a, Region(np.array([109.0, 100.0]), 20.0))  # one mid-hip, whatever the size
-    assert same_person(a, Region(np.array([130.0, 100.0]), 100.0))  # overlap 70/130
-    assert not same_person(a, Region(np.array([140.0, 100.0]), 100.0))
-
-
 def test_metres_are_turned_by_the_angle_of_the_region():
     up_the_body = np.tile([0.0, -1.0, 0.5], (39, 1))
     landmarks = np.zeros((39, 5))
@@ -408,20 +225,6 @@ def test_every_frame_is_announced():
         video(3), camera="left", image_size_px=SIZE, on_frame=lambda: ticks.append(1)
     )
     assert len(ticks) == 3
-
-
-def test_litert_notices_are_kept_off_stderr_and_nothing_else(capfd):
-    with _without_notices():
-        os.write(2, b"INFO: Created a delegate.\nERROR: something true\n")
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "ERROR: something true\nafter\n"
-
-
-def test_weights_that_are_no_network_are_named(tmp_path):
-    path = tmp_path / "broken.tflite"
-    path.write_bytes(b"not a network")
-    with pytest.raises(AssetError, match=r"broken.tflite: litert cannot run it"):
-        _interpreter(path, outputs=(0,))
 
 
 # --- the real networks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import openpose_scenes as scenes
 import plain_association
 import pytest
-import scenes
 
 from gonio.core.errors import InputError
 from gonio.detection.openpose.association import Thresholds, associate

@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from painted import draw, standing
+from painted_people import draw, standing
 
 from gonio.core.arrays import VideoFrame
-from gonio.core.errors import AssetError, ConfigError, InputError
+from gonio.core.errors import AssetError, InputError
 from gonio.core.skeleton import BODY_25
 from gonio.detection.openpose.detector import TOGETHER, OpenPose, _Pace
 from gonio.detection.openpose.layouts import BODY_25_PARTS, COCO_18_PARTS, PartLayout
@@ -193,18 +192,3 @@ def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert full == OpenPose(COCO_18_PARTS, file, net_size("-1x256"), (1.0, 0.75, 0.5), True, "0..255")
     assert full.weights == ()
     assert full.source.version.startswith("net.onnx sha256 ")
-
-
-@pytest.mark.parametrize(
-    ("options", "value"),
-    [
-        ({"layout": "body-25b"}, "'body-25b'"),
-        ({"net_resolution": "368"}, "'368'"),
-        ({"scale_number": 5}, "scale_gap = 0.25"),
-        ({"scale_number": 0}, "scale_number = 0"),
-        ({"scale_gap": 0.2}, "scale_gap = 0.2"),
-    ],
-)
-def test_impossible_options(options: dict[str, Any], value: str) -> None:
-    with pytest.raises(ConfigError, match=value):
-        OpenPoseOptions(**options)
