@@ -138,7 +138,9 @@ def _one_clock(
                 .shifted(-found.offset_s, reason)
                 .assuming(
                     Assumption(
-                        "clock", f"Its clock was not known: {reason}. Its time lag can therefore not be measured."
+                        "clock",
+                        f"Its clock was not known: times shifted by {-found.offset_s:+.4f} s, {reason}. Its time lag can "
+                        f"therefore not be measured.",
                     )
                 )
             )
