@@ -139,8 +139,8 @@ def _one_clock(
                 .assuming(
                     Assumption(
                         "clock",
-                        f"Its clock was not known: times shifted by {-found.offset_s:+.4f} s, {reason}. Its time lag can "
-                        f"therefore not be measured.",
+                        f"Its clock was not known: times shifted by {-found.offset_s:+.4f} s, {reason}. Its time lag "
+                        f"can therefore not be measured.",
                     )
                 )
             )
