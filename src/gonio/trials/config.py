@@ -24,21 +24,21 @@ from gonio.detection.registry import built_in_values, check_options, create, def
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """One view: a video, or 2D keypoints that somebody has already."""
+    """One view: a video, or 2D keypoints from a file."""
 
     name: str
     video: Path | None = None
     keypoints: Path | None = None  # an OpenPose folder or any 2D file that gonio reads
-    layout: str | None = None  # of the keypoints, where the file does not tell
-    fps: float | None = None  # of the keypoints, where the file does not tell
-    size_px: tuple[int, int] | None = None  # (width, height) of the keypoints' images, where the file does not tell
-    offset_frames: float = 0.0  # how far its clock is ahead: its frame 0 + offset shows the common clock's frame 0
+    layout: str | None = None  # of the keypoints, if the file does not state it
+    fps: float | None = None  # of the keypoints, if the file does not state it
+    size_px: tuple[int, int] | None = None  # (width, height) of the keypoints' images, if the file does not state it
+    offset_frames: float = 0.0  # frames by which its clock is ahead: its frame 0 + offset is the common frame 0
     offset_s: float = 0.0  # the same in seconds: common time = own time - offset
-    calibrated_as: str | None = None  # the camera's name in the calibration, where it differs
+    calibrated_as: str | None = None  # the camera's name in the calibration, if it differs
     crop_px: tuple[int, int] | None = None  # (columns cut off at the left, rows at the top) since calibration
     region_px: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2: the patient's mid-hip is inside
-    click_px: tuple[float, float] | None = None  # x, y: the patient is the person who is there ...
-    click_s: float | None = None  # ... at this time of its own clock; at its first frame where not given
+    click_px: tuple[float, float] | None = None  # x, y: the patient is the person at this place ...
+    click_s: float | None = None  # ... at this time of its own clock; default: its first frame
 
     def __post_init__(self) -> None:
         if (self.video is None) == (self.keypoints is None):
@@ -46,7 +46,9 @@ class CameraConfig:
         if self.offset_frames and self.offset_s:
             raise ConfigError(f"camera {self.name!r} has an offset in frames and one in seconds; give one")
         if self.video is not None and (self.layout, self.fps, self.size_px) != (None, None, None):
-            raise ConfigError(f"camera {self.name!r}: layout, fps and size_px are for keypoints; a video tells its own")
+            raise ConfigError(
+                f"camera {self.name!r}: layout, fps and size_px are for keypoints; a video states its own"
+            )
         if self.fps is not None and not self.fps > 0:
             raise ConfigError(f"camera {self.name!r}: fps = {self.fps:g} must be positive")
         if self.size_px is not None and min(self.size_px) < 1:
@@ -72,16 +74,16 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class RigConfig:
-    """How the cameras stand: a calibration file, or two parallel cameras by baseline and focal length."""
+    """The geometry of the cameras: a calibration file, or two parallel cameras by baseline and focal length."""
 
     calibration: Path | None = None
-    unit: Literal["m", "mm"] | None = None  # of the calibration, where it cannot be told from the file
-    up: Axis | None = None  # the world's vertical; guessed from the cameras, and reported, where not given
+    unit: Literal["m", "mm"] | None = None  # of the calibration, if the file does not state it
+    up: Axis | None = None  # the world's vertical; default: estimated from the cameras, and reported
     baseline_m: float | None = None
     focal_px: float | None = None
-    principal_point_px: tuple[float, float] | None = None  # the middle of the image where not given
+    principal_point_px: tuple[float, float] | None = None  # default: the image's centre
     max_row_disparity_px: float | None = (
-        None  # parallel rig: how far rows may differ, in the median; 1/48 of the height
+        None  # parallel rig: largest median difference of rows; default: 1/48 of the height
     )
 
     def __post_init__(self) -> None:
@@ -103,8 +105,8 @@ class _DetectorChoice:
     """The part of [detector] that all detectors have."""
 
     name: str = "blazepose-heavy"
-    people: int = 1  # most people that BlazePose follows in each view; with more the patient is whose rays meet
-    choose: Choice = "largest"  # who comes first where there are more
+    people: int = 1  # most people that BlazePose follows in each view; of several, the rays that meet are the patient's
+    choose: Choice = "largest"  # which person comes first, if there are several
 
     def __post_init__(self) -> None:
         if self.people < 1:
@@ -113,7 +115,7 @@ class _DetectorChoice:
 
 @dataclass(frozen=True)
 class DetectorConfig(_DetectorChoice):
-    """Which detector finds the joints in videos, whom it follows, and the options of that detector.
+    """The detector that finds the joints in videos, the people whom it follows, and its options.
 
     In a trial file the options stand beside name, people and choose in [detector]. A detector that finds everybody
     returns all people, however many `people` are to be followed.
@@ -192,12 +194,12 @@ class LiftingConfig:
     """3D joints from one camera's keypoints, by a network."""
 
     weights: Path | None = None  # a file, or the name of weights that come with gonio, which has its default
-    causal: bool = False  # by a network that looks at the past alone
+    causal: bool = False  # by a network that takes only past frames as input
     min_confidence: float = 0.0  # keypoints below it count as missing
     flip: bool = True  # average with the answer to the mirrored keypoints
     height_m: float | None = None  # the person's stature
-    segment: str | None = None  # or one segment that was measured, in metres: "thigh=0.42", shank, upper_arm, forearm
-    scale: Literal["told", "stereo"] = "told"  # "stereo": the size that the stereo method with most cameras has found
+    segment: str | None = None  # or the length of one segment, metres: "thigh=0.42", shank, upper_arm, forearm
+    scale: Literal["told", "stereo"] = "told"  # "stereo": the size by the stereo method with most cameras
     focal_px: float | None = None  # of cameras without a [rig]; 0.9 of the longer side is assumed
 
     def __post_init__(self) -> None:
@@ -211,7 +213,7 @@ class LiftingConfig:
 
 @dataclass(frozen=True)
 class CleaningConfig:
-    """What is done to every method's 3D joints alike; nothing by default."""
+    """Steps that clean the 3D joints of all methods alike; default: none."""
 
     min_confidence: float = 0.0  # joints below it become missing
     max_gap_s: float = 0.0  # gaps up to this long are interpolated
@@ -235,16 +237,16 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class RecordingConfig:
-    """A 3D recording made elsewhere, as one more method."""
+    """A 3D recording of another system, as one more method."""
 
     name: str
     file: Path
     layout: str | None = None
     fps: float | None = None
     unit: Literal["m", "cm", "mm"] | None = None
-    offset_s: float | Literal["auto"] = 0.0  # its clock is so far ahead: common time = own time - offset; "auto": found
-    up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
-    frame: str = ""  # "rig": it stands in the rig's frame; recordings of one other name share a frame; else its own
+    offset_s: float | Literal["auto"] = 0.0  # common time = own time - offset; "auto": found by gonio
+    up: Axis | None = None  # the axis that points up, if the file does not state it, or states it wrongly
+    frame: str = ""  # "rig": the rig's frame; recordings with one other name share a frame; default: its own
 
 
 @dataclass(frozen=True)
@@ -252,9 +254,8 @@ class Trial:
     """One recording of one movement.
 
     methods: "multiview" (all cameras), "stereo-A-B" (two cameras), "blazepose-world" (the detector's own 3D estimate of
-    every video; "blazepose-world-A" of one), "lifting" (every camera's 2D keypoints, lifted; "lifting-A" of one); where
-    none is named: all of them that the cameras allow, with one stereo pair where there are two cameras. Recordings are
-    methods by their own name.
+    every video; "blazepose-world-A" of one), "lifting" (every camera's 2D keypoints, lifted; "lifting-A" of one).
+    Default: all that the cameras allow, with one stereo pair for two cameras. Recordings are methods by their own name.
     reference: the method that the others are compared with; without one they are compared pairwise.
     """
 
@@ -292,7 +293,7 @@ def _check_share(name: str, value: float) -> None:
 
 
 def load_trial(path: str | Path) -> Trial:
-    """Read a trial file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
+    """Read a trial file. Raises `InputError` if it cannot be read, `ConfigError` if a key or value is wrong."""
     return load_config(Trial, Path(path), "trial")
 
 

@@ -47,8 +47,8 @@ def evaluate(measurement: Measurement) -> ComparisonResult:
 
 
 def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tuple[FloatArray | None, str]:
-    """(repetition, 2) s start and end of the repetitions in the angles of the reference, else of the first method; and
-    words on them. None where there is none.
+    """(repetition, 2) s start and end of the repetitions in the angles of the reference, or else of the first method,
+    None if there is none; and a description.
     """
     name = next(iter(angles)) if reference is None else reference
     try:
@@ -61,15 +61,15 @@ def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tu
 
 
 def _lifting_protocol(measurement: Measurement) -> dict[str, object] | None:
-    """With what was lifted and where the size came from; not how large the person is, which trials may differ in."""
+    """The network and the source of the size; not the size itself, which may differ between trials."""
     if not any(method.kind == "lifting" for method in measurement.methods):
         return None
     settings = measurement.trial.lifting
-    told = "stature" if settings.height_m is not None else "segment" if settings.segment is not None else "assumed"
+    size = "stature" if settings.height_m is not None else "segment" if settings.segment is not None else "assumed"
     return {
         "weights": weights_file(settings).name,
         "min_confidence": settings.min_confidence,
         "flip": settings.flip,
-        "size": "stereo" if settings.scale == "stereo" else told,
+        "size": "stereo" if settings.scale == "stereo" else size,
         "focal_length": "rig" if measurement.rig is not None else "assumed" if settings.focal_px is None else "told",
     }

@@ -29,7 +29,7 @@ def trial_from_files(
 
     unit  of the calibration file, if it does not state it
 
-    Of one camera without a calibration the focal length serves for lifting; of two it makes, with the baseline, a
+    The focal length of one camera without a calibration is used for lifting; of two, with the baseline, it makes a
     parallel rig.
     """
     cameras: list[CameraConfig] = []
@@ -66,14 +66,14 @@ def trial_from_files(
 
 
 def check_files(trial: Trial) -> None:
-    """Raises `InputError` naming the first file that is not there."""
+    """Raises `InputError` naming the first file that does not exist."""
     for owner, path in [(c.name, c.file) for c in trial.cameras] + [(r.name, r.file) for r in trial.recordings]:
         if not path.exists():
             raise InputError(f"{path}: no such file (named for {owner!r})")
 
 
 def _joint_format(path: Path) -> Format | None:
-    """The format of a file of joints; None for one that no joint format claims by its ending: a video."""
+    """The format of a file of joints; None for a video, whose ending belongs to no format of joints."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
     return recognise(path) if claims(path) else None
@@ -90,7 +90,7 @@ def adjusted(
     videos: bool,
     align_clocks: Literal["none", "auto"] = "none",
 ) -> Trial:
-    """The trial with what the command line says on top of it.
+    """The trial with the values that the command line changes.
 
     detector_options  option of the detector -> value
     align_clocks  "auto": the clock of every recording but the reference, or else the first, is found from its movement
@@ -100,8 +100,8 @@ def adjusted(
     if align_clocks == "auto":
         if len(recordings) < 2:
             raise ConfigError(
-                f"--align-clocks auto brings 3D recordings to one clock; there {'is' if recordings else 'are'} "
-                f"{'one' if recordings else 'none'}; for cameras say offset_frames or offset_s in a trial file"
+                f"--align-clocks auto brings 3D recordings to one clock; this trial has "
+                f"{'only one' if recordings else 'none'}; for cameras give offset_frames or offset_s in a trial file"
             )
         names = [recording.name for recording in recordings]
         kept = reference if reference in names else names[0]

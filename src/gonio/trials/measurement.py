@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Measurement(Displayed, Mapping[str, PoseSequence]):
-    """What was measured: a mapping from method to 3D sequence, all on the same times.
+    """The result of `measure`: a mapping from method to 3D sequence, all at the same times.
 
     methods         what was measured, in the order of the sequences
     sequences       method's name -> its 3D joints
-    detections      camera -> everybody seen, before anybody is followed, on the common clock
+    detections      camera -> all people detected, before they are followed, on the common clock
     views           camera -> the patient's 2D joints, on the common clock
     offsets_s       camera -> seconds added to the camera's own clock to come to the common one
-    rig             the cameras that are calibrated, under the trial's names; None where there is none
+    rig             the calibrated cameras, under the trial's names; None without calibration
     triangulations  stereo method -> what was used, dropped and left over
-    notes           what was decided on the way, in words
-    warnings        what makes the numbers doubtful, in words
-    assumptions     what was not known and had to be assumed, in words
+    notes           sentences: what was decided
+    warnings        sentences: what makes the numbers doubtful
+    assumptions     sentences: what was not known and had to be assumed, with the methods that depend on it
     """
 
     trial: Trial
@@ -67,7 +67,7 @@ class Measurement(Displayed, Mapping[str, PoseSequence]):
         return {name: joint_angles(sequence) for name, sequence in self.sequences.items()}
 
     def reprojection_px(self, method: str) -> FloatArray:
-        """(view, time, joint) reprojection errors of a stereo method over the evaluation joints; NaN where not used."""
+        """(view, time, joint) reprojection errors of a stereo method at the evaluation joints; NaN if not used."""
         result = self.triangulations[method]
         joints = [j for j, joint in enumerate(result.sequence.skeleton.joints) if joint in EVALUATION_JOINTS]
         return result.reprojection_px[:, :, joints]
@@ -82,7 +82,7 @@ class Measurement(Displayed, Mapping[str, PoseSequence]):
         return medians
 
     def reprojection_px_median_all(self) -> float | None:
-        """Median over all cameras of the method that uses the most; None where nothing was triangulated."""
+        """Median over all cameras of the method that uses the most; None if nothing was triangulated."""
         if not self.triangulations:
             return None
         errors = self.reprojection_px(max(self.triangulations, key=lambda m: len(self.triangulations[m].camera_names)))

@@ -59,7 +59,7 @@ def output(
     options     of the command, by their names on the command line
     on_written  called with the finished output
 
-    Raises `InputError` where the output cannot be written or would replace an input.
+    Raises `InputError` if the output cannot be written or would replace an input.
     """
     made = Output(None if path is None else Path(path))
     if made.path is None:

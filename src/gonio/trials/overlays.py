@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # to detect takes neither figures nor statistics
 def draw_videos(
     folder: Path, measurement: Measurement, progress: Progress
 ) -> tuple[dict[str, tuple[Path, str]], dict[str, rendering.Rendered]]:
-    """Overlay videos; camera -> a still picture and its caption, and camera -> what was drawn."""
+    """Write the overlay videos; camera -> a still image and its caption, and camera -> what was drawn."""
     trial = measurement.trial
     cameras = [camera for camera in trial.cameras if camera.video is not None]
     stills: dict[str, tuple[Path, str]] = {}
@@ -40,8 +40,8 @@ def draw_videos(
         for camera in cameras:
             back_s, why = -measurement.offsets_s[camera.name], "back to the camera's own clock"
             view = measurement.views[camera.name].shifted(back_s, why)
-            seen = measurement.detections[camera.name]
-            everybody = replace(seen, times_s=seen.times_s + back_s)
+            found = measurement.detections[camera.name]
+            bystanders = replace(found, times_s=found.times_s + back_s)
             projected = _reprojected(measurement, camera.name)
             projected = None if projected is None else projected.shifted(back_s, why)
             drawn[camera.name] = rendering.overlay_video(
@@ -50,14 +50,14 @@ def draw_videos(
                 view,
                 reprojected=projected,
                 blur_faces=blur,
-                bystanders=everybody,
+                bystanders=bystanders,
                 on_frame=tick,
             )
             still = _middle_frame(camera.file, view)
             if still is not None:
                 path = folder / "figures" / f"overlay_{camera.name}.png"
-                rendering.write_still(path, still, view, reprojected=projected, blur_faces=blur, bystanders=everybody)
-                caption = f"{camera.name}: joints found in the picture" + (
+                rendering.write_still(path, still, view, reprojected=projected, blur_faces=blur, bystanders=bystanders)
+                caption = f"{camera.name}: joints found in the image" + (
                     ", and the 3D joints drawn back" if projected is not None else ""
                 )
                 stills[camera.name] = (path, caption)
@@ -65,15 +65,15 @@ def draw_videos(
 
 
 def _middle_frame(path: Path, view: PoseSequence) -> VideoFrame | None:
-    seen = np.flatnonzero(view.valid.any(axis=1))
-    if len(seen) == 0:
+    frames = np.flatnonzero(view.valid.any(axis=1))
+    if len(frames) == 0:
         return None
-    wanted = view.times_s[seen[len(seen) // 2]]
-    return next((frame for frame in video.frames(path) if frame.time_s >= wanted - 1e-6), None)
+    middle_s = view.times_s[frames[len(frames) // 2]]
+    return next((frame for frame in video.frames(path) if frame.time_s >= middle_s - 1e-6), None)
 
 
 def _reprojected(measurement: Measurement, camera: str) -> PoseSequence | None:
-    """The 3D joints of the stereo method with the most cameras, seen by this camera."""
+    """The 3D joints of the stereo method with the most cameras, projected into this camera; None without one."""
     rig = measurement.rig
     results = sorted(measurement.triangulations.items(), key=lambda item: -len(item[1].camera_names))
     method = next((name for name, result in results if camera in result.camera_names), None)
@@ -96,22 +96,22 @@ def _reprojected(measurement: Measurement, camera: str) -> PoseSequence | None:
 
 
 def face_warnings(trial: Trial) -> tuple[str, ...]:
-    """What must be known of blurred videos before they are shown to anybody."""
+    """What the user must know of blurred videos before sharing them."""
     if not trial.report.blur_faces:
         return ()
     if trial.detector.make().finds_everybody:
-        return ("faces are blurred of those alone whom the detector saw: look at every video before you share it",)
+        return ("only the faces of people whom the detector found are blurred: check every video before you share it",)
     people = max_people(trial)
     followed = "one person" if people == 1 else f"at most {people} people"
     return (
-        f"faces are blurred of those alone who were followed ({followed} in each view, detector.people): look at every "
-        f"video and picture before you share it",
+        f"only the faces of people who were followed are blurred ({followed} in each view, detector.people): check "
+        f"every video and image before you share it",
     )
 
 
 def draw_detections(
     path: Path,
-    everybody: Detections,
+    detections: Detections,
     keypoints: PoseSequence,
     *,
     overlay: Path | None,
@@ -119,19 +119,19 @@ def draw_detections(
     blur_faces: bool,
     progress: Progress = silent,
 ) -> None:
-    """The video `path` with one person's joints drawn in, as a video and as one picture a frame, where asked for."""
+    """Draw one person's joints into the video `path`: as a video `overlay`, and as one image per frame in `images`."""
     total = len(keypoints)
-    faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": everybody}
+    faces: dict[str, Any] = {"blur_faces": blur_faces, "bystanders": detections}
     if overlay is not None:
         with progress("rendering video", total) as tick:
             rendering.overlay_video(overlay, video.frames(path), keypoints, **faces, on_frame=tick)
     if images is not None:
-        with progress("writing pictures", total) as tick:
+        with progress("writing images", total) as tick:
             rendering.write_images(images, video.frames(path), keypoints, **faces, on_frame=tick)
 
 
 def check_detection_outputs(path: Path, output: Path | None, overlay: Path | None, images: Path | None) -> None:
-    """Ask before long work: raises `InputError` where `gonio detect` could not write, or would replace something."""
+    """Check before long work: raises `InputError` if `gonio detect` cannot write, or would replace an input."""
     record = None if output is None else provenance_path(output)
     targets = [target for target in (output, record, overlay, images) if target is not None]
     for number, target in enumerate(targets):
@@ -141,4 +141,4 @@ def check_detection_outputs(path: Path, output: Path | None, overlay: Path | Non
     if overlay is not None and overlay.suffix.lower() != ".mp4":
         raise InputError(f"{overlay}: the overlay video is written as .mp4")
     if images is not None and images.is_file():
-        raise InputError(f"{images}: is a file; the pictures need a folder")
+        raise InputError(f"{images}: is a file; the images need a folder")

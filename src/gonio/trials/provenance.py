@@ -30,7 +30,7 @@ def _counts(sequence: PoseSequence) -> dict[str, Any]:
 
 
 def _stereo_counts(measurement: Measurement, method: str) -> dict[str, Any]:
-    """What a stereo method used of each camera, and how well its points fit the pictures."""
+    """The observations of each camera that a stereo method used or left out, and its reprojection errors."""
     if method not in measurement.triangulations:
         return {}
     errors = measurement.reprojection_px(method)

@@ -1,12 +1,12 @@
-"""A trial with two nearly parallel, calibrated cameras to one with a truly parallel rig: new videos, a new trial file.
+"""From a trial with two nearly parallel, calibrated cameras to one with a truly parallel rig: videos and trial file.
 
 The pair is made parallel by `stereo.rectification`. Every frame is then drawn anew and encoded again, one after
-another, so memory does not grow with the length of a video; keypoints that somebody has already are moved. It makes
+another, so memory does not grow with the length of a video; keypoints from files are transformed. The folder holds
 
     trial.toml           the two cameras with [rig] baseline_m, focal_px and principal_point_px, for `gonio compare`
     CAMERA.mp4, .npz     the rectified video, or the rectified keypoints
     Calib.toml           the same two cameras in the world of the calibration
-    rectification.json   what was turned and lost, and the way back from the parallel rig's frame to that world
+    rectification.json   turns and losses, and the transformation from the parallel rig's frame to that world
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from gonio.trials.methods import GROUPS, possible_methods, requested_methods
 from gonio.trials.outputs import OnWritten, Output, unreported
 from gonio.trials.views import calibrated_views
 
-# The rectified videos are measured from, not looked at. Soft dots of 4 px, found by their centre of brightness, were
+# The rectified videos are input of measurements. Soft dots of 4 px, found by their centre of brightness, were
 # off by 0.010 px in the median before encoding, and by 0.015, 0.02, 0.03 and 0.08 px after it with crf 4, 8, 12 and 21.
 CRF = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Rectified:
-    """What was made.
+    """The rectified trial.
 
     pair   the cameras before and after
-    trial  what stands in the new trial file
-    notes  what was done and what was lost, in words
+    trial  the content of the new trial file
+    notes  sentences: what was done and what was lost
     """
 
     pair: RectifiedPair
@@ -68,31 +68,31 @@ def rectify(
     """Write the folder `output` of a trial's pair made parallel.
 
     trial    or its file
-    cameras  the pair, in either order; not needed where the trial has two cameras
-    alpha    1 keeps all pixels, 0 only valid ones (`stereo.rectification.rectify`)
+    cameras  the pair, in either order; not needed if the trial has two cameras
+    alpha    1 keeps all pixels, 0 only valid ones (`calibration.rectification.rectify`)
 
-    Raises `ConfigError` where the trial has no calibration, or not two cameras and none are named; `InputError` where a
-    file cannot be used, and where the pair cannot be made parallel (`stereo.rectification.rectify`).
+    Raises `ConfigError` if the trial has no calibration, or if it has more than two cameras and none are named;
+    `InputError` if a file cannot be used, or if the pair cannot be made parallel (`calibration.rectification.rectify`).
     """
     source, output = trial if isinstance(trial, str | Path) else trial.name, Path(output)
     trial = trial if isinstance(trial, Trial) else load_trial(trial)
     names = _pair_names(trial, cameras)
     configs = {c.name: c for c in trial.cameras if c.name in names}
-    asked = replace(trial, cameras=tuple(configs.values()), recordings=(), methods=(), reference=None)
-    check_files(asked)
+    pair_trial = replace(trial, cameras=tuple(configs.values()), recordings=(), methods=(), reference=None)
+    check_files(pair_trial)
     if trial.rig is None or trial.rig.calibration is None:
         raise ConfigError(f"{trial.name}: rectifying needs a [rig] with a calibration; this trial has none")
     check_writable(output, [trial.rig.calibration, *(c.file for c in configs.values())])
-    rig, keypoints, _ = calibrated_views(asked)
+    rig, keypoints, _ = calibrated_views(pair_trial)
     assert rig is not None
     pair = rectification.rectify(rig, names, alpha=alpha)
-    notes = list(_words(pair))
+    notes = list(_sentences(pair))
     moved = {}
     for name in pair.names:
-        moved[name], said = _camera(configs[name], pair, output)
-        notes += said
-    new, said = _trial(trial, pair, moved)
-    notes += said
+        moved[name], camera_notes = _camera(configs[name], pair, output)
+        notes += camera_notes
+    new, trial_notes = _trial(trial, pair, moved)
+    notes += trial_notes
     with replacing(output) as folder:
         folder.mkdir()
         total = sum(video.probe(c.video).n_frames or 0 for c in configs.values() if c.video is not None)
@@ -102,7 +102,7 @@ def rectify(
                     archive.write(_moved(keypoints[name], pair, name), folder / f"{name}.npz")
                 else:
                     notes += _redrawn(configs[name], pair, folder / f"{name}.mp4", tick)
-        text = "# Made by gonio rectify; rectification.json says how.\n\n" + trial_text(new, output)
+        text = "# Made by gonio rectify; rectification.json describes how.\n\n" + trial_text(new, output)
         (folder / "trial.toml").write_text(text, encoding="utf-8")
         write_json(folder / "rectification.json", _record(pair, alpha, notes), indent=2, ascii_only=False)
         rig_files.write(pair.rig, folder / "Calib.toml")
@@ -118,39 +118,39 @@ def rectify(
 
 
 def _pair_names(trial: Trial, cameras: tuple[str, str] | None) -> tuple[str, str]:
-    there = [c.name for c in trial.cameras]
+    names = [c.name for c in trial.cameras]
     if cameras is None:
-        if len(there) != 2:
+        if len(names) != 2:
             raise ConfigError(
-                f"{trial.name}: names {len(there)} cameras ({', '.join(there)}); say which two with --cameras"
+                f"{trial.name}: names {len(names)} cameras ({', '.join(names)}); name two of them with --cameras"
             )
-        return there[0], there[1]
+        return names[0], names[1]
     for name in cameras:
-        if name not in there:
-            raise ConfigError(f"{trial.name}: has no camera {name!r}; it has {', '.join(there)}")
+        if name not in names:
+            raise ConfigError(f"{trial.name}: has no camera {name!r}; it has {', '.join(names)}")
     return cameras
 
 
-def _words(pair: RectifiedPair) -> Iterator[str]:
+def _sentences(pair: RectifiedPair) -> Iterator[str]:
     left, right = pair.names
     yield (
-        f"{left} is the left camera and {right} the right one, {pair.baseline_m:.4f} m apart; their axes stood "
-        f"{pair.angle_deg:.1f} degrees apart"
+        f"{left} is the left camera and {right} the right one; the baseline is {pair.baseline_m:.4f} m, and the axes "
+        f"differed by {pair.angle_deg:.1f} degrees"
     )
     for camera in pair.originals:
         yield (
             f"{camera.name}: turned by {pair.turned_deg[camera.name]:.1f} degrees, focal length "
-            f"{camera.focal_px:.1f} -> {pair.focal_px:.1f} px; {pair.kept(camera.name):.0%} of its picture is kept, "
-            f"and fills {pair.filled(camera.name):.0%} of the rectified one"
+            f"{camera.focal_px:.1f} -> {pair.focal_px:.1f} px; {pair.kept(camera.name):.0%} of its image is kept, "
+            f"and fills {pair.filled(camera.name):.0%} of the rectified image"
         )
     yield (
-        f"the new trial stands in the rectified left camera's frame, whose vertical is {pair.tilt_deg:.1f} degrees off "
-        f"the world's: trunk inclination is off by as much"
+        f"the new trial has the frame of the rectified left camera, whose vertical differs from the world's by "
+        f"{pair.tilt_deg:.1f} degrees: trunk inclination has the same error"
     )
 
 
 def _redrawn(config: CameraConfig, pair: RectifiedPair, target: Path, tick: Tick) -> list[str]:
-    """Write the rectified video; what was lost on the way."""
+    """Write the rectified video; sentences on what was lost."""
     map_x, map_y = pair.maps(config.name)
     stream = video.frames(config.file)
 
@@ -164,12 +164,12 @@ def _redrawn(config: CameraConfig, pair: RectifiedPair, target: Path, tick: Tick
         write_mp4(target, frames, crf=CRF)
     return [
         *stream.notes,
-        f"{config.name}: pixels interpolated and encoded again (H.264, crf {CRF}): a little of the picture is lost",
+        f"{config.name}: pixels interpolated and encoded again (H.264, crf {CRF}): some image detail is lost",
     ]
 
 
 def _moved(found: Detections, pair: RectifiedPair, name: str) -> Detections:
-    """Keypoints in the rectified picture; boxes, which would no longer be upright, are left out."""
+    """Keypoints in the rectified image; without boxes, which would no longer be upright."""
     positions = pair.points(name, found.positions)
     lost = int((np.isnan(positions[..., 0]) & ~np.isnan(found.positions[..., 0])).sum())
     step = f"rectified: turned by {pair.turned_deg[name]:.1f} degrees, distortion removed; {lost} joints lost"
@@ -179,7 +179,7 @@ def _moved(found: Detections, pair: RectifiedPair, name: str) -> Detections:
 
 
 def _camera(config: CameraConfig, pair: RectifiedPair, output: Path) -> tuple[CameraConfig, list[str]]:
-    """The camera of the new trial; what could not be carried over."""
+    """The camera of the new trial; sentences on settings that changed."""
     region, click, notes = None, None, []
     if config.region_px is not None and config.video is not None:
         x1, y1, x2, y2 = config.region_px
@@ -189,13 +189,13 @@ def _camera(config: CameraConfig, pair: RectifiedPair, output: Path) -> tuple[Ca
         outline = pair.points(config.name, np.concatenate(edge))
         outline = outline[~np.isnan(outline[:, 0])]
         if not len(outline):
-            raise InputError(f"camera {config.name!r}: region_px lies outside the rectified picture; leave it out")
+            raise InputError(f"camera {config.name!r}: region_px lies outside the rectified image; leave it out")
         region = (*outline.min(axis=0).round(1).tolist(), *outline.max(axis=0).round(1).tolist())
         notes.append(f"{config.name}: region_px became the upright box round the turned region")
     if config.click_px is not None:
         x, y = pair.points(config.name, config.click_px).round(1).tolist()
         if not np.isfinite([x, y]).all():
-            raise InputError(f"camera {config.name!r}: click_px lies outside the rectified picture; leave it out")
+            raise InputError(f"camera {config.name!r}: click_px lies outside the rectified image; leave it out")
         click = (x, y)
     new = CameraConfig(
         config.name,
@@ -211,7 +211,7 @@ def _camera(config: CameraConfig, pair: RectifiedPair, output: Path) -> tuple[Ca
 
 
 def _trial(trial: Trial, pair: RectifiedPair, cameras: dict[str, CameraConfig]) -> tuple[Trial, list[str]]:
-    """The new trial: the two cameras and everything else that still applies; what does not."""
+    """The new trial with the two cameras and all settings that still apply; sentences on those that do not."""
     rig = RigConfig(baseline_m=pair.baseline_m, focal_px=pair.focal_px, principal_point_px=pair.principal_point_px)
     in_rig = {r.name for r in trial.recordings if r.frame == "rig"}
     recordings = tuple(replace(r, frame="") if r.name in in_rig else r for r in trial.recordings)
@@ -230,7 +230,7 @@ def _trial(trial: Trial, pair: RectifiedPair, cameras: dict[str, CameraConfig]) 
     left, right = pair.names
     caveat = (
         f"The pair was rectified by software: {left} turned by {pair.turned_deg[left]:.1f} degrees, {right} by "
-        f"{pair.turned_deg[right]:.1f}, the pictures interpolated; the frame is the rectified left camera's, its "
+        f"{pair.turned_deg[right]:.1f}, the images interpolated; the frame is the rectified left camera's, its "
         f"vertical {pair.tilt_deg:.1f} degrees off the world's."
     )
     return replace(new, caveats=(*trial.caveats, caveat)), notes

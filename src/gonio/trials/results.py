@@ -1,15 +1,15 @@
 """The results folder, which other tools rely on.
 
-    report.html        the answer in words, figures, tables, the protocol; one self-contained page
+    report.html        the answer, figures, tables, the protocol; one self-contained page
     results.json       errors and angles of every method, with the protocol (`ComparisonResult`)
     sequences/         each method's joints: .npz (lossless), .npy (H36M-17), .trc (OpenSim), .csv, .txt (Kinect)
     angles/            each method's joint angles: .mot (OpenSim's table, degrees)
     keypoints/         each camera's 2D joints, lossless
     figures/ tables/   .png and .svg; .csv
-    videos/            each camera with its 2D joints and the reprojected 3D joints drawn in
+    videos/            each camera, with its 2D joints and the reprojected 3D joints drawn in
     provenance.json    configuration, versions, weights with their sha256, counts of missing and interpolated points
 
-Everything is made in a temporary folder first; files of the same name are then replaced, others are left alone.
+All files are first written into a temporary folder. They then replace files of the same name; others are kept.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SEQUENCE_SUFFIXES = (".npz", ".npy", ".trc", ".csv", ".txt")
 def write_results(
     output: str | Path, measurement: Measurement, result: ComparisonResult, progress: Progress = silent
 ) -> tuple[Path, ...]:
-    """Write the results folder; returns the files written. Raises `InputError` where one would replace an input."""
+    """Write the results folder; return the files written. Raises `InputError` if one would replace an input."""
     output = Path(output)
     check_output(output, measurement.trial)
     ours = not output.exists()
@@ -79,8 +79,8 @@ def _files_of_an_earlier_run(output: Path) -> set[str]:
 
 
 def check_output(output: Path, trial: Trial) -> None:
-    """Ask before long work: raises `InputError` where the folder cannot be written, or holds an input of the trial
-    in a folder whose files would be replaced.
+    """Check before long work: raises `InputError` if the folder cannot be written, or if an input of the trial is in a
+    folder whose files would be replaced.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: cannot be written: it is a file, and results are a folder; choose another -o")
@@ -107,13 +107,17 @@ def _inputs(trial: Trial) -> Iterator[Path]:
 def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult, progress: Progress) -> None:
     trial = measurement.trial
     result.save(folder / "results.json")
-    lost = {}
+    not_preserved = {}
     for name, sequence in measurement.sequences.items():
         for suffix in SEQUENCE_SUFFIXES:
             try:
-                lost[f"{name}{suffix}"] = list(formats.write(sequence, folder / "sequences" / f"{name}{suffix}"))
+                not_preserved[f"{name}{suffix}"] = list(
+                    formats.write(sequence, folder / "sequences" / f"{name}{suffix}")
+                )
             except InputError as error:  # a format that cannot hold one recording's joints does not cost the others
-                lost[f"{name}{suffix}"] = [f"not written: {error}".replace(str(folder / "sequences") + os.sep, "")]
+                not_preserved[f"{name}{suffix}"] = [
+                    f"not written: {error}".replace(str(folder / "sequences") + os.sep, "")
+                ]
     for name, view in measurement.views.items():
         formats.write(view, folder / "keypoints" / f"{name}.npz")
     tables = write_tables(folder / "tables", result)
@@ -121,14 +125,14 @@ def _write_all(folder: Path, measurement: Measurement, result: ComparisonResult,
     angles = measurement.angles()
     for name, series in angles.items():
         if len(series):
-            lost[f"{name}.mot"] = list(formats.write(series, folder / "angles" / f"{name}.mot"))
+            not_preserved[f"{name}.mot"] = list(formats.write(series, folder / "angles" / f"{name}.mot"))
     values = trial_figures.FigureInput(measurement.sequences, angles, result)
     figures = trial_figures.save_figures(folder / "figures", values, progress)
     stills, drawn = draw_videos(folder, measurement, progress) if trial.report.videos else ({}, {})
     provenance = trial_provenance(measurement, result) | {
         "videos": {name: asdict(done) for name, done in drawn.items()}
     }
-    provenance["not_kept_by_format"] = {name: words for name, words in lost.items() if words}
+    provenance["not_kept_by_format"] = {name: sentences for name, sentences in not_preserved.items() if sentences}
     trial_page.write_report(
         folder / "report.html",
         trial_page.ReportContent(
@@ -154,7 +158,7 @@ def _notes(measurement: Measurement, drawn: Mapping[str, rendering.Rendered]) ->
     notes |= {f"method {name}": sequence.history for name, sequence in measurement.sequences.items()}
     if measurement.trial.report.blur_faces:
         notes["faces"] = (
-            "Faces are blurred where the head or the shoulders were found; who was not detected is not blurred.",
+            "A face is blurred if the head or the shoulders were found; people who were not detected are not blurred.",
             *(
                 f"{name}: {done.frames_without_known_face} of {done.frames} frames without a known face"
                 for name, done in drawn.items()

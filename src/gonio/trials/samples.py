@@ -74,7 +74,7 @@ ASSETS: dict[str, Asset] = CATALOGUE | SAMPLES
 
 
 def fetch_asset(name: str, *, progress: bool = True) -> Path:
-    """The folder that holds an asset's files, fetched if they are not there yet (`core.downloads.fetch`).
+    """The folder that holds an asset's files, fetched at first use (`core.downloads.fetch`).
 
     Raises `ConfigError` for an unknown name, `AssetError` if a file cannot be had, and for a network of `IMPORTABLE` as
     `imported` does.

@@ -144,7 +144,7 @@ def render(
     paths = [] if isinstance(joints, Mapping) else [Path(path) for path in joints]
     inputs = [*([] if isinstance(keypoints, PoseSequence) else [Path(keypoints)]), *paths, *([video] if video else [])]
     if not joints:
-        raise InputError(f"{_name_of(keypoints)}: there are no 3D joints to draw beside it; name their file too")
+        raise InputError(f"{_name_of(keypoints)}: no 3D joints are named to draw beside it; name their file too")
     check_suffix(output)
     options = {
         "keypoints": _name_of(keypoints),
