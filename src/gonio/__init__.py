@@ -2,7 +2,7 @@
 
     measurement = gonio.measure("trial.toml")   # {method: PoseSequence}
     result = gonio.compare("trial.toml")        # errors, angles and agreement, with their protocol
-    sequence = gonio.read("joints.trc")
+    sequence = gonio.read_sequence("joints.trc")
     gonio.write(sequence, "joints.csv")
 
 For research; not a medical device.
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gonio.capture.record import record
+    from gonio.comparison.result import ComparisonResult
+    from gonio.comparison.statistics.intervals import cluster_bootstrap
     from gonio.core.angle_series import AngleSeries
+    from gonio.core.assumptions import Assumption
     from gonio.core.camera import Camera, Rig
     from gonio.core.detections import Detections
     from gonio.core.errors import GonioError
@@ -29,33 +32,44 @@ if TYPE_CHECKING:
     from gonio.kinematics.repetitions import find_repetitions
     from gonio.lifting.streaming import LiftingStream
     from gonio.studies.config import load_study
+    from gonio.studies.results import StudyResult
     from gonio.studies.results import run_study as study
     from gonio.training.config import load_training
     from gonio.training.evaluate import evaluate_2d, evaluate_lifting
     from gonio.training.run import train
     from gonio.trials.compare import compare
     from gonio.trials.config import Trial, load_trial
+    from gonio.trials.detect import DetectedVideo
     from gonio.trials.evaluate import evaluate
     from gonio.trials.measure import measure
+    from gonio.trials.measurement import Measurement
     from gonio.trials.one_video import detect
     from gonio.trials.rectify import rectify
     from gonio.trials.results import write_results
     from gonio.trials.samples import demo_trial, fetch_asset
     from gonio.trials.single_step import convert, lift, render, triangulate
 
+    __version__: str
+
 _HOMES = {
     "AngleSeries": "gonio.core.angle_series",
+    "Assumption": "gonio.core.assumptions",
     "Camera": "gonio.core.camera",
+    "ComparisonResult": "gonio.comparison.result",
+    "DetectedVideo": "gonio.trials.detect",
     "Detections": "gonio.core.detections",
     "DetectorEntry": "gonio.detection.registry",
     "Format": "gonio.io.registry",
     "GonioError": "gonio.core.errors",
     "LiftingStream": "gonio.lifting.streaming",
+    "Measurement": "gonio.trials.measurement",
     "PoseSequence": "gonio.core.sequence",
     "Rig": "gonio.core.camera",
     "Skeleton": "gonio.core.skeleton",
     "Status": "gonio.core.sequence",
+    "StudyResult": "gonio.studies.results",
     "Trial": "gonio.trials.config",
+    "cluster_bootstrap": "gonio.comparison.statistics.intervals",
     "compare": "gonio.trials.compare",
     "convert": "gonio.trials.single_step",
     "demo_trial": "gonio.trials.samples",
@@ -91,17 +105,23 @@ _HOMES = {
 
 __all__ = [
     "AngleSeries",
+    "Assumption",
     "Camera",
+    "ComparisonResult",
+    "DetectedVideo",
     "Detections",
     "DetectorEntry",
     "Format",
     "GonioError",
     "LiftingStream",
+    "Measurement",
     "PoseSequence",
     "Rig",
     "Skeleton",
     "Status",
+    "StudyResult",
     "Trial",
+    "cluster_bootstrap",
     "compare",
     "convert",
     "demo_trial",
@@ -136,16 +156,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Public names are loaded when they are first used, so that importing gonio takes milliseconds."""
-    if name == "__version__":
-        return importlib.import_module("gonio.core.provenance").VERSION
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gonio' has no attribute {name!r}")
-    module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute or name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names that exist, and reports others
+
+    def __getattr__(name: str) -> Any:
+        """Public names are loaded when they are first used, so that importing gonio takes milliseconds."""
+        if name == "__version__":
+            return importlib.import_module("gonio.core.provenance").VERSION
+        if name not in _HOMES:
+            raise AttributeError(f"module 'gonio' has no attribute {name!r}")
+        module, _, attribute = _HOMES[name].partition(":")
+        value = getattr(importlib.import_module(module), attribute or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

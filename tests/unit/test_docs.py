@@ -1,5 +1,6 @@
 """What the docs show works: trial files parse, names exist, commands have the options shown, links lead somewhere."""
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -47,6 +48,28 @@ def test_python_names_exist():
     assert names >= {"measure", "compare", "joint_angles", "write"}
     for name in names - {"sources", "core"}:
         assert hasattr(gonio, name)
+
+
+ENTRY_POINTS = {"gonio.detectors", "gonio.formats", "gonio.angles", "gonio.skeletons"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_dotted_names_exist(page):
+    """Modules, functions and constants that a page names by their whole path."""
+    found = re.findall(r"`(?:from |import )?(gonio\.\w+(?:\.\w+)*)", page.read_text(encoding="utf-8"))
+    for name in set(found) - ENTRY_POINTS:
+        assert resolved(name) is not None
+
+
+def resolved(name: str) -> object:
+    """What stands behind a dotted name; its modules are imported."""
+    known: object = gonio
+    for end in range(2, len(name.split(".")) + 1):
+        *parents, last = name.split(".")[:end]
+        if not hasattr(known, last):
+            importlib.import_module(".".join([*parents, last]))
+        known = getattr(known, last)
+    return known
 
 
 def test_python_is_well_typed(tmp_path):

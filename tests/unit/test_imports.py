@@ -1,7 +1,10 @@
 """Importing gonio, and asking for help, loads nothing heavy."""
 
+import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,29 @@ def test_the_options_of_a_training_are_shown_without_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "--training.epochs" in done.stdout
     assert done.stdout.strip().endswith("LOADED False")
+
+
+def test_public_functions_take_paths_as_text_too():
+    import gonio
+
+    for name in gonio.__all__:
+        function = getattr(gonio, name)
+        for parameter in inspect.signature(function).parameters.values() if inspect.isfunction(function) else ():
+            annotation = str(parameter.annotation)
+            assert "Path" not in annotation or "str" in annotation, (name, parameter)
+
+
+def test_public_names_are_declared_once():
+    """For type checkers, for the loader and for `from gonio import *`."""
+    import gonio
+    from gonio import _HOMES
+
+    source = Path(gonio.__file__).read_text(encoding="utf-8")
+    block = source[source.index("if TYPE_CHECKING:") : source.index("_HOMES = {")]
+    imported = set()
+    for names in re.findall(r"from \S+ import (.*)", block):
+        imported |= {name.rpartition(" as ")[2] for name in names.split(", ")}
+    assert imported == set(_HOMES) == set(gonio.__all__)
 
 
 def test_every_public_name_exists():

@@ -33,11 +33,12 @@ class Imported:
     file: Path
 
 
-def import_weights(path: Path) -> Imported:
+def import_weights(path: str | Path) -> Imported:
     """Read a `.caffemodel`, recognise it and keep it in the cache, in place of an earlier import of the same network.
 
     Raises `InputError` where the file is damaged or another network, `MissingExtraError` where onnx is not installed.
     """
+    path = Path(path)
     model = read_caffemodel(path)
     architecture = recognise(path, model)
     wanted = architecture.weight_shapes()
