@@ -22,7 +22,7 @@ import numpy as np
 
 from gonio.comparison.agreement_table import agreement_table
 from gonio.studies.config import ui_prmd_study
-from gonio.studies.measure import JOINT_OF, measure_recording, study_work
+from gonio.studies.measure import joints_of_angles, measure_recording, study_work
 
 QUOTED: Sequence[tuple[str, str, str, str, float, float]] = (
     ("squat", "m01", "knee_flexion", "left", 7.0, 6.8),
@@ -56,7 +56,7 @@ def main() -> int:
     print(
         f"{len(results)} repetitions in {time.perf_counter() - began:.1f} s; without both recordings: {len(failures)}"
     )
-    tables = {definitions: agreement_table(results, definitions, JOINT_OF) for definitions in ("protocol", "gonio")}
+    tables = {definitions: agreement_table(results, definitions, joints_of_angles()) for definitions in ("protocol", "gonio")}
     rows = {name: {_key(row): row for row in table} for name, table in tables.items()}
     print("\nbias-free RMSE, degrees (RMSE)    ours           quoted        off   two subjects left out   gonio's own")
     within = 0

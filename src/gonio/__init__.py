@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from gonio.core.detections import Detections
     from gonio.core.errors import GonioError
     from gonio.core.sequence import PoseSequence, Status
-    from gonio.core.skeleton import Skeleton, layout
+    from gonio.core.skeleton import Skeleton, layout, register_skeleton
     from gonio.detection.openpose.weights_import import import_weights
     from gonio.detection.registry import DetectorEntry, register_detector
     from gonio.io.formats import read, read_angles, read_keypoints, read_sequence, write
     from gonio.io.registry import Format, register_format
-    from gonio.kinematics.angles import joint_angles
+    from gonio.kinematics.angles import AngleDefinition, joint_angles, register_angle
     from gonio.kinematics.repetitions import find_repetitions
     from gonio.lifting.streaming import LiftingStream
     from gonio.studies.config import load_study
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "AngleDefinition": "gonio.kinematics.angles",
     "AngleSeries": "gonio.core.angle_series",
     "Assumption": "gonio.core.assumptions",
     "Camera": "gonio.core.camera",
@@ -93,8 +94,10 @@ _HOMES = {
     "read_sequence": "gonio.io.formats",
     "record": "gonio.capture.record",
     "rectify": "gonio.trials.rectify",
+    "register_angle": "gonio.kinematics.angles",
     "register_detector": "gonio.detection.registry",
     "register_format": "gonio.io.registry",
+    "register_skeleton": "gonio.core.skeleton",
     "render": "gonio.trials.single_step",
     "study": "gonio.studies.results:run_study",
     "train": "gonio.training.run",
@@ -104,6 +107,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AngleDefinition",
     "AngleSeries",
     "Assumption",
     "Camera",
@@ -145,8 +149,10 @@ __all__ = [
     "read_sequence",
     "record",
     "rectify",
+    "register_angle",
     "register_detector",
     "register_format",
+    "register_skeleton",
     "render",
     "study",
     "train",

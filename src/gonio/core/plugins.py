@@ -57,10 +57,15 @@ class Registry(Mapping[str, T], Generic[T]):
     """Things of one kind by name: gonio's own, then those that a program registers, then those of other packages.
 
     A name belongs to one thing. Looking up one of gonio's own or a registered name loads no other package.
+
+    group    of entry points
+    kind     the type that everything here has
+    own      gonio's own
+    knows_its_name  whether things have a field `name`, which must then be their name here
     """
 
-    def __init__(self, group: str, kind: type[T], own: Mapping[str, T]) -> None:
-        self._group, self._kind = group, kind
+    def __init__(self, group: str, kind: type[T], own: Mapping[str, T], *, knows_its_name: bool = False) -> None:
+        self._group, self._kind, self._knows_its_name = group, kind, knows_its_name
         self._known = dict(own)
         self._complete = False
 
@@ -74,6 +79,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def _wrong(self, name: str, value: object) -> str:
         if not isinstance(value, self._kind):
             return f"it is a {type(value).__name__}, not a {self._kind.__name__}"
+        if self._knows_its_name and getattr(value, "name", name) != name:
+            return f"it is the {self._kind.__name__} {getattr(value, 'name', name)!r}; both need the same name"
         if self._known.get(name, value) != value:
             return f"gonio has another {self._kind.__name__} of that name; choose another name"
         return ""

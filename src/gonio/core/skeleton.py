@@ -18,6 +18,7 @@ import numpy as np
 
 from gonio.core.arrays import FloatArray
 from gonio.core.errors import InputError
+from gonio.core.plugins import Registry
 
 MapKind = Literal["same", "synthesised", "counterpart", "missing"]
 
@@ -313,7 +314,7 @@ BODY_12 = _layout(
 )
 """The twelve joints over which gonio compares methods: every layout has them."""
 
-LAYOUTS: dict[str, Skeleton] = {
+_OWN = {
     skeleton.name: skeleton
     for skeleton in (
         H36M_17,
@@ -331,6 +332,8 @@ LAYOUTS: dict[str, Skeleton] = {
         BODY_12,
     )
 }
+LAYOUTS = Registry("gonio.skeletons", Skeleton, _OWN, knows_its_name=True)
+"""Every layout by its name: gonio's own, then those that were registered, then those of installed packages."""
 
 SYNTHESISED: dict[str, tuple[str, ...]] = {
     "mid_hip": ("left_hip", "right_hip"),
@@ -368,9 +371,23 @@ def joint_sigmas(joints: Sequence[str]) -> FloatArray:
     return np.array([COCO_SIGMAS.get(joint, OTHER_SIGMA) for joint in plain])
 
 
+def register_skeleton(skeleton: Skeleton) -> None:
+    """Add a layout to this program: files with just its joints get it, and `layout` finds it by its name.
+
+    Raises `InputError` if another layout has its name, or if the name is not in small letters with hyphens.
+    """
+    if isinstance(skeleton, Skeleton) and skeleton.name != _key(skeleton.name):
+        raise InputError(f"a layout cannot be called {skeleton.name!r}; call it {_key(skeleton.name)!r}")
+    LAYOUTS.register(getattr(skeleton, "name", ""), skeleton)
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def layout(name: str) -> Skeleton:
-    """A named layout. Raises `InputError` naming the nearest one where there is none."""
-    key = name.lower().replace("_", "-")
+    """A named layout. Raises `InputError`, with the nearest name, if there is none."""
+    key = _key(name)
     if key in LAYOUTS:
         return LAYOUTS[key]
     near = get_close_matches(key, LAYOUTS, 1)

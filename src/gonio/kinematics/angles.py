@@ -18,6 +18,7 @@ own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from gonio.core.angle_series import AngleSeries
 from gonio.core.arrays import BoolArray, FloatArray
 from gonio.core.errors import InputError
 from gonio.core.geometry import angle_between
+from gonio.core.plugins import Registry
 from gonio.core.sequence import Axis, PoseSequence, Status
 from gonio.core.skeleton import Skeleton
 
@@ -35,6 +37,11 @@ _MEANS: dict[str, tuple[str, ...]] = {
     "mid_hip": ("left_hip", "right_hip"),
     "mid_shoulder": ("left_shoulder", "right_shoulder"),
 }
+MIDLINE = (
+    *("nose", "neck_nose", "head", "head_top", "neck", "neck_base", "thorax", "shoulder_center"),
+    *("spine", "spine_chest", "spine_mid", "hip_center"),
+)
+"""Joints that lie on the middle of the body in every layout."""
 _VERTICAL: Line = ("down", "up")
 _TRUNK_DOWN: Line = ("mid_shoulder", "mid_hip")
 _TRUNK_UP: Line = ("mid_hip", "mid_shoulder")
@@ -47,8 +54,9 @@ class AngleDefinition:
     name             e.g. "knee_flexion"; a sided one appears as "left_knee_flexion" and "right_knee_flexion"
     joint            the joint or segment that it belongs to, e.g. "knee": a column of a study's tables
     sided            whether each side of the body has one
-    first, second    the lines, from one point to another; a point is a joint (of the side, where sided), "mid_hip" or
-                     "mid_shoulder"; the line ("down", "up") is the vertical
+    first, second    the lines, from one point to another; a point is a joint, "mid_hip" or "mid_shoulder". If the
+                     angle is sided, write "hip" for the hip of each side; joints of the midline (`MIDLINE`) have no
+                     side. The line ("down", "up") is the vertical
     definition       in words
     source           where the definition comes from
     differs_from_isb in words
@@ -66,6 +74,14 @@ class AngleDefinition:
     differs_from_isb: str
     interval_deg: tuple[float, float] = (0.0, 180.0)
     zero_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name.startswith(("left_", "right_")):
+            raise InputError(f"an angle cannot be called {self.name!r}; name it without a side, and say sided = True")
+        if any(len(line) != 2 or line[0] == line[1] for line in (self.first, self.second)):
+            raise InputError(f"the angle {self.name!r} needs two lines, each from one point to another")
+        if not self.interval_deg[0] < self.interval_deg[1]:
+            raise InputError(f"the angle {self.name!r} has the interval {self.interval_deg}; it must increase")
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -206,17 +222,43 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
 """Every angle that gonio measures. Where two have one name, the first whose joints a skeleton has is taken."""
 
 
-def joint_angles(sequence: PoseSequence) -> AngleSeries:
-    """Every angle of `DEFINITIONS` whose joints the sequence's skeleton has, (time, angle) in radians.
+_ADDED = Registry("gonio.angles", AngleDefinition, {d.name: d for d in DEFINITIONS}, knows_its_name=True)
 
-    NaN where a joint is missing or a line has no length. `trunk_inclination` is left out where the sequence does not
-    know which way is up. The history counts the values that are missing and those that rest on interpolated or
-    repaired positions. Raises `InputError` for a 2D sequence, whose angles would be those of its shadow in the image,
-    and for a skeleton that has the joints of no angle.
+
+def register_angle(definition: AngleDefinition) -> None:
+    """Add an angle to this program: `joint_angles`, and with it every comparison and study, then measures it too.
+
+    A study measures again what it measured without the angle.
+
+    Raises `InputError` if another angle has its name.
+    """
+    _ADDED.register(getattr(definition, "name", ""), definition)
+
+
+def angle_definitions() -> tuple[AngleDefinition, ...]:
+    """Every angle: `DEFINITIONS`, then `added_angles()`. Raises `PluginError` if a package cannot be used."""
+    return (*DEFINITIONS, *added_angles())
+
+
+def added_angles() -> tuple[AngleDefinition, ...]:
+    """The angles that were registered, and those of installed packages."""
+    return tuple(definition for definition in _ADDED.values() if definition not in DEFINITIONS)
+
+
+def joint_angles(sequence: PoseSequence, *, definitions: Sequence[AngleDefinition] | None = None) -> AngleSeries:
+    """The angles over time whose joints the sequence's skeleton has.
+
+    definitions  the angles to measure (default: `angle_definitions()`); of several with one name the first is taken
+                 whose joints the skeleton has
+
+    A value is NaN if a joint is missing or a line has no length. Angles against the vertical are left out if the
+    sequence does not state which way is up. The history counts the values that are missing and those that rest on
+    interpolated or repaired positions. Raises `InputError` for a 2D sequence, whose angles would be those of a
+    projection, and if the skeleton has the joints of no angle.
     """
     if sequence.dimensions != 3:
         raise InputError("joint angles need 3D positions; this sequence is 2D: triangulate or lift it first")
-    chosen = _chosen(sequence.skeleton, sequence.up)
+    chosen = _chosen(angle_definitions() if definitions is None else definitions, sequence.skeleton, sequence.up)
     if not chosen:
         raise InputError(f"skeleton {sequence.skeleton.name!r} has the joints of no angle; limbs or a trunk are needed")
     angles = np.stack([_angle(sequence, definition, side) for _, definition, side in chosen], axis=1)
@@ -239,10 +281,12 @@ def joint_angles(sequence: PoseSequence) -> AngleSeries:
     )
 
 
-def _chosen(skeleton: Skeleton, up: Axis | None) -> list[tuple[str, AngleDefinition, str]]:
+def _chosen(
+    definitions: Sequence[AngleDefinition], skeleton: Skeleton, up: Axis | None
+) -> list[tuple[str, AngleDefinition, str]]:
     """(name, definition, side) of every angle that a skeleton has the joints for."""
     chosen: dict[str, tuple[str, AngleDefinition, str]] = {}
-    for definition in DEFINITIONS:
+    for definition in definitions:
         for side in ("left", "right") if definition.sided else ("",):
             name = f"{side}_{definition.name}" if side else definition.name
             there = all(joint in skeleton for joint in definition.joints(side))
@@ -272,7 +316,9 @@ def _point(sequence: PoseSequence, point: str, side: str) -> FloatArray:
 
 def _parts(point: str, side: str) -> tuple[str, ...]:
     """The joints whose mean a point is."""
-    return _MEANS.get(point, (f"{side}_{point}",))
+    if point in _MEANS:
+        return _MEANS[point]
+    return (point,) if not side or point in MIDLINE else (f"{side}_{point}",)
 
 
 def _rests_on_fill(sequence: PoseSequence, joints: tuple[str, ...]) -> BoolArray:

@@ -24,7 +24,7 @@ Two sets of definitions, measured side by side:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +41,13 @@ from gonio.core.errors import GonioError, InputError
 from gonio.core.geometry import angle_between
 from gonio.core.sequence import EVALUATION_JOINTS, PoseSequence
 from gonio.io.mirroring import mirror_warning
-from gonio.kinematics.angles import DEFINITIONS, joint_angles
+from gonio.kinematics.angles import (
+    AngleDefinition,
+    added_angles,
+    angle_definitions,
+    joint_angles,
+    register_angle,
+)
 from gonio.kinematics.cleaning import JITTER, clean
 from gonio.kinematics.markers import joint_centres, plug_in_gait_names
 from gonio.kinematics.repetitions import find_repetitions, time_normalised
@@ -54,18 +60,24 @@ POSITION_JOINTS = (*EVALUATION_JOINTS, "head_top")
 NECK = ("neck_base", "thorax", "neck", "shoulder_center")  # the first that a method has is the upper end of its trunk
 LEAST_SAMPLES = 10  # of an angle, fewer are not compared
 MM_PER_M = 1000.0
-JOINT_OF = {definition.name: definition.joint for definition in DEFINITIONS}
-"""Angle without its side -> its joint in the tables."""
-
 Curves = dict[str, FloatArray]
+
+
+def joints_of_angles() -> dict[str, str]:
+    """Angle without its side -> its joint in the tables."""
+    return {definition.name: definition.joint for definition in angle_definitions()}
 
 
 @dataclass(frozen=True)
 class RecordingWork:
-    """What `measure_recording` is given: one recording, and the study's settings."""
+    """The payload of `measure_recording`: one recording, and what its values depend on.
+
+    angles  those that were added to gonio's own, for processes in which they are not registered
+    """
 
     recording: StudyRecording
     study: StudyConfig
+    angles: tuple[AngleDefinition, ...] = field(default=(), metadata={"stored_unless_default": True})
 
 
 def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str, str]]:
@@ -75,7 +87,8 @@ def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str,
     """
     found, failures = recordings(study)
     settings = replace(study, name="", description="", movements={})
-    return tuple(RecordingWork(recording, settings) for recording in found), failures
+    angles = added_angles()
+    return tuple(RecordingWork(recording, settings, angles) for recording in found), failures
 
 
 def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -91,6 +104,8 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     is found.
     """
     recording, study = work.recording, work.study
+    for definition in work.angles:
+        register_angle(definition)
     if recording.trial is not None:
         raw, warnings = _measured(recording.trial, study)
     else:

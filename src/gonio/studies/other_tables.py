@@ -14,19 +14,22 @@ from gonio.comparison.agreement_groups import Result
 from gonio.comparison.agreement_table import write_agreement
 from gonio.comparison.values_table import write_values
 from gonio.core.errors import InputError
-from gonio.studies.measure import JOINT_OF
 from gonio.studies.processes import Failed, worker_processes
 from gonio.studies.store import RecordingTask, Store, decode
 
 
 @dataclass(frozen=True)
 class OtherTables:
-    """The study's folder, the fingerprints of its recordings in order, the report's definitions, and the others."""
+    """The study's folder, the fingerprints of its recordings in order, the report's definitions, and the others.
+
+    joint_of  angle without its side -> its joint
+    """
 
     folder: Path
     fingerprints: Mapping[str, str]
     own: str
     other: str
+    joint_of: Mapping[str, str]
 
 
 def write_in_a_process(tables: OtherTables) -> None:
@@ -45,12 +48,12 @@ def write(tables: OtherTables) -> tuple[dict[str, Any], dict[str, Any]]:
     if gone:
         raise InputError(f"{store.folder / gone[0]}: changed while the tables were made; run the study again")
     results = [decode(found) for found in stored.values() if found is not None]
-    write_others(tables.folder, results, tables.other, tables.own)
+    write_others(tables.folder, results, tables.other, tables.own, tables.joint_of)
     return {}, {}
 
 
-def write_others(folder: Path, results: Sequence[Result], other: str, own: str) -> None:
+def write_others(folder: Path, results: Sequence[Result], other: str, own: str, joint_of: Mapping[str, str]) -> None:
     """Write all tables but agreement.csv: values.csv, and both by the other definitions. Raises `InputError`."""
-    write_agreement(folder, results, other, JOINT_OF, f"_{other}")
-    write_values(folder, results, other, JOINT_OF, f"_{other}")
-    write_values(folder, results, own, JOINT_OF)
+    write_agreement(folder, results, other, joint_of, f"_{other}")
+    write_values(folder, results, other, joint_of, f"_{other}")
+    write_values(folder, results, own, joint_of)

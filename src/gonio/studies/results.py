@@ -39,7 +39,7 @@ from gonio.core.settings import as_plain
 from gonio.report import canvas, study_figures, study_page
 from gonio.report.study_figures import Curves, Ranges, angle_of, main_row
 from gonio.studies.config import NAME_IN_TABLES, StudyConfig, load_study, ui_prmd_study
-from gonio.studies.measure import JOINT_OF, measure_recording, study_work
+from gonio.studies.measure import joints_of_angles, measure_recording, study_work
 from gonio.studies.other_tables import OtherTables, write_in_a_process, write_others
 from gonio.studies.run import StudyRun, run
 from gonio.studies.store import RecordingTask
@@ -147,24 +147,26 @@ def run_study(
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
     warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
-    definitions = NAME_IN_TABLES[config.joint_definitions]
-    with progress("tables and report", None), _other_tables(output, done, definitions, processes != 1):
-        rows = write_agreement(output, results, definitions, JOINT_OF)
+    definitions, joint_of = NAME_IN_TABLES[config.joint_definitions], joints_of_angles()
+    with progress("tables and report", None), _other_tables(output, done, definitions, joint_of, processes != 1):
+        rows = write_agreement(output, results, definitions, joint_of)
         said = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
     return StudyResult(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
 
 
 @contextlib.contextmanager
-def _other_tables(output: Path, done: StudyRun, own: str, may_be_elsewhere: bool) -> Iterator[None]:
+def _other_tables(
+    output: Path, done: StudyRun, own: str, joint_of: Mapping[str, str], may_be_elsewhere: bool
+) -> Iterator[None]:
     """Writes the tables that the report does not need: of many recordings in another process, during the block."""
     (other,) = (each for each in DEFINITIONS if each != own)
     if len(done.results) < MANY or not may_be_elsewhere:
         yield
-        write_others(output, list(done.results.values()), other, own)
+        write_others(output, list(done.results.values()), other, own, joint_of)
         return
     with ThreadPoolExecutor(1) as waiting:
-        written = waiting.submit(write_in_a_process, OtherTables(output, done.fingerprints, own, other))
+        written = waiting.submit(write_in_a_process, OtherTables(output, done.fingerprints, own, other, joint_of))
         yield
         written.result()
 

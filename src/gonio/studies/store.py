@@ -239,7 +239,9 @@ def _canonical(value: Any) -> Any:
         return [type(value).__qualname__, value.name]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
-            field.name: _canonical(_stored(field, getattr(value, field.name))) for field in dataclasses.fields(value)
+            field.name: _canonical(_stored(field, getattr(value, field.name)))
+            for field in dataclasses.fields(value)
+            if not ("stored_unless_default" in field.metadata and getattr(value, field.name) == field.default)
         }
         return [type(value).__qualname__, fields]
     if isinstance(value, Mapping):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +31,14 @@ from gonio.core.skeleton import (
     Skeleton,
     layout,
 )
-from gonio.kinematics.angles import DEFINITIONS, joint_angles
+from gonio.kinematics import angles as kinematics_angles
+from gonio.kinematics.angles import (
+    DEFINITIONS,
+    AngleDefinition,
+    angle_definitions,
+    joint_angles,
+    register_angle,
+)
 from gonio.kinematics.cleaning import lowpass
 
 CONVENTIONS = Path(__file__).resolve().parents[3] / "docs" / "conventions.md"
@@ -379,3 +388,44 @@ def test_knee_flexion_follows_opensims_inverse_kinematics(
         message = f"{side} knee against OpenSim: r = {r:.3f}, bias {bias:+.1f} deg"
         assert r > least_r, message
         assert abs(bias) < 8, message
+
+
+OWN = AngleDefinition("arm_to_neck", "shoulder", True, ("neck", "shoulder"), ("shoulder", "elbow"), "own", "", "")
+
+
+def test_own_angles_in_place_of_gonios() -> None:
+    joints = ("neck", "left_shoulder", "left_elbow", "right_shoulder")
+    places = np.array([[[0.0, 0, 1.5], [0.2, 0, 1.5], [0.2, 0, 1.2], [-0.2, 0, 1.5]]])
+    sequence = PoseSequence(places, np.zeros(1), Skeleton("arms", joints, (-1, 0, 1, 0)), "m", "world", up="+z")
+    with pytest.raises(InputError, match="arms"):
+        joint_angles(sequence)
+    angles = joint_angles(sequence, definitions=[OWN])
+    assert angles.names == ("left_arm_to_neck",)
+    assert angles.degrees["left_arm_to_neck"] == pytest.approx(90)
+    assert angles.intervals_rad == ((0.0, np.pi),)
+    whole = replace(OWN, sided=False, first=("neck", "right_shoulder"), second=("left_shoulder", "left_elbow"))
+    assert joint_angles(sequence, definitions=[whole]).degrees["arm_to_neck"] == pytest.approx(90)
+
+
+def test_a_registered_angle_is_measured_after_gonios(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinematics_angles._ADDED, "_known", dict(kinematics_angles._ADDED._known))
+    register_angle(OWN)
+    register_angle(OWN)
+    assert angle_definitions() == (*DEFINITIONS, OWN)
+    with pytest.raises(InputError, match="arm_to_neck"):
+        register_angle(replace(OWN, joint="neck"))
+    with pytest.raises(InputError, match="knee_flexion"):
+        register_angle(replace(OWN, name="knee_flexion"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"name": "left_own"}, "left_own"),
+        ({"first": ("hip", "hip")}, "arm_to_neck"),
+        ({"interval_deg": (90.0, 0.0)}, "90"),
+    ],
+)
+def test_impossible_definitions_are_refused(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        replace(OWN, **changes)

@@ -10,10 +10,11 @@ import pytest
 
 from gonio.core.errors import ConfigError, InputError
 from gonio.core.settings import as_plain
+from gonio.kinematics.angles import AngleDefinition
 from gonio.studies.config import MethodConfig, StudyConfig, load_study, ui_prmd_study
 from gonio.studies.measure import RecordingWork, study_work
 from gonio.studies.recordings import StudyRecording, recordings
-from gonio.studies.store import Fingerprints, RecordingTask
+from gonio.studies.store import Fingerprints, RecordingTask, _canonical
 
 TEXT = """
 name = "Kinect against Vicon"
@@ -177,6 +178,17 @@ def test_the_earlier_name_of_the_definitions_is_read_and_noted(tmp_path: Path) -
     fingerprints = Fingerprints({}, study_work)
     tasks = [RecordingTask("a", RecordingWork(StudyRecording("s1", "m1", None, {}), study)) for study in (earlier, now)]
     assert fingerprints.of(tasks[0]) == fingerprints.of(tasks[1])
+
+
+def test_an_added_angle_is_part_of_a_fingerprint_and_none_is_not(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path))
+    recording = StudyRecording("s1", "m1", None, {})
+    angle = AngleDefinition("lean", "shank", True, ("ankle", "knee"), ("down", "up"), "by hand", "", "")
+    assert "angles" not in _canonical(RecordingWork(recording, study))[1]
+    fingerprints = Fingerprints({}, study_work)
+    works = [RecordingWork(recording, study), RecordingWork(recording, study, (angle,))]
+    before, after = (fingerprints.of(RecordingTask("a", work)) for work in works)
+    assert before != after
 
 
 def test_a_folder_that_is_not_ui_prmd(tmp_path: Path) -> None:

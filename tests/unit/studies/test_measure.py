@@ -15,7 +15,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
 from gonio.io import formats
 from gonio.studies.config import ClockConfig, MethodConfig, RepetitionsConfig, StudyConfig, ui_prmd_study
-from gonio.studies.measure import JOINT_OF, measure_recording, split_side, study_work
+from gonio.studies.measure import joints_of_angles, measure_recording, split_side, study_work
 
 RATE_HZ = 30.0
 
@@ -232,11 +232,11 @@ def test_ui_prmds_shoulder_abduction_reads_as_published(shared_data: Path) -> No
     chosen = [w for w in work if w.recording.movement == "m07" and w.recording.subject in ("s01", "s03", "s05", "s08")]
     assert len(chosen) == 40
     results = [measure_recording(each) for each in chosen[::2]]
-    table = agreement_table(results, "protocol", JOINT_OF)
+    table = agreement_table(results, "protocol", joints_of_angles())
     (row,) = [r for r in table if (r["movement"], r["quantity"], r["side"]) == ("m07", "shoulder_elevation", "right")]
     assert row["rmse_bias_free"] == pytest.approx(6.2, abs=1.0)
     assert row["rom_method"] == pytest.approx(143, abs=6)
     assert row["rom_reference"] == pytest.approx(131, abs=6)
-    own = agreement_table(results, "gonio", JOINT_OF)
+    own = agreement_table(results, "gonio", joints_of_angles())
     (whole,) = [r for r in own if (r["movement"], r["quantity"], r["joint"]) == ("all", "position", "")]
     assert 30 < whole["rmse"] < 80
