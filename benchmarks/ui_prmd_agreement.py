@@ -56,7 +56,9 @@ def main() -> int:
     print(
         f"{len(results)} repetitions in {time.perf_counter() - began:.1f} s; without both recordings: {len(failures)}"
     )
-    tables = {definitions: agreement_table(results, definitions, joints_of_angles()) for definitions in ("protocol", "gonio")}
+    tables = {
+        definitions: agreement_table(results, definitions, joints_of_angles()) for definitions in ("protocol", "gonio")
+    }
     rows = {name: {_key(row): row for row in table} for name, table in tables.items()}
     print("\nbias-free RMSE, degrees (RMSE)    ours           quoted        off   two subjects left out   gonio's own")
     within = 0
