@@ -1,4 +1,4 @@
-"""Live streams, served by ffmpeg on loopback, recorded by the command line; each frame's number is in its picture."""
+"""Live streams, served by ffmpeg on loopback, recorded by the command line; each frame's number is in its image."""
 
 from __future__ import annotations
 
@@ -142,8 +142,8 @@ def test_offsets_bring_two_cameras_together(counter, tmp_path, ends):
 
 
 @needs_ffmpeg
-def test_streams_without_a_clock_and_raw_pictures(tmp_path, ends):
-    """Bare JPEG pictures are timed by arrival (FFmpeg would say 25 a second); raw ones are encoded."""
+def test_streams_without_a_clock_and_raw_images(tmp_path, ends):
+    """Bare JPEG images have their times of arrival (FFmpeg would give 25 a second); raw ones are encoded."""
     video = streams.make_counter(tmp_path / "counter.mkv", 20, codec="mjpeg")
     server, jpegs = streams.serve(video, form="mpjpeg")
     ends(server)
@@ -211,7 +211,7 @@ def test_a_live_view(counter, tmp_path, ends):
     assert recorder.returncode == 0, err
     assert "live" not in err
     grey = np.abs(cv2.imread(str(shot)).astype(int) - 96).max(axis=2) < 12
-    assert grey.sum() > 0.8 * 320 * (192 - 80)  # the picture below the two rows of bits
+    assert grey.sum() > 0.8 * 320 * (192 - 80)  # the image below the two rows of bits
 
 
 def test_nothing_is_written_where_a_camera_cannot_be_opened(run, tmp_path):
@@ -230,8 +230,8 @@ def test_nothing_is_written_where_a_camera_cannot_be_opened(run, tmp_path):
         ([], "CAMERAS"),
         (["http://127.0.0.1:1/a", "--names", "left", "right"], "2 names for 1 cameras"),
         (["http://127.0.0.1:1/a", "http://127.0.0.1:1/b", "--names", "left", "Left"], "two cameras or recordings"),
-        (["http://127.0.0.1:1/a", "--fps", 30], "--fps and --size are asked of devices"),
-        (["/dev/video99", "--size", "big"], "no picture size"),
+        (["http://127.0.0.1:1/a", "--fps", 30], "--fps and --size"),
+        (["/dev/video99", "--size", "big"], "1280x720"),
         (["/dev/video99", "--format", "webcam"], "no kind of device"),
         (["video=Camera"], "give its kind with --format"),
         (["http://127.0.0.1:1/a", "--seconds", 0], "longer than 0"),

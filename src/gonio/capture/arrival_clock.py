@@ -1,13 +1,12 @@
-"""When the frames of a camera's stream happened on this computer's clock.
+"""Times of the frames of a camera's stream on this computer's clock.
 
-A stream stamps its frames with a clock of its own, whose zero means nothing here; what is known is when each frame
-arrived. Arrival = stamp + delay, where the delay is never smaller than that of the quickest frame: buffers, network and
-a busy computer only add to it. So the line under all the delays, not their mean, ties the two clocks together. Its
-slope is how much faster or slower the camera's clock runs (Moon, Skelly, Towsley 1999, "Estimation and removal of clock
-skew from network delay measurements", INFOCOM: the line below all points that comes nearest to them is the edge of
-their convex hull over the mean time).
+A stream stamps its frames with its own clock, whose zero is unknown. The arrival of each frame is known: arrival =
+stamp + delay. The delay is never smaller than that of the quickest frame, because buffers, network and a busy computer
+only add to it. So the line below all delays, not their mean, relates the two clocks. Its slope is the difference in
+speed of the two clocks (Moon, Skelly, Towsley 1999, "Estimation and removal of clock skew from network delay
+measurements", INFOCOM: the nearest line below all points is the edge of their convex hull at the mean time).
 
-The delay of the quickest frame itself (exposure, encoding, sending) is part of the line and cannot be told from it.
+The delay of the quickest frame itself (exposure, encoding, sending) is part of the line: it cannot be measured here.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BUCKET_S = 1.0  # of each second the quickest frame counts
-HELD_S = 0.5  # a stream that breaks off hands over at once what it had kept back: its last frames seem too quick
+BUCKET_S = 1.0  # the quickest frame of each such interval counts
+HELD_S = 0.5  # a stream that breaks off delivers its buffer at once: its last frames seem too quick
 
 
 @dataclass(frozen=True)
 class ArrivalFit:
     """common time = stamp + delay_s + drift * (stamp - middle_s), all in seconds.
 
-    scatter_s  how far the quickest frame of each second lies above that line, in the median: what delay_s is worth
+    scatter_s  how far the quickest frame of each second lies above that line, in the median: the uncertainty of delay_s
     """
 
     delay_s: float
@@ -53,7 +52,7 @@ class ArrivalClock:
                 self._quickest[second] = (stamp_s, arrived_s - stamp_s)
 
     def fit(self) -> ArrivalFit:
-        """The line under the delays. Needs one frame at least."""
+        """The line below the delays. Needs at least one frame."""
         points = [self._quickest[second] for second in sorted(self._quickest)]
         if not points:
             points = [min(((s, a - s) for s, a in tuple(self._held)), key=lambda point: point[1])]

@@ -23,13 +23,13 @@ from gonio.capture.writers import MICROSECOND, ClipWriter, Encoder, PacketCopier
 from gonio.core.errors import InputError
 from gonio.io.video import ANY_TEXT
 
-COPIED = {"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9", "av1"}  # codecs that Matroska takes as they come
-WITHOUT_CLOCK = {"mpjpeg", "mjpeg", "h264", "hevc", "image2pipe"}  # bare pictures: FFmpeg would invent their times
-OPEN_S = 15.0  # a camera that has not opened by then cannot be
-STALL_S = 5.0  # a camera that sends nothing for so long has dropped out
-JUMP_S = 1.0  # a stream's clock that steps so much further than time does was set anew
-PICTURE_EVERY_S = 0.1
-PICTURE_WIDTH_PX = 480
+COPIED = {"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9", "av1"}  # codecs whose packets Matroska holds
+WITHOUT_CLOCK = {"mpjpeg", "mjpeg", "h264", "hevc", "image2pipe"}  # bare images: FFmpeg would invent their times
+OPEN_S = 15.0  # a camera that takes longer to open counts as unusable
+STALL_S = 5.0  # a camera that sends nothing for this long has dropped out
+JUMP_S = 1.0  # a stream's clock that jumps by more than this was reset
+IMAGE_EVERY_S = 0.1
+IMAGE_WIDTH_PX = 480
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class CameraSource:
     """A camera to record from.
 
     address        rtsp://, http:// or another address that FFmpeg opens; or a device, such as /dev/video0
-    device_format  FFmpeg's name of the device's kind: v4l2 (which /dev/video* needs not say), avfoundation, dshow
-    rate_hz        asked of a device; a stream tells its own
+    device_format  FFmpeg's name of the kind of device: v4l2 (default for /dev/video*), avfoundation, dshow
+    rate_hz        requested from a device; a stream has its own
     size_px        likewise, (width, height)
     """
 
@@ -66,14 +66,14 @@ class CameraSource:
 
 @dataclass(frozen=True)
 class CameraState:
-    """How a camera is doing. `picture` (h, w, 3) is its latest, small; None where none is asked for or there."""
+    """State of a camera. `image` (h, w, 3) is its latest, small; None if none is requested or none has arrived."""
 
     name: str
     frames: int
     rate_hz: float
     missed: int
     dropped_out: str | None
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
 
     def __str__(self) -> str:
         if self.dropped_out is not None:
@@ -83,16 +83,16 @@ class CameraState:
 
 
 def now_s() -> float:
-    """The computer's clock that all cameras are tied to."""
+    """The computer's clock, common to all cameras."""
     return time.perf_counter()
 
 
 class RecordingSession:
-    """What the cameras' threads share: where and when they record."""
+    """State shared by the cameras' threads: folder, start and end of the recording."""
 
-    def __init__(self, folder: Path, pictures: bool) -> None:
+    def __init__(self, folder: Path, images: bool) -> None:
         self.folder = folder
-        self.pictures = pictures
+        self.images = images
         self.start_s: float | None = None
         self.ended = threading.Event()
 
@@ -124,13 +124,13 @@ class CameraRecorder(threading.Thread):
         self._times_s: list[float] = []  # in the file, as they came
         self._origin = 0  # stamp of the first recorded frame, in ticks of the stream
         self._first_stamp_s = 0.0
-        self._shift = 0  # ticks by which a clock that was set anew is put right
+        self._shift = 0  # ticks that correct a clock that was reset
         self._last: tuple[float, float] | None = None  # stamp and arrival of the packet before
         self._before_key = self._unusable = self._jumps = 0
         self._has_clock = True
         self._codec, self._size_px, self._rate_hz = "", (0, 0), 0.0
-        self._picture: NDArray[np.uint8] | None = None
-        self._picture_s = 0.0
+        self._image: NDArray[np.uint8] | None = None
+        self._image_s = 0.0
 
     def run(self) -> None:
         reason = "it ended unexpectedly"
@@ -149,7 +149,7 @@ class CameraRecorder(threading.Thread):
         except _WriteError as error:
             reason = f"its file cannot be written ({error})"
         except (av.error.FFmpegError, OSError) as error:
-            reason = _in_words(error)
+            reason = _message(error)
         except InputError as error:
             reason = str(error)
         finally:
@@ -157,18 +157,18 @@ class CameraRecorder(threading.Thread):
                 with contextlib.suppress(av.error.FFmpegError, OSError):
                     self._writer.close()
             if not self.session.ended.is_set():
-                self._say_dropped_out(reason)
+                self._report_dropped_out(reason)
 
-    def _say_dropped_out(self, reason: str) -> None:
+    def _report_dropped_out(self, reason: str) -> None:
         where = f"{self.source.name} ({self.source.shown})"
         if self.session.start_s is None:
-            self.dropped_out = f"{where}: cannot be recorded: {reason}; check the address and that the camera is on"
+            self.dropped_out = f"{where}: cannot be recorded: {reason}; check the address, and that the camera is on"
             return
         self._dropped_out_s = now_s() - self.session.start_s
         self.dropped_out = f"{where}: dropped out after {self._dropped_out_s:.1f} s: {reason}"
 
     def _take(self, packet: av.Packet[VideoStream], stream: VideoStream, arrival_s: float) -> None:
-        """One packet: its time, the live picture, and the file where the session records."""
+        """Process one packet: its time, the live image, and the file if the session records."""
         if not self._has_clock:
             packet.time_base = MICROSECOND
             packet.pts = packet.dts = round(arrival_s / MICROSECOND)
@@ -183,9 +183,9 @@ class CameraRecorder(threading.Thread):
         stamp_s = float(stamp * tick)
         self._clock.add(stamp_s, arrival_s)
         copied = self._codec in COPIED
-        frames = [] if copied and not self._picture_is_due(arrival_s) else _decoded(packet)
-        if frames and arrival_s - self._picture_s >= PICTURE_EVERY_S and self.session.pictures:
-            self._picture, self._picture_s = _small(frames[-1]), arrival_s
+        frames = [] if copied and not self._image_is_due(arrival_s) else _decoded(packet)
+        if frames and arrival_s - self._image_s >= IMAGE_EVERY_S and self.session.images:
+            self._image, self._image_s = _small(frames[-1]), arrival_s
         self.seen.set()
         if self.session.start_s is None:
             return
@@ -197,13 +197,13 @@ class CameraRecorder(threading.Thread):
                 return
             self._begin(stream, stamp, stamp_s, copied)
         assert self._writer is not None
-        if stamp < self._origin or not (copied or frames):  # shown before the key frame it hangs on, or damaged
+        if stamp < self._origin or not (copied or frames):  # shown before the key frame that it depends on, or damaged
             self._unusable += 1
             return
         time_s = float((stamp - self._origin) * tick)
         try:
             written = self._writer.write(packet, frames, self._origin)
-            self._writer.tell(time_s, arrival_s - self.session.start_s, packet.is_keyframe)
+            self._writer.write_row(time_s, arrival_s - self.session.start_s, packet.is_keyframe)
         except (av.error.FFmpegError, OSError) as error:
             raise _WriteError(error.strerror or str(error)) from None
         if written:
@@ -219,7 +219,7 @@ class CameraRecorder(threading.Thread):
             raise _WriteError(error.strerror or str(error)) from None
 
     def _continued(self, stamp: int, tick: Fraction, arrival_s: float) -> int:
-        """The ticks to add to stamps; changed where the stream's clock was set anew, so that time goes on."""
+        """The ticks to add to stamps; changed if the stream's clock was reset, so that time continues."""
         stamp_s = float((stamp + self._shift) * tick)
         if self._last is not None:
             step_s, passed_s = stamp_s - self._last[0], arrival_s - self._last[1]
@@ -230,20 +230,18 @@ class CameraRecorder(threading.Thread):
         self._last = (stamp_s, arrival_s)
         return self._shift
 
-    def _picture_is_due(self, arrival_s: float) -> bool:
-        """Whether to decode: pictures that stand alone when one is shown, all others always."""
-        return self.session.pictures and (self._codec != "mjpeg" or arrival_s - self._picture_s >= PICTURE_EVERY_S)
+    def _image_is_due(self, arrival_s: float) -> bool:
+        """Whether to decode: independent images (mjpeg) only when one is shown, all others always."""
+        return self.session.images and (self._codec != "mjpeg" or arrival_s - self._image_s >= IMAGE_EVERY_S)
 
     def state(self) -> CameraState:
         times_s = self._times_s[-120:]
         span_s = max(times_s) - min(times_s) if times_s else 0.0
         rate_hz = (len(times_s) - 1) / span_s if span_s else 0.0
-        return CameraState(
-            self.source.name, len(self._times_s), rate_hz, self._missed(), self.dropped_out, self._picture
-        )
+        return CameraState(self.source.name, len(self._times_s), rate_hz, self._missed(), self.dropped_out, self._image)
 
     def _missed(self) -> int:
-        """Frames that are not there, by the gaps between those that are; 0 where only arrival times are known."""
+        """Number of missing frames, from the gaps between recorded ones; 0 if only arrival times are known."""
         times_s = np.sort(self._times_s[:])[:-16]  # the newest may still come out of order
         if not self._has_clock or len(times_s) < 3:
             return 0
@@ -251,7 +249,7 @@ class CameraRecorder(threading.Thread):
         return int(np.sum(np.maximum(np.round(steps_s / np.median(steps_s)) - 1, 0)))
 
     def recorded(self) -> RecordedCamera:
-        """What was recorded so far."""
+        """Summary of the recording so far."""
         times_s = self._times_s[:]
         fit = self._clock.fit() if times_s else None
         return RecordedCamera(
@@ -278,7 +276,7 @@ class CameraRecorder(threading.Thread):
 
 @contextlib.contextmanager
 def _opened(source: CameraSource) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open camera and its picture."""
+    """The open camera and its video stream."""
     options: dict[str, str] = {"rtsp_flags": "prefer_tcp"} if source.address.startswith("rtsp") else {}
     if source.is_device and source.size_px is not None:
         options["video_size"] = "{}x{}".format(*source.size_px)
@@ -302,7 +300,7 @@ def _opened(source: CameraSource) -> Iterator[tuple[InputContainer, VideoStream]
                 raise
     with container:
         if not container.streams.video:
-            raise InputError("it holds no picture")
+            raise InputError("it has no video stream")
         yield container, container.streams.video[0]
 
 
@@ -315,12 +313,12 @@ def _decoded(packet: av.Packet[VideoStream]) -> list[av.VideoFrame]:
 
 
 def _small(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    width = min(PICTURE_WIDTH_PX, frame.width)
+    width = min(IMAGE_WIDTH_PX, frame.width)
     height = max(1, round(frame.height * width / frame.width))
     return np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8)
 
 
-def _in_words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):
         return f"it sent nothing for {STALL_S:g} s"
     return str(getattr(error, "strerror", None) or error)

@@ -1,4 +1,4 @@
-"""A window with the latest picture of each camera, where there is a screen, by Python's own Tk."""
+"""A window with the latest image of each camera, by Python's own Tk."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ COLUMNS = 3
 
 
 def has_screen() -> bool:
-    """Whether a window could be shown: on Linux a display is named, elsewhere there is one."""
+    """Whether a window can be shown: on Linux if a display is named, elsewhere always."""
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY"))
 
 
 class LiveView:
-    """The window. To be made and shown by the main thread, as some systems demand."""
+    """The window. Only the main thread may create and show it, as some systems demand."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Raises `InputError` where no window can be shown."""
+        """Raises `InputError` if no window can be shown."""
         if not has_screen():
             raise InputError("there is no screen")
         try:
@@ -44,18 +44,18 @@ class LiveView:
             label.grid(row=number // COLUMNS, column=number % COLUMNS)
             self._labels[name] = label
 
-    def show(self, pictures: Mapping[str, NDArray[np.uint8] | None], captions: Mapping[str, str]) -> bool:
-        """Show pictures (h, w, 3) RGB with captions, by camera. False once the window was closed."""
+    def show(self, images: Mapping[str, NDArray[np.uint8] | None], captions: Mapping[str, str]) -> bool:
+        """Show images (h, w, 3) RGB with captions, by camera. False after the window was closed."""
         try:
             for name, label in self._labels.items():
-                picture = pictures.get(name)
-                if picture is not None and picture is not self._shown.get(name):
-                    self._shown[name] = picture
-                    label.image = self._tk.PhotoImage(master=self._window, data=as_ppm(picture), format="PPM")
+                image = images.get(name)
+                if image is not None and image is not self._shown.get(name):
+                    self._shown[name] = image
+                    label.image = self._tk.PhotoImage(master=self._window, data=as_ppm(image), format="PPM")
                     label.configure(image=label.image)
                 label.configure(text=captions.get(name, name))
             self._window.update()
-        except self._tk.TclError:  # closed by its user
+        except self._tk.TclError:  # closed by the user
             return False
         return True
 
@@ -66,7 +66,7 @@ class LiveView:
             return
 
 
-def as_ppm(picture: NDArray[np.uint8]) -> bytes:
-    """A picture (h, w, 3) RGB as a PPM file (netpbm's P6), which Tk reads."""
-    height, width, _ = picture.shape
-    return b"P6 %d %d 255\n" % (width, height) + picture.tobytes()
+def as_ppm(image: NDArray[np.uint8]) -> bytes:
+    """A image (h, w, 3) RGB as a PPM file (netpbm's P6), which Tk reads."""
+    height, width, _ = image.shape
+    return b"P6 %d %d 255\n" % (width, height) + image.tobytes()

@@ -1,17 +1,17 @@
 """Recording from several cameras at once: webcams, capture devices, RTSP or HTTP streams, whatever PyAV opens.
 
-Each camera has a thread of its own, so that one that drops out, stalls or fills its disk does not stop the others. All
-are opened first; when each has shown a frame and has had time to hand over what it had buffered, recording begins for
-all at one moment. A stream can be copied from a key frame on only: the frames before it are counted and left out.
+Each camera has its own thread, so that one camera that drops out, stalls or fills its disk does not stop the others.
+All cameras are opened first. When each has delivered a frame and had time to empty its buffer, recording begins for all
+at one moment. A stream can be copied only from a key frame on: the frames before it are counted and left out.
 
     session/trial.toml       a trial for `gonio compare`, with each camera's offset
-    session/recording.json   what is known of each camera: codec, frames, clock, losses
-    session/NAME.mkv         the packets as they came where Matroska takes them; else encoded (H.264)
-    session/NAME.csv         of each frame, as they came: its time in the file, and when it arrived
+    session/recording.json   facts of each camera: codec, frames, clock, losses
+    session/NAME.mkv         the unchanged packets if Matroska can hold them; else encoded (H.264)
+    session/NAME.csv         one row per frame, in order of arrival: its time in the file, and its arrival
 
-Matroska needs no index to be played, and a cluster is written several times a second: what a killed program leaves
-plays but for its last quarter of a second. The trial file is written anew every few seconds for the same reason.
-Matroska's times are whole milliseconds; NAME.csv has the stream's own. How the cameras' clocks are tied together:
+Matroska needs no index for playing, and a cluster is written several times a second: if the program is killed, its file
+plays except for the last quarter of a second. The trial file is rewritten every few seconds for the same reason.
+Matroska's times are whole milliseconds; NAME.csv has the stream's own. How the cameras' clocks are related:
 `gonio.capture.arrival_clock`. All times are those of `time.perf_counter`.
 """
 
@@ -30,7 +30,7 @@ from gonio.capture.camera import OPEN_S, STALL_S, CameraRecorder, CameraSource, 
 from gonio.capture.session import RecordedSession, check_session, write_session
 from gonio.core.errors import ConfigError, InputError
 
-SETTLE_S = 1.0  # what a stream had buffered before it was opened comes in a burst; it is read away first
+SETTLE_S = 1.0  # a stream delivers its buffer in a burst after opening; it is discarded first
 SAVE_EVERY_S = 2.0
 TICK_S = 0.1
 
@@ -69,7 +69,7 @@ def record(
         stop=stop,
         on_tick=on_tick,
         on_event=on_event,
-        pictures=images,
+        images=images,
     )
 
 
@@ -86,7 +86,7 @@ def camera_sources(
         names = tuple(f"cam{number:02d}" for number in range(1, len(cameras) + 1))
     if len(names) != len(cameras):
         raise ConfigError(f"--names gives {len(names)} names for {len(cameras)} cameras; give one each")
-    size_px = picture_size(size) if isinstance(size, str) else size
+    size_px = image_size(size) if isinstance(size, str) else size
     sources = [CameraSource(name, address, format, fps, size_px) for name, address in zip(names, cameras, strict=True)]
     _check_sources(sources)
     return sources
@@ -101,26 +101,26 @@ def record_sources(
     stop: threading.Event | None = None,
     on_tick: Callable[[Sequence[CameraState]], None] = lambda _: None,
     on_event: Callable[[str], None] = lambda _: None,
-    pictures: bool = False,
+    images: bool = False,
 ) -> RecordedSession:
     """Record until `seconds` are over, `stop` is set, or no camera is left.
 
-    folder       new or empty; made once every camera is open
-    calibration  goes into the folder and the trial file
+    folder       new or empty; created when every camera is open
+    calibration  copied into the folder and named in the trial file
     on_tick      called about ten times a second, by the caller's own thread, from the time that cameras are opened
     on_event     called with a sentence when recording begins and when a camera drops out
-    pictures     whether `on_tick` gets pictures, which costs the decoding of the streams
+    images     whether `on_tick` gets images; the streams must be decoded for them
 
     Raises `ConfigError` for names that cannot be used, `InputError` for a folder that holds files, a calibration that
-    lacks a camera, a camera that cannot be opened, and where `stop` is set before recording began: nothing is written
-    then. Also where no camera gave a frame that could be recorded.
+    lacks a camera, a camera that cannot be opened, and if `stop` is set before recording began: nothing is written
+    then. Also if no camera gave a frame that could be recorded.
     """
     if seconds is not None and not seconds > 0:
         raise ConfigError(f"seconds = {seconds:g}; a recording must be longer than 0")
     _check_sources(sources)
     check_session(folder, [source.name for source in sources], calibration)
     stop = stop or threading.Event()
-    session = RecordingSession(folder, pictures)
+    session = RecordingSession(folder, images)
     cameras = [CameraRecorder(source, session) for source in sources]
 
     def tick() -> None:
@@ -158,7 +158,7 @@ def record_sources(
             if len(gone) == len(cameras):
                 break
             if now_s() - saved_s > SAVE_EVERY_S:
-                with contextlib.suppress(InputError, OSError):  # tried again; the last time it counts
+                with contextlib.suppress(InputError, OSError):  # tried again; only the last save must succeed
                     save(finished=False)
                 saved_s = now_s()
     finally:
@@ -172,11 +172,11 @@ def record_sources(
     return done
 
 
-def picture_size(text: str) -> tuple[int, int]:
+def image_size(text: str) -> tuple[int, int]:
     """(width, height) from a text such as 1280x720. Raises `ConfigError` for another."""
     numbers = text.lower().split("x")
     if len(numbers) != 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
-        raise ConfigError(f"{text!r} is no picture size; write width x height, as in 1280x720")
+        raise ConfigError(f"{text!r} is no image size; write width x height, such as 1280x720")
     return int(numbers[0]), int(numbers[1])
 
 
@@ -185,7 +185,7 @@ def _check_sources(sources: Sequence[CameraSource]) -> None:
         raise ConfigError("no camera is named; give an address (rtsp://..., http://...) or a device (/dev/video0) each")
     for source in sources:
         if source.is_device and Path(source.address).is_file():
-            raise InputError(f"{source.address}: a file, not a camera; gonio compare takes videos as they are")
+            raise InputError(f"{source.address}: a file, not a camera; give videos to gonio compare")
         if source.is_device and source.format is None:
             raise InputError(
                 f"{source.address}: neither an address (rtsp://..., http://...) nor a device /dev/video*; for another "
@@ -194,11 +194,11 @@ def _check_sources(sources: Sequence[CameraSource]) -> None:
         if source.format is not None and source.format not in av.formats_available and source.format != "v4l2":
             raise ConfigError(f"{source.format!r} is no kind of device that this computer's FFmpeg knows")
     if all(not source.is_device for source in sources) and any(s.rate_hz or s.size_px for s in sources):
-        raise ConfigError("--fps and --size are asked of devices; a stream tells its own, set in the camera itself")
+        raise ConfigError("--fps and --size are for devices; set those of a stream in the camera itself")
 
 
 def _wait_until_open(cameras: Sequence[CameraRecorder], stop: threading.Event, tick: Callable[[], None]) -> None:
-    """Until each camera has shown a frame, and `SETTLE_S` more."""
+    """Wait until each camera has delivered a frame, and `SETTLE_S` more."""
     deadline_s = now_s() + OPEN_S + STALL_S
     settled_s: float | None = None
     while settled_s is None or now_s() < settled_s:
@@ -209,6 +209,6 @@ def _wait_until_open(cameras: Sequence[CameraRecorder], stop: threading.Event, t
             if camera.dropped_out is not None:
                 raise InputError(camera.dropped_out)
             if not camera.seen.is_set() and now_s() > deadline_s:
-                raise InputError(f"{camera.source.name} ({camera.source.shown}): is open but shows no picture")
+                raise InputError(f"{camera.source.name} ({camera.source.shown}): is open but sends no image")
         if settled_s is None and all(camera.seen.is_set() for camera in cameras):
             settled_s = now_s() + SETTLE_S

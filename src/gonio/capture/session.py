@@ -1,4 +1,4 @@
-"""The folder of a recording: its trial file and what is known of each camera. `gonio.capture.record` fills it."""
+"""The folder of a recording: its trial file and the facts of each camera. `gonio.capture.record` fills it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gonio.io.rigs import files as rig_files
 from gonio.trials.config import CameraConfig, Trial
 
 UNKNOWN_DELAY = (
-    "The offsets come from when frames arrived at one computer. What each camera takes to expose, encode and send a "
-    "frame is not in them: little between cameras of one model and setting, a tenth of a second and more between "
-    "others. A clap that all cameras see shows it."
+    "The offsets come from the arrival of frames at one computer. The time that a camera takes to expose, encode and "
+    "send a frame is not in them. It differs little between cameras of one model and setting, by a tenth of a second "
+    "and more between others. A clap in view of all cameras shows it."
 )
-UNFINISHED = "The recording was not ended in order: files end where it was cut off, offsets are those shortly before."
+UNFINISHED = "The recording was interrupted: the files end there, and the offsets are those of shortly before."
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,17 @@ class RecordedCamera:
     """One camera of a recording.
 
     address           without a password
-    codec             the camera's own; copied: whether its packets are in the file, else they were encoded
-    rate_hz           as the stream says
-    missed            frames that are not there, by the gaps between those that are
+    codec             the camera's own
+    copied            whether its packets are in the file unchanged; else they were encoded
+    rate_hz           as stated by the stream
+    missed            number of missing frames, from the gaps between recorded ones
     before_key_frame  frames after the start that were left out: a stream begins at a key frame
-    unusable          packets without a time stamp, damaged, or shown before the key frame that they hang on
-    clock_jumps       how often the stream's clock was set anew; time goes on by the arrival of frames
-    has_clock         False for bare pictures: their times are those of arrival
-    first_frame_s     when the file's first frame happened, on the computer's clock from the start on; scatter_s: what
-                      that is worth, by the arrivals
-    drift             how much faster the computer's clock runs than the camera's, a share
+    unusable          packets without a time stamp, damaged, or shown before the key frame that they depend on
+    clock_jumps       how often the stream's clock was reset; times then continue by the arrival of frames
+    has_clock         False for bare images, whose times are those of arrival
+    first_frame_s     time of the file's first frame, on the computer's clock from the start on
+    scatter_s         its uncertainty, from the arrivals
+    drift             relative difference in speed: computer's clock faster than the camera's if positive
     """
 
     name: str
@@ -61,9 +62,9 @@ class RecordedCamera:
 
     @property
     def summary(self) -> str:
-        """A line on what was recorded."""
+        """One line about the recording."""
         width, height = self.size_px
-        how = "as it came" if self.copied else "encoded"
+        how = "copied" if self.copied else "encoded"
         left_out = f", {self.before_key_frame} before the first key frame left out" if self.before_key_frame else ""
         return (
             f"{self.name}: {self.frames} frames in {self.duration_s:.2f} s, {self.missed} missed{left_out}; "
@@ -72,15 +73,15 @@ class RecordedCamera:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What somebody who measures this camera should know."""
+        """Sentences about problems that matter to a measurement with this camera."""
         found = [] if self.dropped_out is None else [f"{self.dropped_out}."]
         if not self.frames and self.dropped_out is None:
-            why = " no key frame came; have the camera send one every second." if self.before_key_frame else ""
+            why = " no key frame came; set the camera to send one every second." if self.before_key_frame else ""
             found.append(f"{self.name}: no frame was recorded{';' if why else '.'}{why}")
         if self.frames and not self.has_clock:
-            found.append(f"{self.name}: its stream has no clock; its frames are timed by their arrival.")
+            found.append(f"{self.name}: its stream has no clock; its frames have the times of their arrival.")
         if self.clock_jumps:
-            found.append(f"{self.name}: its clock was set anew {self.clock_jumps} times; time goes on by arrival.")
+            found.append(f"{self.name}: its clock was reset {self.clock_jumps} times; times continue by arrival.")
         if self.missed:
             found.append(f"{self.name}: {self.missed} frames are missing between those recorded.")
         if self.unusable:
@@ -109,9 +110,9 @@ class RecordedSession:
 
     @property
     def offsets_s(self) -> dict[str, float]:
-        """Of each camera that has frames, how far its own clock is ahead of the common one.
+        """Time in s by which the clock of each camera with frames is ahead of the common one.
 
-        The common clock's 0 is the first moment that all of them have seen: common time = own time - offset.
+        The common clock's 0 is the first moment with frames of all of them: common time = own time - offset.
         """
         first_s = {c.name: c.first_frame_s for c in self.cameras if c.frames and c.first_frame_s is not None}
         latest_s = max(first_s.values(), default=0.0)
@@ -119,7 +120,7 @@ class RecordedSession:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What the trial file, and so the report, says of the recording."""
+        """Sentences about the recording, for the trial file and so for the report."""
         found = [note for camera in self.cameras for note in camera.notes]
         scatters_ms = [f"{c.name} {1e3 * c.scatter_s:.1f} ms" for c in self.cameras if c.scatter_s is not None]
         if len(scatters_ms) > 1:
@@ -134,10 +135,10 @@ def hidden_password(address: str) -> str:
 
 
 def check_session(folder: Path, names: Sequence[str], calibration: Path | None) -> None:
-    """Ask before recording whether its folder and trial can be written.
+    """Check before recording that its folder and trial can be written.
 
     Raises `InputError` for a folder that holds files or cannot be made, and a calibration that cannot be read or lacks
-    a camera; `ConfigError` for names that two cameras share or that make no file name.
+    a camera; `ConfigError` for a name that two cameras share or that is no file name.
     """
     check_writable(folder, [])
     if folder.exists() and not folder.is_dir():
@@ -145,7 +146,7 @@ def check_session(folder: Path, names: Sequence[str], calibration: Path | None) 
     Trial(tuple(CameraConfig(name, video=Path(f"{name}.mkv")) for name in names))
     if calibration is not None:
         if calibration.name in ("trial.toml", "recording.json"):
-            raise InputError(f"{calibration}: a recording writes a file of this name; rename it")
+            raise InputError(f"{calibration}: the recording writes a file of this name; rename it")
         rig_files.match_cameras(rig_files.read(calibration), names)
 
 

@@ -13,7 +13,7 @@ import av.error
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-CLUSTER_MS = 250  # how much of a file a killed program can lose
+CLUSTER_MS = 250  # length of video that a killed program can lose
 MICROSECOND = Fraction(1, 1_000_000)
 
 
@@ -27,10 +27,10 @@ class ClipWriter:
         self._table.write("time_s,arrival_s,key_frame\n")
 
     def write(self, packet: av.Packet[VideoStream], frames: Sequence[av.VideoFrame], origin: int) -> bool:
-        """Write a packet, its times counted from `origin` on; whether it could be."""
+        """Write a packet, its times counted from `origin` on. Returns whether it was written."""
         raise NotImplementedError
 
-    def tell(self, time_s: float, arrival_s: float, key_frame: bool) -> None:
+    def write_row(self, time_s: float, arrival_s: float, key_frame: bool) -> None:
         self._table.write(f"{time_s:.6f},{arrival_s:.6f},{int(key_frame)}\n")
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class ClipWriter:
 
 
 class PacketCopier(ClipWriter):
-    """The packets as they came."""
+    """Copies the packets unchanged."""
 
     def __init__(self, target: Path, stream: VideoStream) -> None:
         super().__init__(target)
@@ -50,7 +50,7 @@ class PacketCopier(ClipWriter):
         assert packet.pts is not None
         packet.pts -= origin
         dts = packet.pts if packet.dts is None else packet.dts - origin
-        packet.dts = dts if self._last_dts is None else max(dts, self._last_dts)  # Matroska keeps pts alone
+        packet.dts = dts if self._last_dts is None else max(dts, self._last_dts)  # Matroska stores pts only
         if packet.dts > packet.pts:
             return False
         self._last_dts = packet.dts
@@ -60,7 +60,7 @@ class PacketCopier(ClipWriter):
 
 
 class Encoder(ClipWriter):
-    """The pictures, encoded so that this keeps up with a camera."""
+    """Encodes the images, fast enough for a live camera."""
 
     def __init__(self, target: Path, stream: VideoStream) -> None:
         super().__init__(target)
@@ -78,10 +78,10 @@ class Encoder(ClipWriter):
         for frame in frames:
             if frame.pts is None or frame.pts < origin:
                 return False
-            picture = frame.reformat(format=self._stream.pix_fmt)
-            picture.pts = round((frame.pts - origin) * Fraction(packet.time_base) / MICROSECOND)
-            picture.time_base = MICROSECOND
-            for encoded in self._stream.encode(picture):
+            image = frame.reformat(format=self._stream.pix_fmt)
+            image.pts = round((frame.pts - origin) * Fraction(packet.time_base) / MICROSECOND)
+            image.time_base = MICROSECOND
+            for encoded in self._stream.encode(image):
                 self._container.mux_one(encoded)
         return True
 

@@ -85,7 +85,7 @@ def _record(
             stop=stop,
             on_tick=tick,
             on_event=event,
-            pictures=show is not _no_view,
+            images=show is not _no_view,
         )
     for camera in done.cameras:
         print(camera.summary)
@@ -154,7 +154,7 @@ def _live_view(names: Sequence[str], requested: bool) -> Iterator[Callable[[Sequ
         return
 
     def show(states: Sequence[CameraState]) -> None:
-        view.show({state.name: state.picture for state in states}, {state.name: str(state) for state in states})
+        view.show({state.name: state.image for state in states}, {state.name: str(state) for state in states})
 
     try:
         yield show

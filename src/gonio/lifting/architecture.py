@@ -4,10 +4,10 @@ VideoPose3D (D. Pavllo, C. Feichtenhofer, D. Grangier, M. Auli, "3D human pose e
 convolutions and semi-supervised training", CVPR 2019, section 3) lifts 2D joints to 3D with a stack of convolutions
 over time. The first one spans `filter_widths[0]` neighbouring frames. Every further width adds a residual block: a
 convolution whose taps lie so far apart that its input covers the time without a gap or an overlap, and one over a
-single frame. The network therefore sees as many frames as the product of the widths.
+single frame. One output frame depends on as many frames as the product of the widths.
 
-A symmetric network looks at past and future alike. A causal one sees the past only; its weights have the same shapes.
-The dense form, an ablation of the paper, fills the gaps between the taps: the same frames, seen through more weights.
+A symmetric network uses past and future frames. A causal one uses past frames only; its weights have the same shapes.
+The dense form, an ablation of the paper, fills the gaps between the taps: the same frames with more weights.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Architecture:
     dropout        share of the activations that is dropped in training
     dense          convolutions without dilation, over the same frames
 
-    Raises `InputError` where a number is out of range.
+    Raises `InputError` if a number is out of range.
     """
 
     filter_widths: tuple[int, ...]
@@ -50,7 +50,7 @@ class Architecture:
     def __post_init__(self) -> None:
         object.__setattr__(self, "filter_widths", tuple(self.filter_widths))
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
-            raise InputError(f"filter widths {self.filter_widths} are not odd and positive; 3,3,3 sees 27 frames")
+            raise InputError(f"filter widths {self.filter_widths} are not odd and positive; 3,3,3 gives 27 frames")
         for name in ("in_joints", "in_features", "out_joints", "channels"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; a network needs at least 1")

@@ -1,9 +1,9 @@
 """Lifting with gonio's own networks: `body_input` in, body sizes in the axes of the turned camera out.
 
-Missing and doubtful keypoints are masked, never filled: the network was trained with gaps. What it says of a joint
-whose own keypoint was not seen in this frame is inferred. Nothing is said of a frame that shows too little
-(`FEWEST_KEYPOINTS`), of one too far from any that shows both hips (`LONGEST_WITHOUT_HIPS_S`), and by a causal network
-of those before the first that shows both hips and a trunk, thigh or shank.
+Missing and unreliable keypoints are masked, never filled: the network was trained with gaps. A joint whose own keypoint
+is missing in a frame is marked inferred. Joints are missing in three kinds of frames: frames with too few keypoints
+(`FEWEST_KEYPOINTS`), frames too far in time from one with both hips (`LONGEST_WITHOUT_HIPS_S`), and, for a causal
+network, the frames before the first one with both hips and a trunk, thigh or shank.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from gonio.lifting.normalisation import (
 )
 
 ASSUMED_FOCAL = 0.9
-"""Focal length over the longer side of the image, where it is not known: telephones have 0.7 to 0.8, webcams 0.9,
-laboratory cameras 1.15."""
+"""Assumed focal length over the longer side of the image. Telephones have 0.7 to 0.8, webcams 0.9, laboratory cameras
+1.15."""
 ASSUMED_STATURE_M = 1.70
 SIZE_NOT_KNOWN = "The size of the person was not known"
 DEPENDS_ON_SIZE = (
@@ -42,7 +42,7 @@ DEPENDS_ON_SIZE = (
 SLOWEST_HZ, FASTEST_HZ = 25.0, 75.0
 """The frame rates that gonio's networks are trained with."""
 FEWEST_KEYPOINTS = 6
-"""Of COCO's 17, in a frame: the five of the face alone say nothing of the body."""
+"""Of COCO's 17, in a frame: the five of the face alone do not show the body."""
 LONGEST_WITHOUT_HIPS_S = 0.5
 
 _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
@@ -60,9 +60,9 @@ _OWN /= _OWN.sum(axis=1, keepdims=True)  # (joint, keypoint): each joint's keypo
 
 
 def assumed_camera(size_px: tuple[int, int], focal_px: float | None = None, name: str = "assumed") -> Camera:
-    """A camera of which only the size of its images is known, and perhaps the focal length. No lens distortion.
+    """A camera of known image size and, if given, known focal length. No lens distortion.
 
-    Raises `ConfigError` where the focal length is not positive.
+    Raises `ConfigError` if the focal length is not positive.
     """
     if focal_px is not None and not focal_px > 0:
         raise ConfigError(f"the focal length is {focal_px:g} px; it must be positive")
@@ -72,14 +72,14 @@ def assumed_camera(size_px: tuple[int, int], focal_px: float | None = None, name
 
 
 def n_interleaved(rate_hz: float) -> int:
-    """A faster recording is lifted as so many slower ones: of every n-th frame."""
+    """Number n of slower recordings, of every n-th frame, that a recording is lifted as (1 up to `FASTEST_HZ`)."""
     return 1 if math.isnan(rate_hz) else max(1, math.ceil(rate_hz / FASTEST_HZ - 1e-6))
 
 
 def size_from_stature_m(stature_m: float | None) -> float:
-    """Trunk + thigh + shank, metres, of somebody of this stature (`ASSUMED_STATURE_M` where it is not told).
+    """Trunk + thigh + shank, metres, of a person of this stature; default: `ASSUMED_STATURE_M`.
 
-    Raises `ConfigError` where the stature is not that of a person.
+    Raises `ConfigError` if the stature is not that of a person.
     """
     if stature_m is not None and not 0.4 <= stature_m <= 2.6:
         raise ConfigError(f"a stature of {stature_m:g} m is not a person's; give it in metres, such as 1.75")
@@ -89,10 +89,10 @@ def size_from_stature_m(stature_m: float | None) -> float:
 def joint_confidence(
     confidence: FloatArray, status: NDArray[np.uint8], seen: BoolArray
 ) -> tuple[FloatArray, NDArray[np.uint8]]:
-    """(time, 17) COCO's to the confidence and status (time, 17) of Human3.6M's joints.
+    """Confidence and status (time, 17) of Human3.6M's joints, from those (time, 17) of COCO's keypoints.
 
-    A joint has the mean confidence of the keypoints it comes from, a missing one counting 0. It is inferred where one
-    of them is missing, and else what the least direct of them is: measured, inferred, interpolated, repaired.
+    A joint has the mean confidence of the keypoints it comes from, a missing one counting 0. It is inferred if one of
+    them is missing; else it has the least direct status of them: measured, inferred, interpolated, repaired.
     """
     known = np.where(seen, confidence, 0.0) @ _OWN.T
     all_seen = seen.astype(float) @ _OWN.T > 1 - 1e-9
@@ -102,17 +102,17 @@ def joint_confidence(
 
 @dataclass(frozen=True, eq=False)
 class BodyTask:
-    """One recording as gonio's networks take it, and what their answer means.
+    """One recording as input of gonio's networks, with what is needed to read their output.
 
-    keypoints  COCO's, as they were given
-    seen       (time, 17) which of them count
-    silent     (time,) of these frames nothing is said
+    keypoints  COCO's, as given
+    seen       (time, 17) which of them are used
+    silent     (time,) frames whose joints are missing
     inputs     (frames, 17, 3) float32 from frame `start` on
     rotations  (frames, 3, 3) from the camera's axes to the turned ones
     lengths    (frames,) of the body on a plane at distance 1
     phases     every n-th frame is lifted by itself, n times
     size_m     trunk + thigh + shank
-    steps      what was done, in words
+    steps      history sentences
     assumed    what was not known
     """
 
@@ -137,7 +137,7 @@ class BodyTask:
         return vectors
 
     def root_m(self, answer: FloatArray) -> FloatArray:
-        """(frames, 1, 3) of the second network, in the unit that `gonio.training.clips` explains, to (time, 3) m."""
+        """(frames, 1, 3) of the second network, in the unit of `gonio.training.clips`, to (time, 3) m."""
         return self.vectors_m(answer / self.lengths[:, None, None])[:, 0]
 
     def joints(self, answer: FloatArray) -> PoseSequence:
@@ -161,8 +161,10 @@ class BodyTask:
 def body_task(
     keypoints: PoseSequence, camera: Camera | None, *, min_confidence: float, causal: bool, stature_m: float | None
 ) -> BodyTask:
-    """Raises `InputError` where the keypoints are 3D, where neither camera nor the size of the image is known, where
-    their image is not the camera's, where no frame shows both hips (causal: with a trunk, thigh or shank), and where
+    """The task of one recording.
+
+    Raises `InputError` if the keypoints are 3D, if neither camera nor the size of the image is known, if
+    their image is not the camera's, if no frame shows both hips (causal: with a trunk, thigh or shank), and if
     none shows enough.
     """
     size_m = size_from_stature_m(stature_m)
@@ -185,7 +187,7 @@ def body_task(
     silent = few | far | (np.arange(len(coco)) < start)
     if silent.all():
         raise InputError(
-            f"no frame shows {FEWEST_KEYPOINTS} keypoints or more near one with both hips; look at the keypoints"
+            f"no frame shows {FEWEST_KEYPOINTS} keypoints or more near one with both hips; check the keypoints"
         )
     n_missing, phases = int((~seen).sum()), n_interleaved(coco.rate_hz)
     focal = f"focal length {'' if known else 'assumed, '}{camera.focal_px:.0f} px"
@@ -196,20 +198,22 @@ def body_task(
         f"{int((~seen.all(axis=1)).sum())} of {len(seen)} frames; masked",
     ]
     if not both.all():
-        where = "that of the last frame before" if causal else "from the straight line between the frames that show it"
-        steps.append(f"mid-hip not seen in {int((~both).sum())} frames: its direction is {where}")
+        direction = "held from the last frame before" if causal else "interpolated between the frames that show it"
+        steps.append(f"mid-hip not seen in {int((~both).sum())} frames: its direction is {direction}")
     if silent.any():
         steps.append(
-            f"{int(silent.sum())} of {len(silent)} frames without an answer: {int(few.sum())} show fewer than "
+            f"{int(silent.sum())} of {len(silent)} frames without joints: {int(few.sum())} show fewer than "
             f"{FEWEST_KEYPOINTS} keypoints, {int(far.sum())} are over {LONGEST_WITHOUT_HIPS_S:g} s from both hips"
-            + (f", {start} come before the first with both hips and a segment" if start else "")
+            + (f", {start} are before the first with both hips and a segment" if start else "")
         )
     if phases > 1:
-        steps.append(f"{coco.rate_hz:.3g} frames per second: lifted as {phases} recordings of every {phases}. frame")
+        steps.append(
+            f"{coco.rate_hz:.3g} frames per second: lifted as {phases} recordings, each of every {phases}. frame"
+        )
     if coco.rate_hz < SLOWEST_HZ - 1e-6:
         steps.append(
             f"the network was trained with {SLOWEST_HZ:g} to {FASTEST_HZ:g} frames per second, these are "
-            f"{coco.rate_hz:.3g}: it sees fast movement as faster than it is"
+            f"{coco.rate_hz:.3g}: it takes movements for faster than they are"
         )
     if stature_m is None:
         steps.append(
@@ -257,7 +261,7 @@ def _first_answer(rays: FloatArray, seen: BoolArray) -> int:
 
 
 def _seconds_from(present: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
-    """(time,) to the nearest frame that is there (causal: to the last one); infinite where there is none."""
+    """(time,) s to the nearest present frame (causal: to the last one before); infinite if there is none."""
     index = np.arange(len(present))
     last = np.maximum.accumulate(np.where(present, index, -1))
     since = np.where(last >= 0, times_s - times_s[last], np.inf)

@@ -7,13 +7,13 @@ dict, the list of storages) followed by the storages' raw numbers. The newer one
 `*/data/KEY` are the storages. In both the pickle names a storage and the tensor's place in it.
 
 Unpickling runs code, and a checkpoint from the internet is not to be trusted. So the pickle is read with an allow-list:
-a mapping type and the functions that rebuild tensors are replaced by our own, which only take note of what is asked;
+a mapping type and the functions that rebuild tensors are replaced by our own, which only record their arguments;
 every other name becomes an object that does nothing. Nothing named in a file is imported or called, and torch is not
 needed.
 
 gonio's own files are safetensors, which hold numbers and a JSON text and nothing else. Matrices are stored in half
 precision, the vectors of batch-norm in single precision; names as in published checkpoints, `model_pos.` and
-`model_traj.` before them. The JSON text says what the shapes do not: causal or not, which skeletons, which recipe.
+`model_traj.` before them. The JSON text holds what the shapes do not tell: causal or not, skeletons, recipe.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class Weights:
     """A network's shape and numbers.
 
     arrays      float32, read-only, by the names and shapes of `architecture.shapes`
-    trajectory  a second network of one joint, which says where the root is, where there is one
+    trajectory  a second network of one joint, the position of the root; None if the file has none
     metadata    what else is known, as JSON knows it: skeletons, normalisation, recipe; the epoch of a checkpoint
 
-    Raises `InputError` where an array is missing, too many, of another shape or not finite, or where a variance is
+    Raises `InputError` if an array is missing, too many, of another shape or not finite, or if a variance is
     negative.
     """
 
@@ -109,13 +109,13 @@ class Weights:
 
 
 def read(path: Path, *, causal: bool | None = None, in_features: int | None = None) -> Weights:
-    """The weights of a published checkpoint or of gonio's own file; which of the two, the file's beginning tells.
+    """The weights of a published checkpoint or of gonio's own file; the beginning of the file decides which.
 
-    Shapes tell a published network's joints, channels and widths. They do not tell whether it is causal (symmetric is
-    taken), nor how many numbers stand for one joint (2 are taken: x and y): declare `causal` and `in_features` where it
-    is otherwise. gonio's own files say both, and what is declared must agree with them.
+    Shapes tell a published network's joints, channels and widths. They do not tell whether it is causal (default:
+    symmetric), nor how many numbers describe one joint (default: 2, x and y): declare `causal` and `in_features` if it
+    is otherwise. gonio's own files state both, and declared values must agree with them.
 
-    Raises `InputError` naming the file where it is absent, foreign, truncated or damaged, or holds another network.
+    Raises `InputError` naming the file if it is absent, foreign, truncated or damaged, or holds another network.
     """
     path = Path(path)
     if not path.is_file():
@@ -140,7 +140,7 @@ def read(path: Path, *, causal: bool | None = None, in_features: int | None = No
 def write(weights: Weights, path: Path) -> None:
     """Writes safetensors: matrices in half precision (11 bits), vectors in single precision, the rest as JSON.
 
-    Raises `InputError` where a weight is beyond half precision (65504), where the metadata is not JSON, and where the
+    Raises `InputError` if a weight is beyond half precision (65504), if the metadata is not JSON, and if the
     file cannot be written.
     """
     from safetensors.numpy import save  # noqa: PLC0415
@@ -247,7 +247,7 @@ def _plain_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _architecture_of(shapes: Mapping[str, tuple[int, ...]], causal: bool, in_features: int) -> Architecture:
-    """What the shapes of a state say of the network. Raises `InputError` where they are not those of a dilated one."""
+    """The architecture that the shapes of a state have. Raises `InputError` if they are not those of a dilated one."""
     needed = {"expand_conv.weight": 3, "shrink.weight": 3}
     for name, dimensions in needed.items():
         if name not in shapes:
@@ -424,7 +424,7 @@ class _Unpickler(DataUnpickler):
                 self.itemsizes[key] = np.dtype(_STORAGES[name]).itemsize
                 return _Storage(key, _STORAGES[name], name == "BFloat16Storage", size, start)
             case ("storage", _, _, _, _, *_):
-                return _Inert()  # of a type that no network here has; an error only where a network needs it
+                return _Inert()  # of a type that no network here has; an error only if a network needs it
             case ("module", *_):
                 return _Inert
         raise pickle.UnpicklingError("an unknown kind of reference")
@@ -485,7 +485,7 @@ def _read_legacy(path: Path, stream: BinaryIO) -> tuple[object, Callable[[_Tenso
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise InputError(f"{path}: is damaged or truncated (no list of storages)")
     file_size = path.stat().st_size
-    places: dict[str, tuple[int, int]] = {}  # where a storage's numbers begin, and how many there are
+    places: dict[str, tuple[int, int]] = {}  # byte offset and count of a storage's numbers
     for key in keys:
         if key not in itemsizes:
             raise InputError(f"{path}: is damaged (storage {key} belongs to no tensor)")

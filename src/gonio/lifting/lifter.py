@@ -1,8 +1,8 @@
 """2D joints of one camera to 3D joints, with a temporal network and its weights (Pavllo et al. 2019).
 
-Weights say themselves what they take: `metadata["normalisation"]` "body" marks gonio's own (`body_lifting`), "screen"
-or nothing a published one (`screen_lifting`). Both give Human3.6M's 17 joints from the mid-hip, in the camera's axes.
-Where the person stands is the matter of `placing`.
+The metadata of the weights state their input: `metadata["normalisation"]` is "body" for gonio's own (`body_lifting`),
+"screen" or absent for published ones (`screen_lifting`). Both give Human3.6M's 17 joints from the mid-hip, in the
+camera's axes. `placing` finds the person's position.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ ROOT = Skeleton("root", ("mid_hip",), (-1,))
 
 
 def uses_body_coordinates(weights: Weights) -> bool:
-    """gonio's own weights; published ones take screen coordinates.
+    """True for gonio's own weights, False for published ones, which take screen coordinates.
 
-    Raises `InputError` where the weights take something else, or have another number of joints.
+    Raises `InputError` if the weights take another input or have another number of joints.
     """
     kind = weights.metadata.get("normalisation", "screen")
     if kind not in (NORMALISATION, "screen"):
@@ -58,14 +58,14 @@ def lift(
     """3D joints of Human3.6M's layout, in the frame "root" with the camera's axes, at the keypoints' times.
 
     keypoints       2D, of any layout that has COCO's joints
-    camera          that saw them, for gonio's own networks; assumed from the size of the image where not given
+    camera          of the keypoints, for gonio's own networks; default: assumed from the size of the image
     min_confidence  keypoints below it count as missing
-    flip            average with the answer to the mirrored keypoints, as published results do
-    stature_m       of the person. Where not told gonio's own networks take 1.70 m, published ones give the size of the
-                    people they were trained on
+    flip            average with the output for the mirrored keypoints, as published results do
+    stature_m       of the person; default: 1.70 m for gonio's own networks, the size of the people that they were
+                    trained on for published ones
 
-    What was masked or filled is in the history, what was assumed in `assumptions`. Raises `InputError` where keypoints
-    cannot be lifted or do not fit the network, and `ConfigError` where the stature is not a person's.
+    What was masked or filled is in the history, what was assumed in `assumptions`. Raises `InputError` if keypoints
+    cannot be lifted or do not fit the network, and `ConfigError` if the stature is not a person's.
     """
     return lift_many(
         weights,
@@ -86,7 +86,7 @@ def lift_many(
     flip: bool = True,
     stature_m: float | None = None,
 ) -> dict[str, PoseSequence]:
-    """`lift` of several recordings, by name, in one batch; a camera is known where `cameras` has its name."""
+    """`lift` of several recordings, by name, in one batch; `cameras` holds the known cameras, by the same names."""
     tasks = _tasks(weights, keypoints, cameras or {}, min_confidence, stature_m)
     a = weights.architecture
     kind = "causal temporal convolutions" if a.causal else "temporal convolutions"
@@ -110,9 +110,9 @@ def root_trajectories(
     flip: bool = True,
     stature_m: float | None = None,
 ) -> dict[str, FloatArray]:
-    """(time, 3) metres: where the mid-hip is in the camera's frame, by the weights' second network.
+    """(time, 3) metres: the mid-hip in the camera's frame, by the weights' second network.
 
-    Raises `InputError` where the weights have none, and where `lift_many` does.
+    Raises `InputError` if the weights have none, and if `lift_many` does.
     """
     if weights.trajectory is None:
         raise InputError("these weights have no network of the trajectory; place the joints by geometry")
@@ -150,13 +150,13 @@ def _tasks(
 def _answers(
     weights: Weights, tasks: Mapping[str, BodyTask | ScreenTask], mirrored: Skeleton | None
 ) -> dict[str, FloatArray]:
-    """What the network says to each recording: (frames, joints, 3), in its own units. All phases are one batch."""
+    """The network's output for each recording: (frames, joints, 3), in its own units. All phases are one batch."""
     rows = {name: [task.inputs[phase :: task.phases] for phase in range(task.phases)] for name, task in tasks.items()}
     rows = {name: [row for row in phases if len(row)] for name, phases in rows.items()}
     longest = max((len(row) for phases in rows.values() for row in phases), default=0)
     if longest == 0:
         return {}
-    # A network sees the last frame repeated after the end, so repeating it here changes nothing.
+    # `predict` repeats the last frame after the end, so repeating it here changes nothing.
     batch = np.stack([_extended(row, longest) for phases in rows.values() for row in phases])
     answers = iter(predict(weights, batch, mirrored=None if mirrored is None else (COCO_17, mirrored)).astype(float))
     joined: dict[str, FloatArray] = {}
@@ -185,16 +185,16 @@ def lift_and_place(
     segment: tuple[str, float] | None = None,
     place: Place = "root",
 ) -> dict[str, PoseSequence]:
-    """`lift_many`, and then the size by a measured segment and the place.
+    """`lift_many`, then the size by a measured segment, then the position.
 
     segment  name and metres, in place of the stature (`placing.with_segment`)
-    place    "root": relative to the mid-hip. "geometry": where the joints fall on the keypoints
-             (`placing.placed_by_reprojection`). "network": where the weights' second network puts them
+    place    "root": relative to the mid-hip. "geometry": such that the joints project onto the keypoints
+             (`placing.placed_by_reprojection`). "network": by the weights' second network
 
-    Raises `ConfigError` where stature and segment are both given, and `InputError` where the parts do.
+    Raises `ConfigError` if stature and segment are both given, and `InputError` as the steps do.
     """
     if stature_m is not None and segment is not None:
-        raise ConfigError("the size is told twice, by a stature and by a segment; give one")
+        raise ConfigError("the size is given twice, by a stature and by a segment; give one of them")
     if place == "network" and stature_m is not None and not uses_body_coordinates(weights):
         raise InputError("these weights give the place in the metres they were trained in; a stature needs geometry")
     cameras = cameras or {}
@@ -212,7 +212,7 @@ def lift_and_place(
             seen = keypoints[name]
             camera = cameras.get(name)
             if camera is None:
-                assert seen.image_size_px is not None  # lifting asked for it
+                assert seen.image_size_px is not None  # lifting has checked it
                 camera = assumed_camera(seen.image_size_px, name=seen.frame_name)
             lifted[name] = placed_by_reprojection(joints, seen, camera, min_confidence=min_confidence)
     if segment is not None:

@@ -1,19 +1,20 @@
-"""What gonio's own lifting networks are given, and what they answer: the body, seen by a camera that looks at it.
+"""Input and output of gonio's own lifting networks: body coordinates, as seen by a camera turned to the person.
 
-A network of VideoPose3D's takes screen coordinates: it must learn what the camera's place in the picture does to the
-body, and it knows the cameras it was trained on. Here geometry does that part. In each frame the camera is turned about
-its own centre until its axis passes through the mid-hip (first about its vertical, then about its horizontal axis: no
-roll). The keypoints, drawn on a plane at distance 1 before the turned camera, are divided by the length of the body
-there. So focal length, resolution, lens, distance and place in the picture are gone before the network begins.
+A network of VideoPose3D's takes screen coordinates. It must learn how the position in the image changes a body's
+appearance, and it fits the cameras of its training data. Here geometry does that part. In each frame the camera is
+turned about its own centre until its axis passes through the mid-hip (first about its vertical, then about its
+horizontal axis: no roll). The keypoints, projected on the plane at distance 1 before the turned camera, are divided by
+the length of the body there. So the input does not depend on focal length, resolution, lens, distance and position in
+the image.
 
-    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, 1; and 0 0 0 where missing
+    input   (time, 17, 3) COCO's keypoints: x and y from the mid-hip in body lengths, and 1; 0 0 0 if missing
     output  (time, 17, 3) Human3.6M's joints from the mid-hip, in the turned camera's axes, in body sizes
 
-The body's length in the picture is that of trunk + thigh + shank: in each frame the lengths of the segments that are
-seen over their share in a grown body, then the upper quartile over four seconds, so that a squat does not count as a
-smaller body. Its size in the room is the median of the same sum in 3D. Where the mid-hip is not seen it is taken from
-the straight line between the frames in which it is, and `filled` says so; a causal input holds the last one, and before
-the first one it has no answer to give.
+The body's length in the image is that of trunk + thigh + shank. In each frame the lengths of the visible segments are
+divided by their share in an adult body; then the upper quartile over four seconds is taken, so that a squat does not
+count as a smaller body. The body's size is the median of the same sum in 3D. If the mid-hip is missing, it is
+interpolated between the frames that have it, and `filled` marks the frame; a causal input holds the last one and has no
+value before the first one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ NORMALISATION = "body"
 """`metadata["normalisation"]` of weights that take this input; published ones take "screen" coordinates."""
 
 SHARES = {"trunk": 0.38, "thigh": 0.32, "shank": 0.30}
-"""Of trunk + thigh + shank, in grown people (Winter, Biomechanics and Motor Control of Human Movement, 2009, fig. 4.1:
+"""Of trunk + thigh + shank, in adults (Winter, Biomechanics and Motor Control of Human Movement, 2009, fig. 4.1:
 trunk 0.288, thigh 0.245, shank 0.246 of the stature, their sum 0.779)."""
 SIZE_OVER_STATURE = 0.779
 """Trunk + thigh + shank to stature: same source."""
@@ -46,12 +47,12 @@ QUARTILE = 75.0
 
 @dataclass(frozen=True, eq=False)
 class BodyInput:
-    """Keypoints as a network of gonio's takes them, and what leads back to the camera.
+    """Keypoints as input of gonio's networks, and what transforms the output back to the camera.
 
     inputs     (time, 17, 3) float32: x, y, 1; 0 where missing
-    rotations  (time, 3, 3) from the camera's axes to those of the camera that looks at the mid-hip
+    rotations  (time, 3, 3) from the camera's axes to those of the camera turned to the mid-hip
     lengths    (time,) of the body on a plane at distance 1 before the turned camera
-    filled     (time,) the mid-hip was not seen in this frame
+    filled     (time,) the mid-hip is missing in this frame
     """
 
     inputs: NDArray[np.float32]
@@ -63,19 +64,19 @@ class BodyInput:
 def body_input(
     keypoints: PoseSequence, camera: Camera, *, min_confidence: float = 0.0, causal: bool = False
 ) -> BodyInput:
-    """The input of a network, from 2D keypoints (of a layout that has COCO's) and the camera that saw them.
+    """The input of a network, from 2D keypoints (of a layout that has COCO's) and their camera.
 
     min_confidence  keypoints below it count as missing
-    causal          nothing is taken from later frames
+    causal          later frames are not used
 
-    Raises `InputError` where the keypoints are 3D, where no frame shows both hips, or none a trunk, thigh or shank.
+    Raises `InputError` if the keypoints are 3D, if no frame shows both hips, or none a trunk, thigh or shank.
     """
     coco, rays, seen = rays_of_keypoints(keypoints, camera, min_confidence)
     return input_of_rays(rays, seen, coco.times_s, causal=causal)
 
 
 def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, causal: bool) -> BodyInput:
-    """`body_input`, from what `rays_of_keypoints` answers. Raises `InputError` as that does."""
+    """`body_input`, from the result of `rays_of_keypoints`. Raises `InputError` as `body_input` does."""
     hips, both = mid_hip(rays, seen)
     if not both.any():
         raise InputError("no frame shows both hips; lifting measures from the middle between them")
@@ -88,9 +89,9 @@ def input_of_rays(rays: FloatArray, seen: BoolArray, times_s: FloatArray, *, cau
 def rays_of_keypoints(
     keypoints: PoseSequence, camera: Camera, min_confidence: float
 ) -> tuple[PoseSequence, FloatArray, BoolArray]:
-    """COCO's keypoints; their rays (time, 17, 3) in the camera's axes, z = 1; which of them count as seen (time, 17).
+    """COCO's keypoints; their rays (time, 17, 3) in the camera's axes, z = 1; which of them are used (time, 17).
 
-    Raises `InputError` where the keypoints are 3D.
+    Raises `InputError` if the keypoints are 3D.
     """
     if keypoints.unit != "px":
         raise InputError("lifting needs 2D keypoints in pixels; these are 3D")
@@ -114,11 +115,12 @@ def mid_hip(rays: FloatArray, seen: BoolArray) -> tuple[FloatArray, BoolArray]:
 
 
 def on_plane(rays: FloatArray, seen: BoolArray, rotations: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """(time, 17, 2) where the rays meet the plane at distance 1 before the turned camera, and which do (time, 17)."""
+    """(time, 17, 2) intersections of the rays with the plane at distance 1 before the turned camera; (time, 17) which
+    rays have one."""
     ray = np.moveaxis(rays, 2, 0)
     x, y, z = (sum(rotations[:, i, j, None] * ray[j] for j in range(3)) for i in range(3))
     with np.errstate(invalid="ignore"):
-        ahead = np.asarray(seen & (z > 0.05))  # a keypoint at a right angle to the mid-hip is none
+        ahead = np.asarray(seen & (z > 0.05))  # a ray at a right angle to the axis has no intersection
     depth = np.where(ahead, z, np.nan)
     return np.stack([x / depth, y / depth], axis=2), ahead
 
@@ -126,8 +128,8 @@ def on_plane(rays: FloatArray, seen: BoolArray, rotations: FloatArray) -> tuple[
 def network_input(plane: FloatArray, ahead: BoolArray, lengths: FloatArray) -> NDArray[np.float32]:
     """(time, 17, 3) float32: x and y in body lengths, and 1; 0 where missing.
 
-    How sure a detector is does not go in: every detector means something else by it, and networks that were given it
-    did worse on another detector's keypoints than they do without.
+    The detector's confidence is not part of the input: its meaning differs between detectors, and networks that had it
+    were less accurate with another detector's keypoints than networks without it.
     """
     inputs = np.concatenate([np.nan_to_num(plane / lengths[:, None, None]), ahead[..., None]], axis=2)
     return inputs.astype(np.float32)
@@ -145,12 +147,12 @@ def looking_at(directions: FloatArray) -> FloatArray:
 
 
 def body_target(target: PoseSequence, rotations: FloatArray) -> tuple[NDArray[np.float32], BoolArray, float]:
-    """What the network should answer: joints (time, 17, 3) float32, which of them are there (time, 17), and the size.
+    """The target of the network: joints (time, 17, 3) float32, which of them are valid (time, 17), and the size in m.
 
     target     Human3.6M's joints relative to the mid-hip, camera axes, metres
     rotations  those of the input
 
-    Raises `InputError` where no frame shows trunk, thigh and shank.
+    Raises `InputError` if no frame shows trunk, thigh and shank.
     """
     joints = target.to_skeleton(H36M_17)
     size = body_size_m(joints)
@@ -162,7 +164,7 @@ def body_target(target: PoseSequence, rotations: FloatArray) -> tuple[NDArray[np
 def body_size_m(joints: PoseSequence) -> float:
     """The median over the frames of trunk + thigh + shank in 3D, metres.
 
-    Raises `InputError` where no frame shows them.
+    Raises `InputError` if no frame shows them.
     """
     segments = _segments({name: joints[name] for name in _ENDS})
     sizes = segments["trunk"] + segments["thigh"] + segments["shank"]
@@ -175,7 +177,7 @@ _ENDS = tuple(f"{side}_{joint}" for joint in ("shoulder", "hip", "knee", "ankle"
 
 
 def _segments(at: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    """(time,) lengths of trunk, thigh and shank, the mean of the sides that are there; NaN where none is."""
+    """(time,) lengths of trunk, thigh and shank, mean of the valid sides; NaN if there is none."""
     trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
     sides = {
         "trunk": [norm(trunk)],
@@ -192,7 +194,7 @@ def _mean_of_seen(values: FloatArray) -> FloatArray:
 
 
 def _lengths(plane: FloatArray, rate_hz: float, causal: bool) -> FloatArray:
-    """(time,) the body's length on the plane: upper quartile over `SPAN_S` of what the segments in view say."""
+    """(time,) the body's length on the plane: upper quartile over `SPAN_S` of the lengths of all frames."""
     lengths = frame_lengths(plane)
     seen = ~np.isnan(lengths)
     if not seen.any():
@@ -205,7 +207,7 @@ def _lengths(plane: FloatArray, rate_hz: float, causal: bool) -> FloatArray:
 
 
 def frame_lengths(plane: FloatArray) -> FloatArray:
-    """(time,) the body's length on the plane by what each frame shows; NaN where it shows no segment."""
+    """(time,) the body's length on the plane, from each frame's visible segments; NaN if there is none."""
     segments = _segments({name: plane[:, COCO_17.index(name)] for name in _ENDS})
     stacked = np.stack([segments[name] for name in SHARES])
     valid = ~np.isnan(stacked)
@@ -214,12 +216,12 @@ def frame_lengths(plane: FloatArray) -> FloatArray:
 
 
 def frames_in_span(rate_hz: float) -> int:
-    """Frames of `SPAN_S`; 1 for a single frame, which has no rate."""
+    """Number of frames in `SPAN_S`; 1 for a single frame, which has no rate."""
     return 1 if np.isnan(rate_hz) else max(1, round(SPAN_S * rate_hz))
 
 
 def _held(values: FloatArray, valid: BoolArray, times_s: FloatArray, causal: bool) -> FloatArray:
-    """(time, n) without gaps: linear between the frames that are there (causal: the last one), constant at the ends."""
+    """(time, n) without gaps: linear between the valid frames (causal: the last one is held), constant at the ends."""
     if valid.all():
         return values
     if causal:

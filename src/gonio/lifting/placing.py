@@ -1,8 +1,8 @@
-"""How large the lifted person is, and where they stand before the camera.
+"""Size of the lifted person, and position before the camera.
 
-One camera sees shapes, not sizes: a child nearby looks like a grown person further away. So the size is told: by the
-stature, by one segment that was measured, or by another measurement of the same person. With the size and the camera
-the place follows: it is where the joints, drawn into the picture, fall on the keypoints.
+One camera measures shapes, not sizes: a child nearby looks like an adult further away. So the size comes from the
+stature, from one measured segment, or from another measurement of the same person. Size and camera then determine the
+position: the joints, projected into the image, must lie on the keypoints.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SEGMENTS = {
     "upper_arm": ("shoulder", "elbow"),
     "forearm": ("elbow", "wrist"),
 }
-"""Segments by which a size can be told, and the joints at their ends."""
+"""Segments that can give the size, and the joints at their ends."""
 
 FEWEST_JOINTS = 4
-"""Joints with a keypoint that a frame needs to be placed: two would do in theory."""
+"""Fewest joints with a keypoint for a frame to be placed; in theory two are enough."""
 _HUBER = 1.345  # residuals up to so many robust sigmas count in full (Huber 1981: 95 % efficiency without outliers)
 _STEPS = 4
 
 
 def parse_segment(text: str) -> tuple[str, float]:
-    """The segment and its metres in "thigh=0.42". Raises `ConfigError` where it is not of that form."""
+    """The segment and its metres in "thigh=0.42". Raises `ConfigError` if it does not have that form."""
     name, _, number = (part.strip() for part in text.partition("="))
     try:
         length_m = float(number)
@@ -50,8 +50,8 @@ def parse_segment(text: str) -> tuple[str, float]:
 def scaled(joints: PoseSequence, factor: float, why: str) -> PoseSequence:
     """Everything `factor` times as large, about the mid-hip ("root") or the camera's centre ("camera").
 
-    Seen from the camera nothing changes. The size is no longer an assumed one. Raises `InputError` for other frames,
-    which have another origin.
+    The projection into the image does not change. The size is no longer an assumed one. Raises `InputError` for other
+    frames, which have another origin.
     """
     if joints.frame not in ("root", "camera"):
         raise InputError(f"joints in the frame {joints.frame!r} have no origin to be scaled about")
@@ -62,14 +62,14 @@ def scaled(joints: PoseSequence, factor: float, why: str) -> PoseSequence:
 
 
 def with_stature(joints: PoseSequence, stature_m: float) -> PoseSequence:
-    """Scaled so that the median of trunk + thigh + shank is that of somebody of this stature (`SIZE_OVER_STATURE`)."""
+    """Scaled so that the median of trunk + thigh + shank is that of a person of this stature (`SIZE_OVER_STATURE`)."""
     return scaled(joints, size_from_stature_m(stature_m) / body_size_m(joints), f"a stature of {stature_m:.2f} m")
 
 
 def with_segment(joints: PoseSequence, segment: str, length_m: float) -> PoseSequence:
     """Scaled so that the median length of a segment of `SEGMENTS`, mean of both sides, is as measured.
 
-    Raises `InputError` where the segment is never seen.
+    Raises `InputError` if no frame shows the segment.
     """
     lengths = segment_lengths_m(joints)[segment]
     lengths = lengths[np.isfinite(lengths)]
@@ -79,24 +79,24 @@ def with_segment(joints: PoseSequence, segment: str, length_m: float) -> PoseSeq
 
 
 def scaled_to_match(joints: PoseSequence, measured: PoseSequence, name: str) -> PoseSequence:
-    """Scaled to the size that another measurement `name`, at the same times, has found.
+    """Scaled to the size of another measurement `name` at the same times.
 
-    The factor is the median over `SEGMENTS` of the median ratio of their lengths in the frames that both have.
-    Raises `InputError` where the times differ, and where no frame has a segment in both.
+    The factor is the median over `SEGMENTS` of the median ratio of their lengths in the frames with both.
+    Raises `InputError` if the times differ, and if no frame has a segment in both.
     """
     if not np.array_equal(joints.times_s, measured.times_s):
-        raise InputError(f"{name} has other times; bring both to common times before one gives the other its size")
+        raise InputError(f"{name} has other times; resample both to common times first")
     own, other = segment_lengths_m(joints), segment_lengths_m(measured)
     ratios = [ratio[np.isfinite(ratio)] for ratio in (other[segment] / own[segment] for segment in SEGMENTS)]
     medians = [float(np.median(ratio)) for ratio in ratios if len(ratio)]
     if not medians:
-        raise InputError(f"no segment is in a frame of both; {name} cannot give the size")
+        raise InputError(f"no frame has a segment in both; {name} cannot give the size")
     count = sum(len(ratio) for ratio in ratios)
     return scaled(joints, float(np.median(medians)), f"{count} lengths of {len(medians)} segments by {name}")
 
 
 def segment_lengths_m(joints: PoseSequence) -> dict[str, FloatArray]:
-    """(time,) the length of each of `SEGMENTS`, mean of the sides that are there; NaN where none is."""
+    """(time,) the length of each of `SEGMENTS`, mean of the valid sides; NaN if there is none."""
     lengths = {}
     for name, (upper, lower) in SEGMENTS.items():
         sides = np.stack([norm(joints[f"{s}_{upper}"] - joints[f"{s}_{lower}"]) for s in ("left", "right")])
@@ -108,20 +108,20 @@ def segment_lengths_m(joints: PoseSequence) -> dict[str, FloatArray]:
 def placed_by_reprojection(
     joints: PoseSequence, keypoints: PoseSequence, camera: Camera, *, min_confidence: float = 0.0
 ) -> PoseSequence:
-    """Joints of the frame "root" put where they fall on the keypoints: the frame "camera".
+    """Joints of the frame "root", translated so that they project onto the keypoints: the frame "camera".
 
-    In each frame the mid-hip's place t minimises the weighted squared distances between the twelve joints that every
-    layout has, drawn on the plane at distance 1 before the camera, and the rays of their keypoints: a linear least
-    squares problem in t, whose solution Gauss-Newton steps bring from the algebraic to the geometric distance, because
-    the former draws the person nearer where keypoints are noisy. Weights are the keypoints' confidences, and
-    Huber's beyond 1.345 robust sigmas of the recording's own residuals.
+    In each frame the position t of the mid-hip minimises the weighted squared distances between the twelve joints that
+    every layout has, projected on the plane at distance 1 before the camera, and the rays of their keypoints. The
+    algebraic distance is linear in t and gives the first solution. Gauss-Newton steps then minimise the geometric
+    distance, because the former places the person too near if keypoints are noisy. Weights are the keypoints'
+    confidences, and Huber's beyond 1.345 robust sigmas of the recording's own residuals.
 
     A frame with fewer than `FEWEST_JOINTS` such joints, or whose solution is behind the camera, is missing, and
-    counted. Raises `InputError` where the joints are not relative to the mid-hip, times differ, or no frame can be
+    counted. Raises `InputError` if the joints are not relative to the mid-hip, times differ, or no frame can be
     placed.
     """
     if joints.frame != "root":
-        raise InputError(f"joints in the frame {joints.frame!r} have a place already")
+        raise InputError(f"joints in the frame {joints.frame!r} have a position already")
     if not np.array_equal(joints.times_s, keypoints.times_s):
         raise InputError("joints and keypoints have different times")
     coco, rays, seen = rays_of_keypoints(keypoints, camera, min_confidence)
@@ -142,19 +142,19 @@ def placed_by_reprojection(
             f"no frame can be placed: it takes {FEWEST_JOINTS} joints with keypoints, and a body that fits them"
         )
     n_lost = int((joints.valid.any(axis=1) & ~found).sum())
-    step = f"placed where the joints fall on the keypoints of {camera.name or 'the camera'}" + (
-        f"; {n_lost} of {len(joints)} frames could not be, and are missing" if n_lost else ""
+    step = f"placed by reprojection on the keypoints of {camera.name or 'the camera'}" + (
+        f"; {n_lost} of {len(joints)} frames could not be placed and are missing" if n_lost else ""
     )
     return placed_at(joints, places, step)
 
 
 def placed_at(joints: PoseSequence, root_m: FloatArray, step: str) -> PoseSequence:
-    """Joints of the frame "root" with the mid-hip at `root_m` (time, 3), NaN where not known: the frame "camera"."""
+    """Joints of the frame "root" with the mid-hip at `root_m` (time, 3), NaN if unknown: the frame "camera"."""
     return joints.derive(step, positions=joints.positions + root_m[:, None], frame="camera")
 
 
 def _places(joints: FloatArray, rays: FloatArray, weights: FloatArray) -> FloatArray:
-    """(time, 3) from joints (time, n, 3) and rays (time, n, 2), z = 1; NaN behind the camera or where undetermined."""
+    """(time, 3) from joints (time, n, 3) and rays (time, n, 2), z = 1; NaN behind the camera or if undetermined."""
     # First x + tx = u (z + tz) and y + ty = v (z + tz), which are linear.
     ones = np.ones(rays.shape[:2])
     places = _solved(_rows(ones, rays), rays * joints[..., 2:] - joints[..., :2], weights)
@@ -177,7 +177,7 @@ def _rows(scale: FloatArray, slope: FloatArray) -> FloatArray:
 
 
 def _solved(rows: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:
-    """(time, 3) the weighted least squares solution of each frame; NaN where it has none."""
+    """(time, 3) the weighted least squares solution of each frame; NaN if it has none."""
     weighted = (weights > 0)[..., None]
     rows, values = np.where(weighted[..., None], rows, 0.0), np.where(weighted, values, 0.0)
     undefined = ~(np.isfinite(rows).all(axis=(1, 2, 3)) & np.isfinite(values).all(axis=(1, 2)))

@@ -47,8 +47,8 @@ def predict(
     mirrored  the skeletons of input and output: the joints are the mean of the network's answers to the keypoints and
               to their mirror image (x negated, left and right exchanged), as published results are
 
-    Any number of frames will do. Raises `InputError` where the shape is not the network's, where there is no frame,
-    where a number is not finite (how a missing keypoint is marked is up to whoever trained the network), and where a
+    Any number of frames is possible. Raises `InputError` if the shape is not the network's, if there is no frame,
+    if a number is not finite (each network has its own mark of a missing keypoint), and if a
     skeleton does not fit.
     """
     architecture = weights.architecture
@@ -73,8 +73,8 @@ def predict(
 class Stream:
     """A causal network that is given frame after frame: `push` answers with the joints of the frame it gets.
 
-    The frames before the first one are taken to be like it. The answers are those of `predict` on the whole recording.
-    Raises `InputError` where the network is not causal.
+    The frames before the first one count as equal to it. The output equals that of `predict` for the whole recording.
+    Raises `InputError` if the network is not causal.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -88,7 +88,7 @@ class Stream:
     def push(self, keypoints: NDArray[np.floating]) -> Array32:
         """(people, in_joints, in_features) of the next frame to (people, out_joints, 3).
 
-        Raises `InputError` where the shape is not the network's, where the number of people changes, and where a number
+        Raises `InputError` if the shape is not the network's, if the number of people changes, and if a number
         is not finite.
         """
         frame = _checked(self._architecture, keypoints, 3, "(people, {}, {})")
@@ -171,7 +171,7 @@ def _checked(architecture: Architecture, keypoints: NDArray[np.floating], dimens
     if keypoints.ndim != dimensions or keypoints.shape[-2:] != wanted or keypoints.dtype.kind not in "fiu":
         raise InputError(f"keypoints have shape {keypoints.shape}; the network takes {form.format(*wanted)} numbers")
     if 0 in keypoints.shape:
-        raise InputError(f"keypoints have shape {keypoints.shape}: there is no frame or nobody in it")
+        raise InputError(f"keypoints have shape {keypoints.shape}: they hold no frame or no person")
     with np.errstate(over="ignore"):
         single = _single(keypoints)
     astray = single.size - int(np.isfinite(single).sum())

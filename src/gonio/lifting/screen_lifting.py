@@ -1,9 +1,9 @@
 """Lifting with a published network of VideoPose3D's (Pavllo et al. 2019): screen coordinates in, metres out.
 
 Such a network takes COCO's 17 keypoints in screen coordinates and gives Human3.6M's 17 joints in metres, in the
-camera's axes, relative to the hip: no place in the room, and the size of the people it was trained on. It knows no
-missing keypoint: one that is missing takes the straight line between the frames where it is seen, or the nearest one
-at the ends; it is counted, and every joint of such a frame is marked interpolated.
+camera's axes, relative to the hip: no position, and the size of the people that it was trained on. It cannot take a
+missing keypoint. A missing one is interpolated linearly between the frames that have it, constant at the ends; it is
+counted, and every joint of such a frame is marked interpolated.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ TRAINED_HZ = 50.0  # Human3.6M's frame rate: what a "frame" of the receptive fie
 
 @dataclass(frozen=True, eq=False)
 class ScreenTask:
-    """One recording as a published network takes it, and what its answer means.
+    """One recording as input of a published network, with what is needed to read its output.
 
-    keypoints  COCO's, as they were given
-    seen       (time, 17) which of them count
+    keypoints  COCO's, as given
+    seen       (time, 17) which of them are used
     inputs     (time, 17, 2) float32 screen coordinates, without gaps
-    phases     1: frames are taken as they come
+    phases     1: all frames are one recording
     """
 
     keypoints: PoseSequence
@@ -54,7 +54,7 @@ class ScreenTask:
         rate_hz = self.keypoints.rate_hz
         steps = [
             f"keypoints missing or below confidence {self.min_confidence:g}: {int((~self.seen).sum())} of "
-            f"{self.seen.size}, in {int(doubtful.sum())} of {doubtful.size} frames; taken from the straight line "
+            f"{self.seen.size}, in {int(doubtful.sum())} of {doubtful.size} frames; interpolated linearly "
             f"between their neighbours"
         ]
         if abs(rate_hz - TRAINED_HZ) >= 1:
@@ -75,20 +75,22 @@ class ScreenTask:
 
 
 def screen_task(keypoints: PoseSequence, *, min_confidence: float) -> ScreenTask:
-    """Raises `InputError` where the keypoints are 3D, the size of their image is unknown, or a joint is never seen."""
+    """The task of one recording.
+
+    Raises `InputError` if the keypoints are 3D, the size of their image is unknown, or a joint is never seen."""
     if keypoints.unit != "px" or keypoints.image_size_px is None:
         raise InputError("lifting needs 2D keypoints in pixels, and the size of their image")
     coco = keypoints.to_skeleton(COCO_17)
     seen = np.asarray(coco.valid & (coco.confidence >= min_confidence))
     never = [COCO_17.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
     if never:
-        raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint of COCO's layout")
+        raise InputError(f"no frame shows {', '.join(never)}; the network needs every keypoint of COCO's layout")
     screen = normalise_screen(filled(coco, seen), *keypoints.image_size_px)
     return ScreenTask(coco, seen, screen.astype(np.float32), min_confidence)
 
 
 def filled(keypoints: PoseSequence, seen: BoolArray) -> FloatArray:
-    """(time, joint, 2) px without gaps: linear between the frames where a joint is seen, constant at the ends."""
+    """(time, joint, 2) px without gaps: linear between the frames that show a joint, constant at the ends."""
     positions = np.array(keypoints.positions)
     for joint in np.flatnonzero(~seen.all(axis=0)):
         valid = seen[:, joint]

@@ -1,9 +1,8 @@
 """Lifting while the camera runs: each frame's keypoints in, its joints out, at once.
 
-A causal network of gonio's needs nothing from later frames, and neither does its input: the direction of the mid-hip is
-the last one seen, the body's length the upper quartile of the last four seconds. What is kept from frame to frame is
-that, and what the network itself remembers (`prediction.Stream`). The answers are those of `lifter.lift` to the whole
-recording.
+A causal network of gonio's needs no later frames, and neither does its input: the direction of the mid-hip is the last
+known one, the body's length is the upper quartile of the last four seconds. These two and the state of the network
+(`prediction.Stream`) are kept from frame to frame. The output equals that of `lifter.lift` for the whole recording.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _MIRRORED_IN, _MIRRORED_OUT = list(COCO_17.mirrored_order), list(H36M_17.mirrore
 class LiftedFrame:
     """The joints of one frame, Human3.6M's 17.
 
-    positions_m  (17, 3) from the mid-hip, in the camera's axes; NaN where nothing can be said
+    positions_m  (17, 3) from the mid-hip, in the camera's axes; NaN if the frame shows too little
     confidence   (17,) 0..1
     status       (17,) `Status`
     """
@@ -61,9 +60,9 @@ class LiftedFrame:
 class LiftingStream:
     """One person before one camera.
 
-    rate_hz  frames per second of the keypoints that will come; the other options are those of `lifter.lift`
+    rate_hz  frames per second of the keypoints to come; the other options are those of `lifter.lift`
 
-    Raises `InputError` where the weights are not gonio's own, or not causal, and `ConfigError` where the rate is not
+    Raises `InputError` if the weights are not gonio's own, or not causal, and `ConfigError` if the rate is not
     positive or the stature not a person's.
     """
 
@@ -98,7 +97,7 @@ class LiftingStream:
         keypoints   (17, 2) px, COCO's; NaN where missing
         confidence  (17,) 0..1
 
-        Raises `InputError` where shapes differ, confidence leaves 0..1 where a keypoint is there, or the time does not
+        Raises `InputError` if shapes differ, the confidence of a keypoint is outside 0..1, or the time does not
         increase.
         """
         pixels, known = np.asarray(keypoints, dtype=float)[None], np.asarray(confidence, dtype=float)[None]

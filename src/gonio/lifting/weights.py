@@ -17,11 +17,11 @@ def shipped_weights() -> tuple[str, ...]:
 
 
 def weights_file(requested: Path | None = None, *, causal: bool = False) -> Path:
-    """A file of weights: the one that is asked for, by path or by the name of shipped ones; else the default.
+    """The file of the requested weights, given by path or by the name of shipped ones; default: a shipped network.
 
-    causal  the default is the causal network
+    causal  the default is the causal one
 
-    Raises `InputError` naming what there is.
+    Raises `InputError` with the names of the shipped weights.
     """
     if requested is not None and (requested.exists() or requested.suffix):
         return requested

@@ -79,7 +79,7 @@ def from_disparity(
     counted. Where fewer than 20 joints are there to estimate the noise from, no such outliers are sought and, without
     `sigma_px`, the covariance is NaN; the history says so.
 
-    Raises `InputError` where the rig is not a parallel pair, where the views do not fit it or each other, and where
+    Raises `InputError` if the rig is not a parallel pair, if the views do not fit it or each other, and if
     they show that the cameras did not stand parallel: rows that do not agree, disparities of both signs, or a person
     larger than people are.
     """
@@ -156,7 +156,7 @@ def from_disparity(
 
 
 def _parallel_pair(rig: Rig) -> tuple[Camera, Camera, float]:
-    """The left camera, the right one and the baseline in metres. Raises `InputError` where they are not parallel."""
+    """The left camera, the right one and the baseline in metres. Raises `InputError` if they are not parallel."""
     if len(rig) != 2:
         raise InputError(
             f"rig {rig.name!r} has {len(rig)} cameras; disparity needs two: select them or use triangulate"
@@ -191,7 +191,7 @@ def _check_placement(
 ) -> float:
     """The person's size in metres, as `_person_size` measures it.
 
-    Raises `InputError` where the views (2, time, joint, 2) px cannot come from cameras that stand parallel.
+    Raises `InputError` if the views (2, time, joint, 2) px cannot come from cameras that stand parallel.
     """
     limit_px = camera.size_px[1] * _ROW_TOLERANCE if max_row_disparity_px is None else max_row_disparity_px
     disparity, rows_apart = np.moveaxis(pixels[0] - pixels[1], -1, 0)

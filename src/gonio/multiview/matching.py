@@ -160,8 +160,8 @@ def match_people(
                     longer side of each camera's image: well above a detector's error (about 10 px at 1920) and a few
                     hundredths of a second between cameras, well below the distance to the next person
 
-    Raises `InputError` where fewer than two views are given, a camera is not in the rig, times or skeletons differ, and
-    where the rays of no two people meet.
+    Raises `InputError` if fewer than two views are given, a camera is not in the rig, times or skeletons differ, and
+    if the rays of no two people meet.
     """
     if max_error_px is not None and not max_error_px > 0:
         raise InputError(f"max_error_px is {max_error_px}; a tolerance must be positive")

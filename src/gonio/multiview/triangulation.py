@@ -131,8 +131,8 @@ def triangulate(
     for a point, and the least direct of their statuses: a point that rests on an interpolated view is interpolated. Its
     covariance follows the module's formula, for the linear solution too, whose own is slightly larger.
 
-    Raises `InputError` where fewer than two views are given, a view is not of the rig, is not 2D or has another size
-    than its camera, where skeletons or times (by more than 1 ms) differ, and where no point could be triangulated.
+    Raises `InputError` if fewer than two views are given, a view is not of the rig, is not 2D or has another size
+    than its camera, if skeletons or times (by more than 1 ms) differ, and if no point could be triangulated.
     """
     names = checked_views(rig, views)
     cameras = [rig[name] for name in names]
@@ -220,7 +220,7 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
     weights  (view, ...) >= 0, which multiply the equations; 0 = not used; 1 where not given
 
     Returns (..., 3) m in the world; NaN where fewer than two views see the point or their rays are parallel.
-    Raises `InputError` where the arrays do not fit the cameras.
+    Raises `InputError` if the arrays do not fit the cameras.
     """
     observed, weight = _checked(cameras, pixels, weights)
     seen, flat_weight = np.moveaxis(observed, -1, 1).reshape(len(observed), 2, -1), weight.reshape(len(weight), -1)
@@ -375,7 +375,7 @@ def least_direct(statuses: Sequence[NDArray[np.uint8]], used: BoolArray) -> NDAr
 
 
 def _checked(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
-    """The pixels and weights as arrays. Raises `InputError` where they do not fit the cameras."""
+    """The pixels and weights as arrays. Raises `InputError` if they do not fit the cameras."""
     observed = np.asarray(pixels, dtype=float)
     if observed.ndim < 2 or observed.shape[0] != len(cameras) or observed.shape[-1] != 2:
         raise InputError(f"pixels have shape {observed.shape}; {len(cameras)} cameras need ({len(cameras)}, ..., 2)")

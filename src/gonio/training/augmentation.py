@@ -102,7 +102,7 @@ def virtual_clips(
     causal  the network is: nothing of its input may be taken from later frames
 
     Views in which the body cannot be made out (all of it outside the picture) are drawn again. Raises `InputError`
-    where a hundred draws in a row give nothing.
+    if a hundred draws in a row give nothing.
     """
     clips: list[Clip] = []
     made = failures = 0

@@ -70,7 +70,7 @@ def training_body(sequence: PoseSequence) -> PoseSequence:
     A face that the recording lacks altogether is put on the head (by a grown head's proportions, looking where the
     shoulders face) and marked inferred. Markers must be turned to joint centres first.
 
-    Raises `InputError` for 2D, a root-relative sequence, an unknown vertical, fewer than two frames, and where the
+    Raises `InputError` for 2D, a root-relative sequence, an unknown vertical, fewer than two frames, and if the
     skeleton lacks one of the twelve joints that every layout has. Joints that it has may be missing, also all the time.
     """
     if sequence.dimensions != 3:
@@ -111,7 +111,7 @@ def _face(body: PoseSequence) -> FloatArray:
 def resampled(sequence: PoseSequence, rate_hz: float, *, speed: float = 1.0) -> PoseSequence:
     """The motion `speed` times as fast, at `rate_hz` frames per second from its first frame on; linear in between.
 
-    Raises `InputError` where the rate or the speed is not positive.
+    Raises `InputError` if the rate or the speed is not positive.
     """
     if not (rate_hz > 0 and speed > 0 and np.isfinite(rate_hz * speed)):
         raise InputError(f"a rate of {rate_hz} frames per second at {speed} times the speed is not possible")
@@ -175,7 +175,7 @@ def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseS
     """The same motion of another body: each bone's length times its factor, all directions kept.
 
     The way of the mid-hip is scaled about its mean by the factor of the legs, so that feet that stand do not slide.
-    Raises `InputError` where a factor is not positive or belongs to no bone.
+    Raises `InputError` if a factor is not positive or belongs to no bone.
     """
     check_training_body(body)
     for bone, factor in factors.items():

@@ -46,7 +46,7 @@ class Labelled(Protocol):
 def body_clip(pair: Labelled, *, causal: bool = False) -> Clip:
     """A pair as a network of gonio's sees it.
 
-    Raises `InputError` where the camera is not known, where no frame shows both hips, and where none shows a trunk,
+    Raises `InputError` if the camera is not known, if no frame shows both hips, and if none shows a trunk,
     thigh or shank.
     """
     if pair.camera is None:
@@ -72,7 +72,7 @@ def _seen_body(found: BodyInput) -> Clip:
 def screen_clip(pair: Labelled) -> Clip:
     """A pair as a published network sees it; targets and root in metres.
 
-    Raises `InputError` where a keypoint is missing or the size of the image is not known.
+    Raises `InputError` if a keypoint is missing or the size of the image is not known.
     """
     inputs = _screen(pair.keypoints, pair.keypoints.positions)
     mask = np.asarray(pair.target.valid)
@@ -86,7 +86,7 @@ def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
 
     A missing keypoint takes the straight line between the frames in which it is seen, as in prediction, and counts in
     no loss. A lens whose distortion is OpenCV's is removed from the keypoints.
-    Raises `InputError` where a joint is never seen or the size of the image is not known.
+    Raises `InputError` if a joint is never seen or the size of the image is not known.
     """
     seen = np.asarray(keypoints.valid)
     never = [keypoints.skeleton.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
@@ -104,7 +104,7 @@ def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
 def screen_camera(camera: Camera) -> FloatArray:
     """(9,) fx, fy, cx, cy, k1, k2, k3, p1, p2 in screen coordinates, as `gonio.training.losses.project` takes them.
 
-    Raises `InputError` where the lens is OpenCV's with a tangential distortion, which Human3.6M's model does not have.
+    Raises `InputError` if the lens is OpenCV's with a tangential distortion, which Human3.6M's model does not have.
     """
     width, height = camera.size_px
     focal = camera.matrix[[0, 1], [0, 1]] * 2 / width

@@ -286,7 +286,7 @@ kind = "ui-prmd"
 def load_training(path: str | Path) -> TrainConfig:
     """Read a training file.
 
-    Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong.
+    Raises `InputError` if it cannot be read, `ConfigError` if a key or value is wrong.
     """
     return load_config(TrainConfig, Path(path), "training")
 

@@ -229,7 +229,7 @@ def ui_prmd_bodies(
     subjects "s01" to "s10"; all where not given
     The action is the exercise, "m01" to "m10". Correct executions are at 100 Hz, incorrect ones at 50.
 
-    Raises `InputError` where the folder holds no such recording, and where a file is damaged.
+    Raises `InputError` if the folder holds no such recording, and if a file is damaged.
     """
     if correct:
         files = _ui_prmd_files(folder, subjects)
@@ -331,7 +331,7 @@ def cmu_bodies(folder: Path) -> Loaded[LabelledBody]:
     The action is the folder's or the recording's name, where it tells one. The first five frames of a BVH file are its
     rest pose and are left out. A clip in which a joint is faster than 15 m/s is damaged, and left out.
 
-    Raises `InputError` where none of them is there, and where one is damaged.
+    Raises `InputError` if none of them is there, and if one is damaged.
     """
     folder = Path(folder)
     readers = {
@@ -360,7 +360,7 @@ def own_bodies(folder: Path, *, unit: str | None = None) -> Loaded[LabelledBody]
     unit  of the .bvh files, which do not tell it
     The subject is the name of the folder that a file lies in; the action is "". Markers are not turned into joints.
 
-    Raises `InputError` where there is no such file, or one cannot be read; what is read and has not the joints of a
+    Raises `InputError` if there is no such file, or one cannot be read; what is read and has not the joints of a
     body is left out.
     """
     folder = Path(folder)
@@ -448,7 +448,7 @@ def _without_rest_pose(sequence: PoseSequence) -> PoseSequence:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """A temporary folder with what a zip file holds. Raises `InputError` where it is damaged."""
+    """A temporary folder with what a zip file holds. Raises `InputError` if it is damaged."""
     with tempfile.TemporaryDirectory(prefix="gonio-") as folder:
         try:
             with zipfile.ZipFile(path) as archive:

@@ -46,7 +46,7 @@ class DetectorModel:
     1 / (1 + d² / 5), d being how much larger than usual the error of this keypoint is: 0.83 at its usual size, 0.56 at
     twice that; it is itself a little noisy and goes to 1 with `strength` to 0.
 
-    Raises `ConfigError` where a value is out of range.
+    Raises `ConfigError` if a value is out of range.
     """
 
     strength: float = 1.0
@@ -117,7 +117,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
     clean     COCO-17, px, as projected
     joints_m  (time, 22, 3) the same body in the camera's frame: what hides and what faces away is seen from it
 
-    Raises `InputError` where no frame shows trunk and legs, whose length is the unit of the errors.
+    Raises `InputError` if no frame shows trunk and legs, whose length is the unit of the errors.
     """
     n_frames, n_joints = clean.positions.shape[:2]
     rate = clean.rate_hz
@@ -160,7 +160,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
 
 
 def _image_size(sequence: PoseSequence) -> tuple[int, int]:
-    """(width, height) px of the image. Raises `InputError` where the sequence does not know it."""
+    """(width, height) px of the image. Raises `InputError` if the sequence does not know it."""
     if sequence.image_size_px is None:
         raise InputError("the size of the image is not known for these keypoints")
     return sequence.image_size_px
@@ -169,7 +169,7 @@ def _image_size(sequence: PoseSequence) -> tuple[int, int]:
 def body_length_px(keypoints: PoseSequence) -> float:
     """The clip's median 2D length of trunk + thigh + shank: mid-shoulder to mid-hip, and the means of both sides.
 
-    Raises `InputError` where no frame shows them all.
+    Raises `InputError` if no frame shows them all.
     """
     p = {joint: keypoints[joint] for joint in EVALUATION_JOINTS}
     trunk = norm(p["left_shoulder"] + p["right_shoulder"] - p["left_hip"] - p["right_hip"]) / 2

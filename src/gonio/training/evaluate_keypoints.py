@@ -57,7 +57,7 @@ class KeypointEvaluation:
     notes: tuple[str, ...]
 
     def write(self, path: Path) -> None:
-        """As JSON. Raises `InputError` where it cannot be written."""
+        """As JSON. Raises `InputError` if it cannot be written."""
         content = {"protocol": self.protocol, "notes": list(self.notes), **asdict(self.accuracy)}
         with replacing(Path(path)) as temporary:
             write_json(temporary, content, indent=2, ascii_only=False)
@@ -68,8 +68,8 @@ def evaluate_detector(
 ) -> KeypointEvaluation:
     """Run a detector on the annotated pictures, which lie in the folder `images` under their names, and measure it.
 
-    Pixels are taken as stored, as COCO's annotations are. Raises `InputError` where a file cannot be used, a picture is
-    not there or of another size than annotated, and as `keypoint_accuracy.accuracy`; `MissingExtraError` where
+    Pixels are taken as stored, as COCO's annotations are. Raises `InputError` if a file cannot be used, a picture is
+    not there or of another size than annotated, and as `keypoint_accuracy.accuracy`; `MissingExtraError` if
     pycocotools is not installed.
     """
     check_installed()
@@ -108,7 +108,7 @@ def most_people(annotations: Path) -> int:
 def evaluate_file(annotations: Path, detections: Path) -> KeypointEvaluation:
     """Measure saved results: COCO's list of found people, in its 17 joints, or a COCO file with scores.
 
-    Raises `InputError` where a file cannot be used, or the results are about a picture that is not annotated.
+    Raises `InputError` if a file cannot be used, or the results are about a picture that is not annotated.
     """
     check_installed()
     people, results = (coco_json.read_annotations(path) for path in (annotations, detections))
@@ -254,7 +254,7 @@ def _looked_at(
 
 
 def _picture(file: Path, people: CocoPeople, number: int) -> Any:
-    """The picture. Raises `InputError` where it has another size than the annotations say."""
+    """The picture. Raises `InputError` if it has another size than the annotations say."""
     image = pictures.read(file)
     width, height = people.sizes_px[number].tolist()
     if width and height and image.shape[:2] != (height, width):

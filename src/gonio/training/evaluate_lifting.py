@@ -144,7 +144,7 @@ class Evaluation:
         return rows
 
     def write(self, path: Path) -> None:
-        """The JSON file, and a table of the same name that ends in .csv. Raises `InputError` where it cannot be."""
+        """The JSON file, and a table of the same name that ends in .csv. Raises `InputError` if it cannot be."""
         path = Path(path)
         with replacing(path) as temporary:
             write_json(temporary, self.to_plain(), ascii_only=False)
@@ -195,8 +195,8 @@ def evaluate(
 ) -> Evaluation:
     """The errors of every way of lifting over the same pairs.
 
-    Raises `InputError` where there is no pair, where the recordings differ in rate, where a pair cannot be lifted, and
-    where an answer has other joints or other times than its target, naming the pair.
+    Raises `InputError` if there is no pair, if the recordings differ in rate, if a pair cannot be lifted, and
+    if an answer has other joints or other times than its target, naming the pair.
     """
     pairs, protocol = data_set.pairs, data_set.protocol
     if not pairs:
@@ -312,7 +312,7 @@ def evaluation_set(
     subjects  where not given: S9 and S11 of Human3.6M, HumanEva's Validate/..., all of UI-PRMD
     noisy     protocol L1 with its noise
 
-    Raises `ConfigError` where it is not clear which files are meant, `InputError` as the loaders do.
+    Raises `ConfigError` if it is not clear which files are meant, `InputError` as the loaders do.
     """
     if data is None and (data_3d is None or data_2d is None):
         raise ConfigError("name the data: --data FOLDER, or --data-3d and --data-2d with VideoPose3D's files")
@@ -348,7 +348,7 @@ def read_weights(path: Path, *, causal: bool = False) -> Weights:
     """The network in a file, in the folder of a training run (its weights.safetensors, or its only .safetensors), or
     that comes with gonio under a name.
 
-    Raises `InputError` where there is none, or several, and as `checkpoints.read` does.
+    Raises `InputError` if there is none, or several, and as `checkpoints.read` does.
     """
     path = Path(path)
     if path.is_dir():
@@ -368,7 +368,7 @@ def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
     straight into a network that was trained on that layout. The shapes of a published checkpoint do not tell the
     layout: that it is the set's is taken on trust.
 
-    Raises `InputError` where the network takes or gives another number of joints than the set has.
+    Raises `InputError` if the network takes or gives another number of joints than the set has.
     """
     architecture = weights.architecture
     pair = data_set.pairs[0]

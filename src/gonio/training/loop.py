@@ -50,7 +50,7 @@ _MEASURED_FRAMES, _MEASURED_WINDOWS = 64, 256  # of a window, and windows at onc
 class LiftingTask:
     """What is learned: the network's shape and the skeletons of its input and output.
 
-    Raises `ConfigError` where their numbers of joints disagree.
+    Raises `ConfigError` if their numbers of joints disagree.
     """
 
     architecture: Architecture
@@ -91,8 +91,8 @@ def train(
     metadata              written into the weights
     on_epoch              told the log's entry after every epoch, in process 0
 
-    Raises `ConfigError` where the checkpoint belongs to other options or metadata (the number of epochs may change) or
-    where `init` has another shape, `InputError` where clips do not fit or lack what is needed, and `GonioError` where a
+    Raises `ConfigError` if the checkpoint belongs to other options or metadata (the number of epochs may change) or
+    if `init` has another shape, `InputError` if clips do not fit or lack what is needed, and `GonioError` if a
     loss is not a number.
     """
     with _group() as (rank, world):

@@ -131,7 +131,7 @@ def map_joints(positions: Tensor, source: Skeleton, target: Skeleton) -> tuple[T
     """Positions of the target's joints, by name, that `source` has or that are means of such; and their indices there.
 
     Joints without a map are left out, and so are counterparts: they lie in another place by definition, which a loss
-    would teach the network. Raises `InputError` where no joint is left.
+    would teach the network. Raises `InputError` if no joint is left.
     """
     _check_joints(positions, source)
     kept, parts = _common_joints(source, target)
@@ -179,7 +179,7 @@ def _check_joints(positions: Tensor, skeleton: Skeleton) -> None:
 
 
 def _distances(predicted: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """(..., joint): distances, 0 where the mask is false. Raises `InputError` where the shapes disagree."""
+    """(..., joint): distances, 0 where the mask is false. Raises `InputError` if the shapes disagree."""
     if predicted.shape != target.shape:
         raise InputError(f"predicted {tuple(predicted.shape)} and target {tuple(target.shape)} differ in shape")
     difference = predicted - target

@@ -44,7 +44,7 @@ class TemporalModel(nn.Module):
     """(batch, time, in_joints, in_features) to (batch, time - receptive_field + 1, out_joints, 3).
 
     The single-frame form takes a multiple n of the receptive field and gives n frames. The dense architecture has no
-    single-frame form. Raises `InputError` where the input does not fit.
+    single-frame form. Raises `InputError` if the input does not fit.
     """
 
     def __init__(self, architecture: Architecture, form: Form = "dilated") -> None:

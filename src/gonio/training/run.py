@@ -62,8 +62,8 @@ def train(
     config    or its training file (.toml)
     on_start  told what was read, before the first epoch; `on_epoch` the log's entry after each
 
-    Raises `MissingExtraError` without torch, `ConfigError` where the folder holds another training, `InputError` where
-    data cannot be read or used, and `GonioError` where the training breaks down.
+    Raises `MissingExtraError` without torch, `ConfigError` if the folder holds another training, `InputError` if
+    data cannot be read or used, and `GonioError` if the training breaks down.
     """
     training, torch = _torch()
     config, output = load_training(config) if isinstance(config, str | Path) else config, Path(output)
@@ -144,7 +144,7 @@ def _check_output(output: Path, config: TrainConfig) -> None:
 def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
     """The network of given weights, with the configuration's dropout.
 
-    Raises `ConfigError` where the configuration asks for another one.
+    Raises `ConfigError` if the configuration asks for another one.
     """
     a = init.architecture
     shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)

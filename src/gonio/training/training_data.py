@@ -87,7 +87,7 @@ class TrainingData:
 
 
 def read_training_data(config: TrainConfig, progress: Progress = silent) -> TrainingData:
-    """The data of a training. Raises `InputError` where it cannot be read or used, naming the file."""
+    """The data of a training. Raises `InputError` if it cannot be read or used, naming the file."""
     if config.videopose3d is not None:
         return _screen_data(config, config.videopose3d, progress)
     return _body_data(config, progress)

@@ -45,7 +45,7 @@ class CameraPlacement:
     cut_off_share   of the cameras that may have parts of the person outside the picture; the others go back, beyond
                     `distance_m` if they must, until every joint of the clip is inside
 
-    Raises `ConfigError` where a range is empty or impossible.
+    Raises `ConfigError` if a range is empty or impossible.
     """
 
     azimuth_deg: tuple[float, float] = (0.0, 360.0)
@@ -170,7 +170,7 @@ def training_pair(
     seen      another body of the same times: the keypoints are its joints (see `with_other_definitions`), the target
               is still `body`
 
-    Raises `InputError` where `seen` has other times, and where a detector comes without a generator.
+    Raises `InputError` if `seen` has other times, and if a detector comes without a generator.
     """
     check_training_body(body)
     shown = body if seen is None else seen

@@ -40,7 +40,7 @@ class Clip:
     seen       (time, joint) which keypoints are there
     root_unit  (time,) what 1 of the root is in the targets' unit; 1 where not given
 
-    Raises `InputError` where the numbers of frames differ, or there is none.
+    Raises `InputError` if the numbers of frames differ, or there is none.
     """
 
     inputs: Array32
@@ -123,7 +123,7 @@ class Windows:
 
     frames  of a window that are predicted; the network sees `architecture.receptive_field` - 1 more
 
-    Raises `InputError` where there is no clip, or where some clips have what others lack.
+    Raises `InputError` if there is no clip, or if some clips have what others lack.
     """
 
     def __init__(self, clips: Sequence[Clip], architecture: Architecture, frames: int) -> None:

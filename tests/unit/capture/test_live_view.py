@@ -1,4 +1,4 @@
-"""Pictures as Tk reads them, and what is said where no window can be shown."""
+"""Images as Tk reads them, and what is said where no window can be shown."""
 
 import sys
 
@@ -9,9 +9,9 @@ from gonio.capture.live_view import LiveView, as_ppm
 from gonio.core.errors import InputError
 
 
-def test_a_picture_as_ppm():
-    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    assert as_ppm(picture) == b"P6 3 2 255\n" + bytes(range(18))
+def test_a_image_as_ppm():
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    assert as_ppm(image) == b"P6 3 2 255\n" + bytes(range(18))
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there is always a screen")

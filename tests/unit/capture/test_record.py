@@ -1,4 +1,4 @@
-"""One camera without a network: its clock set anew, a full disk, a stall. Live streams: tests/integration."""
+"""One camera without a network: its clock reset, a full disk, a stall. Live streams: tests/integration."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from gonio.capture import record as recording
 from gonio.capture.camera import CameraRecorder, CameraSource, RecordingSession
-from gonio.capture.record import picture_size, record_sources
+from gonio.capture.record import image_size, record_sources
 from gonio.capture.writers import PacketCopier
 from gonio.core.errors import ConfigError, InputError
 from gonio.io import video
@@ -101,12 +101,12 @@ def test_what_is_shown_meanwhile(played):
         played,
         seconds=2,
         on_tick=states.append,
-        pictures=True,
+        images=True,
     )
     assert [state.name for state in states[-1]] == ["left", "right"]
     left, right = states[-1]
-    assert left.picture is not None
-    assert left.picture.shape == (48, 64, 3)
+    assert left.image is not None
+    assert left.image.shape == (48, 64, 3)
     assert str(left).startswith("left ")
     assert "frames 30.0/s" in str(left)
     assert str(right).startswith("right ")
@@ -137,7 +137,7 @@ def test_a_clock_that_is_set_anew_goes_on_by_arrival(tmp_path):
             (1100, 10.033),
             (1066, 10.066),  # shown before the one that came before it
             (3500, 12.5),  # nothing came for a while, and nothing was taken
-            (20, 12.6),  # set anew
+            (20, 12.6),  # reset
             (120, 12.7),
             (9_000_000, 12.8),  # and again
         )
@@ -154,8 +154,8 @@ def test_missing_frames_are_counted_by_the_gaps(tmp_path):
     assert one.state().missed == 3
 
 
-def test_picture_sizes():
-    assert picture_size("1280x720") == (1280, 720)
+def test_image_sizes():
+    assert image_size("1280x720") == (1280, 720)
     for text in ("1280", "0x720", "1280x", "wide"):
         with pytest.raises(ConfigError, match="1280x720"):
-            picture_size(text)
+            image_size(text)

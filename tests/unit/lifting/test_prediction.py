@@ -160,8 +160,8 @@ def test_mirror_leaves_confidences_and_the_input_alone(weights_like):
     [
         (np.zeros((5, 17, 2)), r"\(people, time, 17, 2\)"),
         (np.zeros((1, 5, 18, 2)), r"shape \(1, 5, 18, 2\)"),
-        (np.zeros((1, 0, 17, 2)), "no frame or nobody"),
-        (np.zeros((0, 5, 17, 2)), "no frame or nobody"),
+        (np.zeros((1, 0, 17, 2)), "no frame"),
+        (np.zeros((0, 5, 17, 2)), "no frame"),
         (np.full((1, 5, 17, 2), np.nan), "170 of 170.*not finite"),
         (np.full((1, 5, 17, 2), 1e300), "not finite"),
         (np.full((1, 5, 17, 2), "x"), "numbers"),
