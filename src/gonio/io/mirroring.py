@@ -1,17 +1,15 @@
-"""Whether a recording is mirrored: whether the body in it is one that left and right names and right-handed axes allow.
+"""Whether a 3D recording is mirrored: whether its axes are right-handed and its left and right are correct.
 
-People are not symmetric from front to back. Toes point forwards from the heel, knees bend forwards, the face and the
-breastbone are in front. Where forwards is also follows from the names: it is left x up, in right-handed axes. In a
-recording that was reflected, or in which left and right were exchanged, the two disagree.
+The human body differs between front and back. The toes lie in front of the heel, knees bend forwards, face and
+breastbone are in front. The names of the joints give the forward direction too: it is left x up, in right-handed axes.
+If the recording was reflected, or if left and right were exchanged, the two disagree. The verdict is one of three:
 
-Three things only can be told apart from one recording:
+true      both agree
+mirrored  they disagree: the positions were reflected, or the names exchanged; the data do not say which of the two
+unknown   the recording shows too little of the body, or its signs contradict each other
 
-true        both agree
-mirrored    they disagree: the positions were reflected, or the names exchanged, and which of the two is not in the data
-cannot tell too little of the body is there, or the signs contradict each other
-
-A recording that was reflected AND had its names exchanged shows a faultless body, the mirror image of what happened:
-what was done with the left leg is done with the right one. No test of one recording sees that; a second recording does.
+A recording that was reflected and whose names were exchanged as well shows a correct body: the mirror image of the
+movement, in which the right leg does what the left leg did. One recording alone cannot reveal this; a second one can.
 """
 
 from __future__ import annotations
@@ -26,10 +24,10 @@ from gonio.core.errors import InputError
 from gonio.core.geometry import unit
 from gonio.core.sequence import PoseSequence
 
-Verdict = Literal["true", "mirrored", "cannot tell"]
+Verdict = Literal["true", "mirrored", "unknown"]
 
 FEWEST_FRAMES = 5
-_SURE = 0.2  # the smallest sign that counts
+_CLEAR = 0.2  # the smallest sign that counts
 _BEND = 0.15  # of the leg's length: a knee nearer to the line from hip to ankle, about 33 degrees, is straight
 
 _MARKERS = {"LSHO": "left_shoulder", "RSHO": "right_shoulder", "LASI": "left_hip", "RASI": "right_hip"}
@@ -39,41 +37,37 @@ _TRUNK = (("C7", "CLAV"), ("T10", "STRN"), ("LPSI", "LASI"), ("RPSI", "RASI"))
 _FACE = (("left_ear", "nose"), ("right_ear", "nose"), ("left_eye", "nose"), ("right_eye", "nose"), ("head", "nose"))
 
 
-_LARGEST_M = 1e6  # what lies further away is no joint, and its products overflow
+_LARGEST_M = 1e6  # a position further away is no joint, and its products overflow
 
 
 @dataclass(frozen=True)
 class Chirality:
-    """What the test found.
+    """The result of the test.
 
-    verdict   true, mirrored, or cannot tell
-    evidence  a sentence for each sign that was looked at
+    verdict   true, mirrored or unknown
+    evidence  a sentence for each sign that could be computed
     """
 
     verdict: Verdict
     evidence: tuple[str, ...]
 
-    @property
-    def words(self) -> str:
-        """The evidence as part of one sentence."""
-        return "; ".join(self.evidence)
-
 
 def chirality(sequence: PoseSequence) -> Chirality:
-    """The test, by joint names alone (gonio's, or plug-in-gait's markers); every sign is a median over all frames.
+    """Test by joint names alone (gonio's, or plug-in-gait's markers). Every sign is a median over all frames.
 
-    feet   cosine between ankle (or heel) -> toes and forwards, seen from the shank
-    trunk  cosine between back and front markers and forwards
-    face   cosine between ears (or eyes, or head) -> nose and forwards
-    knees  1 where a bent knee lies before the line from hip to ankle, -1 where it lies behind it
+    feet   cosine between ankle (or heel) -> toes and the forward direction of the shank
+    trunk  cosine between back marker -> front marker and the forward direction of the trunk
+    face   cosine between ears (or eyes, or head) -> nose and the forward direction of the trunk
+    knees  1 if a bent knee lies in front of the line from hip to ankle, -1 if it lies behind it
 
-    A sign counts from 0.2 on. The knees decide only where none of the others does, and only where both legs bend, the
-    same way: a Kinect that loses a leg may show it bent backwards throughout (22 of UI-PRMD's 800 recordings, always
-    one leg alone), but does not turn the foot round.
+    A sign counts from 0.2 on. The knees count only if no other sign does, and only if both legs bend in the same
+    direction. A Kinect that loses a leg may show it bent backwards throughout (22 of UI-PRMD's 800 recordings, always
+    one leg), but it does not turn the foot.
+
     Raises `InputError` for 2D.
     """
     if sequence.dimensions != 3:
-        raise InputError("whether a recording is mirrored can be told in 3D only; this one is 2D")
+        raise InputError("a mirrored recording is recognised in 3D only; this one is 2D")
     places = np.where(np.abs(sequence.positions) < _LARGEST_M, sequence.positions, np.nan)
     place = {joint: places[:, j] for j, joint in enumerate(sequence.skeleton.joints)}
     place |= {joint: place[marker] for marker, joint in _MARKERS.items() if marker in place}
@@ -83,25 +77,22 @@ def chirality(sequence: PoseSequence) -> Chirality:
         _sign("the face looks", _pairs(place, _FACE)),
     ]
     knees = [_sign(f"the {side} knee bends", _bent_knee(place, side)) for side in ("left", "right")]
-    evidence = tuple(sign.words for sign in (*shapes, *knees) if sign is not None)
-    if not evidence:
-        missing = "no frames show feet, face or bent knees together with both hips or both shoulders"
-        return Chirality("cannot tell", (missing,))
-    votes = {sign.value > 0 for sign in shapes if sign is not None and sign.sure}
-    if not votes and all(sign is not None and sign.sure for sign in knees):
+    evidence = tuple(sign.sentence for sign in (*shapes, *knees) if sign is not None)
+    votes = {sign.value > 0 for sign in shapes if sign is not None and sign.clear}
+    if not votes and all(sign is not None and sign.clear for sign in knees):
         votes = {sign.value > 0 for sign in knees if sign is not None}
     if len(votes) != 1:
-        return Chirality("cannot tell", evidence)
+        return Chirality("unknown", evidence)
     return Chirality("true" if votes.pop() else "mirrored", evidence)
 
 
 @dataclass(frozen=True)
 class _Sign:
-    """One sign: positive where the body is as it should be."""
+    """One sign: positive if the body is correct. It counts if it is clear."""
 
     value: float
-    sure: bool
-    words: str
+    clear: bool
+    sentence: str
 
 
 def _sign(name: str, values: FloatArray) -> _Sign | None:
@@ -110,37 +101,37 @@ def _sign(name: str, values: FloatArray) -> _Sign | None:
     if len(known) < FEWEST_FRAMES:
         return None
     value = float(np.median(known))
-    sure = abs(value) >= _SURE
-    way = "forwards" if value > 0 else "backwards"
-    doubt = "" if sure else ", too little to tell"
-    return _Sign(value, sure, f"{name} {way} ({value:+.2f} of 1 over {len(known)} values{doubt})")
+    clear = abs(value) >= _CLEAR
+    direction = "forwards" if value > 0 else "backwards"
+    remark = "" if clear else ", not clear enough to count"
+    return _Sign(value, clear, f"{name} {direction} ({value:+.2f} of 1 over {len(known)} values{remark})")
 
 
 def mirror_warning(sequence: PoseSequence) -> tuple[str, ...]:
-    """One sentence where a 3D recording is mirrored; nothing where it is not, or where that cannot be told."""
+    """One sentence if a 3D recording is mirrored, else none."""
     found = chirality(sequence)
     if found.verdict != "mirrored":
         return ()
     return (
-        f"the recording is mirrored: {found.words}; its positions were reflected, or left and right exchanged; it is "
-        f"used as it is",
+        f"the recording is mirrored: {'; '.join(found.evidence)}. Its positions were reflected, or left and right were "
+        f"exchanged. It is used as it is",
     )
 
 
 def reflected(sequence: PoseSequence) -> PoseSequence:
-    """The mirror image in space, names kept: x (y where x is the vertical) changes its sign."""
+    """The mirror image in space; the names stay: x (y if x is the vertical) changes its sign."""
     signs = np.array([1.0, -1.0, 1.0] if sequence.up in ("+x", "-x") else [-1.0, 1.0, 1.0])
     covariance = None if sequence.covariance is None else sequence.covariance * np.outer(signs, signs)
     axis = "y" if signs[1] < 0 else "x"
     return sequence.derive(
-        f"mirrored as asked for: the sign of {axis} changed, left and right keep their names",
+        f"mirrored on request: the sign of {axis} was changed, left and right keep their names",
         positions=sequence.positions * signs,
         covariance=covariance,
     )
 
 
 def _to_the_left(place: dict[str, FloatArray], *parts: str) -> FloatArray | None:
-    """(time, 3) from right to left of the first of these parts that is there on both sides."""
+    """(time, 3) from right to left, of the first of these parts that both sides have."""
     for part in parts:
         if f"left_{part}" in place and f"right_{part}" in place:
             return place[f"left_{part}"] - place[f"right_{part}"]

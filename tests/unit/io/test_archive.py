@@ -146,20 +146,20 @@ def test_detections_and_several_people(tmp_path: Path) -> None:
     found = archive.read(tmp_path / "o.npz")
     assert isinstance(found, PoseSequence)
     assert found.skeleton == odd
-    with pytest.raises(InputError, match="no person"):
+    with pytest.raises(InputError, match="person"):
         archive.write({}, tmp_path / "e.npz")
 
 
 def test_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"x\.npz"):
         archive.read(path)
     np.savez(path, positions_2d=np.zeros(3), metadata=np.array("{}"))
     assert not archive.recognise(path)
-    with pytest.raises(InputError, match="not one of gonio's archives"):
+    with pytest.raises(InputError, match="archive"):
         archive.read(path)
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="not one of gonio's archives"):
+    with pytest.raises(InputError, match="archive"):
         archive.read(path)
 
 

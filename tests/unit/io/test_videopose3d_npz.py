@@ -30,7 +30,7 @@ def flat(n_frames: int = 5, rate_hz: float = 25.0) -> PoseSequence:
 def test_a_custom_set_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "data_2d_custom_clinic.npz"
     lost = formats.write({"walk": flat(), "squat": flat(3)}, path)
-    assert "walk: the times are lost: 25 frames per second" in lost
+    assert any(loss.startswith("walk: ") and "25 frames" in loss for loss in lost)
     assert registry.recognise(path).key == "videopose3d_npz"
     back = formats.read(path, rate_hz=25.0)
     assert isinstance(back, dict)
@@ -72,7 +72,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     for item, words in (
         (flat().derive(positions=gap), "1 of 85 keypoints are missing; VideoPose3D has no missing"),
         (flat().to_skeleton(H36M_17), "nose.* in every frame"),
-        (flat().derive(image_size_px=None), "with its image's size"),
+        (flat().derive(image_size_px=None), "size"),
         (solid, "a 2D sequence"),
         ({}, "there is none"),
     ):
@@ -97,7 +97,7 @@ def test_human36m_2d(tmp_path: Path) -> None:
     assert second.rate_hz == pytest.approx(50)
     assert second.frame_name == "55011271"
     assert {r.subject for r in VideoPose3DSet(tmp_path / "data_2d_h36m_gt.npz").recordings(["S9"])} == {"S9"}
-    with pytest.raises(InputError, match="no subject S5; there are S1, S9"):
+    with pytest.raises(InputError, match=r"S5.*S1, S9"):
         VideoPose3DSet(tmp_path / "data_2d_h36m_gt.npz").recordings(["S5"])
 
 
@@ -154,22 +154,22 @@ def test_detections(tmp_path: Path) -> None:
     assert item.scores is not None
     np.testing.assert_array_equal(item.boxes_px[2, 0], box[:4])
     assert item.scores[2, 0] == box[4]
-    with pytest.raises(InputError, match="declare it with --fps"):
+    with pytest.raises(InputError, match="--fps"):
         formats.read(path)
 
 
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ({"something": np.zeros(3)}, "holds something; VideoPose3D's sets hold"),
-        ({"positions_2d": [1, 2], "metadata": COCO}, "not laid out as subjects"),
-        ({"positions_2d": {"a": {"b": 3}}, "metadata": H36M}, "a/b is no list of arrays"),
-        ({"positions_2d": {}, "metadata": H36M}, "holds no recording"),
-        ({"positions_2d": {"a": {"b": [np.zeros((2, 17, 2))]}}}, "metadata are not VideoPose3D's"),
-        ({"positions_2d": {"a": {"b": [np.zeros((2, 17, 2))]}}, "metadata": COCO}, "declare it with --fps"),
+        ({"something": np.zeros(3)}, "something"),
+        ({"positions_2d": [1, 2], "metadata": COCO}, "subjects"),
+        ({"positions_2d": {"a": {"b": 3}}, "metadata": H36M}, "a/b"),
+        ({"positions_2d": {}, "metadata": H36M}, "recording"),
+        ({"positions_2d": {"a": {"b": [np.zeros((2, 17, 2))]}}}, "metadata"),
+        ({"positions_2d": {"a": {"b": [np.zeros((2, 17, 2))]}}, "metadata": COCO}, "--fps"),
         ({"positions_2d": {"a": {"b": [np.zeros((2, 16, 2))]}}, "metadata": H36M}, r"expected \(time, 17, 2\)"),
         ({"positions_2d": {"a": {"b": [np.array(["x"])]}}, "metadata": H36M}, r"expected \(time, 17, 2\)"),
-        ({"positions_2d": {}, "metadata": {"layout_name": "mpii"}}, "layout 'mpii' is not known"),
+        ({"positions_2d": {}, "metadata": {"layout_name": "mpii"}}, "'mpii'"),
         ({"positions_3d": {"a": {"b": np.zeros((2, 20, 3))}}}, r"expected \(time, 17, 3\)"),
         ({"positions_3d": {"a": {"b": np.full((2, 17, 3), np.inf)}}}, "infinite"),
     ],
@@ -186,12 +186,12 @@ def test_foreign_sets(tmp_path: Path, entries: dict[str, Any], words: str) -> No
 )
 def test_foreign_detections(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = detections_file(tmp_path / "x.npz", **changes)
-    with pytest.raises(InputError, match="not laid out as infer_video"):
+    with pytest.raises(InputError, match="infer_video"):
         videopose3d_npz.read_detections(path, rate_hz=30.0)
 
 
 def test_an_impossible_rate(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="frame rate of -1"):
+    with pytest.raises(InputError, match="-1"):
         videopose3d_npz.read_detections(detections_file(tmp_path / "x.npz"), rate_hz=-1)
 
 
@@ -208,7 +208,7 @@ def test_a_3d_set_is_written_and_read_back(tmp_path):
     )
     turned = own.with_up("+y")
     lost = formats.write({"a": own, "b": turned}, tmp_path / "data_3d_clinic.npz")
-    assert any("the times are lost" in words for words in lost)
+    assert any("times" in sentence for sentence in lost)
     back = formats.read(tmp_path / "data_3d_clinic.npz")
     assert list(back) == ["a/custom", "b/custom"]
     for sequence in back.values():
@@ -220,7 +220,7 @@ def test_a_3d_set_needs_whole_bodies_in_3d(tmp_path):
     positions = np.zeros((2, 17, 3))
     positions[1, 3] = np.nan
     gap = PoseSequence(positions, np.arange(2) / 50, H36M_17, "m", "world", up="+z")
-    with pytest.raises(InputError, match="1 of 34 keypoints are missing"):
+    with pytest.raises(InputError, match="1 of 34"):
         formats.write(gap, tmp_path / "data_3d_x.npz")
     flat = PoseSequence(positions[:, :, :2], np.arange(2) / 50, H36M_17, "px", "image", image_size_px=(10, 10))
     with pytest.raises(InputError, match="3D sequence"):
