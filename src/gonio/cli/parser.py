@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ class Parser(argparse.ArgumentParser):
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
+        self._negative_number_matcher = re.compile(r"-\d")  # "-1x368" is a value, as -5 is: no option begins so
 
     def options_of(self, words: Sequence[str]) -> dict[str, Any]:
         """The options in `words`, by the names of the function's parameters; several values as a tuple.

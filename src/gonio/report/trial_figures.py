@@ -472,7 +472,9 @@ class TrialFigure:
 
 
 def _has_errors(result: ComparisonResult) -> bool:
-    return bool(result.pairs) or any(not method.is_reference for method in result.methods.values())
+    """Whether a method was compared with another: not if there is one alone."""
+    compared = result.protocol["reference"] is not None and any(not m.is_reference for m in result.methods.values())
+    return bool(result.pairs) or compared
 
 
 def _caption_of_errors(result: ComparisonResult) -> str:

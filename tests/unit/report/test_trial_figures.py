@@ -198,5 +198,6 @@ def test_the_table_of_figures_draws_what_applies(tmp_path: Path, squats: Squats,
     assert list(pictures) == [figure.name for figure in FIGURES]
     assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in pictures.values())
     alone = {"multiview": squats["multiview"]}
-    result = compare_methods(alone, {"multiview": squat_angles["multiview"]}, reference="multiview")
-    assert [figure.name for figure in FIGURES if not figure.applies(result)] == ["error_per_joint"]
+    for reference in ("multiview", None):
+        result = compare_methods(alone, {"multiview": squat_angles["multiview"]}, reference=reference)
+        assert [figure.name for figure in FIGURES if not figure.applies(result)] == ["error_per_joint"]
