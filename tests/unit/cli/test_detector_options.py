@@ -32,9 +32,7 @@ def test_the_commands_have_all_options(
 
 @pytest.mark.parametrize("resolution", [["--net-resolution=-1x256"], ["--net-resolution", "-1x256"]])
 def test_given_options_differ_from_defaults(resolution: list[str]) -> None:
-    options = trial.DETECT.parser().options_of(
-        ["a.mp4", "-o", "b.npz", *resolution, "--flip", "--weights", "x.onnx"]
-    )
+    options = trial.DETECT.parser().options_of(["a.mp4", "-o", "b.npz", *resolution, "--flip", "--weights", "x.onnx"])
     detector = {name: value for name, value in options.items() if name.replace("_", "-") in OPTIONS}
     assert detector == {"net_resolution": "-1x256", "flip": True, "weights": Path("x.onnx")}
 
