@@ -57,7 +57,7 @@ def film(seed: int, hidden_px: float, noise: float) -> tuple[Detections, float]:
     who = np.where(seen.any(axis=2), [0.1, 0.2], 0.0)
     found = Detections(people, 0.8 * seen, np.arange(FRAMES) / RATE_HZ, COCO_17, (1920, 1080), scores=who)
     order = np.argsort(rng.random(who.shape), axis=1)
-    return found.arranged(order), float((away_px < hidden_px).sum() / RATE_HZ)
+    return found.reordered(order), float((away_px < hidden_px).sum() / RATE_HZ)
 
 
 def keeps_identities(found: Detections) -> bool:

@@ -25,7 +25,7 @@ import numpy as np
 import gonio
 from gonio.core.detections import Detections
 from gonio.core.sequence import PoseSequence
-from gonio.core.threads import one_thread_each, side_by_side
+from gonio.core.threads import map_in_order, one_thread_each
 from gonio.detection.openpose.detector import OpenPose
 from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.options import NetSize
@@ -83,7 +83,7 @@ def main() -> None:
             people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
         seconds, used = time.perf_counter() - began - loading[-1], time.process_time() - used - loading[-1]
         began = time.perf_counter()
-        for _ in side_by_side(networks[-1].run, inputs, PICTURES_AT_ONCE):
+        for _ in map_in_order(networks[-1].run, inputs, PICTURES_AT_ONCE):
             pass
         alone = time.perf_counter() - began
         beside = used - sum(at_work[-len(inputs) :])  # without the answer to an empty picture, which is loading

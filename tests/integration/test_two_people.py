@@ -60,7 +60,7 @@ def measured(trial) -> Measurement:
 def shuffled(found: Detections, seed: int) -> Detections:
     """The same people in a new order in every frame, as a detector that follows nobody gives them."""
     rng = np.random.default_rng(seed)
-    return found.arranged(np.argsort(rng.random(found.positions.shape[:2]), axis=1))
+    return found.reordered(np.argsort(rng.random(found.positions.shape[:2]), axis=1))
 
 
 @pytest.mark.parametrize("order", ["as BlazePose numbers them", "unordered"])

@@ -1,4 +1,4 @@
-"""Detections: the people of each frame of one view, before anyone is followed."""
+"""Detections: the people of each frame of one view, before they are followed from frame to frame."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detections(Displayed):
-    """The people seen in each frame of one view, unordered: person p of one frame need not be person p of the next.
+    """The people in each frame of one view, unordered: person p of one frame need not be person p of the next.
 
     positions     (time, person, joint, 2)  px; NaN = missing; absent people are all NaN
     confidence    (time, person, joint)     0..1
@@ -42,10 +42,10 @@ class Detections(Displayed):
     boxes_px      (time, person, 4)         x1, y1, x2, y2, or None
     scores        (time, person)            0..1, or None
     world_m       (time, person, joint, 3)  a detector's own 3D estimate: hip-centred, camera axes; or None
-    status        (time, person, joint)     `Status`; measured where not given
+    status        (time, person, joint)     `Status`; default: measured
     image_size_px (width, height), or None if it is not known
 
-    Raises `InputError` where shapes disagree.
+    Raises `InputError` if shapes disagree.
     """
 
     positions: FloatArray
@@ -80,14 +80,14 @@ class Detections(Displayed):
         if np.shape(status) != shape:
             raise InputError(f"status has shape {np.shape(status)}; needs {shape}")
         if ((np.asarray(status) == Status.MISSING) & ~missing).any():
-            raise InputError("status says missing where a position is there")
+            raise InputError("status is missing, but there is a position")
         object.__setattr__(self, "status", frozen(np.where(missing, Status.MISSING, status), np.uint8))
         object.__setattr__(self, "times_s", validated_times(self.times_s, shape[0]))
-        for name, wanted in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
+        for name, expected in (("boxes_px", (*shape[:2], 4)), ("scores", shape[:2]), ("world_m", (*shape, 3))):
             value = getattr(self, name)
             if value is not None:
-                if np.shape(value) != wanted:
-                    raise InputError(f"{name} has shape {np.shape(value)}; needs {wanted}")
+                if np.shape(value) != expected:
+                    raise InputError(f"{name} has shape {np.shape(value)}; needs {expected}")
                 object.__setattr__(self, name, frozen(value))
 
     def __len__(self) -> int:
@@ -168,24 +168,26 @@ class Detections(Displayed):
 
     @property
     def present(self) -> BoolArray:
-        """(time, person): at least one joint is there."""
+        """(time, person) whether the person has at least one joint."""
         return np.asarray(~np.isnan(self.positions[..., 0]).all(axis=2))
 
     @property
     def people_per_frame(self) -> NDArray[np.int64]:
-        """(time,) how many people were seen."""
+        """(time,) number of people."""
         return np.asarray(self.present.sum(axis=1), dtype=np.int64)
 
-    def arranged(self, numbers: ArrayLike, step: str | None = None) -> Detections:
-        """Other people, or the same in another order: `numbers` (time, place) is who stands at each place of each
-        frame, -1 where nobody; `step` is appended to the history."""
+    def reordered(self, numbers: ArrayLike, step: str | None = None) -> Detections:
+        """The detections with other numbers: `numbers` (time, place) is the person to put at each place of each frame.
+
+        -1 leaves the place empty. `step` is appended to the history.
+        """
         pick = np.asarray(numbers)
-        there, frames = pick >= 0, np.arange(len(self))[:, None]
+        taken, frames = pick >= 0, np.arange(len(self))[:, None]
 
         def picked(values: NDArray[Any], absent: float) -> NDArray[Any]:
             new = np.full((*pick.shape, *values.shape[2:]), absent, dtype=values.dtype)
-            if there.any():
-                new[there] = values[frames, pick][there]
+            if taken.any():
+                new[taken] = values[frames, pick][taken]
             return new
 
         return replace(
@@ -204,12 +206,12 @@ class Detections(Displayed):
         pick = np.asarray(chosen)
         if self.positions.shape[1] == 0:
             pick = np.full(len(self), -1)
-        rows, there = np.arange(len(self)), pick >= 0
+        rows = np.flatnonzero(pick >= 0)
         positions = np.full((len(self), len(self.skeleton), 2), np.nan)
         confidence, status = np.zeros(positions.shape[:2]), np.zeros(positions.shape[:2], np.uint8)
-        positions[there] = self.positions[rows[there], pick[there]]
-        confidence[there] = self.confidence[rows[there], pick[there]]
-        status[there] = self.status[rows[there], pick[there]]
+        positions[rows] = self.positions[rows, pick[rows]]
+        confidence[rows] = self.confidence[rows, pick[rows]]
+        status[rows] = self.status[rows, pick[rows]]
         return PoseSequence(
             positions=positions,
             times_s=self.times_s,
@@ -227,16 +229,16 @@ class Detections(Displayed):
     def person_world(self, chosen: ArrayLike, step: str) -> PoseSequence:
         """The detector's own 3D estimate of one person, root-relative; `chosen` as for `person`.
 
-        Raises `InputError` where the detector gives none.
+        Raises `InputError` if the detector has no 3D estimate.
         """
         if self.world_m is None:
             raise InputError(f"{self.source.model or 'this detector'} gives no 3D estimate of its own")
-        flat = self.person(chosen, step)
+        keypoints = self.person(chosen, step)
         pick = np.asarray(chosen)
-        there = np.flatnonzero(pick >= 0) if self.positions.shape[1] else np.array([], int)
-        positions = np.full((*flat.positions.shape[:2], 3), np.nan)
-        positions[there] = self.world_m[there, pick[there]]
-        positions[~flat.valid] = np.nan
+        rows = np.flatnonzero(pick >= 0) if self.positions.shape[1] else np.array([], int)
+        positions = np.full((*keypoints.positions.shape[:2], 3), np.nan)
+        positions[rows] = self.world_m[rows, pick[rows]]
+        positions[~keypoints.valid] = np.nan
         missing = np.isnan(positions).any(axis=2)
         return PoseSequence(
             positions=positions,
@@ -246,16 +248,16 @@ class Detections(Displayed):
             frame="root",
             frame_name=self.frame_name,
             up="-y",
-            confidence=np.where(missing, 0.0, flat.confidence),
+            confidence=np.where(missing, 0.0, keypoints.confidence),
             source=self.source,
-            history=flat.history,
+            history=keypoints.history,
         )
 
 
 def smallest_image_px(positions: FloatArray) -> tuple[int, int]:
     """(width, height) of the smallest image that holds all positions (..., 2) in px; missing ones are NaN.
 
-    It stands in for the image size where that is not known and a canvas, a middle or a number in a file is needed.
+    It replaces an unknown image size for drawing, for the image's centre, and in files that must hold a size.
     """
     furthest = np.nan_to_num(positions.reshape(-1, 2)).max(axis=0, initial=0.0)
     width, height = np.floor(furthest + 0.5).astype(int) + 1
@@ -283,4 +285,4 @@ def without_gaps(detections: Detections) -> tuple[Detections, IntArray]:
     """The people of each frame without empty places between them; (time, place) the number that each had."""
     most = int(detections.people_per_frame.max(initial=0))
     numbers = np.argsort(~detections.present, axis=1, kind="stable")[:, :most]
-    return detections.arranged(numbers), numbers
+    return detections.reordered(numbers), numbers

@@ -1,7 +1,7 @@
-"""Several items are worked on at once, each by one thread, and their results come in the items' order.
+"""Threads: several items are processed at once, each by one thread, and the results keep the items' order.
 
-For work that leaves Python's lock, such as decoding and networks. A thread takes the next item itself, one at a time,
-so that a picture is decoded by the thread that looks at it. Few items are held: memory stays constant.
+This suits work that releases Python's global lock, such as decoding and networks. A thread takes the next item itself,
+one at a time, so an image is decoded by the thread that processes it. Few items are held, so memory stays constant.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ R = TypeVar("R")
 
 
 def usable_cores() -> int:
-    """As many cores as this process may use."""
+    """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Generator[R, None, None]:
-    """`work` of every item, in their order, by `at_once` threads; as many results more may wait.
+def map_in_order(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Generator[R, None, None]:
+    """`work` of every item by `at_once` threads, in the order of the items; up to `at_once` more results are held.
 
-    What `work` or the source of the items raises is raised after the results of all items before. Closed early, it
-    waits for the items that are being worked on, and no thread is left.
+    An error of `work`, or of the source of the items, is raised after the results of all earlier items. If the
+    generator is closed early, it waits for the items in progress and ends its threads.
     """
     source = iter(items)
     results: SimpleQueue[Future[R] | None] = SimpleQueue()
-    room = threading.Semaphore(2 * at_once)
+    free = threading.Semaphore(2 * at_once)
     taking, closed = threading.Lock(), threading.Event()
 
     def run() -> None:
         while True:
-            room.acquire()
+            free.acquire()
             result: Future[R] = Future()
             with taking:
                 if closed.is_set():
@@ -50,7 +50,7 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Ge
                     closed.set()
                     results.put(None)
                     return
-                except BaseException as error:  # noqa: BLE001 - raised again where the result was asked for
+                except BaseException as error:  # noqa: BLE001 - raised again with the result
                     closed.set()
                     result.set_exception(error)
                     results.put(result)
@@ -58,31 +58,31 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Ge
                 results.put(result)
             try:
                 result.set_result(work(item))
-            except BaseException as error:  # noqa: BLE001 - raised again where the result was asked for
+            except BaseException as error:  # noqa: BLE001 - raised again with the result
                 result.set_exception(error)
 
-    threads = [threading.Thread(target=run, name="side-by-side", daemon=True) for _ in range(at_once)]
+    threads = [threading.Thread(target=run, name="map-in-order", daemon=True) for _ in range(at_once)]
     for thread in threads:
         thread.start()
     try:
         while (result := results.get()) is not None:
             done = result.result()
-            room.release()
+            free.release()
             yield done
     finally:
         closed.set()
-        room.release(len(threads))
+        free.release(len(threads))
         for thread in threads:
             thread.join()
 
 
-def ahead(items: Iterable[T]) -> Generator[T, None, None]:
-    """The same items, of which another thread takes up to two before they are asked for."""
-    return side_by_side(lambda item: item, items, 1)
+def prefetched(items: Iterable[T]) -> Generator[T, None, None]:
+    """The same items; another thread fetches up to two of them in advance."""
+    return map_in_order(lambda item: item, items, 1)
 
 
 def batched(items: Iterable[T], size: Callable[[], int]) -> Iterator[list[T]]:
-    """The same items, as many at a time as `size` says before each; the last ones may be fewer."""
+    """The same items in lists. `size` is asked for the length of each list; the last list may be shorter."""
     source = iter(items)
     while batch := list(islice(source, size())):
         yield batch
@@ -90,10 +90,10 @@ def batched(items: Iterable[T], size: Callable[[], int]) -> Iterator[list[T]]:
 
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Meanwhile matrix products and OpenCV's functions compute with the thread that calls them.
+    """Inside the block, matrix products and OpenCV use the calling thread alone.
 
-    Pictures and cameras are looked at side by side, and so keep all cores busy. What a second thread gained is less
-    than it takes from the networks by waiting. The setting is the process's: use this around all detectors at once.
+    Images and cameras are processed in parallel, which keeps all cores busy; a second thread for each would cost the
+    networks more than it gains. The setting belongs to the process: use one block around all detectors.
     """
     import cv2  # noqa: PLC0415
 

@@ -36,7 +36,7 @@ from gonio.core.errors import AssetError, ConfigError, InputError, MissingExtraE
 from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import COCO_17, Skeleton
-from gonio.core.threads import ahead
+from gonio.core.threads import prefetched
 from gonio.detection.detector import FramePeople, assemble, of_one_size
 
 NAME = "keypoint-rcnn"
@@ -253,7 +253,7 @@ class KeypointRCNN:
         times_s: list[float] = []
         found: list[People] = []
         unsure = 0
-        with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
+        with contextlib.closing(prefetched(of_one_size(frames, camera, image_size_px))) as decoded:
             for frame in decoded:
                 seen = network(frame.image)
                 sure = seen.only(seen.scores >= self.min_score)

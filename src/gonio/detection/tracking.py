@@ -106,7 +106,7 @@ def follow(found: Detections, *, max_gap_s: float = MAX_GAP_S, min_seen_s: float
     numbers = np.full((len(found), n_people), -1)
     frames, people = np.nonzero(slots >= 0)
     numbers[frames, slots[frames, people]] = people
-    return found.arranged(numbers, step)
+    return found.reordered(numbers, step)
 
 
 def _track(found: Detections, max_gap_s: float) -> IntArray:

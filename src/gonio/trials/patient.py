@@ -134,7 +134,7 @@ def first_people(followed: Detections, n_people: int, chosen: IntArray, rule: st
     others = [k for k in np.argsort(-_votes(followed, rule), kind="stable") if k not in numbers][: n_people - 1]
     rows = np.column_stack([chosen, *(np.where(followed.present[:, k], k, -1) for k in others)])
     left_out = followed.positions.shape[1] - len(numbers) - len(others)
-    return followed.arranged(rows, f"{left_out} more people left out ({n_people} requested)" if left_out else None)
+    return followed.reordered(rows, f"{left_out} more people left out ({n_people} requested)" if left_out else None)
 
 
 def _tolerance_s(own_s: FloatArray) -> float:

@@ -5,11 +5,11 @@ import threading
 import pytest
 
 from gonio.core.errors import InputError
-from gonio.core.threads import ahead, batched, side_by_side
+from gonio.core.threads import batched, map_in_order, prefetched
 
 
 def threads() -> int:
-    return sum(thread.name.startswith("side-by-side") for thread in threading.enumerate())
+    return sum(thread.name.startswith("map-in-order") for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5])
@@ -22,14 +22,14 @@ def test_the_results_come_in_the_items_order(at_once):
         later.set()
         return number**2
 
-    assert list(side_by_side(squared, range(50), at_once)) == [number**2 for number in range(50)]
-    assert list(side_by_side(squared, [], at_once)) == []
+    assert list(map_in_order(squared, range(50), at_once)) == [number**2 for number in range(50)]
+    assert list(map_in_order(squared, [], at_once)) == []
     assert threads() == 0
 
 
 def test_as_many_are_worked_on_at_once_as_were_asked_for():
     together = threading.Barrier(3, timeout=5)
-    assert list(side_by_side(lambda _: together.wait() >= 0, range(9), 3)) == [True] * 9
+    assert list(map_in_order(lambda _: together.wait() >= 0, range(9), 3)) == [True] * 9
 
 
 def test_few_items_are_taken_before_they_are_asked_for():
@@ -43,7 +43,7 @@ def test_few_items_are_taken_before_they_are_asked_for():
                 enough.set()
             yield number
 
-    results = side_by_side(lambda number: number, source(), 2)
+    results = map_in_order(lambda number: number, source(), 2)
     assert [next(results), next(results), next(results)] == [0, 1, 2]  # and there is room for four
     assert enough.wait(5)
     assert taken == [0, 1, 2, 3, 4, 5, 6]
@@ -58,7 +58,7 @@ def test_an_error_of_the_work_or_of_the_source_comes_where_it_belongs():
             raise InputError("cannot be run")
         return number
 
-    results = side_by_side(refused, range(9), 2)
+    results = map_in_order(refused, range(9), 2)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(InputError, match="cannot be run"):
         next(results)
@@ -68,7 +68,7 @@ def test_an_error_of_the_work_or_of_the_source_comes_where_it_belongs():
         yield 2
         raise InputError("cut here")
 
-    results = side_by_side(lambda number: number, source(), 4)
+    results = map_in_order(lambda number: number, source(), 4)
     assert [next(results), next(results)] == [1, 2]
     with pytest.raises(InputError, match="cut here"):
         next(results)
@@ -86,7 +86,7 @@ def test_items_are_taken_ahead():
                 enough.set()
             yield number
 
-    items = ahead(source())
+    items = prefetched(source())
     assert next(items) == 0
     assert enough.wait(5)
     assert list(items) == list(range(1, 20))

@@ -126,7 +126,7 @@ def test_gonio_reads_the_four_arrays_without_its_own(tmp_path: Path) -> None:
 
 
 def test_one_person_of_the_file_becomes_a_table(tmp_path: Path) -> None:
-    one = detect(min_score=0.0).arranged(np.array([[0], [-1], [1]]), "one")
+    one = detect(min_score=0.0).reordered(np.array([[0], [-1], [1]]), "one")
     formats.write(one, tmp_path / "video.npz")
     formats.write(formats.read(tmp_path / "video.npz"), tmp_path / "video.csv")
     table = formats.read(tmp_path / "video.csv")

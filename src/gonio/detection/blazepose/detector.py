@@ -30,7 +30,7 @@ from gonio.core.arrays import FloatArray, VideoFrame
 from gonio.core.detections import Box, Detections, inside_box
 from gonio.core.sequence import Source
 from gonio.core.skeleton import BLAZEPOSE_33, Skeleton
-from gonio.core.threads import ahead
+from gonio.core.threads import prefetched
 from gonio.detection import weights as assets
 from gonio.detection.blazepose.decoding import PERSON_INPUT_PX, decode_people, refine_by_heatmap, sigmoid
 from gonio.detection.blazepose.networks import PERSON_NETWORK, Networks, load_networks
@@ -157,7 +157,7 @@ class BlazePose:
         times_s: list[float] = []
         seen_by_frame: list[dict[int, Person]] = []
         searches = losses = 0
-        with contextlib.closing(ahead(of_one_size(frames, camera, image_size_px))) as decoded:
+        with contextlib.closing(prefetched(of_one_size(frames, camera, image_size_px))) as decoded:
             for frame in decoded:
                 seen: dict[int, Person] = {}
                 for number, region in regions.items():

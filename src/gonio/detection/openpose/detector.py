@@ -19,7 +19,7 @@ from gonio.core.errors import InputError
 from gonio.core.files import sha256_of
 from gonio.core.sequence import Source
 from gonio.core.skeleton import Skeleton
-from gonio.core.threads import batched, side_by_side
+from gonio.core.threads import batched, map_in_order
 from gonio.detection import weights as assets
 from gonio.detection.detector import FramePeople, assemble, of_one_size
 from gonio.detection.openpose.association import associate
@@ -107,7 +107,7 @@ class OpenPose:
             return [(inputs.time_s, *each) for inputs, each in zip(batch, people, strict=True)]
 
         inputs = (_inputs(frame, sizes) for frame in of_one_size(frames, camera, image_size_px))
-        batches = side_by_side(people_of, batched(inputs, lambda: pace.frames), PICTURES_AT_ONCE)
+        batches = map_in_order(people_of, batched(inputs, lambda: pace.frames), PICTURES_AT_ONCE)
         with contextlib.closing(batches):
             for time_s, people, scores in chain.from_iterable(batches):
                 found.append((people, scores))
