@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentences import numbers_in
 
 import gonio as api
 from gonio.core.detections import Detections
@@ -85,7 +86,7 @@ def test_the_one_who_was_clicked_on_is_measured(measured):
     thigh_m = np.nanmedian(np.linalg.norm(joints["left_hip"] - joints["left_knee"], axis=1))
     assert 0.36 < thigh_m < 0.5
     assert np.nanmax(np.ptp(joints["left_ankle"][~np.isnan(joints["left_ankle"][:, 0])], axis=0)) > 0.5
-    assert any("clicked on (cam03" in step for step in measured.views["cam01"].history)
+    assert any("cam03" in step for step in measured.views["cam01"].history)
     result = api.evaluate(measured)
     assert result.methods["stereo-cam01-cam02"].root_mpjpe_mm < 120
 
@@ -95,4 +96,4 @@ def test_one_view_alone_follows_one_of_them(measured):
     found = follow(shuffled(measured.detections["cam04"], 0))
     chosen, words = patient_in_view(found, "largest")
     assert (chosen == chosen[0]).all()
-    assert "at most 2 in view" in words or "at most 3 in view" in words
+    assert numbers_in(words)[0] in (2, 3)  # people in view

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentences import numbers_in
 
 from gonio.core.arrays import VideoFrame
 from gonio.core.errors import ConfigError, InputError, MissingExtraError
@@ -63,17 +64,14 @@ def test_boxes_scores_and_keypoints_are_kept() -> None:
         np.testing.assert_allclose(found.confidence[t, : len(seen)], 1 / (1 + np.exp(-seen.logits)))
     np.testing.assert_allclose(found.times_s, [0, 0.04, 0.08])
     assert found.source.model == "keypoint-rcnn"
-    assert found.history == (
-        "keypoint-rcnn: 5 people in 3 frames, at most 3 at once; 1 frames without anybody; 0 people of a score below 0 "
-        "left out; confidence = logistic function of the logit",
-    )
+    assert numbers_in(found.history[0]) == [5, 3, 3, 1, 0, 0]  # people, frames, at once, empty, below a score of 0
 
 
 def test_people_below_the_score_are_left_out_and_counted() -> None:
     scores = np.concatenate([seen.scores for seen in FOUND])
     found = detect(min_score=0.6)
     assert found.people_per_frame.sum() == (scores >= 0.6).sum()
-    assert f" {(scores < 0.6).sum()} people of a score below 0.6" in found.history[0]
+    assert numbers_in(found.history[0])[-2:] == [(scores < 0.6).sum(), 0.6]
 
 
 def test_confidence_is_the_logistic_function() -> None:
@@ -81,7 +79,7 @@ def test_confidence_is_the_logistic_function() -> None:
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
-    with pytest.raises(InputError, match="cam01: frame 0 is 320x240 px, the video 640x480"):
+    with pytest.raises(InputError, match=r"cam01.*frame 0 .*320x240 px.*640x480"):
         KeypointRCNN(load=network).detect(frames(1, (320, 240)), camera="cam01", image_size_px=SIZE)
 
 
@@ -167,5 +165,5 @@ def test_without_torchvision_it_says_which_extra_is_missing(tmp_path: Path, monk
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "pip install 'gonio[detectron]'" in capsys.readouterr().err
+    assert "gonio[detectron]" in capsys.readouterr().err
     assert not (tmp_path / "a.npz").exists()

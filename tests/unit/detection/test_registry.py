@@ -55,9 +55,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(name: str, hint: str) -> N
 
 
 def test_options_of_another_detector_are_refused() -> None:
-    with pytest.raises(ConfigError, match="NoOptions, not OpenPoseOptions"):
+    with pytest.raises(ConfigError, match="NoOptions"):
         create("blazepose-lite", OpenPoseOptions())
-    with pytest.raises(ConfigError, match="OpenPoseOptions, not NoOptions"):
+    with pytest.raises(ConfigError, match="OpenPoseOptions"):
         create("openpose", NoOptions())
 
 

@@ -20,5 +20,5 @@ def test_litert_notices_are_kept_off_stderr_and_nothing_else(capfd):
 def test_weights_that_are_no_network_are_named(tmp_path):
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"not a network")
-    with pytest.raises(AssetError, match=r"broken.tflite: litert cannot run it"):
+    with pytest.raises(AssetError, match=r"broken\.tflite"):
         _interpreter(path, outputs=(0,))

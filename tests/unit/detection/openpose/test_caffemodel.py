@@ -54,7 +54,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, number_in_it: f
     shape = message(7, number(1, 2))
     doubles = message(8, np.array([0.25, number_in_it]).tobytes())
     content = message(1, b"n") + message(100, message(1, b"layer") + message(7, doubles + shape))
-    with pytest.raises(InputError, match="numbers that are not finite"):
+    with pytest.raises(InputError, match="finite"):
         read_caffemodel(written(tmp_path, content))
 
 
@@ -85,24 +85,24 @@ def test_bytes_turned_over_raise_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"<!DOCTYPE html><html>Not found</html>", "is text ('<!DOCTYPE html>"),
-        (b'name: "OpenPose - BODY_25"\ninput: "image"\n', "the binary file with the weights"),
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html>Not found</html>", "<!DOCTYPE html>"),
+        (b'name: "OpenPose - BODY_25"\ninput: "image"\n', "binary"),
         (b"\x80\x02}q\x00(X\x05\x00\x00\x00state", "no Caffe model"),
         (b"PK\x03\x04" + bytes(40), "no Caffe model"),
-        (b"\xff" * 40, "more than 10 bytes"),
-        (caffemodel({}), "holds no layer with weights"),
+        (b"\xff" * 40, "10 bytes"),
+        (caffemodel({}), "trained"),
         (
             message(100, message(1, b"x") + message(7, message(7, message(1, varint(3))) + message(5, bytes(8)))),
-            "layer 'x' says that an array is [3] and holds 2 numbers",
+            "'x'",
         ),
-        (message(100, message(1, b"x") + message(7, message(5, bytes(7)))), "7 bytes of numbers of 4 bytes"),
-        (message(100, message(1, b"x") + message(7, blob(LAYERS["prelu1_1"][0]))) * 2, "two layers with weights"),
+        (message(100, message(1, b"x") + message(7, message(5, bytes(7)))), "7 bytes"),
+        (message(100, message(1, b"x") + message(7, blob(LAYERS["prelu1_1"][0]))) * 2, "two layers"),
         (
             message(1, b"n") + varint(100 << 3 | 2) + varint(10**9) + bytes(30),
-            "1,000,000,000 bytes announced, 30 there",
+            "1,000,000,000 bytes",
         ),
-        (message(1, b"\xff\xfe"), "a name is not text"),
+        (message(1, b"\xff\xfe"), "not text"),
     ],
 )
 def test_what_is_no_caffe_model_is_said(tmp_path: Path, content: bytes, words: str) -> None:
@@ -114,7 +114,7 @@ def test_what_is_no_caffe_model_is_said(tmp_path: Path, content: bytes, words: s
 
 
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"none\.caffemodel"):
         read_caffemodel(tmp_path / "none.caffemodel")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=str(tmp_path)):
         read_caffemodel(tmp_path)

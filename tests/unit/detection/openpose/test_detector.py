@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from painted_people import draw, standing
+from sentences import numbers_in
 
 from gonio.core.arrays import VideoFrame
 from gonio.core.errors import AssetError, InputError
@@ -90,8 +91,8 @@ def test_people_come_back_in_the_pixels_of_the_picture(resolution: str, scales: 
     assert (found.confidence[0] > 0.7).all()
     assert len(painter.asked) == 3 * len(scales) * (1 + flip)
     step = found.history[0]
-    assert step.startswith("openpose body-25: 3 people in 3 frames, at most 2 at once; 1 frames without anybody")
-    assert ("and mirrored" in step) == flip
+    assert numbers_in(step)[:4] == [3, 3, 2, 1]  # people, frames, most people at once, frames without a person
+    assert ("mirrored" in step) == flip
 
 
 @pytest.mark.parametrize("number", [TOGETHER - 1, TOGETHER, 2 * TOGETHER + 3])
@@ -168,10 +169,10 @@ def test_nobody_in_no_frame() -> None:
 
 def test_frames_that_change_size_and_networks_of_one_size_are_refused() -> None:
     made = OpenPose(BODY_25_PARTS, Path("x"), load=Painter([[]]).load)
-    with pytest.raises(InputError, match="cam: frame 0 is 10x10 px, the video 320x240"):
+    with pytest.raises(InputError, match=r"frame 0 .*10x10 px.*320x240"):
         made.detect(frames(1, (10, 10)), camera="cam", image_size_px=SIZE)
     fixed = OpenPose(BODY_25_PARTS, Path("net.onnx"), load=Painter([[]], size_px=(656, 368)).load)
-    with pytest.raises(InputError, match=r"net\.onnx: takes pictures of 656x368 px only, not 496x368; give --net-res"):
+    with pytest.raises(InputError, match=r"net\.onnx.*656x368.*496x368.*--net-resolution"):
         fixed.detect(frames(1), camera="cam", image_size_px=SIZE)
     wide = OpenPose(BODY_25_PARTS, Path("net.onnx"), net_size("656x368"), load=Painter([[]], size_px=(656, 368)).load)
     assert len(wide.detect(frames(1), camera="cam", image_size_px=SIZE)) == 1
@@ -183,7 +184,7 @@ def test_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain == OpenPose(BODY_25_PARTS)
     assert plain.weights == ("openpose-body-25",)
     assert plain.source.version == "no weights imported"
-    with pytest.raises(AssetError, match="openpose-body-25: its weights are not in the cache"):
+    with pytest.raises(AssetError, match="openpose-body-25"):
         plain.detect(frames(1), camera="cam", image_size_px=SIZE)
     file = tmp_path / "net.onnx"
     file.write_bytes(b"network")

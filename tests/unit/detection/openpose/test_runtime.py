@@ -40,7 +40,7 @@ def test_heatmaps_and_fields_as_two_outputs(tmp_path: Path, channels_last: bool)
     path = write_network(tmp_path / "split.onnx", 57, channels_last=channels_last, split=19)
     np.testing.assert_array_equal(load_network(path, COCO_18_PARTS).run(PICTURE), whole.run(PICTURE))
     odd = write_network(tmp_path / "odd.onnx", 57, split=20)
-    with pytest.raises(InputError, match="gives 1x37x8x8 and 1x20x8x8, and coco-18 needs 57 channels"):
+    with pytest.raises(InputError, match=r"1x37x8x8.*1x20x8x8.*57"):
         load_network(odd, COCO_18_PARTS)
 
 
@@ -52,7 +52,7 @@ def test_the_values_that_a_network_takes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_network(own, COCO_18_PARTS).run(PICTURE), told)
     np.testing.assert_allclose(load_network(own, COCO_18_PARTS, "0..255").run(PICTURE)[:3], CELLS, rtol=1e-5)
     odd = write_network(tmp_path / "odd.onnx", 57, pixels="-1..1")
-    with pytest.raises(InputError, match=r"says that it takes values '-1\.\.1'"):
+    with pytest.raises(InputError, match=r"'-1\.\.1'"):
         load_network(odd, COCO_18_PARTS)
 
 
@@ -60,7 +60,7 @@ def test_stride_and_fixed_size_are_read_from_the_network(tmp_path: Path) -> None
     network = load_network(write_network(tmp_path / "a.onnx", 57, size=(48, 32), stride=4), COCO_18_PARTS)
     assert (network.stride, network.size_px) == (4, (48, 32))
     assert network.run(PICTURE).shape == (57, 8, 12)
-    with pytest.raises(InputError, match="cannot be run on a picture of 32x48 px"):
+    with pytest.raises(InputError, match="32x48 px"):
         network.run(np.zeros((48, 32, 3), np.uint8))
 
 
@@ -68,12 +68,10 @@ def test_the_wrong_number_of_channels_is_one_clear_line(tmp_path: Path) -> None:
     path = write_network(tmp_path / "net.onnx", 57)
     with pytest.raises(InputError) as error:
         load_network(path, BODY_25_PARTS)
-    assert str(error.value) == (
-        f"{path}: gives 1x57x8x8, and body-25 needs 78 channels (26 heatmaps, 52 of part affinity fields); "
-        f"that is coco-18: declare --layout coco-18"
-    )
+    for value in (str(path), "1x57x8x8", "78", "--layout coco-18"):
+        assert value in str(error.value)
     path = write_network(tmp_path / "net.onnx", 44)
-    with pytest.raises(InputError, match=r"gives 1x44x8x8, .* it is another kind of network"):
+    with pytest.raises(InputError, match="1x44x8x8"):
         load_network(path, COCO_18_PARTS)
 
 
@@ -91,7 +89,7 @@ def test_what_takes_no_pictures_is_refused(tmp_path: Path, options: dict[str, An
 def test_a_file_that_is_no_network(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"net\.onnx: onnxruntime cannot load it") as error:
+    with pytest.raises(InputError, match=r"net\.onnx") as error:
         load_network(path, COCO_18_PARTS)
     assert "\n" not in str(error.value)
 
@@ -106,7 +104,7 @@ def test_a_cut_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_caffes_file_and_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gonio assets import openpose pose_iter_584000\.caffemodel"):
+    with pytest.raises(InputError, match=r"gonio assets import .*\.caffemodel"):
         load_network(tmp_path / "pose_iter_584000.caffemodel", BODY_25_PARTS)
     with pytest.raises(InputError, match="no such file"):
         load_network(tmp_path / "net.onnx", BODY_25_PARTS)
@@ -114,7 +112,7 @@ def test_caffes_file_and_no_file(tmp_path: Path) -> None:
 
 def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'gonio\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r"gonio\[onnx\]"):
         load_network(tmp_path / "net.onnx", BODY_25_PARTS)
 
 

@@ -76,29 +76,30 @@ def test_another_network_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         import_weights(path)
     line = str(error.value)
-    assert line.startswith(f"{path}: is another network 'VGG_ILSVRC' (2 layers with weights, conv1_1 to fc8)")
-    assert "gonio runs BODY_25 and COCO-18" in line
+    for name in (str(path), "VGG_ILSVRC", "conv1_1", "fc8", "BODY_25", "COCO-18"):
+        assert name in line
     assert not cache_folder().exists()
 
 
 def test_openposes_other_networks_are_named() -> None:
     hand = CaffeModel("", {"conv1_1": [np.zeros((64, 3, 3, 3))], "Mconv7_stage6": [np.zeros((22, 128)), np.zeros(22)]})
-    with pytest.raises(InputError, match="is OpenPose's hand network"):
+    with pytest.raises(InputError, match="hand"):
         recognise(Path("pose_iter_102000.caffemodel"), hand)
     mpi = zeros(COCO_18)
     for branch, channels in (("L1", 28), ("L2", 16)):
         for layer in ("conv5_5_CPM_", *(f"Mconv7_stage{stage}_" for stage in range(2, 7))):
             kernel, bias = mpi.layers[layer + branch]
             mpi.layers[layer + branch] = [kernel[:channels], bias[:channels]]
-    with pytest.raises(InputError, match="is OpenPose's MPI network") as error:
+    with pytest.raises(InputError, match="MPI") as error:
         recognise(Path("pose_iter_160000.caffemodel"), mpi)
-    assert "conv5_5_CPM_L1 holds 28x512x1x1 and 28 in place of 38x512x1x1 and 38" in str(error.value)
+    for name in ("conv5_5_CPM_L1", "28x512x1x1", "38x512x1x1"):
+        assert name in str(error.value)
 
 
 def test_a_layer_without_its_bias_is_another_network() -> None:
     model = zeros(BODY_25)
     model.layers["conv4_1"] = model.layers["conv4_1"][:1]
-    with pytest.raises(InputError, match="conv4_1 holds 512x256x3x3 in place of 512x256x3x3 and 512"):
+    with pytest.raises(InputError, match="conv4_1"):
         recognise(Path("any"), model)
 
 
@@ -107,7 +108,7 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("gonio.detection.openpose.weights_import.read_caffemodel", lambda path: zeros(BODY_25))
     path = tmp_path / "pose_iter_584000.caffemodel"
     path.write_bytes(b"x")
-    with pytest.raises(MissingExtraError, match=r"pip install 'gonio\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r"gonio\[onnx\]"):
         import_weights(path)
     assert assets.import_state("openpose-body-25") == ("not imported", 0)
     assert not list(cache_folder().iterdir())
@@ -117,7 +118,7 @@ def test_an_import_is_kept_with_where_it_came_from(tmp_path: Path, cache: Path) 
     original = tmp_path / "mine.caffemodel"
     original.write_bytes(b"weights")
     name = "openpose-coco-18"
-    with pytest.raises(AssetError, match=r"gonio assets import openpose pose_iter_440000\.caffemodel"):
+    with pytest.raises(AssetError, match=r"pose_iter_440000\.caffemodel"):
         assets.fetch_weights(name)
     assert assets.checksums(name) == {}
     path = assets.keep_import(name, original, lambda target: target.write_bytes(b"network") and None)
@@ -126,12 +127,12 @@ def test_an_import_is_kept_with_where_it_came_from(tmp_path: Path, cache: Path) 
     assert assets.import_state(name) == ("imported", 7)
     assert assets.checksums(name) == {"mine.caffemodel": sha256_of(original)}
     assert json.loads((path.parent / "origin.json").read_text())["original"] == "mine.caffemodel"
-    with pytest.raises(AssetError, match="imported: openpose-coco-18"):
+    with pytest.raises(AssetError, match="openpose-coco-18"):
         assets.imported("openpose-body-25")
 
     path.write_bytes(b"damaged")
     assert assets.import_state(name) == ("damaged", 7)
-    with pytest.raises(AssetError, match="import it again"):
+    with pytest.raises(AssetError, match="damaged"):
         assets.imported(name)
     assets.keep_import(name, original, lambda target: target.write_bytes(b"newer") and None)
     assert assets.imported(name).read_bytes() == b"newer"
