@@ -142,7 +142,7 @@ def test_the_results_folder_is_whole(recorded: Path, tmp_path: Path, monkeypatch
         rows = list(csv.DictReader(stream))
     assert all(float(row["definition_offset_mm"]) > 0 for row in rows if row["method"] == "kinect")
     page = (out / "report.html").read_text()
-    for title in ("What a wrong clock would do", "Constant offset of each joint", "at the peaks of repetitions"):
+    for title in ("Effect of a clock error", "Constant offset of each joint", "at the peaks of repetitions"):
         assert title in page
     console, asked, picture = opened(tmp_path, out / "report.html")
     assert console == []

@@ -1,6 +1,6 @@
-"""The page of a study: the answer in words, the tables and figures of a results section, the protocol.
+"""The page of a study: a summary in sentences, the tables and figures of a results section, the protocol.
 
-What it says is computed from the rows of agreement.csv alone. A figure that does not exist is a dash.
+The sentences are computed from the rows of agreement.csv alone. A value that does not exist is a dash.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Content:
     """What the page shows.
 
     rows       of agreement.csv
-    movements  movement -> its words
+    movements  movement -> its title
     warnings   recording -> what makes its numbers doubtful
-    figures    name -> (picture, caption)
-    interpretations   method, movement and angle in words -> a line on each figure
+    figures    name -> (image, caption)
+    interpretations   method, movement and angle -> a sentence on each figure of agreement
     """
 
     title: str
@@ -53,12 +53,12 @@ class Content:
     versions: Mapping[str, str]
 
     def name(self, movement: str) -> str:
-        """Its words."""
+        """Its title, or the movement as the files name it."""
         return self.movements.get(movement, movement)
 
 
 def write_page(path: Path, content: Content) -> None:
-    """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
+    """Write the page. Raises `InputError` if an image cannot be read or `path` cannot be written."""
     methods = list(dict.fromkeys(row["method"] for row in content.rows))
     write_template(
         path,
@@ -71,7 +71,7 @@ def write_page(path: Path, content: Content) -> None:
             "tables": tuple(_all_tables(content, methods)),
             "columns": [(figure.title, figure.explanation) for figure in FIGURES if figure.digits is not None],
             "figures": [(figure_uri(picture), caption) for picture, caption in content.figures.values()],
-            "protocol": [(key, _told(value)) for key, value in content.protocol.items()],
+            "protocol": [(key, _shown(value)) for key, value in content.protocol.items()],
             "colours": {name: style.colour for name, style in method_styles(methods).items()},
             "gonio_version": content.versions.get("gonio"),
         },
@@ -84,12 +84,12 @@ def is_curve(row: Row) -> bool:
 
 
 def sentences(content: Content) -> tuple[str, ...]:
-    """What the study found, in sentences."""
-    words = []
+    """What the study found."""
+    lines = []
     for method in dict.fromkeys(row["method"] for row in content.rows):
-        mine = [row for row in content.rows if row["method"] == method]
-        mains = list(_mains(mine).items())
-        subjects = max((row["n_subjects"] for row in mine), default=0)
+        rows = [row for row in content.rows if row["method"] == method]
+        mains = list(_mains(rows).items())
+        subjects = max((row["n_subjects"] for row in rows), default=0)
         repetitions = sum(main["n"] for _, main in mains)
         if mains:
             errors = [main["rmse_bias_free"] for _, main in mains if main.get("rmse_bias_free") is not None]
@@ -100,43 +100,43 @@ def sentences(content: Content) -> tuple[str, ...]:
                 f"{_count(len(mains), 'movement')}, {_count(repetitions, 'repetition')}: the angle that moves most"
             )
             if len(mains) == 1:
-                words.append(
+                lines.append(
                     f"{people} in {content.name(best[0])}, {angle_of(best[1]).replace('_', ' ')}, has a bias-free "
-                    f"error of {errors[0]:.1f}°. Up to {low:g}° is likely acceptable, above {high:g}° may mislead "
-                    f"({ACCEPTABLE_ORIGIN})."
+                    f"error of {errors[0]:.1f}°. An error up to {low:g}° is likely acceptable, one above {high:g}° may "
+                    f"mislead ({ACCEPTABLE_ORIGIN})."
                 )
             else:
-                words.append(
+                lines.append(
                     f"{people} has a bias-free error of {np.median(errors):.1f}° (median of the movements), from "
                     f"{best[1]['rmse_bias_free']:.1f}° in {content.name(best[0])} to "
                     f"{worst[1]['rmse_bias_free']:.1f}° in {content.name(worst[0])}."
                 )
-                words.append(
+                lines.append(
                     f"It is at most {low:g}° in {sum(e <= low for e in errors)} and at most {high:g}° in "
-                    f"{sum(e <= high for e in errors)} of {len(errors)} movements. These lines are of "
+                    f"{sum(e <= high for e in errors)} of {len(errors)} movements. These limits are from "
                     f"{ACCEPTABLE_ORIGIN}."
                 )
-            words += _ranges_in_words(content, mine, mains, method)
-        body = next((r for r in mine if _is_body(r) and r["movement"] == ALL_MOVEMENTS), None)
+            lines += _sentences_on_ranges(content, rows, mains, method)
+        body = next((r for r in rows if _is_body(r) and r["movement"] == ALL_MOVEMENTS), None)
         if body is not None:
-            words.append(
-                f"After one rigid alignment of each frame its joints lie {body['rmse']:.0f} mm from "
-                f"{content.reference}'s (median of {body['n']} repetitions, quartiles {body['rmse_q25']:.0f} and "
+            lines.append(
+                f"After one rigid alignment of each frame its joints differ by {body['rmse']:.0f} mm from those of "
+                f"{content.reference} (median of {body['n']} repetitions, quartiles {body['rmse_q25']:.0f} and "
                 f"{body['rmse_q75']:.0f} mm)."
             )
-    return tuple(words)
+    return tuple(lines)
 
 
-def _ranges_in_words(content: Content, rows: Sequence[Row], mains: list[tuple[str, Row]], method: str) -> list[str]:
-    """The range of motion of the movement in which it agrees least, and the least change that is none by chance."""
+def _sentences_on_ranges(content: Content, rows: Sequence[Row], mains: list[tuple[str, Row]], method: str) -> list[str]:
+    """The range of motion of the movement in which it agrees least, and the smallest change beyond its own scatter."""
     ranges = [(movement, _single(rows, main, "rom")) for movement, main in mains]
     known = [(movement, row) for movement, row in ranges if row is not None and row.get("loa_low") is not None]
     if not known:
         return []
     movement, widest = max(known, key=lambda item: item[1]["loa_high"] - item[1]["loa_low"])
     least = f"Ranges of motion agree least in {content.name(movement)}" if len(known) > 1 else "Its range of motion"
-    words = [
-        f"{least}: {method} reads {widest['bias']:+.1f}° on average, "
+    lines = [
+        f"{least}: {method} differs by {widest['bias']:+.1f}° on average, "
         f"and 95 % of its differences from {content.reference} lie between {widest['loa_low']:+.1f}° and "
         f"{widest['loa_high']:+.1f}°."
     ]
@@ -145,24 +145,24 @@ def _ranges_in_words(content: Content, rows: Sequence[Row], mains: list[tuple[st
         between = (
             f"{min(changes):.0f}° to {max(changes):.0f}°, by movement," if len(changes) > 1 else f"{changes[0]:.0f}°"
         )
-        words.append(
-            f"Within a session, a range of motion by {method} has to change by {between} before the change is more "
-            "than its own scatter from repetition to repetition (MDC95)."
+        lines.append(
+            f"Within a session, a change of the range of motion by {method} is more than the scatter of its "
+            f"repetitions if it is larger than {between} (MDC95)."
         )
-    return words
+    return lines
 
 
 def limits(content: Content) -> tuple[str, ...]:
     """What cannot be concluded."""
     subjects = max((row["n_subjects"] for row in content.rows), default=0)
     return (
-        f"The reference, {content.reference}, is a measurement too. Agreement with it is not truth: errors that both "
-        "share, skin that slides over the bone among them, cannot be seen.",
-        f"The population is these {subjects} subjects in these movements. Other people, patients, rooms and sensors "
-        "may differ.",
-        "SEM and MDC95 are within one session; from day to day a method varies more.",
-        "Where the clocks were brought together by the curves themselves, two systems agree as well as they can; "
-        "rmse_bias_free_clock_moved in agreement.csv tells how much hangs on it.",
+        f"The reference, {content.reference}, is a measurement too. Agreement with it does not prove accuracy: errors "
+        "that both share, such as skin that moves over the bone, do not show.",
+        f"The results are of these {subjects} subjects in these movements. They may differ with other people, "
+        "patients, places and sensors.",
+        "SEM and MDC95 are within one session. From day to day a method varies more.",
+        "If the clocks were aligned by the curves themselves, two systems agree as well as they can. The column "
+        "rmse_bias_free_clock_moved of agreement.csv shows how much this matters.",
     )
 
 
@@ -271,5 +271,5 @@ def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,55 +8,54 @@ import numpy as np
 
 from gonio.comparison.result import ComparisonResult, MethodErrors, PairErrors
 
-_WORTH_SAYING = 0.005  # a share of positions that one method alone lacks, above which the words name it
+_MIN_SHARE_LACKING = 0.005  # of the positions: a method that alone lacks more is named
 _EQUALLY_NEAR = 0.05  # two methods whose errors differ by less than this share are called equally near
 
 
-# ---- the answer in words ---------------------------------------------------------------------------------------------
+# ---- sentences ---------------------------------------------------------------------------------------------
 
 
 def sentences(result: ComparisonResult) -> tuple[str, ...]:
-    """What the study found, in sentences, from its numbers alone."""
+    """What the trial found, computed from its numbers alone."""
     if result.pairs:
         return _sentences_on_pairs(result)
     estimates = {name: m for name, m in result.methods.items() if not m.is_reference}
     if not estimates or result.protocol["reference"] is None:
         return (
-            "There is one method only. It is drawn and its angles are tabulated; there is nothing to compare it with.",
+            "There is only one method, so nothing is compared. The figures show it, and the tables list its angles.",
         )
     return _sentences_against_reference(result, estimates)
 
 
 def limits(result: ComparisonResult, caveats: Sequence[str] = ()) -> tuple[str, ...]:
-    """What cannot be concluded: the trial's own caveats, where it has none what holds for every study of this kind."""
-    words = list(caveats)
+    """What cannot be concluded: the trial's own caveats, or without them what holds for every trial of this kind."""
+    lines = list(caveats)
     reference = result.protocol["reference"]
     if not caveats and reference is not None:
-        words.append(
-            f"The reference, {reference}, is a measurement too. Agreement with it is not truth: errors that both share "
-            "cannot be seen."
+        lines.append(
+            f"The reference, {reference}, is a measurement too. Agreement with it does not prove accuracy: an error "
+            "that both share does not show."
         )
     if not caveats and int(result.protocol.get("averaged", 1)) == 1:
-        seen = max((m.n_frames for m in result.methods.values()), default=0)
-        words.append(
-            f"The numbers come from one recording ({seen} frames). They do not tell how a method does with another "
-            "person, movement, room or camera."
+        frames = max((m.n_frames for m in result.methods.values()), default=0)
+        lines.append(
+            f"The numbers come from one recording ({frames} frames). They do not show how a method performs with "
+            "another person, movement, place or camera."
         )
     if reference is None and len(result.methods) > 1:
-        words.append("Agreement is not truth: an error that methods share brings them nearer to each other.")
-    smaller = "a method's error here" if reference is not None else "what the methods differ by here"
+        lines.append("Agreement does not prove accuracy: an error that methods share makes them agree better.")
+    smaller = "a method's error here" if reference is not None else "the difference between methods here"
     if len(result.methods) > 1:
-        words.append(
-            f"A difference between two recordings that is smaller than {smaller} should not be read as a change of the "
-            "person."
+        lines.append(
+            f"If two recordings differ by less than {smaller}, do not interpret this as a change of the person."
         )
-    return tuple(words)
+    return tuple(lines)
 
 
 def _sentences_against_reference(result: ComparisonResult, estimates: Mapping[str, MethodErrors]) -> tuple[str, ...]:
     reference = result.protocol["reference"]
     key, how = ranking_key(list(estimates.values()))
-    words = []
+    lines = []
     ranked = sorted(
         (n for n in estimates if _value(estimates[n], key) is not None), key=lambda n: _must(estimates[n], key)
     )
@@ -67,45 +66,45 @@ def _sentences_against_reference(result: ComparisonResult, estimates: Mapping[st
         one = estimates[first]
         over = f"mean over {one.n_cells} positions of {len(one.per_joint)} joints in {one.n_frames} frames, {how}"
         if len(near) > 1:
-            words.append(
-                f"{enumerated(near)} are equally near to the reference {reference}: {smallest:.0f} mm "
+            lines.append(
+                f"{enumerated(near)} are equally close to the reference {reference}: {smallest:.0f} mm "
                 f"to {_must(estimates[near[-1]], key):.0f} mm ({over})."
             )
         else:
-            words.append(f"{first} is nearest to the reference {reference}: {smallest:.0f} mm ({over}).")
+            lines.append(f"{first} is closest to the reference {reference}: {smallest:.0f} mm ({over}).")
         rest = ranked[len(near) :]
         if rest:
-            words.append("Then follow " + enumerated([f"{n} ({_must(estimates[n], key):.0f} mm)" for n in rest]) + ".")
-        words += _where_error_lies(ranked[-1], estimates[ranked[-1]])
-    words += _angle_words(estimates, ranked)
+            lines.append("Next: " + enumerated([f"{n} ({_must(estimates[n], key):.0f} mm)" for n in rest]) + ".")
+        lines += _where_error_lies(ranked[-1], estimates[ranked[-1]])
+    lines += _sentences_on_angles(estimates, ranked)
     absent = [n for n in estimates if n not in ranked]
     if absent:
-        words.append(
-            f"{enumerated(absent)} cannot be ranked by position: the number ({how}) does not exist for "
+        lines.append(
+            f"{enumerated(absent)} cannot be ranked by position, because this error ({how}) does not exist for "
             f"{'it' if len(absent) == 1 else 'them'}."
         )
-    words += _clock_words(estimates, key)
-    words += _frames_words(result)
-    return tuple(words)
+    lines += _sentences_on_clock(estimates, key)
+    lines += _sentences_on_frames(result)
+    return tuple(lines)
 
 
 def _where_error_lies(name: str, method: MethodErrors) -> list[str]:
-    """Whether the error of the farthest method is one of direction and size, or one of shape."""
+    """Whether the error of the method with the largest one is of direction and size, or of shape."""
     root, shape = method.root_mpjpe_mm, method.pa_mpjpe_mm
     if root is None or shape is None or not root > 0:
         return []
     share = shape / root
     kind = (
-        "most of its error is one of direction and size, which most joint angles do not feel"
+        "most of its error is of direction and size, which hardly changes most joint angles"
         if share < 0.5
-        else "most of its error is one of shape, which joint angles feel"
+        else "most of its error is of shape, which changes joint angles"
         if share > 0.75
-        else "its error is partly of direction and size, partly of shape"
+        else "its error is partly of direction and size and partly of shape"
     )
-    return [f"Turned and scaled to fit, {name} is still {shape:.0f} mm away: {kind}."]
+    return [f"After rotation and scaling to the reference, {name} still has an error of {shape:.0f} mm: {kind}."]
 
 
-def _angle_words(estimates: Mapping[str, MethodErrors], ranked: Sequence[str]) -> list[str]:
+def _sentences_on_angles(estimates: Mapping[str, MethodErrors], ranked: Sequence[str]) -> list[str]:
     errors = {n: _rmse(estimates[n]) for n in ranked or estimates}
     errors = {n: e for n, e in errors.items() if e}
     if not errors:
@@ -117,38 +116,38 @@ def _angle_words(estimates: Mapping[str, MethodErrors], ranked: Sequence[str]) -
     near = [n for n in order if means[n] <= means[order[0]] * (1 + _EQUALLY_NEAR)]
     if len(near) > 1:
         span = f"{means[near[0]]:.1f}° to {means[near[-1]]:.1f}°"
-        words = [f"In joint angles {enumerated(near)} are equally near: {span} on average (RMSE)."]
+        lines = [f"In joint angles {enumerated(near)} are equally close: {span} on average (RMSE)."]
     else:
-        words = [
-            f"In joint angles {near[0]} is nearest: {means[near[0]]:.1f}° on average (RMSE), from {best[low]:.1f}° "
+        lines = [
+            f"In joint angles {near[0]} is closest: {means[near[0]]:.1f}° on average (RMSE), from {best[low]:.1f}° "
             f"({words_of(low)}) to {best[high]:.1f}° ({words_of(high)})."
         ]
     if order[len(near) :]:
-        words[0] += " The others: " + enumerated([f"{n} {means[n]:.1f}°" for n in order[len(near) :]]) + "."
-    everyone = {a: [e[a] for e in errors.values() if a in e] for a in {a for e in errors.values() for a in e}}
-    hardest = max(sorted(everyone), key=lambda a: float(np.median(everyone[a])))
+        lines[0] += " The others: " + enumerated([f"{n} {means[n]:.1f}°" for n in order[len(near) :]]) + "."
+    of_angle = {a: [e[a] for e in errors.values() if a in e] for a in {a for e in errors.values() for a in e}}
+    hardest = max(sorted(of_angle), key=lambda a: float(np.median(of_angle[a])))
     if len(errors) > 1:
-        median = float(np.median(everyone[hardest]))
-        words.append(f"The angle that the methods find hardest is the {words_of(hardest)}: median {median:.1f}°.")
-    return words
+        median = float(np.median(of_angle[hardest]))
+        lines.append(f"The {words_of(hardest)} has the largest error: {median:.1f}°, the median of the methods.")
+    return lines
 
 
 def _sentences_on_pairs(result: ComparisonResult) -> tuple[str, ...]:
     key, how = ranking_key(list(result.pairs))
     ranked = sorted((p for p in result.pairs if _value(p, key) is not None), key=lambda p: _must(p, key))
-    words = ["No method was named as the reference: how far they agree can be said, which of them is right cannot."]
-    named = (("Nearest to each other are ", ranked[:1]), ("Farthest apart are ", ranked[1:][-1:]))
+    lines = ["No method is the reference. The numbers show how well the methods agree, not which of them is right."]
+    named = (("The closest methods are ", ranked[:1]), ("The most different methods are ", ranked[1:][-1:]))
     for label, pair in named if len(ranked) > 1 else (("Between ", ranked),):
         for p in pair:
             errors = _rmse(p)
             angle = f", and {np.mean(list(errors.values())):.1f}° in joint angles on average (RMSE)" if errors else ""
-            words.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
-    words += _clock_words({f"{p.a} and {p.b}": p for p in result.pairs}, key)
-    return (*words, *_frames_words(result))
+            lines.append(f"{label}{p.a} and {p.b}: {_must(p, key):.0f} mm ({how}){angle}.")
+    lines += _sentences_on_clock({f"{p.a} and {p.b}": p for p in result.pairs}, key)
+    return (*lines, *_sentences_on_frames(result))
 
 
-def _clock_words(items: Mapping[str, MethodErrors | PairErrors], key: str) -> list[str]:
-    """What a clock that is a tenth of a second wrong would do, of the one that feels it most."""
+def _sentences_on_clock(items: Mapping[str, MethodErrors | PairErrors], key: str) -> list[str]:
+    """The effect of a clock error of 0.1 s on the method that it changes most."""
     worst: dict[str, tuple[float, float]] = {}
     for name, item in items.items():
         moved = [
@@ -162,20 +161,19 @@ def _clock_words(items: Mapping[str, MethodErrors | PairErrors], key: str) -> li
         return []
     name = max(worst, key=lambda n: worst[n])
     mm, deg = worst[name]
-    whose = f", {name} most:" if len(worst) > 1 else f" of {name}"
     return [
-        f"A clock that is 0.1 s wrong would change these numbers{whose} by up to {mm:.0f} mm, the RMSE of a single "
-        f"angle by up to {deg:.1f}°."
+        f"A clock error of 0.1 s would change the position error of {name} by up to {mm:.0f} mm, and the RMSE of one "
+        f"of its angles by up to {deg:.1f}°" + ("; the other methods change less." if len(worst) > 1 else ".")
     ]
 
 
-def _frames_words(result: ComparisonResult) -> list[str]:
-    """Over what the numbers are, and who alone lost what: a method that drops its hard frames must not look better."""
+def _sentences_on_frames(result: ComparisonResult) -> list[str]:
+    """The frames and joints that count, and what one method alone lacks."""
     frames = result.protocol.get("frames", {})
     if "in_all" not in frames:
         return []
-    words = [
-        f"Every error is over what all methods have: the same joints in the same {frames['compared']} of "
+    lines = [
+        f"All methods are compared over the same joints in the same frames: {frames['compared']} of "
         f"{frames['in_all']} frames."
     ]
     lost = frames.get("lost_by_one_alone", {})
@@ -183,24 +181,27 @@ def _frames_words(result: ComparisonResult) -> list[str]:
     for name, joints in result.protocol.get("counts", {}).items():
         alone = {joint: int(count.get("missing_alone", 0)) for joint, count in joints.items()}
         total = sum(alone.values())
-        if total > _WORTH_SAYING * frames["in_all"] * len(joints):
+        if total > _MIN_SHARE_LACKING * frames["in_all"] * len(joints):
             share = 100 * total / (frames["in_all"] * len(joints))
             most = max(alone, key=lambda joint: alone[joint])
             whole = f" and {lost[name]} whole frames" if lost.get(name) else ""
-            lacking.append(f"{name} lacks {share:.0f} % (most often the {words_of(most)}){whole}")
+            lacking.append(f"{name} lacks {share:.0f} % of the positions (most often the {words_of(most)}){whole}")
     if lacking:
-        words.append(
-            f"Not in the numbers is what one method alone could not measure: {enumerated(lacking)}. Where it is "
-            "blind it is not wrong, and so looks better than it serves."
+        lines.append(
+            f"Some positions are missing in one method alone and do not count: {enumerated(lacking)}. Frames that a "
+            "method misses are not counted as errors, so its errors look smaller than they are in use."
         )
-    return words
+    return lines
 
 
 def ranking_key(items: Sequence[MethodErrors | PairErrors]) -> tuple[str, str]:
-    """Root-centred where all have it: the fairest that keeps size and direction. Else what all have after alignment."""
+    """The error by which methods are ranked, and its description.
+
+    The root-centred error if all have it, because it keeps size and direction; otherwise the error after alignment.
+    """
     if items and all(item.root_mpjpe_mm is not None for item in items):
         return "root_mpjpe_mm", "both centred on the mid-hip"
-    return "pa_mpjpe_mm", "turned and scaled to fit each frame, since not all methods share the reference's axes"
+    return "pa_mpjpe_mm", "each frame rotated and scaled to fit, because not all methods have the reference's axes"
 
 
 def _value(item: MethodErrors | PairErrors, key: str) -> float | None:

@@ -24,12 +24,12 @@ _POSITION_COLUMNS = (
     ("rigid_mpjpe_mm", "rigid MPJPE", "mm", 1),
 )
 _EXPLAINED = (
-    ("MPJPE", "mean distance of the joints from the reference's, where each method says they are in the room"),
+    ("MPJPE", "mean distance of the joints from the reference's, at their absolute positions"),
     ("root MPJPE", "the same with both bodies centred on the mid-hip: errors of direction, size and shape"),
     ("N-MPJPE", "the same after one scale per frame: errors of direction and shape"),
-    ("PA-MPJPE", "the same after turning and scaling each frame to fit best: errors of shape alone"),
-    ("MPJVE", "mean difference of the joints' velocities: how much the estimate trembles or lags"),
-    ("rigid MPJPE", "as MPJPE after one turn and one shift for the whole recording, no scale: what two worlds allow"),
+    ("PA-MPJPE", "the same after the best rotation and scale of each frame: errors of shape alone"),
+    ("MPJVE", "mean difference of the joints' velocities: jitter and delay of the estimate"),
+    ("rigid MPJPE", "as MPJPE after one rotation and one translation for the whole recording, without scale"),
 )
 
 
@@ -38,10 +38,10 @@ Compared = Mapping[str, tuple[str | None, MethodErrors | PairErrors]]
 
 
 def write_tables(folder: Path, result: ComparisonResult) -> list[Path]:
-    """Writes the study's tables (methods, per_joint, angles) as CSV into `folder`; an absent number is empty.
+    """Write the tables methods, per_joint, angles and time_shifts as CSV into `folder`; an absent number is empty.
 
-    A name that a spreadsheet would compute as a formula (it begins with = + - @) gets an apostrophe in front, which
-    makes it text there; results.json has every name as it is.
+    A name that a spreadsheet would take for a formula (it begins with = + - @) gets an apostrophe in front;
+    results.json has every name as it is.
     """
     paths = []
     for name, rows in tables(result).items():
@@ -87,8 +87,8 @@ def _position_table(result: ComparisonResult) -> Table | None:
             cells.append(Cell(_number(value, digits), is_best))
         rows.append((name, method, tuple(cells)))
     other = "the other method's" if result.pairs else "the reference's"
-    explained = [(short, words.replace("the reference's", other)) for short, words in _EXPLAINED]
-    notes = [_protocol_in_short(result), *(f"{short}: {words}." for short, words in explained)]
+    explained = [(short, text.replace("the reference's", other)) for short, text in _EXPLAINED]
+    notes = [_protocol_in_short(result), *(f"{short}: {text}." for short, text in explained)]
     alignment = result.protocol.get("alignment", {})
     for (key, title, _, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
         absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
@@ -96,11 +96,11 @@ def _position_table(result: ComparisonResult) -> Table | None:
             why = str(alignment.get(key, "")).rpartition("null ")[2]
             if result.pairs:
                 why = why.replace("for a method that does not stand in the reference's frame", "where frames differ")
-            whose = enumerated(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
-            notes.append(f"– {title} does not exist {why}: {whose}.")
+            methods = enumerated(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
+            notes.append(f"– {title} does not exist {why}: {methods}.")
     return Table(
         "Position errors",
-        "Mean distances; smallest error of each column in bold.",
+        "Mean distances; the smallest error of each column in bold.",
         (
             ("pair" if result.pairs else "method", "", None),
             ("frames", "count", None),
@@ -112,9 +112,9 @@ def _position_table(result: ComparisonResult) -> Table | None:
 
 
 def _protocol_in_short(result: ComparisonResult, over: str | None = None) -> str:
-    """One line of small print: the reference, over what, filter, matching, version."""
+    """One line of small print: the reference, the frames or times that count, filter, matching, version."""
     protocol = result.protocol
-    against = "No reference: no method is taken as true."
+    against = "No reference."
     if protocol["reference"] is not None:
         against = f"Reference: {protocol['reference']}."
     if over is None:
@@ -149,7 +149,7 @@ def _peaks(angle: str, compared: Compared) -> Cell:
 
 
 def _turned(table: Table, unit: str) -> Table:
-    """Rows for columns: pairs are many and have long names."""
+    """Rows and columns exchanged: pairs are many and have long names."""
     header = (("pair", "", None), *((name, unit, None) for name, _, _ in table.rows))
     rows = tuple(
         (name if own == unit else f"{name} ({own})", method, tuple(cells[column] for _, _, cells in table.rows))
@@ -199,8 +199,8 @@ def _angle_table(result: ComparisonResult, figure: AngleFigure, compared: Compar
 
 
 _NO_ANGLE = (
-    "– does not exist: the method has not all joints of this angle, or the angle is not there at a time common to all, "
-    "or (for r) one of the curves is flat."
+    "– does not exist: the method lacks a joint of this angle, or no time has the angle in all methods, or (for r) one "
+    "of the curves is constant."
 )
 
 
@@ -219,20 +219,20 @@ def _definition_table(result: ComparisonResult) -> Table | None:
         rows.append((words_of(name), None, (Cell(str(definition)), Cell(span), Cell(sign))))
     header = (("angle", "", None), ("definition and zero", "", None), ("values", "", None), ("sign", "", None))
     caption = (
-        "Angles between lines through joint centres, in space; left and right are defined alike. Without a sign, "
-        "bending one way and the other read the same."
+        "Angles in space between lines through joint centres; left and right are defined alike. An angle without a "
+        "sign has the same value for bending in either direction."
     )
     return Table("What the angles are", caption, header, tuple(rows), (_NEAR_ZERO,) * unsigned, of_words=True)
 
 
 _NEAR_ZERO = (
-    "Near 0 an angle without a sign reads too large, because noise does not average out there: with 1 cm of noise per "
-    "coordinate at hip, knee and ankle a straight knee reads about 4°. Do not read a small flexion as a contracture."
+    "Near 0 an angle without a sign reads too large, because noise can only increase it: with 1 cm of noise in each "
+    "coordinate of hip, knee and ankle a straight knee reads about 4°. A small flexion is no evidence of a contracture."
 )
 
 
 def _motion_tables(result: ComparisonResult) -> list[Table]:
-    """Range of motion by every method, the reference first: over all that each has, and over what all share."""
+    """Range of motion by every method, the reference first: over its own samples, and over those that all share."""
     ordered = dict(sorted(result.methods.items(), key=lambda item: not item[1].is_reference))
     named = {f"{name} (reference)" if m.is_reference else name: (name, m) for name, m in ordered.items()}
     own, shared = [], []
@@ -249,29 +249,29 @@ def _motion_tables(result: ComparisonResult) -> list[Table]:
             shared.append((words_of(angle), None, (_samples(angle, named), *numbers)))
     tables = []
     if own:
-        words = (
+        notes = (
             _protocol_in_short(result, "all frames in which the method itself has the angle"),
             *([] if all(c.text != "–" for _, _, cells in own for c in cells) else [_NO_RANGE]),
-            "How far the person moved, as each method saw it. One bad frame can enlarge it, and a gap can hide the "
-            "extreme. Not for comparing methods: their frames differ.",
+            "How far the person moved, by each method. One bad frame can enlarge the range, and a gap can hide the "
+            "extreme. Do not compare methods by this table, because their frames differ.",
         )
-        caption = "Largest minus smallest value of each angle; in brackets the number of frames that have it."
+        caption = "Largest minus smallest value of each angle; in brackets the number of frames with the angle."
         title = "Range of motion, all frames of each method"
-        tables.append(Table(title, caption, _headers("angle", named, "°; frames"), tuple(own), words))
+        tables.append(Table(title, caption, _headers("angle", named, "°; frames"), tuple(own), notes))
     if shared and len(ordered) > 1:
-        words = (
+        notes = (
             _protocol_in_short(result, _ANGLE_TIMES),
             *([] if all(c.text != "–" for _, _, cells in shared for c in cells) else [_NO_ANGLE]),
-            "For comparing methods: what they make of the same moments. Where samples are few, it may be smaller than "
-            "the person's own range.",
+            "For the comparison of methods, because all have the same samples. With few samples it can be smaller than "
+            "the person's range.",
         )
         caption = "Largest minus smallest value of each angle at the times that all methods share."
         header = _headers("angle", named, "°", with_samples=True)
-        tables.append(Table("Range of motion, shared samples", caption, header, tuple(shared), words))
+        tables.append(Table("Range of motion, shared samples", caption, header, tuple(shared), notes))
     return tables
 
 
-_NO_RANGE = "– does not exist: the method has not all joints of this angle, or never saw them together."
+_NO_RANGE = "– does not exist: the method lacks a joint of this angle, or never has all of them in one frame."
 
 
 def _joint_table(result: ComparisonResult) -> Table | None:
@@ -297,9 +297,13 @@ def _joint_table(result: ComparisonResult) -> Table | None:
 
 
 def _offset_table(result: ComparisonResult) -> Table | None:
-    """Each joint's constant offset, and the rigid error as it is and without that."""
+    """Each joint's constant offset, and the rigid error with and without it."""
     compared = _compared(result)
-    keys = (("rigid_mpjpe_mm", "as it is"), ("definition_offset_mm", "offset"), ("without_offset_mm", "without it"))
+    keys = (
+        ("rigid_mpjpe_mm", "rigid MPJPE"),
+        ("definition_offset_mm", "offset"),
+        ("without_offset_mm", "without it"),
+    )
     joints = dict.fromkeys(joint for _, item in compared.values() for joint in item.per_joint)
     rows = tuple(
         (
@@ -315,17 +319,17 @@ def _offset_table(result: ComparisonResult) -> Table | None:
         return None
     notes = (
         _protocol_in_short(result),
-        "What is left after one turn and one shift for the whole recording. The constant part, in the body's own axes, "
-        "is what two definitions of one joint would make, or a constant error of either: these numbers cannot tell "
-        "which. It is in every other error of this page.",
+        "The distance after one rotation and one translation for the whole recording. Its constant part, in the body's "
+        "own axes, comes from different definitions of a joint or from a constant error of either method; these "
+        "numbers cannot distinguish the two. All other errors of this page include it.",
     )
-    header = (("joint", "", None), *((words, "mm", None) for _, words in keys))
+    header = (("joint", "", None), *((column, "mm", None) for _, column in keys))
     title = "Constant offset of each joint"
-    return Table(title, "rigid MPJPE with and without the constant part.", header, rows, notes, folded=True)
+    return Table(title, "Rigid MPJPE with and without the constant part.", header, rows, notes, folded=True)
 
 
 def _shift_table(result: ComparisonResult) -> Table | None:
-    """By how much the figures grow where the estimate's clock is wrong by a tenth of a second, either way."""
+    """By how much the errors grow if the estimate's clock is moved by 0.1 s in either direction."""
     compared = _compared(result)
     rows = []
     for name, (method, item) in compared.items():
@@ -337,13 +341,13 @@ def _shift_table(result: ComparisonResult) -> Table | None:
     if not rows:
         return None
     notes = (
-        "The estimate read a tenth of a second later (+) or earlier (−) than it was compared, over the same positions. "
-        "A change below 0 says that the clocks fit better so. Each angle's change is in time_shifts.csv.",
+        "The estimate is read 0.1 s later (+) or earlier (−), over the same positions. A change below 0 means that the "
+        "clocks then fit better. time_shifts.csv has the change of each angle.",
     )
     titles = ((title, unit, None) for _, title, unit, _ in _SHIFTED)
     header = (("clock", "", None), *titles, ("angles, RMSE", "°", None))
-    caption = "Change of each figure where the clock is moved by 0.1 s."
-    return Table("What a wrong clock would do", caption, header, tuple(rows), notes)
+    caption = "Change of each error if the clock is moved by 0.1 s."
+    return Table("Effect of a clock error", caption, header, tuple(rows), notes)
 
 
 _SHIFTED = tuple(column for column in _POSITION_COLUMNS if column[0] != "mpjve_mm_per_s")
@@ -359,13 +363,13 @@ def _camera_table(result: ComparisonResult) -> Table | None:
     if together is not None:
         rows.append(("all cameras together", None, (Cell(_number(together, 2)),)))
     notes = (
-        "Distance between a 3D joint, projected back, and the joint found in the picture, in pixels of that picture: "
-        "median over the frames and the shoulders, elbows, wrists, hips, knees and ankles, of the method that uses the "
-        "most cameras. It shows that the rays meet, not that they meet in the right place.",
+        "Distance between the projection of a 3D joint and the joint detected in the image, in pixels of that image: "
+        "median over the frames and the shoulders, elbows, wrists, hips, knees and ankles, of the method with the most "
+        "cameras. A small distance shows that the rays meet, not that they meet at the right place.",
     )
-    caption = "The smaller, the better calibration, timing and joints fit together."
+    caption = "A smaller distance means that calibration, timing and joints fit together better."
     header = (("camera", "", None), ("median reprojection error", "px", None))
-    return Table("How well the 3D joints fit the pictures", caption, header, tuple(rows), notes)
+    return Table("How well the 3D joints fit the images", caption, header, tuple(rows), notes)
 
 
 def _count_table(result: ComparisonResult) -> Table | None:
@@ -374,18 +378,18 @@ def _count_table(result: ComparisonResult) -> Table | None:
     if not counts:
         return None
     kinds = list(dict.fromkeys(kind for joints in counts.values() for c in joints.values() for kind in c))
-    lost = result.protocol.get("frames", {}).get("lost_by_one_alone", {})
+    lost_alone = result.protocol.get("frames", {}).get("lost_by_one_alone", {})
     rows = []
     for name, joints in counts.items():
         totals = [sum(int(c.get(kind, 0)) for c in joints.values()) for kind in kinds]
-        cells = [*(Cell(str(total)) for total in totals), Cell(str(lost.get(name, 0)))]
+        cells = [*(Cell(str(total)) for total in totals), Cell(str(lost_alone.get(name, 0)))]
         rows.append((name, name if name in result.methods else None, tuple(cells)))
     header = [("method", "", None), *((words_of(kind), "count", None) for kind in kinds)]
-    header.append(("frames lost by it alone", "count", None))
+    header.append(("frames lost by this method alone", "count", None))
     caption = "Where the joint positions of each method come from, over the compared joints and all frames."
     notes = (
         "inferred: taken from neighbouring joints or by the device itself. interpolated: between two frames. repaired: "
-        "left and right exchanged. missing alone: missing in this method and there in all others.",
+        "left and right exchanged. missing alone: missing in this method and present in all others.",
     )
     return Table("What was measured and what was not", caption, tuple(header), tuple(rows), notes)
 

@@ -1,6 +1,6 @@
 """A study from its file to its folder, which other tools rely on.
 
-    report.html           the answer in words, tables and figures of a results section; one self-contained page
+    report.html           a summary, tables and figures of a results section; one self-contained page
     agreement.csv         one row for each movement, method, quantity, side and joint (docs/study.md tells the columns)
     values.csv            one row for each value of each repetition
     agreement_*, values_* the same by the other set of definitions

@@ -157,7 +157,7 @@ def test_a_video_that_cannot_be_is_refused_and_leaves_nothing(
 
 def test_3d_joints_cannot_be_drawn() -> None:
     sequence = PoseSequence(np.zeros((1, 17, 3)), [0.0], COCO_17, "m", "world")
-    with pytest.raises(InputError, match="project them first"):
+    with pytest.raises(InputError, match="3D"):
         overlay_image(next(frames()), sequence)
 
 
@@ -383,9 +383,9 @@ def test_a_still_picture_is_exact_as_png_and_refused_as_something_else(tmp_path:
     write_still(tmp_path / "a.png", next(frames()), person())
     image = cv2.imread(str(tmp_path / "a.png"))[..., ::-1]
     np.testing.assert_array_equal(image, overlay_image(next(frames()), person()))
-    with pytest.raises(InputError, match=r"\.png or \.jpg"):
+    with pytest.raises(InputError, match=r"\.png"):
         write_still(tmp_path / "a.gif", next(frames()), person())
-    with pytest.raises(InputError, match="no frame"):
+    with pytest.raises(InputError, match="frame"):
         write_images(tmp_path / "none", [], person())
 
 

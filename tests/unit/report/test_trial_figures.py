@@ -54,14 +54,14 @@ def test_trajectories_say_what_lies_outside_the_frame(squats: Squats) -> None:
     figure = trial_figures.trajectories(wild, ["left_wrist"])
     low, high = figure.axes[0].get_ylim()
     assert high - low < 2
-    assert "3 extreme values" in figure.get_supxlabel()
+    assert "3 extreme" in figure.get_supxlabel()
 
 
 def test_trajectories_refuse_what_cannot_be_drawn(squats: Squats) -> None:
     flat = PoseSequence(np.zeros((2, 17, 2)), [0, 1], squats["multiview"].skeleton, "px", "image")
     with pytest.raises(InputError, match="flat: 2D"):
         trial_figures.trajectories({"flat": flat})
-    with pytest.raises(InputError, match="no method has any of the joints tail"):
+    with pytest.raises(InputError, match="tail"):
         trial_figures.trajectories(squats, ["tail"])
     with pytest.raises(InputError, match="no method"):
         trial_figures.trajectories({})
@@ -76,7 +76,7 @@ def test_angle_curves_put_left_and_right_beside_each_other(squat_angles: Angles)
     np.testing.assert_allclose(
         figure.axes[1].lines[0].get_ydata(), squat_angles["multiview"].degrees["right_knee_flexion"]
     )
-    assert "the person's own" in figure.get_supxlabel()
+    assert trial_figures.OWN_SIDES in figure.get_supxlabel()
 
 
 def test_a_lone_sample_between_gaps_is_a_dot() -> None:
@@ -90,7 +90,7 @@ def test_a_lone_sample_between_gaps_is_a_dot() -> None:
 
 def test_angle_curves_without_an_angle_are_refused() -> None:
     series = AngleSeries(np.full((3, 1), np.nan), np.arange(3.0), ("left_knee_flexion",), ("d",), ((0.0, 3.2),))
-    with pytest.raises(InputError, match="no method holds a joint angle"):
+    with pytest.raises(InputError, match="angle"):
         trial_figures.angle_curves({"a": series})
 
 
@@ -118,7 +118,7 @@ def test_a_study_of_one_method_has_no_error_to_draw(squats: Squats, squat_angles
     one = compare_methods(
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference="multiview"
     )
-    with pytest.raises(InputError, match="no error of any joint"):
+    with pytest.raises(InputError, match="error"):
         trial_figures.error_per_joint(one)
 
 
@@ -148,7 +148,7 @@ def test_skeletons_without_a_frame_at_the_moment_leave_an_empty_place(squats: Sq
     pair = {"long": squats["multiview"], "short": squats["stereo-cam01-cam02"].between(0.0, 0.5)}
     figure = trial_figures.skeletons_3d(pair, "long", [1.0])
     assert np.ma.getmaskarray(figure.axes[1].collections[0].get_offsets()).all()
-    with pytest.raises(InputError, match="chosen moments"):
+    with pytest.raises(InputError, match="moments"):
         trial_figures.skeletons_3d(pair, "long", [99.0])
 
 
