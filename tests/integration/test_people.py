@@ -56,9 +56,8 @@ def test_a_click_says_who_is_measured(two_people, scene, who):
     trial = Trial((*cameras(folder)[:2], clicked, cameras(folder)[3]), rig=RigConfig(folder / "Calib.toml"))
     measured = api.measure(replace(trial, methods=("multiview",)))
     np.testing.assert_allclose(measured["multiview"].positions, people[who].positions, atol=1e-3)
-    assert any("clicked on (cam03 at" in step for step in measured.views["cam01"].history)
-    assert any(step.startswith("2 people followed over 60 frames") for step in measured.views["cam01"].history)
-    assert not any("right one was chosen" in warning for warning in measured.warnings)
+    assert "cam03" in measured.views["cam01"].history[-1]  # in which the patient was clicked on
+    assert measured.warnings == ()
     assert measured.detections["cam01"].people_per_frame.tolist() == [2] * 60
 
 
@@ -80,15 +79,15 @@ def test_a_trial_file_with_a_click_is_compared(two_people, scene, run):
     assert errors["mpjpe_mm"] < 1
 
 
-def test_a_click_on_nobody_is_one_line(two_people, run):
+def test_a_click_on_no_person_is_one_line(two_people, run):
     folder, _ = two_people
     trial = Trial(cameras(folder, cam01=(3.0, 5.0)), rig=RigConfig(folder / "Calib.toml"))
-    with pytest.raises(InputError, match="cam01: nobody is where the click is, 3, 5 px at"):
+    with pytest.raises(InputError, match=r"cam01.*3, 5 px"):
         api.measure(trial)
 
 
 def test_a_click_time_without_a_click_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="click_s is the time of click_px"):
+    with pytest.raises(ConfigError, match="click_s"):
         CameraConfig("a", video=tmp_path / "a.mp4", click_s=1.0)
 
 
@@ -103,7 +102,7 @@ def test_one_view_of_two_people_is_followed_in_a_folder_of_openpose(two_people, 
 
 
 class Crowd:
-    """A detector that sees two people in a new order in every frame, and somebody false now and then."""
+    """A detector that finds two people in a new order in every frame, and at times a third who is not there."""
 
     name, weights = "crowd", ()
     finds_everybody, has_3d_estimate = True, False
@@ -149,7 +148,6 @@ def test_detect_follows_the_largest_or_who_was_clicked_on(film):
     np.testing.assert_allclose(found.patient.positions, both[:, 1])
     np.testing.assert_allclose(found.people.positions, both[:, ::-1])
     assert found.detections.people_per_frame[10] == 3
-    assert any("1 others left out" in step for step in found.patient.history)
 
 
 def test_only_people_inside_the_region_are_found(film):
@@ -157,7 +155,7 @@ def test_only_people_inside_the_region_are_found(film):
     hips = [BODY_25.index(f"{side}_hip") for side in ("left", "right")]
     x, y = both[:, 1, hips].mean(axis=1).T  # of the second person
     region = (x.min() - 1, y.min() - 1, x.max() + 1, y.max() + 1)
-    found = detect_video(path, DetectorConfig("crowd"), region_px=region).everybody
+    found = detect_video(path, DetectorConfig("crowd"), region_px=region).detections
     kept = found.present
     assert found.positions.shape[1] == kept.sum(axis=1).max()
     second = np.abs(found.positions - both[:, 1:]).max(axis=(2, 3)) < 1e-9
@@ -166,7 +164,7 @@ def test_only_people_inside_the_region_are_found(film):
     assert ((middles >= region[:2]) & (middles <= region[2:])).all()
     left_out = 60 * 2 + 2 - kept.sum()
     assert left_out > 0
-    assert found.history[-1].startswith(f"{left_out} people outside the region")
+    assert str(left_out) in found.history[-1]
 
 
 def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
@@ -184,4 +182,4 @@ def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", [*line[:5], "--click-time", "1", "-o", str(output)])
     with pytest.raises(SystemExit):
         main()
-    assert "--click-time is the time of --click" in capsys.readouterr().err
+    assert "--click-time" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def offset_of(trial: Trial) -> float:
 def test_a_clock_that_is_ahead_is_warned_of_and_not_moved(recorded: Path) -> None:
     measured = api.measure(trial_of(recorded))
     (warning,) = measured.warnings
-    assert "kinect and vicon agree better" in warning
+    assert "kinect and vicon" in warning
     assert "--align-clocks auto" in warning
     assert not any("shifted" in step for step in measured["kinect"].history)
 
@@ -87,7 +87,7 @@ def test_the_clock_is_found_where_it_is_asked_for(recorded: Path, own_offset_s: 
 def test_markers_become_joint_centres_from_either_file(recorded: Path) -> None:
     results = [compare(trial_of(recorded, offset_s="auto", vicon=f"vicon.{end}")) for end in ("trc", "c3d")]
     trc, c3d = (result.methods["kinect"] for result in results)
-    assert "joint centres from plug-in-gait markers, definition gonio" in " ".join(results[1].methods["vicon"].history)
+    assert any("plug-in-gait" in step for step in results[1].methods["vicon"].history)
     assert c3d.rigid_mpjpe_mm == pytest.approx(trc.rigid_mpjpe_mm, abs=0.01)
 
 
@@ -112,13 +112,13 @@ def test_two_worlds_have_rigid_errors_and_offsets_but_no_absolute_ones(recorded:
         assert (moved.angle_rmse_deg["right_thigh_trunk_angle"] or 0) > 5
 
 
-def test_what_cannot_be_told_is_refused(recorded: Path) -> None:
+def test_a_clock_that_cannot_be_found_is_refused(recorded: Path) -> None:
     trial = trial_of(recorded, offset_s="auto")
-    with pytest.raises(ConfigError, match="needs another recording"):
+    with pytest.raises(ConfigError, match="offset_s"):
         api.measure(replace(trial, recordings=trial.recordings[:1], reference=None))
     still = gonio.read(recorded / "kinect.csv").at(slice(0, 8))
     formats.write(still, recorded / "still.csv")
-    with pytest.raises(InputError, match=r"still\.csv: how far its clock is from that of vicon cannot be told"):
+    with pytest.raises(InputError, match=r"still\.csv.*vicon"):
         api.measure(trial_of(recorded, "still.csv", "auto"))
 
 
@@ -134,7 +134,7 @@ def test_the_results_folder_is_whole(recorded: Path, tmp_path: Path, monkeypatch
         assert not ended.code
     assert "warning" not in capsys.readouterr().err
     result = ComparisonResult.load(out / "results.json")
-    assert result.protocol["repetitions"].startswith("of vicon: 1 repetition")
+    assert result.protocol["repetitions"].startswith("of vicon: 1 ")
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert {"report.html", "tables/time_shifts.csv", "sequences/vicon.trc", "sequences/kinect.npz"} <= written
     assert set(json.loads((out / "provenance.json").read_text())["files"]) == written

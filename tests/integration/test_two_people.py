@@ -59,7 +59,7 @@ def measured(trial) -> Measurement:
 
 
 def shuffled(found: Detections, seed: int) -> Detections:
-    """The same people in a new order in every frame, as a detector that follows nobody gives them."""
+    """The same people in a new order in every frame, as a detector without tracking returns them."""
     rng = np.random.default_rng(seed)
     return found.reordered(np.argsort(rng.random(found.positions.shape[:2]), axis=1))
 
@@ -94,6 +94,6 @@ def test_the_one_who_was_clicked_on_is_measured(measured):
 def test_one_view_alone_follows_one_of_them(measured):
     """Without a rig, in the view where one passes behind the other: the largest stays the largest."""
     found = follow(shuffled(measured.detections["cam04"], 0))
-    chosen, words = patient_in_view(found, "largest")
+    chosen, description = patient_in_view(found, "largest")
     assert (chosen == chosen[0]).all()
-    assert numbers_in(words)[0] in (2, 3)  # people in view
+    assert numbers_in(description)[0] in (2, 3)  # people in view
