@@ -1,4 +1,4 @@
-"""The parallel rig: two like cameras side by side, depth from disparity.
+"""The parallel rig: two equal cameras side by side, depth from disparity.
 
 The cameras share matrix and rotation and stand B metres apart along their own x axis, so a point lies in the same row
 of both images, and the difference of its columns is its disparity:
@@ -11,12 +11,12 @@ is the maximum-likelihood estimate, and to first order
     sigma_Z = Z^2 / (f B) * sqrt(2) * sigma
 
 The covariance is J diag(sigma^2, sigma^2, sigma^2 / 2) J^T, with J the derivative of (X, Y, Z) by (x_left, x_right, y).
-The rows measure the noise: their difference says nothing about the point and has a standard deviation of sqrt(2) sigma.
+The rows measure the noise: their difference does not depend on the point and has a standard deviation of sqrt(2) sigma.
 
-The rig is trusted to stand as it says, so the views are asked first whether it can: cameras pitched, rolled or of
-unlike zoom put a point into different rows, and cameras turned inwards make people large, far and in the end negative
-in depth (`_check_placement`). Turns that leave no such trace stay: cameras turned outwards, or inwards so far that the
-person stands beyond the point where the axes cross, show a plausible person at a wrong depth.
+The placement of the cameras is not measured, so the views are checked first (`_check_placement`). If cameras are
+pitched, rolled or differ in zoom, a point lies in different rows. If they are turned inwards, people appear large and
+far, and finally at negative depth. Some turns cannot be found: with cameras turned outwards, or turned inwards so far
+that the person stands beyond the crossing of the axes, a plausible person appears at a wrong depth.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ _PARALLEL = 1e-6  # largest relative difference of cameras that count as paralle
 _ROW_TOLERANCE = 1 / 48  # of the image's height: 10 px of 480
 _SCATTER = 1 / 2  # of that tolerance, for half of the rows about their median: 5 px of 480
 _DRIFT = 1 / 5  # of that tolerance, for what slants across the image: 2 px of 480
-_FEWEST_FOR_DRIFT = 100  # joints: with 3 px of noise at 480 rows fewer slant by chance
-_MOST_BEHIND = 0.05  # of the joints, with a disparity below zero by more than noise
-_LARGEST_PERSON_M = 2.5  # across four fifths of the joints: a tall person with outstretched arms has 1.9 m
-_FEWEST_FOR_SIZE = 5  # joints of a frame
+_MIN_JOINTS_FOR_DRIFT = 100  # joints: with 3 px of noise at 480 rows fewer slant by chance
+_MAX_BEHIND_SHARE = 0.05  # of the joints, with a disparity below zero by more than noise
+_MAX_PERSON_M = 2.5  # across four fifths of the joints: a tall person with outstretched arms has 1.9 m
+_MIN_JOINTS_FOR_SIZE = 5  # joints of a frame
 _ROW_SIGMAS = 3.0
 _MAD = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
-_FINEST_NOISE_PX = 0.01  # outliers are not sought below rounding errors
-_FEWEST_FOR_NOISE = 20
-_FEWEST_FOR_JOINT_NOISE = 30
+_MIN_NOISE_PX = 0.01  # outliers are not sought below rounding errors
+_MIN_JOINTS_FOR_NOISE = 20
+_MIN_JOINTS_FOR_JOINT_NOISE = 30
 
 
 def from_disparity(
@@ -66,22 +66,22 @@ def from_disparity(
 ) -> Triangulation:
     """3D joints from the views of two parallel cameras (`Rig.parallel`, or a rectified pair).
 
-    left, right           2D sequences in pixels, in either order: where the median disparity is negative they are
-                          swapped, and the history says so
+    left, right           2D sequences in pixels, in either order: if the median disparity is negative, they are
+                          swapped, and the history reports it
     min_confidence        observations below it are not used
-    sigma_px              noise per coordinate in each image; where not given, estimated from the row disparities by
-                          their median absolute deviation, per joint (over all joints where one has fewer than 30)
-    max_row_disparity_px  largest median of |y_left - y_right|; where not given, 1/48 of the image's height. Half of the
+    sigma_px              noise per coordinate in each image; default: estimated from the row disparities by their
+                          median absolute deviation, per joint (over all joints if one has fewer than 30)
+    max_row_disparity_px  largest median of |y_left - y_right|; default: 1/48 of the image's height. Half of the
                           rows must lie within half of it about their median, and their slant across the image must
                           stay within a fifth of it
 
     A joint with disparity <= 0, or whose row disparity is further than 3 sigma from the median, becomes missing and is
-    counted. Where fewer than 20 joints are there to estimate the noise from, no such outliers are sought and, without
-    `sigma_px`, the covariance is NaN; the history says so.
+    counted. With fewer than 20 joints to estimate the noise from, there is no search for such outliers and, without
+    `sigma_px`, the covariance is NaN; the history reports it.
 
     Raises `InputError` if the rig is not a parallel pair, if the views do not fit it or each other, and if
     they show that the cameras did not stand parallel: rows that do not agree, disparities of both signs, or a person
-    larger than people are.
+    who is too large.
     """
     left_camera, right_camera, baseline_m = _parallel_pair(rig)
     names = (left_camera.name, right_camera.name)
@@ -95,22 +95,21 @@ def from_disparity(
     both = np.asarray(usable.all(axis=0))
     if not both.any():
         raise InputError(
-            f"no joint is seen in both views with confidence >= {min_confidence:g}; "
-            f"check that they are of one recording"
+            f"no joint is in both views with confidence >= {min_confidence:g}; check that they are of one recording"
         )
     swapped = bool(np.median((pixels[0] - pixels[1])[both, 0]) < 0)
     if swapped:
         left, right = right, left
         pixels, present, usable = pixels[::-1], present[::-1], usable[::-1]
 
-    rows_apart = pixels[0, ..., 1] - pixels[1, ..., 1]
+    row_difference = pixels[0, ..., 1] - pixels[1, ..., 1]
     size_m = _check_placement(pixels, both, left_camera, baseline_m, rig.name, max_row_disparity_px)
-    offset_px, noise_px = _row_noise(rows_apart, both)
-    limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _FINEST_NOISE_PX)
-    astray = both & (np.abs(rows_apart - offset_px) > limit_px)
+    offset_px, noise_px = _row_noise(row_difference, both)
+    limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _MIN_NOISE_PX)
+    off_row = both & (np.abs(row_difference - offset_px) > limit_px)
     in_front = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
-    behind = both & ~astray & ~in_front
-    found = in_front & ~astray
+    behind = both & ~off_row & ~in_front
+    found = in_front & ~off_row
 
     sigma = noise_px if sigma_px is None else np.full(left.positions.shape[1], sigma_px)
     in_camera, covariance = _depth(left_camera, baseline_m, np.where(in_front[..., None], pixels, np.nan), sigma)
@@ -137,11 +136,11 @@ def from_disparity(
             *inherited_history(rig, dict(zip(names, (left, right), strict=True))),
             *(["views were given right, left: swapped"] if swapped else []),
             f"depth from disparity: f {left_camera.matrix[0, 0]:g} px, baseline {baseline_m:g} m; "
-            f"rows apart {np.median(rows_apart[both]):+.2f} px in the median",
-            *_size_in_words(size_m),
-            _noise_in_words(sigma, given=sigma_px is not None),
-            f"joints lost: {(~both).sum()} not seen in both views with confidence >= {min_confidence:g}, "
-            f"{behind.sum()} with disparity <= 0, {astray.sum()} with rows further apart than {_ROW_SIGMAS:g} sigma; "
+            f"row difference {np.median(row_difference[both]):+.2f} px in the median",
+            *_size_sentence(size_m),
+            _noise_sentence(sigma, given=sigma_px is not None),
+            f"joints missing: {(~both).sum()} not in both views with confidence >= {min_confidence:g}, "
+            f"{behind.sum()} with disparity <= 0, {off_row.sum()} with rows further apart than {_ROW_SIGMAS:g} sigma; "
             f"{found.sum()} of {found.size} found",
         ),
     )
@@ -194,13 +193,13 @@ def _check_placement(
     Raises `InputError` if the views (2, time, joint, 2) px cannot come from cameras that stand parallel.
     """
     limit_px = camera.size_px[1] * _ROW_TOLERANCE if max_row_disparity_px is None else max_row_disparity_px
-    disparity, rows_apart = np.moveaxis(pixels[0] - pixels[1], -1, 0)
-    offset_px = float(np.median(rows_apart[both]))
-    typical_px = float(np.median(np.abs(rows_apart[both])))
-    scatter_px = float(np.median(np.abs(rows_apart[both] - offset_px)))
-    noise_px = max(_MAD * scatter_px, np.sqrt(2) * _FINEST_NOISE_PX)
-    inlying = both & (np.abs(rows_apart - offset_px) <= _ROW_SIGMAS * noise_px)
-    drift_px = _drift(pixels.mean(axis=0)[inlying], rows_apart[inlying])
+    disparity, row_difference = np.moveaxis(pixels[0] - pixels[1], -1, 0)
+    offset_px = float(np.median(row_difference[both]))
+    typical_px = float(np.median(np.abs(row_difference[both])))
+    scatter_px = float(np.median(np.abs(row_difference[both] - offset_px)))
+    noise_px = max(_MAD * scatter_px, np.sqrt(2) * _MIN_NOISE_PX)
+    inlying = both & (np.abs(row_difference - offset_px) <= _ROW_SIGMAS * noise_px)
+    drift_px = _drift(pixels.mean(axis=0)[inlying], row_difference[inlying])
     behind = float(np.mean(disparity[inlying] < -noise_px))
     size_m = _person_size(pixels[0], disparity, inlying, baseline_m)
 
@@ -208,49 +207,49 @@ def _check_placement(
         finding = f"the rows of the two views are {typical_px:.1f} px apart in the median (allowed: {limit_px:g})"
     elif scatter_px > limit_px * _SCATTER:
         finding = (
-            f"the rows of the two views scatter: half of them are more than {scatter_px:.1f} px off their median "
+            f"the rows of the two views scatter: half differ by more than {scatter_px:.1f} px from their median "
             f"(allowed: {limit_px * _SCATTER:g})"
         )
     elif drift_px > limit_px * _DRIFT:
         finding = (
-            f"the rows of the two views drift apart across the image, by {drift_px:.1f} px rms "
+            f"the row difference of the two views changes across the image, by {drift_px:.1f} px rms "
             f"(allowed: {limit_px * _DRIFT:g})"
         )
-    elif behind > _MOST_BEHIND:
-        finding = f"{behind:.0%} of the joints have a disparity below zero, beyond infinity, and the others above it"
+    elif behind > _MAX_BEHIND_SHARE:
+        finding = f"{behind:.0%} of the joints have a negative disparity, the others a positive one"
     elif np.isposinf(size_m):
-        raise InputError(f"the two views of rig {rig_name!r} show no disparity at all: is it the same video twice?")
-    elif size_m > _LARGEST_PERSON_M:
-        finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, which nobody is"
+        raise InputError(f"the two views of rig {rig_name!r} have no disparity: is it the same video twice?")
+    elif size_m > _MAX_PERSON_M:
+        finding = f"with baseline {baseline_m:g} m the person is {size_m:.1f} m large, more than any person"
     else:
         return size_m
     raise InputError(
         f"{finding}: the cameras of rig {rig_name!r} did not stand parallel at one height, {baseline_m:g} m apart, or "
-        f"the views are not of one moment; calibrate the pair and use triangulate, or rectify the images first (turn "
-        f"them by software until every point lies in one row of both)"
+        f"the views are not of one moment; calibrate the pair and use triangulate, or rectify the images first (gonio "
+        f"rectify: every point then lies in one row of both)"
     )
 
 
-def _drift(at_px: FloatArray, rows_apart: FloatArray) -> float:
-    """Root mean square in px of what is systematic in row differences (n,) of joints at (n, 2) px.
+def _drift(at_px: FloatArray, row_difference: FloatArray) -> float:
+    """Root mean square in px of the systematic part of row differences (n,) of joints at (n, 2) px.
 
     To first order a roll of the right camera adds a multiple of x to them, an unlike zoom one of y, and a turn about
     the vertical axis one of x y.
     """
-    if len(rows_apart) < _FEWEST_FOR_DRIFT:
+    if len(row_difference) < _MIN_JOINTS_FOR_DRIFT:
         return 0.0
     x, y = ((at_px - at_px.mean(axis=0)) / np.maximum(at_px.std(axis=0), 1.0)).T
     A = np.stack([np.ones_like(x), x, y, x * y], axis=-1)
-    return float(np.std(A @ np.linalg.lstsq(A, rows_apart, rcond=None)[0]))
+    return float(np.std(A @ np.linalg.lstsq(A, row_difference, rcond=None)[0]))
 
 
 def _person_size(left_px: FloatArray, disparity: FloatArray, present: BoolArray, baseline_m: float) -> float:
-    """Metres across the picture between the outer tenths of the joints, at their median depth, in the median frame.
+    """Metres across the image between the outer tenths of the joints, at their median depth, in the median frame.
 
-    Pixels over disparity is metres over the baseline, whatever the focal length. Infinite where the median disparity is
-    not positive; NaN where no frame has joints enough.
+    Pixels over disparity is metres over the baseline, for any focal length. Infinite if the median disparity is not
+    positive; NaN if no frame has enough joints.
     """
-    frames = present.sum(axis=1) >= _FEWEST_FOR_SIZE
+    frames = present.sum(axis=1) >= _MIN_JOINTS_FOR_SIZE
     if not frames.any():
         return float("nan")
     seen = present[frames]
@@ -260,19 +259,19 @@ def _person_size(left_px: FloatArray, disparity: FloatArray, present: BoolArray,
     return float(baseline_m * np.median(np.where(typical > 0, across / np.where(typical > 0, typical, 1.0), np.inf)))
 
 
-def _row_noise(rows_apart: FloatArray, both: BoolArray) -> tuple[float, FloatArray]:
+def _row_noise(row_difference: FloatArray, both: BoolArray) -> tuple[float, FloatArray]:
     """The median row disparity and (joint,) noise per coordinate in px, by the median absolute deviation.
 
-    The noise is NaN where there are too few joints to tell.
+    The noise is NaN if there are too few joints to estimate it.
     """
-    deviation = np.where(both, rows_apart, np.nan)
+    deviation = np.where(both, row_difference, np.nan)
     offset_px = float(np.nanmedian(deviation))
-    n_joints = rows_apart.shape[1]
-    if both.sum() < _FEWEST_FOR_NOISE:
+    n_joints = row_difference.shape[1]
+    if both.sum() < _MIN_JOINTS_FOR_NOISE:
         return offset_px, np.full(n_joints, np.nan)
     deviation = np.abs(deviation - offset_px) * _MAD / np.sqrt(2)
     noise_px = np.full(n_joints, np.nanmedian(deviation))
-    known = both.sum(axis=0) >= _FEWEST_FOR_JOINT_NOISE
+    known = both.sum(axis=0) >= _MIN_JOINTS_FOR_JOINT_NOISE
     noise_px[known] = np.nanmedian(deviation[:, known], axis=0)
     return offset_px, noise_px
 
@@ -294,19 +293,19 @@ def _depth(
     return point, (J * variance) @ J.swapaxes(-1, -2)
 
 
-def _size_in_words(size_m: float) -> Iterable[str]:
+def _size_sentence(size_m: float) -> Iterable[str]:
     if np.isfinite(size_m):
         yield (
-            f"the cameras' placement is taken on trust: by it the person is {size_m:.2f} m large in the picture, "
+            f"the cameras' placement was not measured: it gives a person of {size_m:.2f} m in the image, "
             f"without the outer tenths of the joints"
         )
 
 
-def _noise_in_words(sigma_px: FloatArray, *, given: bool) -> str:
+def _noise_sentence(sigma_px: FloatArray, *, given: bool) -> str:
     if given:
         return f"noise given: {sigma_px[0]:g} px per coordinate"
     if np.isnan(sigma_px).any():
-        return f"noise not known: fewer than {_FEWEST_FOR_NOISE} joints to estimate it from; covariance NaN"
+        return f"noise unknown: fewer than {_MIN_JOINTS_FOR_NOISE} joints to estimate it from; covariance NaN"
     return (
         f"noise estimated from the rows: {np.median(sigma_px):.2f} px per coordinate in the median joint "
         f"({sigma_px.min():.2f} to {sigma_px.max():.2f})"

@@ -1,16 +1,16 @@
 """Points from the images of several cameras by least squares: the arithmetic of `gonio.multiview.triangulation`.
 
-Everything is done for many points at once, each coordinate an array of its own and the points the last axis; long
-arrays are worked through in chunks whose intermediate results stay in a core's cache. Sums over the views are matrix
+Everything is computed for many points at once: each coordinate is an array, and the points are its last axis. Long
+arrays are processed in chunks whose intermediate results stay in a core's cache. Sums over the views are matrix
 products with the cameras' constants. Symmetric 3x3 matrices are kept as their six numbers xx, xy, xz, yy, yz, zz.
 
 Linear solution (`Views.linear`). About the cameras' centroid, with pixels relative to the principal point, the squared
 equations of a view are a quadratic form in the homogeneous point whose ten coefficients are linear in w^2, w^2 u, w^2 v
-and w^2 (u^2 + v^2). The point with last coordinate 1 that solves them best is the start; Newton steps on the Rayleigh
-quotient r = |A Q|^2 / |Q|^2, whose residual A Q is computed directly, lead on to the constraint |Q| = 1. Where they
-arrive and the upper 3x3 block of A^T A - r I is positive definite, r is the least eigenvalue (a zero and three positive
-ones: Golub & Van Loan, Matrix Computations, 8.1.5), so the point is what the singular value decomposition gives. Where
-not, the first eigenvector is computed and polished alike.
+and w^2 (u^2 + v^2). The best point with last coordinate 1 is the start. Newton steps on the Rayleigh quotient r =
+|A Q|^2 / |Q|^2, whose residual A Q is computed directly, then lead to the constraint |Q| = 1. If they converge and the
+upper 3x3 block of A^T A - r I is positive definite, r is the least eigenvalue (a zero and three positive
+ones: Golub & Van Loan, Matrix Computations, 8.1.5), so the point equals that of the singular value decomposition.
+Otherwise the first eigenvector is computed and refined in the same way.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 class Fit:
     """How points fit their views.
 
-    errors_px  (view, point)  reprojection error; NaN where a view is not used or does not have the point before it
-    cofactor   (6, point)     (sum of w^2 J^T J)^-1, with J the derivative of a pixel by the point; NaN where singular
+    errors_px  (view, point)  reprojection error; NaN if a view is not used or the point is not in front of it
+    cofactor   (6, point)     (sum of w^2 J^T J)^-1, with J the derivative of a pixel by the point; NaN if singular
     median     (view, point)  twice: for noise of variance 1 in the weighted pixels, the median squared residual
     widest     (view, point)  and its largest variance in a direction
     """
@@ -139,16 +139,16 @@ class Views:
         return Views(self.optics, self.pixels[..., index], self.ideal_px[..., index], self.weights[:, index])
 
     def linear(self, used: BoolArray) -> FloatArray:
-        """(3, point) m the linear solution of the views in `used` (view, point); NaN where they do not fix a point."""
+        """(3, point) m the linear solution of the views in `used` (view, point); NaN if a point is not determined."""
         points = np.empty((3, used.shape[1]))
         for part, views, weights in self._chunks(used):
             points[:, part] = views._linear(weights)
         return points
 
     def refined(self, used: BoolArray, start: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """(3, point) where the weighted squared reprojection error is least, and (point,) whether it was found.
+        """(3, point) the points of least weighted squared reprojection error, and (point,) whether each was found.
 
-        A step of more than `_CONVERGED_M` is taken only where it lowers the error, so a point for which none does keeps
+        A step of more than `_CONVERGED_M` is taken only if it lowers the error, so a point for which none does keeps
         its start.
         """
         points, converged = start.copy(), np.zeros(used.shape[1], bool)
@@ -165,7 +165,7 @@ class Views:
         return fit
 
     def _chunks(self, used: BoolArray) -> Iterator[tuple[slice, Views, FloatArray]]:
-        """Slices of the points, what was seen of them, and the weights (view, point) where used, else 0."""
+        """Slices of the points, their pixels, and the weights (view, point), 0 if not used."""
         for part in chunks(used.shape[1]):
             yield part, self.at(part), self.weights[:, part] * used[:, part]
 
@@ -211,7 +211,7 @@ class Views:
 
     def _rows(self, weights: FloatArray, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted derivatives of the pixels by the point in the camera's axes (view, 2, 3, point), px/m, and weighted
-        residuals (view, 2, point), px. NaN where a view that is used does not have the point before it.
+        residuals (view, 2, point), px. NaN if the point is not in front of a used view.
         """
         n = points.shape[1]
         relative = np.concatenate([points - self.optics.origin_m[:, None], np.ones((1, n))])
@@ -342,7 +342,7 @@ def _times(symmetric: FloatArray, vector: FloatArray) -> FloatArray:
 
 
 def _inverse(symmetric: FloatArray) -> FloatArray:
-    """(6, point) inverse of symmetric matrices by cofactors; NaN where singular."""
+    """(6, point) inverse of symmetric matrices by cofactors; NaN if singular."""
     xx, xy, xz, yy, yz, zz = symmetric
     cofactors = np.stack(
         [
@@ -372,7 +372,7 @@ def _positive(symmetric: FloatArray) -> BoolArray:
 def _first_eigenvector(normal: FloatArray, origin_m: FloatArray) -> FloatArray:
     """(3, point) relative to the centroid `origin_m`, from A^T A about it as ten numbers (10, point).
 
-    The eigenvector is that about the world's origin; NaN where A^T A does not fix a point.
+    The eigenvector is that about the world's origin; NaN if A^T A does not determine a point.
     """
     whole = np.empty((normal.shape[1], 4, 4))
     for entry, (i, j) in zip(normal, (*_UPPER, (0, 3), (1, 3), (2, 3), (3, 3)), strict=True):

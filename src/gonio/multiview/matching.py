@@ -1,30 +1,31 @@
-"""Who is who across views, and which of the people is the patient.
+"""Matching people across views, and choosing the patient among them.
 
-A detector numbers people as it finds them: person 0 of one frame need not be person 0 of the next, and says nothing
-about person 0 of another camera. Geometry does: the rays of one person's joints meet in space, those of two people
-rarely do.
+A detector numbers people in the order in which it finds them: person 0 of one frame need not be person 0 of the next,
+nor person 0 of another camera. Geometry relates them: the rays of one person's joints meet in space, those of two
+people rarely do.
 
-1. In each frame, each pair of people of two views is a hypothesis. Their joints are triangulated, and in every view
-   the person nearest to the projected joints joins, if at least half of the compared joints (four or more) lie within
-   the tolerance. The joints are triangulated again from all who joined, and the choice is made again.
-2. A hypothesis is supported by each joint in each view, by 1 - (error / tolerance)^2, or 0 beyond the tolerance: more
-   views, more joints and smaller errors win (the M-estimator of MSAC: Torr and Zisserman, Computer Vision and Image
-   Understanding 78, 2000). Rays of two different people that meet by chance meet badly: a hypothesis with less than
-   half of the support that its joints could give is dropped. The best one takes its people and its place in the room;
-   the best of those that remain is the next person.
-3. People are followed from frame to frame by the nearest joints. The distance is taken at right angles to each camera's
-   ray, and the largest over the cameras counts: depth, which two near cameras hardly see, cannot break a track.
-4. Tracks that are never seen at once, and of which one can be reached from the other by walking, are one person; so
-   are those that are seen at once, at one place, in a few frames: there a detector found the body in two pieces. The
-   patient is who is seen by most cameras for longest: in the largest number of pictures; of people who are seen nearly
-   as often, the one with the most support. A bystander whom two cameras see well all the time is not taken for the
-   patient whom four see less well. Another person who is seen nearly as often is named in the history.
+1. In each frame, each pair of people of two views is a hypothesis. Their joints are triangulated. In every view the
+   person nearest to the projected joints joins, if at least half of the compared joints (four or more) lie within the
+   tolerance. The joints are triangulated again from all people that joined, and the choice is repeated.
+2. Each joint in each view supports a hypothesis by 1 - (error / tolerance)^2, or 0 beyond the tolerance: more views,
+   more joints and smaller errors win (the M-estimator of MSAC: Torr and Zisserman, Computer Vision and Image
+   Understanding 78, 2000). Rays of two different people that meet by chance have large errors: a hypothesis with less
+   than half of the possible support of its joints is dropped. The best hypothesis takes its detections and its position
+   in space; the best of the rest is the next person.
+3. People are tracked from frame to frame by the nearest joints. The distance is measured at right angles to each
+   camera's ray, and the largest over the cameras counts. Depth, which two near cameras measure poorly, cannot break a
+   track.
+4. Two tracks are one person if they never occur at once and walking can lead from one to the other. They are also one
+   person if they occur at once, at one place, in a few frames: there the detector found the body in two pieces. The
+   patient is the person with the largest number of images (cameras and frames); among people with nearly as many, the
+   one with the most support. So a bystander whom two cameras show well all the time is not taken for the patient whom
+   four show less well. Another person with nearly as many images is named in the history.
 
-Left and right are not told apart here: a joint also agrees where its mirror image does, so a view with swapped sides
-stays with its person, and the triangulation's errors show it. Limits: a person whom fewer than two views see in a
-frame is not found in it; nobody is recognised by looks, so whoever takes the patient's place while nobody sees the
-patient is taken for the patient; two cameras cannot always tell apart people who stand in one epipolar plane in the
-same posture; the work grows with the square of the number of people per view (a handful, not a crowd).
+Left and right are not distinguished here: a joint also agrees if its mirror image does. So a view with swapped sides
+stays with its person, and the triangulation's errors show the swap. Limits: a person in fewer than two views of a frame
+is not found in it. Looks are not used: a person who takes the patient's place while no camera shows the patient counts
+as the patient. Two cameras cannot always separate people who stand in one epipolar plane in the same posture. The work
+grows with the square of the number of people per view (a handful, not a crowd).
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ from gonio.core.errors import InputError
 from gonio.multiview.triangulation import dlt
 
 TOLERANCE = 0.025  # of the longer side of the image: 48 px of 1920, 16 px of 640
-MIN_JOINTS = 4  # fewer joints say nothing about who it is
+MIN_JOINTS = 4  # fewer joints do not identify a person
 MIN_SHARE = 0.5  # of the support that a group's compared joints could give
-REACH_M, SPEED_M_S = 0.2, 2.0  # how far away a person is found again, and how that grows with time
-MAX_REACH_M, FORGET_S = 0.5, 2.0  # up to where, and for how long, a track waits for its person
+REACH_M, SPEED_M_S = 0.2, 2.0  # distance within which a track continues, and its growth with time
+MAX_REACH_M, FORGET_S = 0.5, 2.0  # its limit, and the time after which a track ends
 MAX_OVERLAP_SHARE = 0.1  # two tracks at one place with at most this share of common frames: one body in two pieces
 TIE_SHARE = 0.9  # people with this share of the most frequent person's images are ranked by support
 AMBIGUOUS_SHARE = 0.5  # another track with at least this share of the patient's images makes the choice ambiguous
@@ -58,9 +59,9 @@ HYPOTHESES = 100_000  # pairs of people worked on at once: bounds the memory
 class PersonMatch:
     """Which of the detected people is the patient, or another person.
 
-    chosen          camera -> (time,) the person's number in that view's `Detections`, -1 where not matched
-    reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not told
-                    apart; NaN where nobody was chosen
+    chosen          camera -> (time,) the person's number in that view's `Detections`, -1 if not matched
+    reprojection_px (time,) median error over the chosen people's joints, distortion removed, left and right not
+                    distinguished; NaN if no one was chosen
     history         sentences with what was counted
     warnings        those sentences of the history that the user must see before trusting the choice
     """
@@ -85,9 +86,9 @@ class PersonMatch:
 
 @dataclass(frozen=True, eq=False)
 class _Views:
-    """All views as ideal cameras see them.
+    """All views, as images of ideal cameras.
 
-    pixels (view, time, person, joint, 2) distortion removed, NaN where missing or below confidence;
+    pixels (view, time, person, joint, 2) distortion removed, NaN if missing or below confidence;
     tolerance_px (view,); mirror (joint,) index of each joint's mirror image
     """
 
@@ -98,14 +99,14 @@ class _Views:
 
     @property
     def present(self) -> BoolArray:
-        """(view, time, person) at least `MIN_JOINTS` joints are there."""
+        """(view, time, person) whether at least `MIN_JOINTS` joints are detected."""
         return np.asarray((~np.isnan(self.pixels[..., 0])).sum(axis=-1) >= MIN_JOINTS)
 
     def at(self, frames: IntArray | slice) -> _Views:
         return replace(self, pixels=self.pixels[:, frames])
 
     def images(self, group: IntArray) -> FloatArray:
-        """(view, time, joint, 2) px of the people `group` (time, view), NaN where it has none."""
+        """(view, time, joint, 2) px of the people `group` (time, view), NaN if it has none."""
         views, frames = np.arange(len(self.cameras))[:, None], np.arange(len(group))
         return np.where((group.T < 0)[..., None, None], np.nan, self.pixels[views, frames, group.T])
 
@@ -116,9 +117,9 @@ class _Views:
 
 @dataclass(frozen=True, eq=False)
 class _People:
-    """People in space, so many places for each frame.
+    """People in space, a fixed number of places for each frame.
 
-    groups (time, place, view) person number or -1; support (time, place), 0 where the place is empty;
+    groups (time, place, view) person number or -1; support (time, place), 0 if the place is empty;
     points_m (time, place, joint, 3)
     """
 
@@ -128,12 +129,12 @@ class _People:
 
     @property
     def found(self) -> BoolArray:
-        """(time, place) somebody is there."""
+        """(time, place) whether the place is taken."""
         return np.asarray(self.support > 0)
 
     @property
     def sightings(self) -> IntArray:
-        """(time, place) how many views see the person there."""
+        """(time, place) number of views that show the person."""
         return np.asarray((self.groups >= 0).sum(axis=2))
 
     @classmethod
@@ -152,11 +153,11 @@ def match_people(
     min_confidence: float = 0.3,
     max_error_px: float | None = None,
 ) -> tuple[PersonMatch, ...]:
-    """Everybody whose rays meet in two or more views, who was seen by most cameras for longest first.
+    """All people whose rays meet in two or more views; the one with the most images, the patient, is first.
 
     detections      camera name -> the people of that view, all at the same times and in the same skeleton
     min_confidence  joints below it are not compared
-    max_error_px    half of a person's joints must lie so near to the triangulated ones; where not given, 2.5 % of the
+    max_error_px    half of a person's joints must lie so near to the triangulated ones; default: 2.5 % of the
                     longer side of each camera's image: well above a detector's error (about 10 px at 1920) and a few
                     hundredths of a second between cameras, well below the distance to the next person
 
@@ -169,7 +170,7 @@ def match_people(
     views = _ideal_views(rig, detections, min_confidence, max_error_px)
     people = _people(views)
     if not people.found.any():
-        raise InputError(_nobody_matched(rig, views, min_confidence))
+        raise InputError(_no_match_message(rig, views, min_confidence))
     times_s = next(iter(detections.values())).times_s
     tracks = _follow(rig, people, times_s)
     return tuple(
@@ -179,7 +180,7 @@ def match_people(
 
 
 def _match(rig: Rig, views: _Views, people: _People, tracks: IntArray, places: IntArray, joined: int) -> PersonMatch:
-    """One person, who has these places (time,) among the people of each frame."""
+    """The match of one person with these places (time,) among the people of each frame."""
     rows = np.arange(len(places))
     chosen = np.where((places >= 0)[:, None], people.groups[rows, places], -1)
     errors = _errors(views, views.images(chosen), people.points_m[rows, places])
@@ -194,12 +195,12 @@ def _match(rig: Rig, views: _Views, people: _People, tracks: IntArray, places: I
 def _checked_rig(rig: Rig, detections: Mapping[str, Detections]) -> Rig:
     """The cameras of the rig that have detections, in the rig's order."""
     for name in detections:
-        rig[name]  # raises InputError where the rig has no such camera
+        rig[name]  # raises InputError if the rig has no such camera
     if len(detections) < 2:
-        raise InputError(f"people are matched across two or more views; there is {', '.join(detections) or 'none'}")
+        raise InputError(f"people are matched across two or more views; given: {', '.join(detections) or 'none'}")
     first_name, first = next(iter(detections.items()))
     if len(first) == 0:
-        raise InputError(f"{first_name}: the detections hold no frame; nobody can be matched")
+        raise InputError(f"{first_name}: the detections hold no frame")
     for name, view in detections.items():
         if view.skeleton.joints != first.skeleton.joints:
             raise InputError(
@@ -290,7 +291,7 @@ def _triangulated(views: _Views, group: IntArray) -> FloatArray:
 
 
 def _nearest(views: _Views, points_m: FloatArray) -> IntArray:
-    """Who agrees best with points (time, joint, 3) in each view, -1 for nobody: (time, view)."""
+    """The person nearest to points (time, joint, 3) in each view, -1 for none: (time, view)."""
     images = views.pixels.swapaxes(1, 2)  # (view, person, time, joint, 2)
     errors = np.stack([_errors(views, images[:, p], points_m) for p in range(images.shape[1])], axis=2)
     tolerance_px = views.tolerance_px[:, None, None, None]
@@ -323,14 +324,14 @@ def _closeness(relative_error: FloatArray) -> FloatArray:
 def _errors(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
     """(view, time, joint) px between the projected points (time, joint, 3) and images (view, time, joint, 2).
 
-    A joint beyond the tolerance counts with its mirror image where that lies nearer.
+    A joint beyond the tolerance counts with its mirror image if that lies nearer.
     """
     sided = _sides_as_projected(views, images, points_m)
     return np.asarray(np.linalg.norm(sided - views.project(points_m), axis=-1))
 
 
 def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray) -> FloatArray:
-    """The images, a joint beyond the tolerance exchanged for its mirror image where that lies nearer."""
+    """The images, a joint beyond the tolerance exchanged for its mirror image if that lies nearer."""
     projected = views.project(points_m)
     mirrored = images[..., views.mirror, :]
     own_px = np.linalg.norm(images - projected, axis=-1)
@@ -339,7 +340,7 @@ def _sides_as_projected(views: _Views, images: FloatArray, points_m: FloatArray)
 
 
 def _disjoint(hypotheses: _People, n_people: int) -> _People:
-    """The hypotheses that stand, best supported first: no detection is used twice, and no place in the room either."""
+    """The accepted hypotheses, best supported first. No detection and no position in space is used twice."""
     n_times, _, n_views = hypotheses.groups.shape
     people = _People.empty(n_times, max(1, n_views * n_people // 2), n_views, hypotheses.points_m.shape[2])
     left, rows = hypotheses.support.copy(), np.arange(n_times)
@@ -358,7 +359,7 @@ def _disjoint(hypotheses: _People, n_people: int) -> _People:
 
 
 def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
-    """The number of each person's track, (time, place), -1 where the place is empty."""
+    """The number of each person's track, (time, place), -1 if the place is empty."""
     tracks, points_m = np.full(people.support.shape, -1), people.points_m
     last_m: list[FloatArray] = []
     last_s: list[float] = []
@@ -384,8 +385,8 @@ def _follow(rig: Rig, people: _People, times_s: FloatArray) -> IntArray:
 
 
 def _distance_m(rig: Rig, before_m: FloatArray, after_m: FloatArray) -> FloatArray:
-    """(...) m between people (..., joint, 3): the median joint's way at right angles to a camera's ray, the largest of
-    all cameras; infinite where they share no joint."""
+    """(...) m between people (..., joint, 3): the median joint's displacement at right angles to a camera's ray, the
+    largest of all cameras; infinite if they share no joint."""
     displacement = after_m - before_m
     largest = np.zeros(displacement.shape[:-2])
     for camera in rig:
@@ -396,14 +397,14 @@ def _distance_m(rig: Rig, before_m: FloatArray, after_m: FloatArray) -> FloatArr
 
 
 def _median(values: FloatArray) -> FloatArray:
-    """(..., n) -> (...) the (lower) median of the values that are there; NaN where none is."""
+    """(..., n) -> (...) the (lower) median of the finite values; NaN if there is none."""
     middle = np.maximum((~np.isnan(values)).sum(axis=-1) - 1, 0) // 2
     return np.asarray(np.take_along_axis(np.sort(values, axis=-1), middle[..., None], axis=-1)[..., 0])
 
 
 def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArray) -> list[tuple[IntArray, int]]:
-    """For each person, the patient first: their place among the people of each frame, (time,), -1 where absent; how
-    many tracks were joined."""
+    """For each person, the patient first: their place among the people of each frame, (time,), -1 if absent; the
+    number of joined tracks."""
     sightings = people.sightings
     totals = _totals(sightings, tracks)
     left = np.argsort(-totals, kind="stable").tolist()
@@ -420,7 +421,7 @@ def _individuals(rig: Rig, people: _People, tracks: IntArray, times_s: FloatArra
 
 
 def _over_time(values: FloatArray | IntArray, places: IntArray) -> float:
-    """The sum of (time, place) values of one person, who has these places (time,)."""
+    """The sum of (time, place) values of one person with these places (time,)."""
     return float(values[np.arange(len(places)), places][places >= 0].sum())
 
 
@@ -437,7 +438,7 @@ def _person(
             if beside.mean() > MAX_OVERLAP_SHARE or _apart(
                 people, frames[beside], places[beside], person[frames[beside]]
             ):
-                continue  # somebody else
+                continue  # another person
             frames, places = frames[~beside], places[~beside]
         next_known = np.searchsorted(known, frames)
         before, after = next_known > 0, next_known < len(known)
@@ -454,7 +455,7 @@ def _person(
 
 
 def _apart(people: _People, frames: IntArray, places: IntArray, others: IntArray) -> bool:
-    """Whether two people of the same frames are ever farther apart than the pieces of one body can be."""
+    """Whether two people of the same frames are ever farther apart than pieces of one body can be."""
     one, other = people.points_m[frames, places], people.points_m[frames, others]
     between_m = np.linalg.norm(one[:, :, None] - other[:, None], axis=-1).reshape(len(frames), -1)
     return bool((np.nan_to_num(between_m, nan=np.inf).min(axis=1) > MAX_REACH_M).any())
@@ -479,7 +480,7 @@ def _history(
     present = views.present
     unmatched = present.any(axis=2).T & (chosen < 0)
     if unmatched.any():
-        sentences.append(f"somebody seen, but not matched to the patient: {_frames(rig, unmatched)}")
+        sentences.append(f"people detected, but none matched to the patient: {_frames(rig, unmatched)}")
     company = (present.sum(axis=2).T - (chosen >= 0)) > 0
     if company.any():
         sentences.append(f"another person in view: {_frames(rig, company)}")
@@ -490,12 +491,12 @@ def _history(
             f"ambiguous: another person was matched in as many cameras in {int(equal.any(axis=1).sum())} frames"
         )
     if joined > 1:
-        sentences.append(f"patient followed in {joined} pieces, joined by place and time over the gaps between them")
+        sentences.append(f"patient tracked in {joined} pieces, joined by place and time over the gaps between them")
     return (*sentences, *_warnings(people, tracks, patient))
 
 
 def _warnings(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str, ...]:
-    """Whether another person was seen nearly as often as the patient."""
+    """A warning if another person has nearly as many images as the patient."""
     other = np.arange(people.support.shape[1]) != patient[:, None]
     own = people.sightings[~other].sum()
     rivals = _totals(people.sightings, np.where(other, tracks, -1))
@@ -503,13 +504,13 @@ def _warnings(people: _People, tracks: IntArray, patient: IntArray) -> tuple[str
         return ()
     frames = int((other & (tracks == rivals.argmax())).sum())
     return (
-        f"another person was followed in {frames} frames, seen {rivals.max() / own:.0%} as often as the patient "
-        f"over all cameras: check that the right one was chosen",
+        f"another person was tracked in {frames} frames and has {rivals.max() / own:.0%} as many images as the patient "
+        f"over all cameras: check that the right person was chosen",
     )
 
 
 def _frames(rig: Rig, counted: BoolArray) -> str:
-    """How many frames of (time, view) are marked, in words."""
+    """The number of marked frames of each camera, as a phrase."""
     counts = zip(rig.camera_names, counted.sum(axis=0), strict=True)
     return ", ".join(f"{name} {count} frames" for name, count in counts if count)
 
@@ -518,12 +519,12 @@ def _pixels(tolerance_px: FloatArray) -> str:
     return " to ".join(f"{px:.0f}" for px in sorted({tolerance_px.min(), tolerance_px.max()})) + " px"
 
 
-def _nobody_matched(rig: Rig, views: _Views, min_confidence: float) -> str:
+def _no_match_message(rig: Rig, views: _Views, min_confidence: float) -> str:
     present = views.present.any(axis=2).sum(axis=1)
     seen = ", ".join(f"{name} {n}" for name, n in zip(rig.camera_names, present, strict=True))
-    counts = f"frames of {views.pixels.shape[1]} with somebody (confidence >= {min_confidence:g}): {seen}"
+    counts = f"frames of {views.pixels.shape[1]} with a person (confidence >= {min_confidence:g}): {seen}"
     if (present > 0).sum() < 2:
-        return f"nobody is seen by two cameras; {counts}; check the videos and the detector"
+        return f"no person is in two cameras; {counts}; check the videos and the detector"
     return (
         f"the rays of no two people meet within {_pixels(views.tolerance_px)}; {counts}; check the calibration, "
         f"the time offsets and which camera is which"

@@ -3,28 +3,28 @@
 Linear start (`dlt`). With P1, P2, P3 the rows of a camera's projection matrix and (u, v) the undistorted pixel, every
 view gives two equations, (P1 - u P3) Q = 0 and (P2 - v P3) Q = 0, in the homogeneous point Q. They are in pixels times
 depth, and are multiplied by the view's weight. Q is the unit vector that satisfies them best: the last singular vector
-of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2); `gonio.multiview.least_squares` tells how
-it is computed. The constraint |Q| = 1 moves a point whose views disagree slightly away from the world's origin (0.5 mm
-at 10 px, 2 m away); Pose2Sim shares that choice, and refinement removes it.
+of the stacked matrix A (Hartley & Zisserman, Multiple View Geometry, 12.2); `gonio.multiview.least_squares` describes
+the computation. If views disagree, the constraint |Q| = 1 moves the point slightly away from the world's origin (0.5 mm
+at 10 px, 2 m away). Pose2Sim makes the same choice, and refinement removes the shift.
 
 Views that disagree. A set of views passes when the point lies in front of all of them and
-  absolute rule   the mean reprojection error of its views is at most `max_reprojection_px` (Pose2Sim's protocol);
+  absolute rule   the mean reprojection error of the set is at most `max_reprojection_px` (Pose2Sim's protocol);
   robust rule     no view's reprojection error lies beyond `robust_sigmas` times that camera's noise. The noise comes
                   from the sequence itself, from the median error of each camera with all views in use (for many views
                   the median of a Rayleigh distribution, 1.1774 sigma). The residuals of V views share 2V - 3 degrees
-                  of freedom, and a view that weighs much pulls the point to itself: each error is judged against
-                  the spread that its residual has, not that of the noise (`gonio.multiview.least_squares.Fit`).
-A point whose views do not pass is tried with every set of views that leaves out one, then two, and so on, down to
-two; the best set of the first size that passes is taken. With more than ten views, one at a time is left out for good
-(an exact search would try 2^V sets). A point none of whose sets passes is lost, and counted. So is a point that only
-two views see and on which they disagree: they can show that one of them is wrong, never which.
+                  of freedom, and a view with a large weight pulls the point to itself. So each error is compared
+                  with the spread of its residual, not with that of the noise (`gonio.multiview.least_squares.Fit`).
+If the views of a point do not pass, every set without one view is tried, then without two, and so on, down to two
+views; the best set of the first size that passes is taken. With more than ten views, one view after the other is left
+out for good (an exact search would try 2^V sets). If no set passes, the point is missing and counted. The same holds if
+only two views show a point and disagree: one of them is wrong, but it is not known which.
 
 Refinement. The weighted squared reprojection error is minimised through the whole camera model, by Gauss-Newton steps
 that fall back to Levenberg-Marquardt damping.
 
 Covariance. sigma^2 (sum of w^2 J^T J)^-1, with J the derivative of a pixel by the point and w the weights. sigma^2 is
 the sum of the weighted squared residuals over the sum of the degrees of freedom, per joint over time. It describes
-random error: a detector that is wrong alike in all views, or a wrong calibration, does not show in it.
+random error only. An error that the detector makes in all views, or a wrong calibration, is not part of it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from gonio.multiview.least_squares import Fit, Optics, Views, chunks
 
 _TIME_TOLERANCE_S = 1e-3
 _FEWEST_FOR_SCALE = 20  # errors from which a camera's noise is estimated
-_FINEST_NOISE_PX = 0.01  # the robust rule does not chase rounding errors
+_FINEST_NOISE_PX = 0.01  # the robust rule ignores rounding errors
 _FEWEST_FREEDOM = 30  # degrees of freedom from which a joint has a noise level of its own
 _MOST_VIEWS_EXACT = 10
 _WHOLE = [0, 1, 2, 1, 3, 4, 2, 4, 5]  # a symmetric 3x3 matrix from xx, xy, xz, yy, yz, zz
@@ -55,13 +55,13 @@ _TASKS_AT_ONCE = 50_000  # (set of views, point) pairs held in memory together
 
 @dataclass(frozen=True)
 class ViewCounts:
-    """What became of one camera's (time, joint) observations; the five counts add up to all of them.
+    """Use of one camera's (time, joint) observations; the five counts add up to all of them.
 
     used              triangulated
-    missing           the detector gave none
+    missing           not detected
     below_confidence  under `min_confidence`
     dropped           disagreed with the other views
-    unpaired          good by itself, but the point could not be triangulated
+    unpaired          confident, but the point could not be triangulated
     """
 
     used: int
@@ -73,19 +73,19 @@ class ViewCounts:
 
 @dataclass(frozen=True, eq=False)
 class Triangulation:
-    """What triangulation found.
+    """The result of a triangulation.
 
     sequence         3D, frame "world", with covariance
     camera_names     the order of the view axis
     reprojection_px  (view, time, joint)  error of the views used; NaN elsewhere
     used             (view, time, joint)
-    excluded         camera -> what became of its observations
-    all_views_px     (view, time, joint)  error before any view was dropped or point lost, of the point that all its
-                     views have in common; infinite where that is not before the camera; NaN where the view is not
-                     usable or the only one
+    excluded         camera -> use of its observations
+    all_views_px     (view, time, joint)  error before any view or point was dropped, for the point from all its usable
+                     views; infinite if that point is not in front of the camera; NaN if the view is not usable
+                     or is the only one
 
-    What was dropped does not show in `reprojection_px`, so a calibration that is not that of the videos can look good
-    there. `lost_share` and `all_views_median_px` do not hide it.
+    `reprojection_px` does not contain what was dropped, so a calibration of other videos can look good there.
+    `lost_share` and `all_views_median_px` show it.
     """
 
     sequence: PoseSequence
@@ -97,13 +97,13 @@ class Triangulation:
 
     @property
     def lost_share(self) -> float:
-        """Share of the points that two views or more saw with confidence, but on which no two agreed."""
+        """Share of the points on which no two views agree, of those with two or more confident views."""
         seen = np.asarray((~np.isnan(self.all_views_px)).any(axis=0))
         return float(1 - (self.used.any(axis=0) & seen).sum() / seen.sum())
 
     @property
     def all_views_median_px(self) -> float:
-        """Median reprojection error in px with all views in use; infinite where most points are behind a camera."""
+        """Median reprojection error in px with all views in use; infinite if most points are behind a camera."""
         return float(np.median(self.all_views_px[~np.isnan(self.all_views_px)]))
 
 
@@ -122,14 +122,14 @@ def triangulate(
     views                camera name -> 2D sequence in pixels of that camera; one skeleton, one clock, one person
     min_confidence       observations below it are not used
     max_reprojection_px  absolute rule for dropping views; None: off
-    robust_sigmas        robust rule for dropping views; None: off. Off as well where fewer than 20 errors are there
-                         to estimate the noise from (the history says so)
+    robust_sigmas        robust rule for dropping views; None: off. Also off with fewer than 20 errors to
+                         estimate the noise from (reported in the history)
     refine               "reprojection": minimise the reprojection error; "none": keep the linear solution
-    sigma_px             camera name -> noise per coordinate; equal where not given
+    sigma_px             camera name -> noise per coordinate; default: equal
 
     An observation's weight is its confidence over its sigma. The sequence has the mean confidence of the views used
-    for a point, and the least direct of their statuses: a point that rests on an interpolated view is interpolated. Its
-    covariance follows the module's formula, for the linear solution too, whose own is slightly larger.
+    for a point, and the least direct of their statuses: a point from an interpolated view is interpolated. Its
+    covariance follows the module's formula, also for the linear solution, whose own covariance is slightly larger.
 
     Raises `InputError` if fewer than two views are given, a view is not of the rig, is not 2D or has another size
     than its camera, if skeletons or times (by more than 1 ms) differ, and if no point could be triangulated.
@@ -146,7 +146,7 @@ def triangulate(
     weights = confidence / _checked_sigmas(names, sigma_px)[:, None]
     pixels = np.stack([sequence.positions.reshape(-1, 2).T for sequence in sequences])
     scene = Views.of(Optics.of(cameras), pixels, np.where(usable, weights, 0.0))
-    present &= (scene.weights > 0) | ~usable  # a pixel that the lens model cannot have made counts as missing
+    present &= (scene.weights > 0) | ~usable  # a pixel outside the lens model counts as missing
     usable &= scene.weights > 0
     if not (usable.sum(axis=0) >= 2).any():
         counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
@@ -217,9 +217,9 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
     """Points from their images in two or more cameras, by weighted linear least squares.
 
     pixels   (view, ..., 2) px as the cameras saw them, distortion included; NaN = not seen
-    weights  (view, ...) >= 0, which multiply the equations; 0 = not used; 1 where not given
+    weights  (view, ...) >= 0, which multiply the equations; 0 = not used; default: 1
 
-    Returns (..., 3) m in the world; NaN where fewer than two views see the point or their rays are parallel.
+    Returns (..., 3) m in the world; NaN if fewer than two views show the point or their rays are parallel.
     Raises `InputError` if the arrays do not fit the cameras.
     """
     observed, weight = _checked(cameras, pixels, weights)
@@ -234,7 +234,7 @@ def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None 
 def reprojection_errors(cameras: Sequence[Camera], points_m: ArrayLike, pixels: ArrayLike) -> FloatArray:
     """(view, ...) px between the images (view, ..., 2) and those of the points (..., 3), distortion included.
 
-    NaN where either is missing, and where a point is not in front of a camera.
+    NaN if either is missing or a point is not in front of a camera.
     """
     projected = np.stack([camera.world_to_image(points_m) for camera in cameras])
     return np.asarray(np.linalg.norm(projected - np.asarray(pixels, dtype=float), axis=-1))
@@ -248,7 +248,7 @@ def all_views_errors(
 
 
 def _common_errors(errors: FloatArray, usable: BoolArray) -> FloatArray:
-    """(view, ...) of errors of points that rest on all usable views; infinite where such a point is not before one."""
+    """(view, ...) of errors of points from all usable views; infinite if such a point is not in front of the camera."""
     errors = np.where(np.isnan(errors), np.inf, errors)
     return np.asarray(np.where(usable & (usable.sum(axis=0) >= 2), errors, np.nan))
 
@@ -268,17 +268,17 @@ def _refined_estimate(scene: Views, used: BoolArray) -> tuple[FloatArray, BoolAr
 
 @dataclass(frozen=True, eq=False)
 class _Limits:
-    """How far views may disagree; infinite where a rule is off."""
+    """How far views may disagree; infinite if a rule is off."""
 
     mean_px: float
-    noise_px: FloatArray  # (view,) per coordinate; NaN where not estimated
+    noise_px: FloatArray  # (view,) per coordinate; NaN if not estimated
     each_px: FloatArray  # (view,)
 
     def judge(self, fit: Fit, used: BoolArray) -> tuple[BoolArray, FloatArray]:
         """(...) whether the views pass, and how much they disagree, which ranks sets of equal size.
 
         The disagreement is the sum of squared errors in units of their cameras' noise under the robust rule, else the
-        mean error; infinite where the views cannot have seen one point.
+        mean error; infinite if no point is in front of all views.
         """
         errors = fit.errors_px
         n_views = used.sum(axis=0)
@@ -315,7 +315,7 @@ def _limits(
 
 
 def _agreeing_views(scene: Views, fit: Fit, usable: BoolArray, limits: _Limits, estimate: _Estimate) -> BoolArray:
-    """(view, point) the largest set of views that passes; none where there is no such set."""
+    """(view, point) the largest set of views that passes; empty if there is none."""
     used = usable.copy()
     failing = ~limits.judge(fit, usable)[0]
     n_views = len(usable)
@@ -356,7 +356,7 @@ def _best_without(
 def _covariance(
     weights: FloatArray, errors_px: FloatArray, cofactor: FloatArray, used: BoolArray, grid: tuple[int, int]
 ) -> FloatArray:
-    """(time, joint, 3, 3) m^2; NaN where there is no point."""
+    """(time, joint, 3, 3) m^2; NaN if there is no point."""
     squares = np.nansum((weights * errors_px) ** 2, axis=0).reshape(grid).sum(axis=0)
     freedom = np.where(used.any(axis=0), 2 * used.sum(axis=0) - 3, 0).reshape(grid).sum(axis=0)
     enough = freedom >= _FEWEST_FREEDOM
@@ -394,7 +394,7 @@ def checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...
         if view.image_size_px is not None and view.image_size_px != camera.size_px:
             raise InputError(
                 f"view {name!r} has images of {_size(view.image_size_px)} px, its calibration is for "
-                f"{_size(camera.size_px)}; where the video was cropped, use camera.cropped(...); where it was scaled, "
+                f"{_size(camera.size_px)}; if the video was cropped, use camera.cropped(...); if it was scaled, "
                 f"scale it back or calibrate again"
             )
     names = tuple(name for name in rig.camera_names if name in views)
@@ -422,7 +422,7 @@ def checked_views(rig: Rig, views: Mapping[str, PoseSequence]) -> tuple[str, ...
 
 
 def view_counts(names: Sequence[str], present: BoolArray, usable: BoolArray, used: BoolArray) -> dict[str, ViewCounts]:
-    """Per camera, from (view, ...) masks: what was detected, what of it was confident, what of that was used."""
+    """Per camera, from (view, ...) masks of detected, confident and used observations."""
     found = used.any(axis=0)
     return {
         name: ViewCounts(
@@ -451,7 +451,7 @@ def _size(size_px: tuple[int, int]) -> str:
 
 
 def inherited_history(rig: Rig, views: Mapping[str, PoseSequence]) -> Iterable[str]:
-    """The rig's steps and those of the views; a step that several views share is told once."""
+    """The rig's steps and those of the views; a step that several views share appears once."""
     yield from (f"rig: {step}" for step in rig.history)
     steps: dict[str, list[str]] = {}
     for name, view in views.items():
@@ -491,7 +491,7 @@ def _own_history(
         yield f"views dropped ({'; '.join(rules)}): {per_view((usable & ~used & found).sum(axis=1))}"
     paired = usable.sum(axis=0) >= 2
     yield (
-        f"points lost: {(~paired).sum()} seen by fewer than two views, "
+        f"points missing: {(~paired).sum()} in fewer than two views, "
         f"{(paired & ~found).sum()} on which no two views agree; {found.sum()} of {found.size} found"
     )
     if refine == "reprojection":

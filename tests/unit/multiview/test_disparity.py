@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -255,7 +256,7 @@ class TestCamerasThatDidNotStandParallel:
     @pytest.mark.parametrize("roll_deg", [-20, -10, 10, 20])
     def test_roll_slants_the_rows(self, roll_deg: float) -> None:
         for noise_px, outliers in ((0.3, 0.0), (1, 0.1), (3, 0.1)):
-            with pytest.raises(InputError, match=r"\brows\b"):
+            with pytest.raises(InputError, match=r"\brow"):
                 from_disparity(*seen_by_turned(standing(), (0, 0, roll_deg), noise_px, outliers), KINECTS)
 
     def test_toe_in_makes_a_giant(self) -> None:
@@ -263,7 +264,7 @@ class TestCamerasThatDidNotStandParallel:
             with pytest.raises(InputError, match=r"0\.28 m .*\d+\.\d m.*parallel"):
                 from_disparity(*seen_by_turned(standing(), (0, 3, 0), noise_px, outliers), KINECTS)
 
-    def test_nobody_straddles_infinity(self) -> None:
+    def test_disparities_of_both_signs(self) -> None:
         """Axes that cross amid the joints: those before the crossing have positive disparity, the others negative."""
         joints = standing(depth_m=4.0)
         joints[..., 2] += np.linspace(-1, 1, 25)
@@ -282,15 +283,15 @@ class TestCamerasThatDidNotStandParallel:
         with pytest.raises(InputError, match=r"28 m .*\b1[0-9]{2}"):
             from_disparity(*views(standing()), Rig.parallel(28, 525, (640, 480)))
 
-    def test_size_is_told(self) -> None:
-        """What no check can find (cameras turned outwards) a reader may: the person becomes small."""
-        told = []
+    def test_size_is_reported(self) -> None:
+        """No check can find cameras turned outwards, but a reader of the history may: the person becomes small."""
+        sizes_m = []
         for yaw_deg in (0, -5):
             history = from_disparity(*seen_by_turned(standing(), (0, yaw_deg, 0), 1.0), KINECTS).sequence.history
-            words = next(step for step in history if step.startswith("the cameras' placement"))
-            told.append(float(words.split(" the person is ")[1].split()[0]))
-        assert told[0] == pytest.approx(1.28, abs=0.15)  # four fifths of 1.6 m
-        assert told[1] < 0.5 * told[0]
+            step = next(step for step in history if step.startswith("the cameras' placement"))
+            sizes_m += [float(number) for number in re.findall(r"(\d\.\d+) m", step)]
+        assert sizes_m[0] == pytest.approx(1.28, abs=0.15)  # four fifths of 1.6 m
+        assert sizes_m[1] < 0.5 * sizes_m[0]
 
 
 class TestTrust:
