@@ -4,7 +4,7 @@ How to read them. The RMSE holds everything, in the unit of the curve. The bias 
 take away; with it removed, what is left is sqrt(RMSE^2 - bias^2). Pearson's r says whether the curves have the same
 shape and nothing about their level or size: a method that measures half of every movement still has r = 1.
 
-All take two curves (time,) and use the samples where both are there (not NaN). The answer is NaN where none is.
+All take two curves (time,) and use the samples where both are there (not NaN). The answer is NaN if none is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def bias(estimate: FloatArray, reference: FloatArray) -> float:
 
 
 def pearson_r(estimate: FloatArray, reference: FloatArray) -> float:
-    """Pearson's correlation, -1..1. NaN where either curve is constant: it then has no shape to compare."""
+    """Pearson's correlation, -1..1. NaN if either curve is constant: it then has no shape to compare."""
     a, b = _common(estimate, reference)
     if _is_constant(a) or _is_constant(b):
         return float("nan")

@@ -22,7 +22,7 @@ THINNEST_BODY = 1e-5  # width by length below which all joints are on one line
 
 
 def used_cells(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> BoolArray:
-    """(time, joint): in the mask and there in both. Raises `InputError` where the shapes disagree."""
+    """(time, joint): in the mask and there in both. Raises `InputError` if the shapes disagree."""
     if estimate.ndim != 3 or estimate.shape != reference.shape or estimate.shape[2] != 3:
         raise InputError(
             f"estimate {estimate.shape} and reference {reference.shape} must both be (time, joint, 3); "
@@ -71,8 +71,8 @@ def procrustes_similarity(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Per frame the scale (time,), rotation (time, 3, 3) and translation (time, 3) m that lay estimate over reference.
 
-    No reflection (Umeyama 1991). NaN where fewer than three joints are used, or where they lie on one line.
-    Raises `InputError` where the shapes disagree.
+    No reflection (Umeyama 1991). NaN if fewer than three joints are used, or if they lie on one line.
+    Raises `InputError` if the shapes disagree.
     """
     return _fit(estimate, reference, mask, with_scale=True)
 
@@ -80,8 +80,8 @@ def procrustes_similarity(
 def procrustes_rigid(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Per frame the rotation (time, 3, 3) and translation (time, 3) m that lay estimate over reference, without scale.
 
-    No reflection (Umeyama 1991 with c = 1). NaN where fewer than three joints are used, or where they lie on one line.
-    Raises `InputError` where the shapes disagree.
+    No reflection (Umeyama 1991 with c = 1). NaN if fewer than three joints are used, or if they lie on one line.
+    Raises `InputError` if the shapes disagree.
     """
     _, rotation, translation = _fit(estimate, reference, mask, with_scale=False)
     return rotation, translation
@@ -101,8 +101,8 @@ def scale_per_frame(estimate: FloatArray, reference: FloatArray, mask: BoolArray
     """(time,) the factor that brings estimate nearest to reference: sum(reference.estimate) / sum(estimate.estimate).
 
     Both must already be centred on the same root (N-MPJPE: Rhodin et al., "Unsupervised geometry-aware representation
-    for 3D human pose estimation", ECCV 2018). NaN where no joint is used or all lie at the root.
-    Raises `InputError` where the shapes disagree.
+    for 3D human pose estimation", ECCV 2018). NaN if no joint is used or all lie at the root.
+    Raises `InputError` if the shapes disagree.
     """
     used = used_cells(estimate, reference, mask)[..., None]
     size = (np.where(used, estimate, 0.0) ** 2).sum(axis=(1, 2))

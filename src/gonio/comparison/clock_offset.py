@@ -38,9 +38,9 @@ class ClockOffset:
 
     score         agreement at that offset, at most 1
     rms_deg       root mean square of what is left of the differences, over all angles, their means taken out
-    rms_as_is_deg the same at offset 0; None where the recordings do not overlap there
+    rms_as_is_deg the same at offset 0; None if the recordings do not overlap there
     angles        the angles that moved and were used
-    unsure        why the offset should not be relied on, in words; empty where it can be
+    unsure        why the offset should not be relied on, in words; empty if it can be
     """
 
     offset_s: float
@@ -106,7 +106,7 @@ def _lags(estimate_s: FloatArray, reference_s: FloatArray, max_s: float | None) 
 
 
 def _scores(estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
-    """Every lag at which the two meet, `STEP_S` apart, and its score; NaN where no angle is there in both.
+    """Every lag at which the two meet, `STEP_S` apart, and its score; NaN if no angle is there in both.
 
     Both are put on even grids; the sums that variances and covariances need at every lag are correlations.
     """
@@ -146,7 +146,7 @@ def _correlated(estimate: FloatArray, reference: FloatArray) -> FloatArray:
 def _agreement(
     estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...], lag_s: float
 ) -> tuple[float, float]:
-    """(score, root mean square difference in degrees without its mean) at one lag; NaN where nothing overlaps."""
+    """(score, root mean square difference in degrees without its mean) at one lag; NaN if nothing overlaps."""
     apart, size, weight = 0.0, 0.0, 0
     for name in names:
         r = reference.degrees[name]

@@ -22,7 +22,7 @@ Pair = tuple[int, int]
 def laid_over(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> FloatArray:
     """(time, joint, 3) m: the estimate after one rotation and one translation for the whole recording.
 
-    NaN where the joints of the mask do not span a plane. Raises `InputError` where the shapes disagree.
+    NaN if the joints of the mask do not span a plane. Raises `InputError` if the shapes disagree.
     """
     used = used_cells(estimate, reference, mask)
     flat = (1, -1, 3)
@@ -31,7 +31,7 @@ def laid_over(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> F
 
 
 def body_axes(positions: FloatArray, hips: Pair, shoulders: Pair) -> FloatArray:
-    """(time, 3, 3): the rows are the body's forwards, left and up; NaN where a hip or shoulder is missing.
+    """(time, 3, 3): the rows are the body's forwards, left and up; NaN if a hip or shoulder is missing.
 
     hips, shoulders  numbers of the left and the right one
     """
@@ -46,7 +46,7 @@ def constant_offset_m(
 ) -> tuple[FloatArray, FloatArray]:
     """(joint, 3) m the mean of estimate - reference in the reference's body axes; (time, joint) m what is left.
 
-    Both of an estimate that is laid over the reference already. NaN where a joint is never there with hips and
+    Both of an estimate that is laid over the reference already. NaN if a joint is never there with hips and
     shoulders.
     """
     axes = body_axes(reference, hips, shoulders)

@@ -1,4 +1,4 @@
-"""How well 2D joints are found in annotated pictures: PCK, PCKh, OKS, and AP and AR by COCO's own evaluator.
+"""How well 2D joints are found in annotated images: PCK, PCKh, OKS, and AP and AR by COCO's own evaluator.
 
     PCK@0.2     share of the annotated joints that lie within 0.2 of the larger side of the person's box
                 (Yang and Ramanan 2013, "percentage of correct keypoints")
@@ -6,12 +6,12 @@
                 (Andriluka et al. 2014, who take 0.6 of the diagonal of a head's box for it)
     OKS         mean over a person's annotated joints of exp(-d^2 / (2 s^2 k^2)), s^2 the area that the annotation
                 states, k = 2 sigma of the joint (COCO, "object keypoint similarity")
-    AP, AR      over OKS thresholds 0.50 to 0.95, by pycocotools (`COCOeval`, 20 people a picture)
+    AP, AR      over OKS thresholds 0.50 to 0.95, by pycocotools (`COCOeval`, 20 people an image)
 
-PCK, PCKh and the mean OKS need to be told who is who: in each picture found people go to annotated ones, one to one,
+PCK, PCKh and the mean OKS need to be told who is who: in each image found people go to annotated ones, one to one,
 so that the sum of closeness is greatest, which is 1 - d / (PCK's radius) for each annotated joint and 0 beyond it. A
 pair of which no joint lies within the radius is none. A joint counts as found whatever its confidence. Joints of
-annotated people for whom nobody was found count as wrong; the share among those who were found stands beside it.
+annotated people for whom no one was found count as wrong; the share among those who were found stands beside it.
 
 People of whom no joint is annotated, and regions of many people, are left out, and so are found people whose middle
 lies in their boxes. The joints that annotations and detector both have count, by name.
@@ -38,12 +38,12 @@ AP_NAMES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75",
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPeople:
-    """What is true: n people in i pictures.
+    """What is true: n people in i images.
 
-    image_ids         (i,) all pictures that were looked at, with and without people
+    image_ids         (i,) all images that were looked at, with and without people
     joints            k names
     person_image_ids  (n,)
-    positions         (n, k, 2) px, NaN where a joint is not annotated
+    positions         (n, k, 2) px, NaN if a joint is not annotated
     boxes_px          (n, 4) x, y, width, height
     areas_px2         (n,)
     crowd             (n,) a region of many people
@@ -77,7 +77,7 @@ class FoundPeople:
 class Share:
     """A share of correct joints.
 
-    value     of all annotated joints; None where there is none, or nothing to measure by
+    value     of all annotated joints; None if there is none, or nothing to measure by
     of_found  of the joints of people who were found
     n         how many joints it is about
     reason    why there is no value
@@ -103,14 +103,14 @@ class JointAccuracy:
 
 @dataclass(frozen=True)
 class KeypointAccuracy:
-    """The accuracy of a detector on annotated pictures.
+    """The accuracy of a detector on annotated images.
 
-    counts           pictures, people, joints: what was counted and what was left out
+    counts           images, people, joints: what was counted and what was left out
     joints           joint -> its accuracy
     left_out         annotated joints that the detector does not have
-    oks              mean over annotated people, those who were not found with 0; None where it is not defined
+    oks              mean over annotated people, those who were not found with 0; None if it is not defined
     oks_of_found     mean over those who were found
-    average          AP and AR (`AP_NAMES`), None where there is nobody of that size, or they are not defined
+    average          AP and AR (`AP_NAMES`), None if there is no one of that size, or they are not defined
     oks_reason       why OKS, AP and AR are not there
     """
 
@@ -126,7 +126,7 @@ class KeypointAccuracy:
 
 
 def check_installed() -> None:
-    """Raises `MissingExtraError` where pycocotools is not installed."""
+    """Raises `MissingExtraError` if pycocotools is not installed."""
     try:
         import pycocotools  # noqa: F401, PLC0415
     except ImportError:
@@ -134,7 +134,7 @@ def check_installed() -> None:
 
 
 def accuracy(truth: AnnotatedPeople, found: FoundPeople) -> KeypointAccuracy:
-    """Every measure. Raises `InputError` where there is nothing to compare, `MissingExtraError` without pycocotools."""
+    """Every measure. Raises `InputError` if there is nothing to compare, `MissingExtraError` without pycocotools."""
     joints = tuple(joint for joint in truth.joints if joint in found.joints)
     if not joints:
         raise InputError(
@@ -147,7 +147,7 @@ def accuracy(truth: AnnotatedPeople, found: FoundPeople) -> KeypointAccuracy:
     partner = matched(truth, true_px, found, found_px, radius_px)
     people = truth.counted & ~np.isnan(true_px[..., 0]).all(axis=1)
     seen = np.flatnonzero(people & (partner >= 0))
-    distance_px = np.full(true_px.shape[:2], np.inf)  # of annotated joints; nobody, or no joint, is infinitely far
+    distance_px = np.full(true_px.shape[:2], np.inf)  # of annotated joints; no one, or no joint, is infinitely far
     distance_px[seen] = np.nan_to_num(np.linalg.norm(found_px[partner[seen]] - true_px[seen], axis=-1), nan=np.inf)
     annotated = people[:, None] & ~np.isnan(true_px[..., 0])
     with_partner = annotated & (partner >= 0)[:, None]
@@ -200,7 +200,7 @@ def accuracy(truth: AnnotatedPeople, found: FoundPeople) -> KeypointAccuracy:
 def matched(
     truth: AnnotatedPeople, true_px: FloatArray, found: FoundPeople, found_px: FloatArray, radius_px: FloatArray
 ) -> IntArray:
-    """(n,) who of the found people each annotated one is, -1 for nobody; see the module.
+    """(n,) who of the found people each annotated one is, -1 for no one; see the module.
 
     true_px, found_px  (n, k, 2) and (m, k, 2) in the same joints
     radius_px          (n,) beyond which a joint is no sign of the person
@@ -219,7 +219,7 @@ def matched(
 
 
 def head_lengths(truth: AnnotatedPeople) -> tuple[FloatArray, str]:
-    """(n,) px from the neck to the top of the head, NaN where not annotated; why there is none, where there is none."""
+    """(n,) px from the neck to the top of the head, NaN if not annotated; why there is none, if there is none."""
     if not all(joint in truth.joints for joint in HEAD):
         reason = f"the annotations lack {' or '.join(HEAD)}, and ears and eyes do not tell the head's length"
         return np.full(len(truth.positions), np.nan), reason
@@ -244,7 +244,7 @@ def object_keypoint_similarity(true_px: FloatArray, areas_px2: FloatArray, found
 
 
 def average_precision(truth: AnnotatedPeople, found: FoundPeople) -> dict[str, float | None]:
-    """AP and AR of COCO's 17 joints (`AP_NAMES`) by pycocotools; None where there is nobody of that size.
+    """AP and AR of COCO's 17 joints (`AP_NAMES`) by pycocotools; None if there is no one of that size.
 
     Both must have exactly COCO's joints, in its order. A joint that was not found is handed over as 0, 0, as COCO's
     files have it.
@@ -331,7 +331,7 @@ def _share(right: BoolArray, counted: BoolArray, with_partner: BoolArray, reason
 
 
 def _in_ignored_regions(truth: AnnotatedPeople, found: FoundPeople) -> BoolArray:
-    """(m,) whose middle lies in the box of somebody who is left out, in the same picture."""
+    """(m,) whose middle lies in the box of a person who is left out, in the same image."""
     inside = np.zeros(len(found.scores), dtype=bool)
     for number in np.flatnonzero(~truth.counted):
         x, y, width, height = truth.boxes_px[number]

@@ -6,11 +6,11 @@
     pa_mpjpe        that, and which way it faces: a similarity per frame     "Procrustes-aligned"
     mpjve           any constant offset: it compares velocities, and so shakiness
 
-Every function returns the error of each cell, (time, joint), and NaN where the cell does not count; the error of a
+Every function returns the error of each cell, (time, joint), and NaN if the cell does not count; the error of a
 joint and that of the body are means of the same cells. Inputs are positions (time, joint, 3) in metres and a mask
 (time, joint) of the cells that count. The mid-hip is the mean of the two joints whose numbers are `hips` (a root that
 is one joint is named twice); where one of them does not count, the frame has no centre and no error. All raise
-`InputError` where the shapes disagree.
+`InputError` if the shapes disagree.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def mpjve_mm_per_s(
     """(time - 1, joint) mm/s: the norm of the difference of velocities between consecutive frames.
 
     Velocities are first differences of positions centred on the mid-hip, divided by the actual time between the two
-    frames. NaN where either frame does not count, or where they lie further apart than 1.5 median intervals.
+    frames. NaN if either frame does not count, or if they lie further apart than 1.5 median intervals.
     """
     if times_s.shape != mask.shape[:1]:
         raise InputError(f"times_s has shape {times_s.shape}; there are {mask.shape[0]} frames")

@@ -51,7 +51,7 @@ _T = TypeVar("_T")
 class PositionErrors:
     """The errors of `position_error`, and that after one rigid alignment of the whole recording (`definitions`).
 
-    Each is a mean over the common cells; None where it does not exist.
+    Each is a mean over the common cells; None if it does not exist.
     """
 
     mpjpe_mm: float | None = None
@@ -161,13 +161,13 @@ class ComparisonResult(Displayed):
         yield "warnings", f"{len(warnings)}, the first: {warnings[0]}" if warnings else ""
 
     def save(self, path: Path | str) -> None:
-        """Write results.json. Raises `InputError` where `path` cannot be written."""
+        """Write results.json. Raises `InputError` if `path` cannot be written."""
         with replacing(Path(path)) as temporary:
             write_json(temporary, self.to_json())
 
     @classmethod
     def load(cls, path: Path | str) -> ComparisonResult:
-        """Read results.json. Raises `InputError` where it is absent, truncated or something else."""
+        """Read results.json. Raises `InputError` if it is absent, truncated or something else."""
         path = Path(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
@@ -430,7 +430,7 @@ def _read_pair(node: _Node) -> PairErrors:
 
 
 def _first_difference(first: Any, second: Any, where: str) -> str | None:
-    """Where two JSON values differ first, in words; None where they are equal."""
+    """Where two JSON values differ first, in words; None if they are equal."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in [*first, *(key for key in second if key not in first)]:
             if key not in first or key not in second:

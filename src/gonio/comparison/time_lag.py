@@ -23,7 +23,7 @@ class Lag:
     """Where the estimate's frame i + frames shows what the reference's frame i shows.
 
     frames  positive: the estimate shows it later
-    errors  (2 max_lag + 1,) bias-free RMSE at the lags -max_lag..max_lag; NaN where too little overlaps
+    errors  (2 max_lag + 1,) bias-free RMSE at the lags -max_lag..max_lag; NaN if too little overlaps
     """
 
     frames: int
@@ -36,7 +36,7 @@ def best_lag(estimate: FloatArray, reference: FloatArray, *, max_lag: int) -> La
     estimate, reference  (time,), or (time, curve): one lag for all curves, by the root of their mean squared
                          bias-free error, each less its own bias; at the same evenly spaced times, NaN = missing
 
-    Of lags that fit equally well the shortest is taken. Raises `InputError` where the shapes differ or nothing overlaps
+    Of lags that fit equally well the shortest is taken. Raises `InputError` if the shapes differ or nothing overlaps
     at any lag, and for a negative `max_lag`.
     """
     if estimate.shape != reference.shape or estimate.ndim not in (1, 2):

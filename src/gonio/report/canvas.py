@@ -23,11 +23,9 @@ _CHARACTERS_PER_INCH = 15.5  # of small text, somewhat fewer than there is room 
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
+    """Write `<name>.png` (160 dpi) and `<name>.svg` into `folder`; gives both paths."""
     engine = figure.get_layout_engine()
-    if (
-        engine is not None
-    ):  # laid out once, not for every file, and for the pixels of the picture: letters are whole ones
+    if engine is not None:  # laid out once, not for every file, and for the pixels of the image: letters are whole ones
         figure.set_dpi(_PNG_DPI)
         engine.execute(figure)
         figure.set_layout_engine("none")

@@ -1,6 +1,6 @@
-"""Drawing on a picture: skeletons whose sides have their colours, words, and the legend that tells what they mean.
+"""Drawing on an image: skeletons whose sides have their colours, words, and the legend that tells what they mean.
 
-A picture is (height, width, 3) uint8 RGB and is drawn into. Points are in px of the picture; pixel (0, 0) is the centre
+An image is (height, width, 3) uint8 RGB and is drawn into. Points are in px of the image; pixel (0, 0) is the centre
 of the top left pixel.
 """
 
@@ -25,7 +25,7 @@ _EMS_PER_LETTER = 1.4  # letters are about 0.6 of their height wide, and a margi
 
 
 def scaled(image: Image, max_height_px: int | None) -> tuple[Image, float]:
-    """A copy of the picture, made smaller where it is too high, and by which factor."""
+    """A copy of the image, made smaller where it is too high, and by which factor."""
     import cv2  # noqa: PLC0415
 
     height, width = image.shape[:2]
@@ -101,7 +101,7 @@ def _alpha(confidence: float) -> float:
 
 
 class _Faded:
-    """A window of the picture to draw in, and the points on its own pixels; what is drawn is mixed in by `alpha`."""
+    """A window of the image to draw in, and the points on its own pixels; what is drawn is mixed in by `alpha`."""
 
     def __init__(self, image: Image, points: FloatArray, margin: float, alpha: float) -> None:
         height, width = image.shape[:2]
@@ -112,7 +112,7 @@ class _Faded:
         self._points, self._alpha = points - low, alpha
 
     def __enter__(self) -> tuple[Image, FloatArray]:
-        if self._canvas.size == 0:  # outside the picture: drawn nowhere
+        if self._canvas.size == 0:  # outside the image: drawn nowhere
             self._canvas = np.zeros((1, 1, 3), np.uint8)
         return self._canvas, self._points
 

@@ -28,7 +28,7 @@ def learning_curves(log: Sequence[Mapping[str, float]], unit: str) -> Figure:
     log   an entry for each epoch: "epoch", and any of `LOSSES` and `ERRORS`; "..._mm" too, for what 1 is in mm
     unit  of the targets, in words
 
-    Raises `InputError` where the log is empty.
+    Raises `InputError` if the log is empty.
     """
     if not log:
         raise InputError("no epoch was trained; there is no learning curve to draw")

@@ -1,11 +1,11 @@
-"""Joints in 3D beside the picture that they come from: a video, or a GIF to send by mail.
+"""Joints in 3D beside the image that they come from: a video, or a GIF to send by mail.
 
 On the left each frame of the camera with its 2D keypoints, on the right one panel for each 3D sequence. All panels show
 the person from one side, by one scale, through the whole clip: nothing turns and nothing is fitted to a frame. The view
 is parallel (no perspective) and keeps the person's hips in the middle of the panel.
 
 The viewer stands where the camera stands, goes 40 degrees around the person, against the clock as seen from above, and
-looks down by 12 degrees: what lay in the picture's plane is still told from what lay in depth. A sequence in a camera's
+looks down by 12 degrees: what lay in the image's plane is still told from what lay in depth. A sequence in a camera's
 axes says where that is. For one in a room's axes it is the direction from which the 3D joints, seen without
 perspective, lie most like the 2D keypoints: least squares over all shared joints and frames.
 
@@ -64,7 +64,7 @@ def lifted_video(
     blur_faces: bool = False,
     on_frame: Callable[[], None] | None = None,
 ) -> RenderedLift:
-    """Writes `frames` with `keypoints` (2D, px of these frames) and, beside them, `joints` (3D, m) as .mp4 or .gif.
+    """Write `frames` with `keypoints` (2D, px of these frames) and, beside them, `joints` (3D, m) as .mp4 or .gif.
 
     frames     taken one after another; None draws the keypoints on an empty image of their image size, or if that is
                not known on the smallest that holds them
@@ -74,7 +74,7 @@ def lifted_video(
     A frame takes the row of a sequence whose time is nearest, within half of the sequence's interval. A GIF has at most
     15 frames a second and is 640 px wide, an MP4 at most 1920 x 720 px.
 
-    Raises `InputError` where the suffix is another one, keypoints or joints have other dimensions or never meet in
+    Raises `InputError` if the suffix is another one, keypoints or joints have other dimensions or never meet in
     time, the frames are not of the keypoints' size or no frame has keypoints, and as `encoding.write_mp4` does.
     """
     path = Path(path)
@@ -104,7 +104,7 @@ def lifted_video(
 
 
 def check_suffix(path: Path) -> None:
-    """Raises `InputError` where `lifted_video` cannot write a file of this name."""
+    """Raises `InputError` if `lifted_video` cannot write a file of this name."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: joints are rendered as {' or '.join(SUFFIXES)}; choose one of these")
 
@@ -140,7 +140,7 @@ def _empty_frames(keypoints: PoseSequence) -> Iterator[VideoFrame]:
 
 
 class PanelRenderer:
-    """Draws the frames of one clip, picture and panels side by side, and counts what it did."""
+    """Draws the frames of one clip, image and panels side by side, and counts what it did."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class PanelRenderer:
         self._panels = [_Panel(name, view, size, px_per_m) for name, view in self._views.items()]
 
     def check(self) -> None:
-        """After the last frame: raises `InputError` where none had keypoints."""
+        """After the last frame: raises `InputError` if none had keypoints."""
         done = self.report()
         if done.frames and done.frames_without_keypoints == done.frames:
             start, end = self._keypoints.times_s[[0, -1]]
@@ -212,7 +212,7 @@ class _View:
     offset_m: FloatArray | None
 
     def vertical_m(self) -> tuple[float, float]:
-        """(top, bottom) of what is to fit in: of the floor too, where there is one."""
+        """(top, bottom) of what is to fit in: of the floor too, if there is one."""
         down = self.points_m[..., 1][self.sequence.valid.any(axis=1)]
         top, bottom = (
             np.percentile(np.nanmin(down, axis=1), _OUTLIERS),
@@ -290,9 +290,9 @@ def _around(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) ->
 
 
 def _picture_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) -> FloatArray:
-    """(2,) along the floor's x and z, of length 1: what points to the right in the picture; x where nothing tells.
+    """(2,) along the floor's x and z, of length 1: what points to the right in the image; x where nothing tells.
 
-    Columns of the picture are a linear function of the joints' places, in each frame about its own mean; the part of
+    Columns of the image are a linear function of the joints' places, in each frame about its own mean; the part of
     the vertical in it is the camera's roll and is left out.
     """
     shared = sequence.common_joints(keypoints)

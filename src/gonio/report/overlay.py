@@ -1,4 +1,4 @@
-"""Skeletons drawn over the pictures they were found in: videos, single pictures, folders of pictures.
+"""Skeletons drawn over the images they were found in: videos, single images, folders of images.
 
 Left and right are the person's own and have a colour each; what a method is unsure of is drawn fainter; what is missing
 is not drawn. Points reprojected from 3D are thin, in a third colour. People who were seen and not chosen are thin and
@@ -69,15 +69,15 @@ def overlay_video(
     max_height_px: int | None = 960,
     on_frame: Callable[[], None] | None = None,
 ) -> Rendered:
-    """Writes `frames` with `keypoints` (2D, px of these frames) drawn over them as an MP4 that browsers play.
+    """Write `frames` with `keypoints` (2D, px of these frames) drawn over them as an MP4 that browsers play.
 
     reprojected  the same person's 3D estimate projected into this camera (2D, px)
-    blur_faces   blurs the person's face and that of everybody in `bystanders`
-    bystanders   everybody who was seen (px of these frames); the person themself may be among them and is drawn once
+    blur_faces   blurs the person's face and that of all people in `bystanders`
+    bystanders   all people detected (px of these frames); the person themself may be among them and is drawn once
     on_frame     called after every frame
 
     A frame takes the row of a sequence whose time is nearest, within half of the sequence's interval. Raises
-    `InputError` where there is no frame, sizes change, times do not increase, or no video can be encoded.
+    `InputError` if there is no frame, sizes change, times do not increase, or no video can be encoded.
     """
     renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
 
@@ -102,7 +102,7 @@ def write_images(
     max_height_px: int | None = None,
     on_frame: Callable[[], None] | None = None,
 ) -> Rendered:
-    """Writes every frame as `overlay_video` draws it: `frame_000000.jpg`, named for its index, into `folder`."""
+    """Write every frame as `overlay_video` draws it: `frame_000000.jpg`, named for its index, into `folder`."""
     renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
     for frame in frames:
         _write_image(Path(folder) / f"frame_{frame.index:06d}.jpg", renderer.draw(frame))
@@ -123,14 +123,14 @@ def write_still(
     bystanders: Detections | None = None,
     max_height_px: int | None = 960,
 ) -> Rendered:
-    """Writes one frame as `overlay_video` draws it, as .png or .jpg."""
+    """Write one frame as `overlay_video` draws it, as .png or .jpg."""
     renderer = FrameRenderer(keypoints, reprojected, blur_faces, bystanders, max_height_px)
     _write_image(Path(path), renderer.draw(frame))
     return renderer.report()
 
 
 def _write_image(path: Path, image: Image) -> None:
-    """The suffix says how. Raises `InputError` for one that is no picture's."""
+    """The suffix says how. Raises `InputError` for one that is no image's."""
     import cv2  # noqa: PLC0415
 
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
@@ -209,7 +209,7 @@ def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
     """(time, person): seen, and not the chosen person of that moment.
 
     The chosen one is the person whose joints lie nearest to the chosen sequence's, if nearer than a tenth of their
-    extent: the two may come from neighbouring frames. Where nobody was chosen all are others.
+    extent: the two may come from neighbouring frames. If no one was chosen all are others.
     """
     others = np.array(everybody.present)
     joints = [joint for joint in everybody.skeleton.joints if joint in chosen.skeleton]
@@ -231,7 +231,7 @@ def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
 
 
 def _draw_other(image: Image, points: FloatArray, skeleton: Skeleton, size: float) -> None:
-    """Thin grey bones on a dark rim, no joints and no sides: somebody who was seen and not chosen."""
+    """Thin grey bones on a dark rim, no joints and no sides: a person who was seen and not chosen."""
     import cv2  # noqa: PLC0415
 
     there = is_there(points)
@@ -260,7 +260,7 @@ def _draw_reprojection(image: Image, points: FloatArray, skeleton: Skeleton, siz
 
 
 def _faces_px(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """(time, [person,] joint, 2) px -> (time, [person,] 4): the face's centre x, y and half axes; NaN where unknown.
+    """(time, [person,] joint, 2) px -> (time, [person,] 4): the face's centre x, y and half axes; NaN if unknown.
 
     The head's height comes from the longest of trunk, shoulders and face that is seen, each in its proportion to the
     head, since every length only shortens when it is turned from the camera; where none is seen, from the recording's
@@ -299,7 +299,7 @@ def _faces_px(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
 
 
 def _mean_seen(points: FloatArray) -> FloatArray:
-    """(..., n, 2) -> (..., 2): the mean of those that are there; NaN where none is."""
+    """(..., n, 2) -> (..., 2): the mean of those that are there; NaN if none is."""
     there = is_there(points)
     count = there.sum(axis=-1)[..., None]
     total = np.where(there[..., None], points, 0.0).sum(axis=-2)
@@ -307,7 +307,7 @@ def _mean_seen(points: FloatArray) -> FloatArray:
 
 
 def _largest_distance(points: FloatArray) -> FloatArray:
-    """(..., n, 2) -> (...): the largest distance between two of them; NaN where fewer than two are there."""
+    """(..., n, 2) -> (...): the largest distance between two of them; NaN if fewer than two are there."""
     if points.shape[-2] < 2:
         return np.full(points.shape[:-2], np.nan)
     distance = np.linalg.norm(points[..., :, None, :] - points[..., None, :, :], axis=-1)
@@ -316,16 +316,16 @@ def _largest_distance(points: FloatArray) -> FloatArray:
 
 
 def _largest(*lengths: FloatArray) -> FloatArray:
-    """The largest finite and positive one of each place; NaN where none is."""
+    """The largest finite and positive one of each place; NaN if none is."""
     stacked = np.stack([np.where(np.isfinite(length) & (length > 0), length, -np.inf) for length in lengths])
     largest = stacked.max(axis=0)
     return np.where(np.isfinite(largest), largest, np.nan)
 
 
 def _blur(image: Image, face: FloatArray) -> None:
-    """Replaces an ellipse (x, y, half axes; px) by six by six averages of the picture around it, blended smoothly.
+    """Replaces an ellipse (x, y, half axes; px) by six by six averages of the image around it, blended smoothly.
 
-    What is left of a face in 36 numbers is nobody's. Only pixels inside the ellipse change.
+    What is left of a face in 36 numbers is no one's. Only pixels inside the ellipse change.
     """
     import cv2  # noqa: PLC0415
 

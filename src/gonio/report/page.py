@@ -1,4 +1,4 @@
-"""What the pages share: their look, tables as values, pictures inside the file."""
+"""What the pages share: their look, tables as values, images inside the file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Table:
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
-    """Fills a template and writes it. Raises `InputError` where `path` cannot be written."""
+    """Fills a template and writes it. Raises `InputError` if `path` cannot be written."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -66,7 +66,7 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
 
 
 def figure_uri(path: Path) -> str:
-    """The picture, or its .svg neighbour where that is smaller, as a data URI."""
+    """The image, or its .svg neighbour where that is smaller, as a data URI."""
     path = Path(path)
     vector = path.with_suffix(".svg")
     data = _read(path)

@@ -77,7 +77,7 @@ def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> 
     """The bias-free RMSE of every angle in every movement, written into a grid; the main angle's has a frame.
 
     rows   curves of all movements and methods; names  movement -> its words
-    Raises `InputError` where the method has none.
+    Raises `InputError` if the method has none.
     """
     mine = [row for row in rows if row["method"] == method and row.get("rmse_bias_free") is not None]
     if not mine:
@@ -116,7 +116,7 @@ def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> 
 def mean_curves(curves: Sequence[Curves], reference: str, names: Mapping[str, str]) -> Figure:
     """The main angle of every movement over its repetitions: mean and standard deviation by each method.
 
-    Raises `InputError` where there is none.
+    Raises `InputError` if there is none.
     """
     if not curves:
         raise InputError("the study holds no curve; there is nothing to draw")
@@ -142,7 +142,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
     """Bland and Altman's plot of the range of motion of every movement's main angle: difference against mean.
 
     A subject has one colour in all panels. The bias and the limits of agreement are lines, their intervals bands.
-    Raises `InputError` where there is none.
+    Raises `InputError` if there is none.
     """
     if not ranges:
         raise InputError("the study holds no range of motion; there is nothing to draw")
@@ -180,7 +180,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
 def joint_errors(rows: Sequence[Row]) -> Figure:
     """How far each joint lies from the reference's after rigid alignment: median and quartiles over all repetitions.
 
-    rows  positions of the movement "all". Raises `InputError` where there is none.
+    rows  positions of the movement "all". Raises `InputError` if there is none.
     """
     mine = [row for row in rows if row["joint"] and row.get("rmse") is not None]
     if not mine:

@@ -58,8 +58,8 @@ def trajectories(
 ) -> Figure:
     """Where some joints are, seen from the mid-hip, over time: one row per joint, one column per axis; metres, seconds.
 
-    All sequences are turned to the vertical of the first (of the reference, where there is one). A joint that no
-    method has is left out. Raises `InputError` where nothing is left to draw.
+    All sequences are turned to the vertical of the first (of the reference, if there is one). A joint that no
+    method has is left out. Raises `InputError` if nothing is left to draw.
     """
     styles = _styles(methods, reference, styles)
     sequences = _one_vertical(methods, reference)
@@ -101,7 +101,7 @@ def angle_curves(
     """Every joint angle over time by every method, in degrees: one row per angle, left and right beside each other.
 
     Angles that belong to no side follow below, two in a row. An angle that no method could measure is left out.
-    Raises `InputError` where nothing is left to draw.
+    Raises `InputError` if nothing is left to draw.
     """
     styles = _styles(angles, reference, styles)
     seen = dict.fromkeys(
@@ -138,7 +138,7 @@ def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | N
 
     Left: root MPJPE, which holds errors of direction and size. Right: PA-MPJPE, what remains of them when rotation and
     scale are taken out too. A method without the one or the other is not in that panel. Without a reference the errors
-    are those between every two methods, written into a grid. Raises `InputError` where there is no error to draw.
+    are those between every two methods, written into a grid. Raises `InputError` if there is no error to draw.
     """
     if result.pairs:
         return _error_grid(result)
@@ -191,7 +191,7 @@ def skeletons_3d(
     All are centred on the mid-hip and seen in parallel projection from the person's front, turned by 35 degrees, a
     little from above. The reference stands thin and dark behind every estimate. `moments_s` defaults to four moments
     whose poses differ most. A method without a frame there has an empty place.
-    Raises `InputError` where there is nothing to draw.
+    Raises `InputError` if there is nothing to draw.
     """
     styles = _styles(methods, reference, styles)
     sequences = {name: s for name, s in _one_vertical(methods, reference, "+z").items() if s.valid.any()}
@@ -352,7 +352,7 @@ def _telling_moments(sequence: PoseSequence, count: int) -> FloatArray:
 
 
 def _pose(sequence: PoseSequence, time_s: float) -> FloatArray:
-    """(joint, 3) m from the mid-hip at the nearest frame within half an interval; NaN where there is none."""
+    """(joint, 3) m from the mid-hip at the nearest frame within half an interval; NaN if there is none."""
     nearest = int(np.argmin(np.abs(sequence.times_s - time_s)))
     half = 0.5 / sequence.rate_hz if len(sequence) > 1 else 0.0
     if abs(sequence.times_s[nearest] - time_s) > half + 1e-6:

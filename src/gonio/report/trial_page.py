@@ -1,6 +1,6 @@
 """The report: one page that says in words what a study found, then shows and tabulates it, with the protocol.
 
-The page is a single file: pictures are inside it, there is no script, and its own security policy forbids it to ask
+The page is a single file: images are inside it, there is no script, and its own security policy forbids it to ask
 any network for anything. What it says in words (`reading`) is computed from the numbers; nothing in it is tuned to one
 trial. A number that does not exist is a dash, and a note under the table says why.
 """
@@ -28,7 +28,7 @@ class ReportContent:
     """What the page shows.
 
     figures  name in `trial_figures.FIGURES` -> its image; the .svg of the same name is taken if it is smaller
-    stills   camera -> (picture, caption); the page links to videos/<camera>.mp4
+    stills   camera -> (image, caption); the page links to videos/<camera>.mp4
     notes    group -> sentences: what was decided, and each method's history
     caveats  sentences about what the reference can prove and what it cannot
     tables   names of the files in tables/
@@ -49,7 +49,7 @@ class ReportContent:
 
 
 def write_report(path: Path, content: ReportContent) -> None:
-    """Writes the page. Raises `InputError` where a picture cannot be read or `path` cannot be written."""
+    """Write the page. Raises `InputError` if an image cannot be read or `path` cannot be written."""
     result = content.result
     reference = result.protocol["reference"]
     styles = method_styles(result.methods, reference)

@@ -1,9 +1,9 @@
-"""Pictures to a file that plays them: H.264 in MP4, or GIF.
+"""Images to a file that plays them: H.264 in MP4, or GIF.
 
 An MP4 (4:2:0, even sizes, index first) is what every browser plays. Its times are those of the frames, in units of
 1/90000 s from the first one: a recording with an uneven rate stays uneven. A GIF counts in 1/100 s and has 256 colours
-for all of its pictures: some that must come out as they are, and the ones that fit its first pictures best.
-Its last picture stays as long as one before it.
+for all of its images: some that must come out as they are, and the ones that fit its first images best.
+Its last image stays as long as one before it.
 
 Frames are taken one by one and not kept, so memory does not grow with the length of the video.
 """
@@ -30,8 +30,8 @@ from gonio.report.drawing import Image
 _MP4_HZ = 90_000
 _GIF_HZ = 100
 _COLOURS = 256
-_TRANSPARENT = _COLOURS - 1  # the entry by which a GIF's encoder leaves pixels as they were in the picture before
-_SAMPLE = 16  # pictures from which a GIF's colours are chosen
+_TRANSPARENT = _COLOURS - 1  # the entry by which a GIF's encoder leaves pixels as they were in the image before
+_SAMPLE = 16  # images from which a GIF's colours are chosen
 _LEVELS = 32  # per channel, of the table from colours to those of a GIF
 
 
@@ -43,7 +43,7 @@ def write_mp4(path: Path, frames: Iterable[VideoFrame], *, crf: int = CRF) -> No
 
     crf  what libx264 loses: 0 nothing, 51 most; other encoders take their bit rate instead
 
-    Raises `InputError` where there is no frame, sizes change, times do not increase, or no video can be encoded; then
+    Raises `InputError` if there is no frame, sizes change, times do not increase, or no video can be encoded; then
     what was at `path` stays as it was.
     """
     first, checked = _checked(path, frames, _MP4_HZ)
@@ -138,7 +138,7 @@ def _h264(container: av.container.OutputContainer, width: int, height: int, crf:
 
 
 def _palette(images: Sequence[Image], colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
-    """(256, 4) uint8, alpha first: `colours`, those that FFmpeg's palettegen chooses for these pictures, nothing."""
+    """(256, 4) uint8, alpha first: `colours`, those that FFmpeg's palettegen chooses for these images, nothing."""
     height, width = images[0].shape[:2]
     graph = av.filter.Graph()
     rgb24, clock = av.VideoFormat("rgb24", width, height), fractions.Fraction(1, _GIF_HZ)

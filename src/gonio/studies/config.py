@@ -1,8 +1,8 @@
-"""The study file: whose recordings, of which movements, by which methods, and how they are compared.
+"""The study file: the recordings of subjects and movements, the methods, and how they are compared.
 
-A method's files are named by a pattern with the fields {subject}, {movement} and, where a file holds one repetition,
-{repetition}; "*" stands for anything. A field holds no "/"; where a name could be cut in two ways, the earlier field is
-the longer. Like every path in the file, a pattern is relative to it. `recordings` looks for the files.
+A method's files are named by a pattern with the fields {subject}, {movement} and, if a file holds one repetition,
+{repetition}; "*" matches anything. A field contains no "/". If a name matches in two ways, the earlier field is the
+longer. Like every path in the file, a pattern is relative to it. `recordings` finds the files.
 
     name = "Kinect against Vicon"
     reference = "vicon"
@@ -51,13 +51,13 @@ UI_PRMD_MOVEMENTS = {
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """One method: where its files are and how they are read."""
+    """One method: its files and how they are read."""
 
-    files: Path  # a pattern with {subject}, {movement} and, where a file is one repetition, {repetition}
-    layout: str | None = None  # of the file, where it does not tell
+    files: Path  # a pattern with {subject}, {movement} and, if a file is one repetition, {repetition}
+    layout: str | None = None  # of the file, if it does not state it
     fps: float | None = None
     unit: Literal["m", "cm", "mm"] | None = None
-    up: Axis | None = None  # the axis that points up, where the file does not tell, or tells it wrongly
+    up: Axis | None = None  # the axis that points up, if the file does not state it, or states it wrongly
     offset_s: float = 0.0  # how far its clock is ahead in every recording: common time = own time - offset
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class MethodConfig:
         for name in names:
             if name not in FIELDS:
                 near = get_close_matches(name, FIELDS, 1, cutoff=0.5)
-                hint = f"did you mean {{{near[0]}}}?" if near else "there are {subject}, {movement}, {repetition}"
+                hint = f"did you mean {{{near[0]}}}?" if near else "the fields are {subject}, {movement}, {repetition}"
                 raise ConfigError(f"files = {str(self.files)!r}: unknown field {{{name}}}; {hint}")
         lacking = [name for name in FIELDS[:2] if name not in names]
         if lacking:
@@ -103,7 +103,7 @@ class ClockConfig:
 
 @dataclass(frozen=True)
 class RepetitionsConfig:
-    """Where a file holds a whole exercise: how it is cut into repetitions."""
+    """How a file that holds a whole exercise is cut into repetitions."""
 
     cut: bool = False  # cut every file; else a file is one repetition
     angle: str | None = None  # the angle in which they are found, e.g. "right_knee_flexion"; that which moves most
@@ -129,7 +129,7 @@ class StudyConfig:
     definitions: JointDefinitions | Literal["protocol"] = field(default="gonio", metadata={"stored_as": NAME_IN_TABLES})
     methods: Mapping[str, MethodConfig] = field(default_factory=dict)
     trials: TrialsConfig | None = None
-    movements: Mapping[str, str] = field(default_factory=dict)  # as the files name it -> its words in the report
+    movements: Mapping[str, str] = field(default_factory=dict)  # as the files name it -> its title in the report
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
     repetitions: RepetitionsConfig = field(default_factory=RepetitionsConfig)
@@ -140,7 +140,7 @@ class StudyConfig:
         if self.trials is not None:
             for name, kind in (("cleaning", CleaningConfig), ("clock", ClockConfig)):
                 if getattr(self, name) != kind():
-                    raise ConfigError(f"[{name}] is for [methods.NAME]; with [trials] each trial file says it")
+                    raise ConfigError(f"[{name}] is for [methods.NAME]; with [trials] each trial file has its own")
             self._check_cut(MethodConfig(self.trials.files).fields)
             return
         if len(self.methods) < 2:
@@ -179,7 +179,7 @@ class StudyConfig:
 
 
 def load_study(path: str | Path) -> StudyConfig:
-    """Read a study file. Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong."""
+    """Read a study file. Raises `InputError` if it cannot be read, `ConfigError` if a key or value is wrong."""
     return load_config(StudyConfig, Path(path), "study")
 
 
@@ -191,12 +191,12 @@ def parse_study(text: str, folder: Path, where: str) -> StudyConfig:
 def ui_prmd_study(folder: str | Path) -> StudyConfig:
     """The study of UI-PRMD's "Segmented Movements": its Kinect against its Vicon, by the protocol of the comparison.
 
-    Raises `InputError` where the folder does not hold Kinect/Positions, Kinect/Angles and Vicon/Positions.
+    Raises `InputError` if the folder does not hold Kinect/Positions, Kinect/Angles and Vicon/Positions.
     """
     folder = Path(folder)
     for part in ("Kinect/Positions", "Kinect/Angles", "Vicon/Positions"):
         if not (folder / part).is_dir():
-            raise InputError(f"{folder}: there is no {part} in it; give UI-PRMD's folder Segmented Movements")
+            raise InputError(f"{folder}: has no {part}; give UI-PRMD's folder Segmented Movements")
     name = "{movement}_{subject}_{repetition}_positions.txt*"
     return StudyConfig(
         name="UI-PRMD: Kinect v2 against Vicon",

@@ -4,8 +4,8 @@ The workers read the inputs and send their results here, where they are written:
 for all of them, and nothing else needs to be shared. When a worker is lost, its recordings go to others. One that was
 on more lost workers than Dask allows (`distributed.scheduler.allowed-failures`, 3) need not have killed them: it may
 have been there by chance. So it is measured again at the end, with no other beside it, and has failed if workers die
-then too. Only a few recordings more than can be measured at once are handed over at a time, so that few are there by
-chance.
+then too. Only a few recordings more than can be measured at once are handed over at a time, so that few are on a
+lost worker by chance.
 
 Workers of one thread (`dask worker --nthreads 1 --nworkers auto`) compute as processes on one machine do.
 """
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 LOGGERS = ("distributed", "distributed.client")  # those to which Dask gives a level of their own
 CONNECT_S = 10.0  # to find the scheduler, and then its first worker
-LOST_S = 60.0  # without any result, until somebody looks whether there are workers left
+LOST_S = 60.0  # without any result, after which the remaining workers are counted
 
 
 def on_cluster(tasks: Sequence[RecordingTask], work: Work, scheduler: str) -> Iterator[tuple[RecordingTask, Outcome]]:
     """Tasks with their outcomes, as they come.
 
-    Raises `MissingExtraError` without dask, and `InputError` where the scheduler does not answer, has no workers, or
+    Raises `MissingExtraError` without dask, and `InputError` if the scheduler does not answer, has no workers, or
     goes away.
     """
     with _connected(scheduler) as client:
@@ -66,7 +66,7 @@ def on_cluster(tasks: Sequence[RecordingTask], work: Work, scheduler: str) -> It
                 if outcome is not None:
                     yield task, outcome
                 elif task.key in alone:
-                    yield task, Failed("the worker process died, each time that this recording was there alone")
+                    yield task, Failed("the worker process died, each time that it measured this recording alone")
                 else:
                     suspects.append(task)
 
@@ -97,7 +97,7 @@ def _wait_for_workers(client: Client, otherwise: str) -> None:
 
 
 def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path], version: str) -> Outcome:
-    """`attempt`, on a worker: first see whether it has the gonio and finds the files of where the run was started."""
+    """`attempt` on a worker, after a check that it has the same version of gonio and finds the same files."""
     if version != VERSION:
         return Failed(
             f"the cluster's worker {socket.gethostname()} has gonio {VERSION}, not {version}; install the "
@@ -106,14 +106,14 @@ def _attempt_there(work: Work, payload: Any, inputs: Sequence[Path], version: st
     for path in inputs:
         if not path.exists():
             return Failed(
-                f"{path}: not found on the cluster's worker {socket.gethostname()}; recordings must lie where all "
-                "workers find them under the same path"
+                f"{path}: not found on the cluster's worker {socket.gethostname()}; all workers must find "
+                "the recordings under the same path"
             )
     return attempt(work, payload)
 
 
 def _outcome(future: Future, scheduler: str) -> Outcome | None:
-    """The outcome; None where more workers than Dask allows have died with the recording."""
+    """The outcome; None if more workers than Dask allows have died with the recording."""
     from distributed import KilledWorker  # noqa: PLC0415 - an extra
 
     try:
@@ -141,7 +141,7 @@ def _gone(scheduler: str) -> InputError:
 
 
 def _check_listens(scheduler: str) -> None:
-    """Raises `OSError` or `ValueError` where nobody listens: a client that does not connect leaves threads behind."""
+    """Raises `OSError` or `ValueError` if no one listens: a client that does not connect leaves threads behind."""
     parts = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
     if parts.scheme not in ("tcp", "tls"):
         raise ValueError(parts.scheme)
@@ -151,7 +151,7 @@ def _check_listens(scheduler: str) -> None:
 
 @contextlib.contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
-    """A client whose troubles are said here, in one line, rather than logged by Dask."""
+    """A client whose errors are reported in one line here and not logged by Dask."""
     try:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError:

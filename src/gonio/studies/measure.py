@@ -2,16 +2,16 @@
 
 The steps, for each of two sets of definitions:
 
-1. Read; a recording whose times are uneven is put on even ones, so that a frame that was dropped is a gap and no shift;
+1. Read. A recording with uneven times is resampled to even ones, so that a dropped frame is a gap and not a shift;
    markers become joint centres; the cleaning of the study for all alike.
 2. All on the frames of the slowest recording, by linear interpolation, never across a gap.
 3. The lag of each method's clock, in whole frames, is found and taken away.
-4. Repetitions: the file is one, or they are cut where the reference moves.
+4. Repetitions: the file is one, or it is cut at the movements of the reference.
 5. The samples and frames that the reference and all methods have are compared.
 
 Two sets of definitions, measured side by side:
 
-"ui-prmd"   that of the published figures of UI-PRMD, in the reading of its words that comes nearest to them
+"ui-prmd"   that of the published results of UI-PRMD, in the interpretation of its text that reproduces them best
             (docs/study.md): joint centres "protocol" (`motion.markers`); files of one repetition each are stretched to
             one length; the trunk's line runs from the middle of the hips to the base of the neck; each angle has a lag
             of its own, and positions, which the rule for the lag does not name, are compared without one
@@ -83,7 +83,7 @@ class RecordingWork:
 def study_work(study: StudyConfig) -> tuple[tuple[RecordingWork, ...], dict[str, str]]:
     """The work of a study, and the recordings that cannot be measured, each with its reason.
 
-    The study's name, description and words, on which no number depends, are left out of it.
+    The study's name, description and titles of movements are left out, because no number depends on them.
     """
     found, failures = recordings(study)
     settings = replace(study, name="", description="", movements={})
@@ -95,12 +95,12 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     """(values, arrays) of one recording.
 
     values  as JSON has them: subject, movement, reference, angles (`AngleValues`), positions (`PositionValues`),
-            duration_s of each repetition, words about what was found and left out, and warnings: what makes the
+            duration_s of each repetition, words (remarks on what was left out) and warnings: what makes the
             numbers doubtful
     arrays  "definitions/method/angle" -> (repetition, 101) float32 degrees over 0-100 % of what the reference and all
             methods have of each repetition, after the lag is taken away; the reference under its own name
 
-    Raises `GonioError` where a file cannot be read, the methods have no angle or no sample in common, or no repetition
+    Raises `GonioError` if a file cannot be read, the methods have no angle or no sample in common, or no repetition
     is found.
     """
     recording, study = work.recording, work.study
@@ -110,9 +110,9 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
         raw, warnings = _measured(recording.trial, study)
     else:
         raw = {name: _read(study.methods[name], recording.files[name]) for name in study.methods}
-        warnings = [f"{name}: {words}" for name, sequence in raw.items() for words in mirror_warning(sequence)]
-    words: list[str] = []
-    raw = {name: _even(name, sequence, words) for name, sequence in raw.items()}
+        warnings = [f"{name}: {warning}" for name, sequence in raw.items() for warning in mirror_warning(sequence)]
+    remarks: list[str] = []
+    raw = {name: _even(name, sequence, remarks) for name, sequence in raw.items()}
     angles: list[AngleValues] = []
     positions: list[PositionValues] = []
     arrays: dict[str, NDArray[Any]] = {}
@@ -120,13 +120,13 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
     for definitions, methods in _prepared(raw, study.cleaning if recording.trial is None else None).items():
         whole = recording.trial is None and not study.repetitions.cut
         grid = _on_one_grid(_stretched(methods) if definitions == "ui-prmd" and whole else methods)
-        spans = spans or _repetitions(grid[study.reference], study, recording, words)
+        spans = spans or _repetitions(grid[study.reference], study, recording, remarks)
         compared = RecordingComparison(grid, study, definitions, 0.0 if recording.trial else study.clock.max_lag_s)
         for span in spans:
             angles += compared.angles(span)
             positions += compared.positions(span)
         arrays |= compared.normalised(spans)
-        words += [f"{definitions}: {word}" for word in compared.words]
+        remarks += [f"{definitions}: {remark}" for remark in compared.remarks]
     if not angles and not positions:
         raise InputError("the methods have no sample in common; check their clocks and files")
     values = {
@@ -136,7 +136,7 @@ def measure_recording(work: RecordingWork) -> tuple[dict[str, Any], dict[str, ND
         "angles": [asdict(value) for value in angles],
         "positions": [asdict(value) for value in positions],
         "duration_s": {span.name: span.end_s - span.start_s for span in spans},
-        "words": words,
+        "words": remarks,
         "warnings": warnings,
     }
     return values, arrays
@@ -163,7 +163,7 @@ class RecordingComparison:
     def __init__(
         self, grid: Mapping[str, PoseSequence], study: StudyConfig, definitions: JointDefinitions, max_lag_s: float
     ) -> None:
-        self.words: list[str] = []
+        self.remarks: list[str] = []
         self._definitions = definitions
         self._name_in_tables = NAME_IN_TABLES[definitions]
         self._reference = study.reference
@@ -178,7 +178,7 @@ class RecordingComparison:
             raise InputError("the methods have no angle in common for long enough to compare")
         absent = sorted({name for each in curves.values() for name in each} - set(enough))
         if absent:
-            self.words.append(f"angles not compared, because not every method has them: {', '.join(absent)}")
+            self.remarks.append(f"angles not compared, because not every method has them: {', '.join(absent)}")
         self._curves = curves
         self._lags = {name: self._found_lags(name, max_lag) for name in self._others}
         joints = tuple(joint for joint in POSITION_JOINTS if all(joint in s.skeleton for s in grid.values()))
@@ -187,9 +187,10 @@ class RecordingComparison:
 
     def _found_lags(self, name: str, max_lag: int) -> dict[str, int]:
         """Angle -> lag of one method, frames; "" -> that of its positions."""
-        mine, true = self._curves[name], self._curves[self._reference]
-        every = np.stack([mine[angle] for angle in self._names], axis=1)
-        reference = np.stack([true[angle] for angle in self._names], axis=1)
+        every, reference = (
+            np.stack([self._curves[method][angle] for angle in self._names], axis=1)
+            for method in (name, self._reference)
+        )
         if self._definitions == "gonio":
             return dict.fromkeys((*self._names, ""), best_lag(every, reference, max_lag=max_lag).frames)
         lags = {
@@ -198,24 +199,24 @@ class RecordingComparison:
         return {**lags, "": 0}
 
     def angles(self, span: _Span) -> list[AngleValues]:
-        """Every angle of every method in one repetition, where there are enough samples."""
+        """Every angle of every method in one repetition that has enough samples."""
         found = []
         inside = slice(span.start, span.stop)
         for angle in self._names:
-            true = self._curves[self._reference][angle][inside]
-            mine = {name: self._in_step(name, angle)[inside] for name in self._others}
-            there = {name: np.asarray(np.isfinite(curve)) for name, curve in mine.items()}
-            both = np.isfinite(true) & np.logical_and.reduce(list(there.values()))
+            reference = self._curves[self._reference][angle][inside]
+            estimates = {name: self._in_step(name, angle)[inside] for name in self._others}
+            present = {name: np.asarray(np.isfinite(curve)) for name, curve in estimates.items()}
+            both = np.isfinite(reference) & np.logical_and.reduce(list(present.values()))
             if both.sum() < LEAST_SAMPLES:
-                self.words.append(f"{span.name}: {angle} left out, {int(both.sum())} samples in common")
+                self.remarks.append(f"{span.name}: {angle} left out, {int(both.sum())} samples in common")
                 continue
             side, quantity = split_side(angle)
-            for name, curve in mine.items():
+            for name, curve in estimates.items():
                 lag = self._lags[name][angle]
                 found.append(
                     angle_values(
                         curve,
-                        true,
+                        reference,
                         both,
                         self._rate_hz,
                         definitions=self._name_in_tables,
@@ -223,7 +224,7 @@ class RecordingComparison:
                         method=name,
                         quantity=quantity,
                         side=side,
-                        missed_alone=self._missed_alone(np.isfinite(true), there, name, lag, inside),
+                        missed_alone=self._missed_alone(np.isfinite(reference), present, name, lag, inside),
                         lag_s=lag / self._rate_hz,
                         moved=self._clock_moved(name, angle, inside),
                     )
@@ -235,21 +236,21 @@ class RecordingComparison:
         inside = slice(span.start, span.stop)
         if len(self._joints) < 3:
             return []
-        true = self._bodies[self._reference][inside]
-        mine = {name: shifted(self._bodies[name], self._lags[name][""])[inside] for name in self._others}
-        there = {name: np.asarray(np.isfinite(body).all(axis=(1, 2))) for name, body in mine.items()}
-        whole = np.asarray(np.isfinite(true).all(axis=(1, 2)))
-        both = whole & np.logical_and.reduce(list(there.values()))
+        reference = self._bodies[self._reference][inside]
+        estimates = {name: shifted(self._bodies[name], self._lags[name][""])[inside] for name in self._others}
+        present = {name: np.asarray(np.isfinite(body).all(axis=(1, 2))) for name, body in estimates.items()}
+        whole = np.asarray(np.isfinite(reference).all(axis=(1, 2)))
+        both = whole & np.logical_and.reduce(list(present.values()))
         if not both.any():
-            self.words.append(f"{span.name}: positions left out, no frame with all of {', '.join(self._joints)}")
+            self.remarks.append(f"{span.name}: positions left out, no frame with all of {', '.join(self._joints)}")
             return []
         found = []
-        for name, body in mine.items():
+        for name, body in estimates.items():
             lag = self._lags[name][""]
             every = np.ones((int(both.sum()), len(self._joints)), dtype=bool)
-            rotation, translation = procrustes_rigid(body[both], true[both], every)
-            distance = MM_PER_M * np.linalg.norm(aligned(body[both], rotation, translation) - true[both], axis=2)
-            missed = self._missed_alone(whole, there, name, lag, inside)
+            rotation, translation = procrustes_rigid(body[both], reference[both], every)
+            distance = MM_PER_M * np.linalg.norm(aligned(body[both], rotation, translation) - reference[both], axis=2)
+            missed = self._missed_alone(whole, present, name, lag, inside)
             for joint, of_joint in (("", distance), *zip(self._joints, distance.T, strict=True)):
                 side, bare = split_side(joint)
                 found.append(
@@ -282,11 +283,11 @@ class RecordingComparison:
         return arrays
 
     def _common_part(self, span: _Span, common: BoolArray) -> tuple[float, float]:
-        """From when to when all have an angle, within a repetition; the whole of it where they never do."""
+        """Start and end of the part of a repetition in which all methods have an angle; without one, of all of it."""
         frames = np.arange(max(span.start - 1, 0), min(span.stop + 1, len(common)))
-        there = self._times_s[frames[common[frames]]]
-        start_s = max(span.start_s, float(there[0])) if len(there) else span.start_s
-        end_s = min(span.end_s, float(there[-1])) if len(there) else span.end_s
+        present = self._times_s[frames[common[frames]]]
+        start_s = max(span.start_s, float(present[0])) if len(present) else span.start_s
+        end_s = min(span.end_s, float(present[-1])) if len(present) else span.end_s
         return (start_s, end_s) if end_s > start_s else (span.start_s, span.end_s)
 
     def _in_step(self, name: str, angle: str, moved: int = 0) -> FloatArray:
@@ -296,19 +297,21 @@ class RecordingComparison:
 
     def _clock_moved(self, name: str, angle: str, inside: slice) -> float | None:
         """Bias-free RMSE of a repetition with the clock moved by `CLOCK_SHIFT_S`, the mean of both ways."""
-        true = self._curves[self._reference][angle][inside]
+        reference = self._curves[self._reference][angle][inside]
         step = round(CLOCK_SHIFT_S * self._rate_hz)
-        both_ways = [self._in_step(name, angle, moved)[inside] - true for moved in (-step, step)]
+        both_ways = [self._in_step(name, angle, moved)[inside] - reference for moved in (-step, step)]
         if any(np.isfinite(difference).sum() < LEAST_SAMPLES for difference in both_ways):
             return None
         return float(np.mean([np.nanstd(difference) for difference in both_ways]))
 
-    def _missed_alone(self, true: BoolArray, there: Mapping[str, BoolArray], name: str, lag: int, inside: slice) -> int:
+    def _missed_alone(
+        self, reference: BoolArray, present: Mapping[str, BoolArray], name: str, lag: int, inside: slice
+    ) -> int:
         """Frames within the method's recording that all others and the reference have, and it has not."""
         frames = np.arange(len(self._times_s))[inside] + lag
         recorded = (frames >= 0) & (frames < len(self._times_s))
-        others = np.logical_and.reduce([true, *(mask for other, mask in there.items() if other != name)])
-        return int((others & recorded & ~there[name]).sum())
+        others = np.logical_and.reduce([reference, *(mask for other, mask in present.items() if other != name)])
+        return int((others & recorded & ~present[name]).sum())
 
 
 def split_side(name: str) -> tuple[str, str]:
@@ -318,7 +321,7 @@ def split_side(name: str) -> tuple[str, str]:
 
 
 def _shared(curves: Mapping[str, Curves], name: str) -> int:
-    """The samples that all methods have of an angle; 0 where one does not measure it."""
+    """The samples that all methods have of an angle; 0 if one does not measure it."""
     if not all(name in each for each in curves.values()):
         return 0
     return int(np.logical_and.reduce([np.isfinite(each[name]) for each in curves.values()]).sum())
@@ -333,7 +336,7 @@ def _read(method: MethodConfig, file: Path) -> PoseSequence:
 
 
 def _measured(trial: Path, study: StudyConfig) -> tuple[dict[str, PoseSequence], list[str]]:
-    """The methods of a trial, on its one clock and cleaned as it says, and what it warns of."""
+    """The methods of a trial, on its clock and cleaned by its settings, and its warnings."""
     from gonio.trials.measure import measure  # noqa: PLC0415
 
     measurement = measure(trial)
@@ -341,7 +344,7 @@ def _measured(trial: Path, study: StudyConfig) -> tuple[dict[str, PoseSequence],
     if study.reference not in methods:
         raise InputError(f"{trial}: the reference {study.reference!r} is none of its methods: {', '.join(methods)}")
     if len(methods) < 2:
-        raise InputError(f"{trial}: has one method, {study.reference}; there is nothing to compare it with")
+        raise InputError(f"{trial}: has only the method {study.reference}; a study needs another one to compare")
     return methods, list(measurement.warnings)
 
 
@@ -367,7 +370,7 @@ def _prepared(
 
 
 def _cleaned(name: str, joints: PoseSequence, cleaning: CleaningConfig | None) -> PoseSequence:
-    """By the study's cleaning; None where the recording is clean already."""
+    """By the study's cleaning; None if the recording is clean already."""
     if cleaning is None:
         return joints
     try:
@@ -381,15 +384,15 @@ def _cleaned(name: str, joints: PoseSequence, cleaning: CleaningConfig | None) -
         raise InputError(f"{joints.source.file or name}: {error}") from None
 
 
-def _even(name: str, sequence: PoseSequence, words: list[str]) -> PoseSequence:
-    """The sequence at even times, by its median interval; as it is where they are even."""
+def _even(name: str, sequence: PoseSequence, remarks: list[str]) -> PoseSequence:
+    """The sequence at even times, by its median interval; unchanged if they are even."""
     if len(sequence) < LEAST_SAMPLES:
         raise InputError(f"{sequence.source.file or name}: {len(sequence)} frames are too few to compare")
     intervals = np.diff(sequence.times_s)
     if np.abs(intervals - intervals.mean()).max() < JITTER * intervals.mean():
         return sequence
     even = at_rate(sequence, sequence.rate_hz)
-    words.append(f"{name}: uneven times, {even.history[-1]}")
+    remarks.append(f"{name}: uneven times, {even.history[-1]}")
     return even
 
 
@@ -406,12 +409,12 @@ def _stretched(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]:
 
 
 def _on_one_grid(methods: Mapping[str, PoseSequence]) -> dict[str, PoseSequence]:
-    """All at the times of the recording with the fewest frames per second; missing where another has none."""
+    """All at the times of the recording with the fewest frames per second; missing outside a recording."""
     slowest = min(methods, key=lambda name: methods[name].rate_hz)
     times_s = methods[slowest].times_s
     if max(s.times_s[0] for s in methods.values()) >= min(s.times_s[-1] for s in methods.values()):
         spans = "; ".join(f"{name} {s.times_s[0]:.2f} to {s.times_s[-1]:.2f} s" for name, s in methods.items())
-        raise InputError(f"the recordings do not overlap in time ({spans}); say offset_s of a method, or set its clock")
+        raise InputError(f"the recordings do not overlap in time ({spans}); set offset_s of a method")
     return {name: sequence if name == slowest else resample(sequence, times_s) for name, sequence in methods.items()}
 
 
@@ -427,7 +430,7 @@ def _angles(sequence: PoseSequence, definitions: JointDefinitions) -> Curves:
 def _ui_prmd_trunk_angles(sequence: PoseSequence) -> Curves:
     """Thigh and upper arm against the line from the middle of the hips to the base of the neck, degrees.
 
-    Without a neck, the middle of the shoulders is its base. Nothing where a hip is not in the skeleton.
+    Without a neck, the middle of the shoulders is its base. Nothing if a hip is not in the skeleton.
     """
     if not all(joint in sequence.skeleton for joint in ("left_hip", "right_hip")):
         return {}
@@ -449,7 +452,7 @@ def _ui_prmd_trunk_angles(sequence: PoseSequence) -> Curves:
 
 
 def _repetitions(
-    reference: PoseSequence, study: StudyConfig, recording: StudyRecording, words: list[str]
+    reference: PoseSequence, study: StudyConfig, recording: StudyRecording, remarks: list[str]
 ) -> list[_Span]:
     """The repetitions of one recording, by the reference."""
     times_s = reference.times_s
@@ -457,7 +460,7 @@ def _repetitions(
         name = recording.repetition or "1"
         return [_Span(name, 0, len(times_s), float(times_s[0]), float(times_s[-1]))]
     found = find_repetitions(joint_angles(reference), angle=study.repetitions.angle)
-    words.append(found.words)
+    remarks.append(found.words)
     spans = []
     for number, (start_s, end_s) in enumerate(zip(found.starts_s.tolist(), found.ends_s.tolist(), strict=True), 1):
         start, stop = np.searchsorted(times_s, (start_s, end_s)).tolist()

@@ -1,6 +1,6 @@
 """The tables that a study's report does not need, written by another process while the report is made.
 
-It reads what is stored itself: thousands of small arrays are read sooner than they are handed over.
+The process reads the stored results itself: this is faster than to send thousands of small arrays to it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OtherTables:
 
 
 def write_in_a_process(tables: OtherTables) -> None:
-    """As recordings are measured: in a process that ends when this one does, however it ends. Raises `InputError`."""
+    """Write them in another process, which ends when this one does. Raises `InputError`."""
     with worker_processes(1, write) as measure:
         ((_, outcome),) = measure([RecordingTask("tables", tables)])
     if isinstance(outcome, Failed):
@@ -41,7 +41,7 @@ def write_in_a_process(tables: OtherTables) -> None:
 
 
 def write(tables: OtherTables) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Work that finds nothing. Raises `InputError` where a table cannot be written or a result is gone."""
+    """Write the tables, as work without a result. Raises `InputError` if one cannot be written or a result is gone."""
     store = Store(tables.folder)
     stored = {key: store.load(key, fingerprint) for key, fingerprint in tables.fingerprints.items()}
     gone = [key for key, found in stored.items() if found is None]

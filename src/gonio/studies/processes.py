@@ -1,12 +1,12 @@
 """Many recordings measured at the same time on one machine.
 
-Every process is a worker of its own with a pipe of its own, which has three uses that a common pool lacks: when a
-worker dies it is known which recording it was at, and no other is blamed; when the run is killed the pipe ends, and
-so do the workers; and when the run is stopped nobody waits for a long recording.
+Each worker is a process with its own pipe. A common pool lacks three things: if a worker dies, its recording is known
+and no other one fails; if the run is killed, the pipes close and the workers end; and a run that is stopped does not
+wait for a long recording.
 
-Workers start afresh, which is safe beside threads: on Linux as copies of one process that has loaded what they measure
-with, elsewhere each by itself. They compute with one thread each: several would compete for the same cores, and a
-matrix product by two threads differs from one by one in the last bits.
+Workers are started without the threads of this process: on Linux as copies of one process that has loaded the modules
+for measuring, elsewhere one by one. Each computes with one thread: several would compete for the same cores, and a
+matrix product by two threads differs in its last bits from one by a single thread.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def attempt(work: Work, payload: Any) -> Outcome:
 
 
 def reason(error: BaseException) -> str:
-    """Why, in one line: gonio's own errors as they are, those of the system with their file, others for a report."""
+    """An error in one line: gonio's own text, a system error with its file, any other with the request to report it."""
     if isinstance(error, GonioError):
         text = str(error)
     elif isinstance(error, OSError) and error.filename is not None:
@@ -69,7 +69,7 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes that start meanwhile, and libraries that are loaded meanwhile, compute with one thread."""
+    """Within the block, new processes and newly loaded libraries compute with one thread."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
@@ -83,14 +83,14 @@ def _one_thread() -> Iterator[None]:
 
 
 def in_this_process(tasks: Sequence[RecordingTask], work: Work) -> Outcomes:
-    """One recording after the other, here; what crashes the process crashes the run."""
+    """One recording after the other in this process; a crash ends the run."""
     with _one_thread(), threadpool_limits(1):
         for task in tasks:
             yield task, attempt(work, task.payload)
 
 
 def prepare(*modules: str) -> None:
-    """Begin to load what the work to come needs, beside whatever happens before its processes are wanted."""
+    """Start to load modules for the coming work in the background, before its processes are needed."""
     if sys.platform == "linux":
         from multiprocessing import forkserver  # noqa: PLC0415 - not everywhere
 
@@ -101,16 +101,16 @@ def prepare(*modules: str) -> None:
 
 @contextlib.contextmanager
 def worker_processes(number: int, work: Work) -> Iterator[Callable[[Sequence[RecordingTask]], Outcomes]]:
-    """What measures tasks, for as long as the block lasts, and gives them with their outcomes, as they come.
+    """A function that measures tasks within the block, and yields them with their outcomes as these come.
 
     The processes start and load `work` at once, while the block may prepare the tasks. A recording whose worker dies is
-    tried once more, then has failed. Measuring raises `InputError` where no worker can be started.
+    tried once more, and then fails. Measuring raises `InputError` if no worker can be started.
     """
     workers: list[_Worker] = []
     prepare(work.__module__)
     try:
         for _ in range(number):
-            workers.append(_started(work))  # noqa: PERF401 - each is ended below, also where the next cannot be started
+            workers.append(_started(work))  # noqa: PERF401 - each is ended below, also if the next cannot be started
         yield lambda tasks: _measured(tasks, work, workers)
     finally:
         for worker in workers:
@@ -123,7 +123,7 @@ def _started(work: Work) -> _Worker:
 
 
 def _measured(tasks: Sequence[RecordingTask], work: Work, workers: list[_Worker]) -> Outcomes:
-    """Tasks with their outcomes. `workers` loses those who die, and gains others."""
+    """Tasks with their outcomes. `workers` is changed: a worker that dies is replaced."""
     waiting, done = deque(tasks), deque[tuple[RecordingTask, Outcome]]()
     died: set[str] = set()
     stillborn, most = 0, 2 * len(workers)
@@ -135,9 +135,9 @@ def _measured(tasks: Sequence[RecordingTask], work: Work, workers: list[_Worker]
         if not waiting and all(worker.task is None for worker in workers):
             return
         for worker in _heard(workers):
-            said = worker.receive()
-            if said is not None:
-                done += said
+            outcomes = worker.receive()
+            if outcomes is not None:
+                done += outcomes
                 continue
             task, how = worker.task, worker.end()
             workers.remove(worker)
@@ -162,13 +162,13 @@ def _emptied(done: deque[tuple[RecordingTask, Outcome]]) -> Iterator[tuple[Recor
 
 
 def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Those that have said something, or died; waits for the first."""
+    """The workers that have sent a message or died; waits for the first."""
     events = wait([event for worker in workers for event in (worker.connection, worker.sentinel)])
     return [worker for worker in workers if worker.connection in events or worker.sentinel in events]
 
 
 class _Worker:
-    """A process, the pipe to it, and the task it is at. It loads `work` before it says that it is ready."""
+    """A process, the pipe to it, and its current task. It loads `work` before it reports that it is ready."""
 
     def __init__(self, work: Work) -> None:
         method = "forkserver" if sys.platform == "linux" else "spawn"
@@ -191,7 +191,7 @@ class _Worker:
         return self.ready and self.task is None
 
     def give(self, work: Work, task: RecordingTask) -> list[tuple[RecordingTask, Outcome]]:
-        """Hand the task over; where that is impossible, this is its outcome."""
+        """Send the task to the worker; if that is impossible, the failure is its outcome."""
         try:
             self.connection.send((work, task.payload))
         except OSError:  # it has just died, which is noticed next
@@ -202,7 +202,7 @@ class _Worker:
         return []
 
     def receive(self) -> list[tuple[RecordingTask, Outcome]] | None:
-        """Its task, which is done then, and the outcome; nothing from one that has just started; None of a dead one."""
+        """[(task, outcome)] of the task that is done; [] from a worker that has just started; None from a dead one."""
         try:
             message = self.connection.recv() if self.connection.poll() else None
         except (EOFError, OSError):
@@ -214,7 +214,7 @@ class _Worker:
         return [] if task is None else [(task, message)]
 
     def end(self) -> str:
-        """End the process, at once where it is at work, and say how it ended."""
+        """End the process, at once if it is busy; returns how it ended."""
         self.connection.close()
         if self.task is not None or not self.ready:
             self._process.terminate()
@@ -227,7 +227,7 @@ class _Worker:
 
 
 def _serve(connection: Connection) -> None:
-    """What a worker does, until the pipe ends."""
+    """The loop of a worker, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the run, which ends its workers
     with contextlib.suppress(EOFError, OSError):
         with contextlib.suppress(Exception):

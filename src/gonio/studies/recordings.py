@@ -39,7 +39,7 @@ class StudyRecording:
 
 
 def _named_by(trial: Path) -> tuple[Path, ...]:
-    """The files that a trial names; nothing where it cannot be read, which is told when it is measured."""
+    """The files that a trial names; none if it cannot be read, which is reported when it is measured."""
     try:
         found = load_trial(trial)
     except GonioError:
@@ -51,9 +51,9 @@ def _named_by(trial: Path) -> tuple[Path, ...]:
 
 
 def recordings(study: StudyConfig) -> tuple[tuple[StudyRecording, ...], dict[str, str]]:
-    """Every recording of which all methods have a file, sorted; and of the others, by key, which file there is not.
+    """The recordings of which all methods have a file, sorted; and for the others, by key, the files that are absent.
 
-    Raises `InputError` where no file fits a pattern, or two files are one recording of one method.
+    Raises `InputError` if no file fits a pattern, or two files are one recording of one method.
     """
     if study.trials is not None:
         found = _matching(study.trials.files, "trials")
@@ -99,7 +99,7 @@ def _check_keys(complete: list[StudyRecording], failures: Mapping[str, str]) -> 
 
 
 def _matching(pattern: Path, where: str) -> dict[Key, Path]:
-    """(subject, movement, repetition) -> file. Raises `InputError` where there is none, or two of one recording."""
+    """(subject, movement, repetition) -> file. Raises `InputError` if no file matches, or two are one recording."""
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if "{" in part or "*" in part)
     root = Path(*parts[:fixed]) if fixed else Path()
@@ -111,7 +111,7 @@ def _matching(pattern: Path, where: str) -> dict[Key, Path]:
         found[key] = path
     if any(movement == ALL_MOVEMENTS for _, movement, _ in found):
         raise InputError(
-            f"{where}.files: a movement is called {ALL_MOVEMENTS!r}, as the rows of all movements together"
+            f"{where}.files: a movement is called {ALL_MOVEMENTS!r}, which is the name for all movements together"
         )
     if not found:
         raise InputError(f"{where}.files: no file is named like {pattern}; a pattern is relative to the study file")
@@ -120,13 +120,13 @@ def _matching(pattern: Path, where: str) -> dict[Key, Path]:
 
 def _walk(folder: Path, parts: tuple[str, ...], fields: dict[str, str]) -> Iterator[tuple[Path, dict[str, str]]]:
     """Files below a folder that fit the parts of a pattern, with what stands in its fields."""
-    wanted = re.compile(_expression(parts[0], fields))
+    pattern = re.compile(_expression(parts[0], fields))
     try:
         entries = sorted(folder.iterdir())
     except OSError:
         return
     for entry in entries:
-        match = wanted.fullmatch(entry.name)
+        match = pattern.fullmatch(entry.name)
         if match is None or entry.name.startswith("."):
             continue
         known = {**fields, **match.groupdict()}
@@ -139,18 +139,18 @@ def _walk(folder: Path, parts: tuple[str, ...], fields: dict[str, str]) -> Itera
 
 def _expression(part: str, fields: Mapping[str, str]) -> str:
     """The regular expression of one part of a pattern; a field that is known already must be the same again."""
-    words, named = [], set(fields)
+    expression, named = [], set(fields)
     for piece in re.split(r"(\{[a-z]+\}|\*)", part):
         name = piece[1:-1]
         if piece == "*":
-            words.append(".*")
+            expression.append(".*")
         elif not piece.startswith("{"):
-            words.append(re.escape(piece))
+            expression.append(re.escape(piece))
         elif name in fields:
-            words.append(re.escape(fields[name]))
+            expression.append(re.escape(fields[name]))
         elif name in named:
-            words.append(f"(?P={name})")
+            expression.append(f"(?P={name})")
         else:
             named.add(name)
-            words.append(f"(?P<{name}>.+)")
-    return "".join(words)
+            expression.append(f"(?P<{name}>.+)")
+    return "".join(expression)

@@ -1,7 +1,7 @@
 """A study from its file to its folder, which other tools rely on.
 
     report.html           a summary, tables and figures of a results section; one self-contained page
-    agreement.csv         one row for each movement, method, quantity, side and joint (docs/study.md tells the columns)
+    agreement.csv         one row for each movement, method, quantity, side and joint (docs/study.md explains it)
     values.csv            one row for each value of each repetition
     agreement_*, values_* the same by the other set of definitions
     failures.csv          what could not be measured, and why
@@ -9,7 +9,7 @@
     figures/              .png and .svg
     recordings/           each recording's values and curves: what a later run goes on from
 
-The tables are made anew from all recordings at the end of every run, each at once, the page last.
+At the end of every run the tables are written again from all recordings, each atomically, the page last.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 
 FILES = ("report.html", "agreement.csv", "values.csv", "failures.csv", "provenance.json")
 FAILURES_COLUMNS = ("recording", "reason")
-MANY = 100  # recordings: with fewer another process for the tables starts longer than it saves
+MANY = 100  # recordings: with fewer, starting another process for the tables takes longer than it saves
 MEASURED_AS = 3
-"""To be raised when `measure_recording` measures otherwise: recordings that were measured before are measured again."""
+"""Increase it when `measure_recording` measures differently: stored recordings are then measured again."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +61,7 @@ class StudyResult(Displayed):
     """What a study found.
 
     rows      of agreement.csv
-    sentences what they say
+    sentences the summary of the page
     failures  recording -> why it could not be measured
     warnings  recording -> what makes its numbers doubtful, though they are in the tables
     measured, reused, damaged   recordings that have values; of these, how many an earlier run had measured; how many
@@ -119,7 +119,7 @@ def run_study(
     scheduler  address of a Dask scheduler, whose workers measure instead
 
     A recording that fails is listed, and tried again by the next run; those that are measured already are not measured
-    again. Raises `InputError` where no recording can be measured at all, and as `study_run.run` does.
+    again. Raises `InputError` if no recording can be measured at all, and as `studies.run.run` does.
     """
     if (config is None) == (ui_prmd is None):
         raise ConfigError('give a study file (study.toml), or --ui-prmd "Segmented Movements"')
@@ -143,23 +143,23 @@ def run_study(
     failures = {**missing, **done.failures}
     write_table(output / "failures.csv", FAILURES_COLUMNS, failures.items())
     if not done.results:
-        first = next((f"{key}: {reason}" for key, reason in failures.items()), "there is none")
+        first = next((f"{key}: {reason}" for key, reason in failures.items()), "no recording was found")
         raise InputError(f"no recording of the study could be measured; the first: {first}")
     results = list(done.results.values())
     warnings = {key: tuple(values["warnings"]) for key, (values, _) in done.results.items() if values["warnings"]}
     definitions, joint_of = NAME_IN_TABLES[config.joint_definitions], joints_of_angles()
     with progress("tables and report", None), _other_tables(output, done, definitions, joint_of, processes != 1):
         rows = write_agreement(output, results, definitions, joint_of)
-        said = _write_report(output, config, rows, results, failures, warnings)
+        sentences = _write_report(output, config, rows, results, failures, warnings)
     _write_provenance(output, config, done, failures, warnings)
-    return StudyResult(tuple(rows), said, failures, warnings, len(results), done.reused, done.damaged)
+    return StudyResult(tuple(rows), sentences, failures, warnings, len(results), done.reused, done.damaged)
 
 
 @contextlib.contextmanager
 def _other_tables(
     output: Path, done: StudyRun, own: str, joint_of: Mapping[str, str], may_be_elsewhere: bool
 ) -> Iterator[None]:
-    """Writes the tables that the report does not need: of many recordings in another process, during the block."""
+    """Write the tables that the report does not need: of many recordings in another process, during the block."""
     (other,) = (each for each in DEFINITIONS if each != own)
     if len(done.results) < MANY or not may_be_elsewhere:
         yield
@@ -179,13 +179,13 @@ def _write_report(
     failures: Mapping[str, str],
     warnings: Mapping[str, tuple[str, ...]],
 ) -> tuple[str, ...]:
-    """The page and its figures; what it says in words."""
+    """Write the page and its figures; returns the page's sentences."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     curves = [row for row in rows if study_page.is_curve(row) and row["movement"] != ALL_MOVEMENTS]
-    pictures: dict[str, tuple[Path, str]] = {}
+    images: dict[str, tuple[Path, str]] = {}
 
     def add(name: str, figure: Any, caption: str) -> None:
-        pictures[name] = (canvas.save(figure, output / "figures", name)[0], caption)
+        images[name] = (canvas.save(figure, output / "figures", name)[0], caption)
 
     mains = {movement: main for movement in _movements(curves) if (main := main_row(_of(curves, movement))) is not None}
     drawn = [_curves_of(results, config, movement, angle_of(main)) for movement, main in mains.items()]
@@ -227,7 +227,7 @@ def _write_report(
         recordings=len(results),
         failures=failures,
         warnings=warnings,
-        figures=pictures,
+        figures=images,
         interpretations=interpretations,
         protocol={key: value for key, value in as_plain(config).items() if key not in ("name", "description")},
         versions=versions(),
@@ -278,29 +278,29 @@ def _ranges_of(
         if (record["definitions"], record["method"], record["quantity"], record["side"])
         == (NAME_IN_TABLES[config.joint_definitions], method, main["quantity"], main["side"])
     ]
-    wanted = (movement, method, f"{main['quantity']}_rom", main["side"])
-    row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == wanted), {})
+    key = (movement, method, f"{main['quantity']}_rom", main["side"])
+    row = next((r for r in rows if (r["movement"], r["method"], r["quantity"], r["side"]) == key), {})
     estimate, reference, subjects = zip(*found, strict=True) if found else ((), (), ())
     return Ranges(movement, angle_of(main), np.array(estimate), np.array(reference), subjects, row)
 
 
 def _interpretations(config: StudyConfig, method: str, ranges: Ranges, curves: Curves) -> Iterator[str]:
-    """One line for the clinician on each figure of a movement's main angle: its range of motion, and its curve."""
+    """A sentence for the clinician on each figure of a movement's main angle: its range of motion, and its curve."""
     movement = config.movements.get(ranges.movement, ranges.movement)
     of = f"{len(set(ranges.subjects))} subjects, {movement}"
-    words = f"{of}, range of motion of the {ranges.angle.replace('_', ' ')}"
+    population = f"{of}, range of motion of the {ranges.angle.replace('_', ' ')}"
     group = Group("value", list(ranges.subjects), ranges.estimate, ranges.reference)
     for figure in FIGURES:
         if figure.result is not None:
-            with contextlib.suppress(InputError):  # too few for this figure; agreement.csv says so
-                yield interpret(figure.result(group), population=words, unit="deg")
+            with contextlib.suppress(InputError):  # too few values for this figure, as noted in agreement.csv
+                yield interpret(figure.result(group), population=population, unit="deg")
     estimate, reference = curves.by_method[method], curves.by_method[config.reference]
-    words = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
-    yield interpret_cmc(cmc_between_methods(np.stack([estimate, reference])), population=words)
+    population = f"{of}, {ranges.angle.replace('_', ' ')} over the repetition"
+    yield interpret_cmc(cmc_between_methods(np.stack([estimate, reference])), population=population)
     try:
-        yield interpret(spm_paired(estimate, reference, curves.subjects), population=words)
+        yield interpret(spm_paired(estimate, reference, curves.subjects), population=population)
     except MissingExtraError:
-        yield "Where in the cycle the mean curves differ was not tested: pip install 'gonio[spm]'."
+        yield "No test shows where in the cycle the mean curves differ: pip install 'gonio[spm]'."
 
 
 def _write_provenance(
@@ -310,14 +310,14 @@ def _write_provenance(
     failures: Mapping[str, str],
     warnings: Mapping[str, tuple[str, ...]],
 ) -> None:
-    said = Counter(word for values, _ in done.results.values() for word in values["words"])
+    remarks = Counter(remark for values, _ in done.results.values() for remark in values["words"])
     content = {
         "command": "study",
         "configuration": as_plain(config),
         "notes": config.notes,
         "versions": versions(),
         "recordings": {"measured": len(done.results), "failed": len(failures)},
-        "said_of_recordings": dict(said),
+        "said_of_recordings": dict(remarks),
         "warnings": warnings,
     }
     with replacing(output / "provenance.json") as temporary:

@@ -1,14 +1,13 @@
-"""Run a study: many recordings, measured independently of each other, in parallel, and each of them once.
+"""Run a study: many recordings, measured independently, in parallel, each once.
 
     done = run(tasks, work, Path("results"), settings={"method": "stereo"})
     done.results["s01-m01-e01"]     (values, arrays)
     done.failures["s01-m01-e02"]    why, in one line
 
-`work(payload)` returns values (as JSON has them: None for what is missing, no NaN) and arrays. What it depends on
-stands in its payload, its inputs and the settings, and nowhere else. Results are kept in the folder as they come
-(`study_store`), so that a run that was stopped or killed goes on where it was. Their values do not hang on the number
-of processes, on who finished first, or on whether they were measured now or before: every result is read from the form
-in which it is stored.
+`work(payload)` returns values (JSON: None for what is missing, no NaN) and arrays. It must depend on its payload, its
+inputs and the settings alone. Each result is stored in the folder at once (`store`), so that a run that was stopped or
+killed continues there. Results do not depend on the number of processes, on their order, or on whether they were
+measured now or before: every result is read from its stored form.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ class StudyRun:
     """What a run has found; the mappings in the order of the tasks.
 
     results       key -> (values, arrays)
-    failures      key -> why there is no result, in one line
-    fingerprints  key -> that under which the store has the result
+    failures      key -> one line that says why there is no result
+    fingerprints  key -> the fingerprint under which the store has the result
     reused        how many results were measured by an earlier run
-    damaged       how many results of an earlier run were measured again because their files are broken
+    damaged       how many results of an earlier run were measured again because their files are damaged
     """
 
     results: Mapping[str, Result]
@@ -54,17 +53,17 @@ def run(
     scheduler: str | None = None,
     progress: Progress = silent,
 ) -> StudyRun:
-    """Measure all that is not measured yet, and return everything.
+    """Measure all recordings that are not stored yet; returns the results of all.
 
     work       a function of a module, which other processes can import
-    folder     where results are kept, in `folder/recordings`; one run at a time
+    folder     results are stored in `folder/recordings`; one run at a time
     settings   what all results depend on besides their payloads; with other settings everything is measured again
-    processes  None: as many as there are cores. 1: in this very process
-    scheduler  address of a Dask scheduler, "tcp://host:8786", whose workers measure instead of processes here; they
-               must find the inputs under the same paths, while results are written here alone
+    processes  None: as many as there are cores. 1: in this process
+    scheduler  address of a Dask scheduler, "tcp://host:8786", whose workers measure instead of local processes; they
+               must find the inputs under the same paths; results are written here
 
-    A recording that fails is listed with its reason and tried again by the next run. KeyboardInterrupt goes through,
-    and what is finished stays.
+    A recording that fails is listed with its reason and tried again by the next run. KeyboardInterrupt is raised, and
+    finished results stay stored.
 
     Raises `InputError` for two recordings of one key, a folder that another run uses or that cannot be written, and a
     scheduler that does not answer; `ConfigError` for less than one process; `MissingExtraError` without dask.
@@ -104,11 +103,11 @@ def run(
 
 
 def _check(tasks: Sequence[RecordingTask], processes: int | None) -> None:
-    seen: set[str] = set()
+    keys: set[str] = set()
     for task in tasks:
-        if task.key.lower() in seen:  # as some file systems see it
+        if task.key.lower() in keys:  # some file systems ignore case
             raise InputError(f"{task.key}: two recordings of the study have this name; give one of them another")
-        seen.add(task.key.lower())
+        keys.add(task.key.lower())
     if processes is not None and processes < 1:
         raise ConfigError(f"processes = {processes}; it must be at least 1")
 
@@ -117,12 +116,12 @@ def _check(tasks: Sequence[RecordingTask], processes: int | None) -> None:
 def _measuring(
     tasks: Sequence[RecordingTask], work: Work, processes: int | None, scheduler: str | None
 ) -> Iterator[Callable[[Sequence[RecordingTask]], Outcomes]]:
-    """Who measures those of the tasks that are wanted; no process goes on after the block."""
+    """A function that measures tasks; no process continues after the block."""
     processes = processes or usable_cores()
     if scheduler is not None:
-        yield lambda wanted: _on_cluster(wanted, work, scheduler)
+        yield lambda chosen: _on_cluster(chosen, work, scheduler)
     elif processes == 1 or not tasks:
-        yield lambda wanted: in_this_process(wanted, work)
+        yield lambda chosen: in_this_process(chosen, work)
     else:
         with worker_processes(min(processes, len(tasks)), work) as measure:
             yield measure

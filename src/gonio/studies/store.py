@@ -1,13 +1,13 @@
-"""What a study has measured already: one recording, one file of values and one of arrays, each with its fingerprint.
+"""The stored results of a study: for each recording a file of values and one of arrays, with a fingerprint.
 
     folder/recordings/<key>.json    values, the fingerprint and the checksum of both files; written last
-    folder/recordings/<key>.npz     arrays, where there are any: those of one shape stacked, and an index of names
+    folder/recordings/<key>.npz     arrays, if any: those of one shape stacked, and an index of names
     folder/recordings/.lock         held while a run is at work
 
-A result is used again where its fingerprint is the one of now: same settings, same payload, same function, same
-gonio, same inputs. Inputs count by their sha256; those above `HASHED_BYTES` by size and time of change, so that a
-study of long videos need not read them all to find out that nothing is left to do. What cannot be read, or does not
-fit its checksum, is measured again, and counted.
+A result is used again if its fingerprint is the current one: same settings, same payload, same function, same
+gonio, same inputs. Inputs are identified by their sha256; those above `HASHED_BYTES` by size and time of change,
+so that a study of long videos does not read them all to find that nothing is left to do. A result that cannot be read,
+or does not match its checksum, is measured again and counted as damaged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from gonio.core.provenance import VERSION
 
 _NEW = ".new"
 INDEX = "index.json"  # in the .npz: the names of each stack's arrays
-HASHED_BYTES = 64 * 2**20  # larger inputs count by size and time of change
+HASHED_BYTES = 64 * 2**20  # larger inputs are identified by size and time of change
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 Result = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -46,7 +46,7 @@ class RecordingTask:
     """One recording to be measured.
 
     key      its name in the study, safe as a file's: letters, digits, ".", "_", "-"
-    payload  what the work is given; picklable, of dataclasses, mappings, sequences, paths, arrays, numbers and words
+    payload  the argument of the work; picklable, of dataclasses, mappings, sequences, paths, arrays, numbers and text
     inputs   files and folders; the result is stale when one of them changes
     """
 
@@ -68,7 +68,7 @@ class Encoded:
 
 
 def encode(result: Result) -> Encoded:
-    """A result as text and bytes. Raises `TypeError` or `ValueError` where it is not made of JSON and plain arrays."""
+    """A result as text and bytes. Raises `TypeError` or `ValueError` if it is not made of JSON and plain arrays."""
     values, arrays = result
     if not isinstance(values, dict) or not isinstance(arrays, dict):
         raise TypeError("a result is (values, arrays), two dicts")
@@ -88,7 +88,7 @@ def encode(result: Result) -> Encoded:
 
 
 def decode(encoded: Encoded) -> Result:
-    """The result of `encode`. Fresh and stored results both come from here, so that nobody can tell them apart."""
+    """The result of `encode`. New and stored results are both decoded here, so that they are identical."""
     arrays: dict[str, np.ndarray] = {}
     if encoded.arrays is not None:
         with zipfile.ZipFile(io.BytesIO(encoded.arrays)) as archive:
@@ -106,7 +106,7 @@ class Fingerprints:
         self._inputs: dict[Path, Any] = {}
 
     def of(self, task: RecordingTask) -> str:
-        """sha256 over all that the result depends on. Raises `TypeError` where the payload holds anything else."""
+        """sha256 over all that the result depends on. Raises `TypeError` if the payload holds anything else."""
         inputs = [self._input(path) for path in task.inputs]
         content = [*self._common, task.key, _canonical(task.payload), inputs]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -115,7 +115,7 @@ class Fingerprints:
         if path not in self._inputs:
             try:
                 self._inputs[path] = _content(path)
-            except OSError as error:  # the work will meet the same, and say so
+            except OSError as error:  # the work will report the same error
                 self._inputs[path] = f"not readable: {error.strerror}"
         return self._inputs[path]
 
@@ -129,9 +129,9 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """For this process alone; the system lets go when the process ends, however it ends.
+        """Hold the folder for this process alone; the system releases it when the process ends, however it ends.
 
-        Raises `InputError` where another run holds it, and where the folder cannot be written.
+        Raises `InputError` if another run holds it, and where the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ class Store:
                 _lock(lock.fileno())
             except (BlockingIOError, PermissionError):
                 raise InputError(
-                    f"{self.folder.parent}: another run of this study is at work there; wait for it, or stop it"
+                    f"{self.folder.parent}: another run of this study uses this folder; wait for it, or stop it"
                 ) from None
             except OSError as error:
                 raise InputError(f"{self.folder}: cannot be locked ({error.strerror}); choose another disk") from None
@@ -151,7 +151,7 @@ class Store:
             yield
 
     def load(self, key: str, fingerprint: str) -> Encoded | None:
-        """What is stored under this fingerprint; None where there is nothing, or nothing that can be used."""
+        """What is stored under this fingerprint; None if there is nothing, or nothing that can be used."""
         file, arrays_file = self._files(key)
         try:
             text = file.read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ class Store:
         return None
 
     def save(self, key: str, fingerprint: str, encoded: Encoded) -> None:
-        """Both files, each at once; the one with the values last, so that where it is, all is."""
+        """Write the arrays, then the values, each atomically. The values file exists only if both are complete."""
         file, arrays_file = self._files(key)
         if encoded.arrays is not None:
             _put(arrays_file, encoded.arrays)
@@ -203,7 +203,7 @@ class Store:
 
 
 def _put(file: Path, content: bytes) -> None:
-    """Write at once. Nobody else writes there: the run holds the folder's lock."""
+    """Write atomically. No other run writes there, because this one holds the folder's lock."""
     new = file.with_name(f".{file.name}{_NEW}")
     new.write_bytes(content)
     new.replace(file)
@@ -218,7 +218,7 @@ def _checksum(encoded: Encoded) -> str:
 
 
 def _content(path: Path) -> Any:
-    """What stands for the content of a file, or of all files in a folder; None where there is neither."""
+    """A value that identifies the content of a file, or of all files in a folder; None if there is neither."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return [[file.relative_to(path).as_posix(), _content(file)] for file in files]
@@ -232,7 +232,7 @@ def _content(path: Path) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    """A value as JSON that is the same in every process. Raises `TypeError` where it cannot be."""
+    """A value as JSON that is the same in every process. Raises `TypeError` if it cannot be."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, enum.Enum):
@@ -260,7 +260,7 @@ def _canonical(value: Any) -> Any:
         return getattr(value, "stored_as", f"{value.__module__}.{value.__qualname__}")
     raise TypeError(
         f"{type(value).__qualname__} in a payload, in settings or as work: not the same from one process to the next; "
-        "use dataclasses, mappings, sequences, paths, arrays, numbers, words and functions of modules"
+        "use dataclasses, mappings, sequences, paths, arrays, numbers, text and functions of modules"
     )
 
 

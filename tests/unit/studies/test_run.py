@@ -282,7 +282,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
         "except GonioError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
-    assert "another run of this study is at work" in done.stdout or "worker processes end as soon" in done.stdout
+    assert "another run" in done.stdout or "__main__" in done.stdout
 
 
 def test_stored_values_can_be_read_by_everybody(work, tmp_path):

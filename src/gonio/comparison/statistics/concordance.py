@@ -29,7 +29,7 @@ from gonio.core.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Concordance:
-    """Lin's concordance, -1..1; NaN where a side does not vary. With no interval, `note` says why."""
+    """Lin's concordance, -1..1; NaN if a side does not vary. With no interval, `note` says why."""
 
     value: float
     interval: Interval | None
@@ -41,7 +41,7 @@ class Concordance:
 
 @dataclass(frozen=True, kw_only=True)
 class Deming:
-    """The line estimate = intercept + slope * reference; NaN where it does not exist. Intervals as elsewhere."""
+    """The line estimate = intercept + slope * reference; NaN if it does not exist. Intervals as elsewhere."""
 
     slope: float
     intercept: float
@@ -187,7 +187,7 @@ def _sums(data: Pairs) -> FloatArray:
 
 
 def _line(sums: FloatArray, ratio: float) -> tuple[FloatArray, FloatArray]:
-    """Slopes and intercepts (...,) of sums (..., 6); NaN where x and y do not vary together."""
+    """Slopes and intercepts (...,) of sums (..., 6); NaN if x and y do not vary together."""
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     sxx, syy, sxy = xx - x * x / n, yy - y * y / n, xy - x * y / n
     excess = syy - ratio * sxx

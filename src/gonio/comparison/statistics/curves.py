@@ -27,7 +27,7 @@ def cmc(curves: FloatArray) -> float:
         CMC^2 = 1 - [sum (Y_jt - Y_t)^2 / (T (N - 1))] / [sum (Y_jt - Y)^2 / (N T - 1)]
 
     Y_t the mean over repetitions at t, Y the mean of all. Samples that a repetition lacks (NaN) are left out of all.
-    NaN where it is undefined: the right-hand side is negative (repetitions differ by more than the joint moves),
+    NaN if it is undefined: the right-hand side is negative (repetitions differ by more than the joint moves),
     nothing varies or no sample is whole. Raises `InputError` for anything but two repetitions of two samples or more.
     """
     array = np.asarray(curves, dtype=np.float64)
@@ -45,7 +45,7 @@ def cmc_between_methods(curves: FloatArray) -> float:
         CMC^2 = 1 - [sum (Y_gpf - Y_gf)^2 / (G F (P - 1))] / [sum (Y_gpf - Y_g)^2 / (G (P F - 1))]
 
     Samples (repetition, time) that a method lacks are left out; a repetition with fewer than two is left out whole.
-    NaN where it is undefined, as in `cmc`. Raises `InputError` for anything but two methods, a repetition and two
+    NaN if it is undefined, as in `cmc`. Raises `InputError` for anything but two methods, a repetition and two
     samples or more.
     """
     array = np.asarray(curves, dtype=np.float64)

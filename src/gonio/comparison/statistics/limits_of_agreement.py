@@ -34,7 +34,7 @@ class Limits:
     bias, sd                        mean and standard deviation of the differences
     low, high                       bias - 1.96 sd and bias + 1.96 sd
     bias_interval, low_interval,
-    high_interval                   None where there is none; `note` says why
+    high_interval                   None if there is none; `note` says why
     n, n_subjects, n_dropped        pairs used, their subjects, pairs left out because a side is missing
     """
 

@@ -2,7 +2,7 @@
 
 How to read them. An ICC says how well people can be told apart: the share of the differences between values that is
 of the people and not of the measuring. It is high wherever people differ much, however large the errors in degrees;
-it says nothing to somebody who follows one patient. For that the SEM is the error of one value and the MDC95 the least
+it says nothing about the follow-up of one patient. For that, the SEM is the error of one value and the MDC95 the least
 change between two values that is more than error. Both come from repetitions of one method. What differs between two
 methods is said by the limits of agreement, not by an SEM.
 """
@@ -35,10 +35,10 @@ WITHIN_SESSION = "within-session"
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """An intraclass correlation, at most 1; NaN where nothing varies, or one of two methods.
+    """An intraclass correlation, at most 1; NaN if nothing varies, or one of two methods.
 
     kind        "2,1" absolute agreement: a bias between raters counts; "3,1" consistency: it does not
-    interval    None where there is none; `note` says why
+    interval    None if there is none; `note` says why
     n_targets   what is told apart: targets, or pairs of values
     n_raters    raters, or methods
     n_subjects  of whom the targets are
@@ -60,7 +60,7 @@ class MeasurementError:
     """The error of one value of one method, in the unit of the values.
 
     sem, mdc95                  standard error of measurement; least change of 95 % certainty, 1.96 sqrt(2) SEM
-    interval, mdc95_interval    None where there is none; `note` says why
+    interval, mdc95_interval    None if there is none; `note` says why
     n, n_subjects               values of subjects with two or more, and these subjects
     n_dropped                   values that are missing (NaN) or the only one of their subject
     label                       what it holds for: "within-session"

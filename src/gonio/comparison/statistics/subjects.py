@@ -105,7 +105,7 @@ def pairs(estimate: FloatArray, reference: FloatArray, subjects: object = None, 
     estimate, reference    (n,), NaN where missing
     subjects               (n,) labels, or None: each pair is of a subject of its own
 
-    Raises `InputError` where the shapes differ or fewer than `least` pairs are left.
+    Raises `InputError` if the shapes differ or fewer than `least` pairs are left.
     """
     a, b = np.asarray(estimate, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape:
