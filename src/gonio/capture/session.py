@@ -164,7 +164,7 @@ def write_session(session: RecordedSession, calibration: Path | None) -> None:
         write_json(temporary, content, indent=2)
     if offsets_s:
         with replacing(session.trial_path) as temporary:
-            temporary.write_text(_trial_text(session, calibration), encoding="utf-8")
+            temporary.write_text(_trial_text(session, calibration), encoding="utf-8", newline="\n")
 
 
 def _trial_text(session: RecordedSession, calibration: Path | None) -> str:

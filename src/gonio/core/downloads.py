@@ -161,6 +161,8 @@ def _keep(downloaded: Path, file: AssetFile, asset: Asset, origin: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         downloaded.replace(target)
     except OSError as error:
+        if sha256_of(target) in file.accepted:  # another process was first, and Windows replaces no file that is open
+            return
         raise AssetError(f"{target}: cannot be written ({error.strerror}); set GONIO_CACHE to another folder") from None
 
 

@@ -1,4 +1,4 @@
-"""Writing without leaving half a file: to a temporary name beside the target, then renamed."""
+"""Files: written completely or not at all, to a temporary name beside the target that is then renamed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ from typing import Any
 
 from gonio.core.errors import InputError
 
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"
+}
+"""Names of devices on Windows, which no file can have, whatever its ending."""
 
 
 def makes_a_file_name(name: str) -> bool:
-    """On every system: not empty, no separators or control characters, none of Windows' reserved names."""
-    if not name or name[0] == "." or name[-1] in ". " or name.split(".", maxsplit=1)[0].casefold() in RESERVED:
+    """Whether every system takes the name: not empty or reserved, without separators and control characters."""
+    if not name or name[0] == "." or name[-1] in ". " or name.split(".", maxsplit=1)[0].rstrip().casefold() in RESERVED:
         return False
     return not any(c in '/\\:*?"<>|' or ord(c) < 32 for c in name)
 
 
 def check_writable(target: Path, inputs: Iterable[Path]) -> None:
-    """Ask before long work whether `target` can be written, and whether that would harm anything.
+    """Check before long work that `target` can be written without harm to an input.
 
-    Raises `InputError` where it is one of the inputs or lies in a folder that is one, where it is a folder that holds
-    files already, and where nothing can be made in its place.
+    Raises `InputError` if it is an input or lies in a folder that is one, if it is a folder that already holds files,
+    and if nothing can be created there.
     """
     for path in inputs:
         if target.exists() and path.exists() and target.samefile(path):
@@ -38,23 +41,22 @@ def check_writable(target: Path, inputs: Iterable[Path]) -> None:
         if path.is_dir() and target.resolve().is_relative_to(path.resolve()):
             raise InputError(f"{target}: lies in the input folder {path}; choose another place with -o")
     if target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{target}: is a folder that holds files already; choose another name with -o")
-    parent = target.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
+        raise InputError(f"{target}: is a folder that already holds files; choose another name with -o")
+    parents = target.absolute().parents
+    parent = next((parent for parent in parents if parent.exists()), parents[-1])
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"{target}: cannot be written in {parent}; choose another place with -o")
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path, of the same name; on success it replaces `path`, on an error it is removed.
+    """Yields a temporary path with the same name. On success it replaces `path`; after an error it is removed.
 
-    The caller may create a file or a folder there. Raises `InputError` where `path` cannot be written.
+    The caller creates a file or a folder there. Raises `InputError` if `path` cannot be written.
     """
     path = Path(path)
     if path.name in ("", ".."):
-        raise InputError(f"{path}: is no name of a file or folder to write; choose one with -o")
+        raise InputError(f"{path}: does not name a file or folder; choose a name with -o")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -72,7 +74,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _replace(new: Path, target: Path, aside: Path) -> None:
-    """`new` becomes `target`. A folder needs two steps: the old one is set aside, and put back if the second fails."""
+    """Rename `new` to `target`. An old folder is first renamed to `aside`, and back if the second step fails."""
     if not (target.is_dir() and new.is_dir()):
         new.replace(target)
         return
@@ -120,7 +122,7 @@ def _is_number(text: str) -> bool:
 
 
 def sha256_of(path: Path) -> str | None:
-    """sha256 of a file, None if there is none. A file that does not change is read once in a process."""
+    """sha256 of a file, None if there is none. A file that has not changed is read once in a process."""
     try:
         stat = path.stat()
         return _sha256(path, stat.st_size, stat.st_mtime_ns)

@@ -137,7 +137,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     ):
         lines.append(f"{i},{time!r}," + ",".join(map(str, row)))
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return unsupported_fields(sequence, "covariance", "history")
 
 

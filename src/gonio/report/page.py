@@ -62,7 +62,7 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
     style = Markup(_TEMPLATES.joinpath("report.css").read_text(encoding="utf-8"))
     page = environment.get_template(template).render(**values, style=style, disclaimer=DISCLAIMER)
     with replacing(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def figure_uri(path: Path) -> str:

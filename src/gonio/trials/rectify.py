@@ -103,7 +103,7 @@ def rectify(
                 else:
                     notes += _redrawn(configs[name], pair, folder / f"{name}.mp4", tick)
         text = "# Made by gonio rectify; rectification.json describes how.\n\n" + trial_text(new, output)
-        (folder / "trial.toml").write_text(text, encoding="utf-8")
+        (folder / "trial.toml").write_text(text, encoding="utf-8", newline="\n")
         write_json(folder / "rectification.json", _record(pair, alpha, notes), indent=2, ascii_only=False)
         rig_files.write(pair.rig, folder / "Calib.toml")
     made = Output(output / "trial.toml", steps=notes, notes=notes)

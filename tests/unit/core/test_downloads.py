@@ -215,3 +215,17 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     net = network(NO_SERVER)
     with pytest.raises(AssetError, match="GONIO_CACHE"):
         fetch(net, progress=False)
+
+
+def test_a_file_that_another_process_has_kept_and_holds_open_is_taken(monkeypatch, served, cache):
+    """Windows replaces no file that is open elsewhere."""
+    address, folder = served
+    (folder / "net.bin").write_bytes(CONTENT)
+    net = network(f"{address}/net.bin")
+
+    def refused(_self: Path, target: Path) -> Path:
+        Path(target).write_bytes(CONTENT)
+        raise PermissionError(13, "The process cannot access the file")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    assert fetch(net, progress=False) == cache / "net"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
 import pytest
 
+import gonio
 from gonio.core.errors import InputError
-from gonio.core.files import check_writable, replacing, write_csv, write_json
+from gonio.core.files import check_writable, makes_a_file_name, replacing, write_csv, write_json
 
 
 def tree(folder: Path) -> dict[str, str | None]:
@@ -242,3 +244,52 @@ def test_a_spreadsheet_takes_no_text_for_a_formula(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_csv(path, [["name", "value"], ["=1+1", -2.5], ["@b", "-2.5"], ["-c", None], ["+d,e", 3], ["plain", "+1e3"]])
     assert path.read_bytes() == b"name,value\n'=1+1,-2.5\n'@b,-2.5\n'-c,\n\"'+d,e\",3\nplain,+1e3\n"
+
+
+@pytest.mark.parametrize("name", ["walk", "walk 1", "Gänge", "con-1", "lpt", "com10"])
+def test_names_that_every_system_takes(name: str) -> None:
+    assert makes_a_file_name(name)
+
+
+REFUSED = ["", ".a", "a.", "a ", "a/b", "a\\b", "a:b", "a?", "a\n", "CON", "nul.txt", "Com1", "aux .x", "lpt²"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_names_that_some_system_refuses(name: str) -> None:
+    assert not makes_a_file_name(name)
+
+
+def test_a_drive_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows no parent of Z:/out exists if there is no drive Z."""
+    monkeypatch.setattr(Path, "exists", lambda _self: False)
+    monkeypatch.setattr(Path, "is_dir", lambda _self: False)
+    with pytest.raises(InputError, match="-o"):
+        check_writable(Path("/z/out"), [])
+
+
+def test_a_file_that_another_program_holds_open_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows replaces no file that is open, as a table in a spreadsheet."""
+
+    def refused(_self: Path, _target: Path) -> Path:
+        raise PermissionError(13, "The process cannot access the file")
+
+    (tmp_path / "a.csv").write_text("old", encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(InputError, match=r"a\.csv"), replacing(tmp_path / "a.csv") as temporary:
+        temporary.write_text("new", encoding="utf-8")
+    assert tree(tmp_path) == {"a.csv": "old"}
+
+
+def test_text_is_written_with_the_same_line_ends_on_every_system() -> None:
+    """Without `newline`, Windows writes two characters for each line end."""
+    wrong = []
+    for file in sorted(Path(gonio.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            modes = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            named = {keyword.arg for keyword in node.keywords}
+            opened = node.func.attr == "open" and modes[:1] in (["w"], ["x"]) and "encoding" in named
+            if (opened or node.func.attr == "write_text") and "newline" not in named:
+                wrong.append(f"{file.name}:{node.lineno}")
+    assert wrong == []

@@ -142,5 +142,5 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         for i, (time, row) in enumerate(zip(sequence.times_s.tolist(), rows, strict=True))
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return tuple(lost)

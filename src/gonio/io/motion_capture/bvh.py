@@ -77,7 +77,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     lines += ["MOTION", f"Frames: {len(sequence)}", f"Frame Time: {frame_time_s:.9g}"]
     rows = np.char.mod("%.9f", np.concatenate(columns, axis=1))
     with replacing(path) as temporary:
-        temporary.write_text("\n".join([*lines, *(" ".join(row) for row in rows.tolist())]) + "\n", encoding="utf-8")
+        temporary.write_text(
+            "\n".join([*lines, *(" ".join(row) for row in rows.tolist())]) + "\n", encoding="utf-8", newline="\n"
+        )
     return tuple(lost)
 
 

@@ -130,7 +130,7 @@ def write(angles: AngleSeries, path: Path, *, in_degrees: bool = True) -> tuple[
         for time, row in zip(angles.times_s.tolist(), values.tolist(), strict=True)
     )
     with replacing(path) as temporary:
-        temporary.write_text("\n".join((*header, *rows)) + "\n", encoding="utf-8")
+        temporary.write_text("\n".join((*header, *rows)) + "\n", encoding="utf-8", newline="\n")
     return tuple(lost)
 
 

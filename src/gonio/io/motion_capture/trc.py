@@ -128,7 +128,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         for i, (time, row) in enumerate(zip(sequence.times_s.tolist(), cells.tolist(), strict=True), start=1)
     )
     with replacing(path) as temporary:
-        temporary.write_text("\n".join((*header, *rows)) + "\n", encoding="utf-8")
+        temporary.write_text("\n".join((*header, *rows)) + "\n", encoding="utf-8", newline="\n")
     return tuple(lost)
 
 

@@ -113,7 +113,7 @@ def write(rig: Rig, path: Path) -> None:
         ]
     lines += ["[metadata]", "adjusted = false", "error = 0.0", 'unit = "m"', f'up = "{rig.up}"', ""]
     with replacing(Path(path)) as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
+        temporary.write_text("\n".join(lines), encoding="utf-8", newline="\n")
 
 
 def match_cameras(rig: Rig, names: Sequence[str]) -> dict[str, str]:

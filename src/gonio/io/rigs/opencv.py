@@ -132,7 +132,7 @@ def write(rig: Rig, path: Path) -> tuple[str, ...]:
         storage.write(name, np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value)
     text = storage.releaseAndGetString()
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
     return tuple(lost)
 
 
