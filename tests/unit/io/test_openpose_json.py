@@ -183,17 +183,17 @@ def test_frames_without_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is empty"),
-        ('{"version":1.3,"people":[{"pose_key', "not complete JSON"),
-        ("[1, 2]", "no list of 'people'"),
-        ('{"annotations": []}', "no list of 'people'"),
-        ('{"people": {"a": 1}}', "no list of 'people'"),
-        ('{"people": [1]}', "no list of 'people'"),
+        ("", "empty"),
+        ('{"version":1.3,"people":[{"pose_key', "JSON"),
+        ("[1, 2]", "'people'"),
+        ('{"annotations": []}', "'people'"),
+        ('{"people": {"a": 1}}', "'people'"),
+        ('{"people": [1]}', "'people'"),
         ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "x, y, confidence"),
         ('{"people": [{"pose_keypoints_2d": ["a", 2, 3]}]}', "x, y, confidence"),
         ('{"people": [{"pose_keypoints_2d": [[1, 2, 3]]}]}', "x, y, confidence"),
-        ("[" * 100000, "not complete JSON"),
-        ('{"people": "\udcff"}', "not complete JSON .*it is not text in UTF-8"),
+        ("[" * 100000, "JSON"),
+        ('{"people": "\udcff"}', "UTF-8"),
     ],
 )
 def test_foreign_and_cut_files(tmp_path: Path, content: str, words: str) -> None:
@@ -222,12 +222,12 @@ def test_foreign_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize("skeleton", [BODY_25, BODY_25B, COCO_18, COCO_17], ids=lambda s: s.name)
 def test_a_sequence_comes_back_exactly(tmp_path: Path, skeleton: Skeleton) -> None:
     written = sequence(skeleton)
-    lost = openpose_json.write(written, tmp_path / "walk_json")
+    not_preserved = openpose_json.write(written, tmp_path / "walk_json")
     back = openpose_json.read(tmp_path / "walk_json", layout=skeleton.name, rate_hz=30.0, image_size_px=(640, 480))
     np.testing.assert_array_equal(back.positions[:, 0], written.positions)
     np.testing.assert_array_equal(back.confidence[:, 0], written.confidence)
     np.testing.assert_allclose(back.times_s, written.times_s, rtol=0, atol=1e-12)
-    assert any("--fps 30" in words for words in lost)
+    assert any("--fps 30" in words for words in not_preserved)
     assert sorted(p.name for p in (tmp_path / "walk_json").iterdir())[3] == "walk_json_000000000003_keypoints.json"
 
 
@@ -257,38 +257,36 @@ def test_detections_come_back_exactly(tmp_path: Path) -> None:
     item = Detections(
         positions, rng.uniform(0.1, 1, (5, 3, 25)), np.arange(5) / 60, BODY_25, (640, 480), scores=np.ones((5, 3))
     )
-    lost = openpose_json.write(item, tmp_path / "v")
+    not_preserved = openpose_json.write(item, tmp_path / "v")
     back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=60.0)
     np.testing.assert_array_equal(back.positions, item.positions)
     np.testing.assert_array_equal(back.confidence, item.confidence)
-    assert "scores" in "".join(lost)
-    assert "repaired" not in "".join(lost)
+    assert "scores" in "".join(not_preserved)
+    assert "repaired" not in "".join(not_preserved)
     repaired = replace(item, status=np.full((5, 3, 25), Status.REPAIRED))
-    assert "which joints were inferred, interpolated or repaired is lost" in openpose_json.write(
-        repaired, tmp_path / "v"
-    )
+    assert any("repaired" in sentence for sentence in openpose_json.write(repaired, tmp_path / "v"))
 
 
-def test_gaps_in_time_survive_and_odd_times_are_said(tmp_path: Path) -> None:
+def test_gaps_in_time_survive_and_odd_times_are_counted(tmp_path: Path) -> None:
     times = np.array([2, 3, 7, 8, 9, 10]) / 29.97
-    lost = openpose_json.write(sequence(COCO_18, times_s=times), tmp_path / "v")
+    not_preserved = openpose_json.write(sequence(COCO_18, times_s=times), tmp_path / "v")
     np.testing.assert_allclose(openpose_json.read(tmp_path / "v", rate_hz=29.97).times_s, times, atol=1e-12)
-    assert any("--fps 29.97" in sentence for sentence in lost)
-    lost = openpose_json.write(sequence(COCO_18, times_s=np.array([0.5, 1, 1.7, 2.2, 3.1, 3.5])), tmp_path / "v")
-    assert any("grid" in sentence for sentence in lost)
+    assert any("--fps 29.97" in sentence for sentence in not_preserved)
+    not_preserved = openpose_json.write(sequence(COCO_18, times_s=np.array([0.5, 1, 1.7, 2.2, 3.1, 3.5])), tmp_path / "v")
+    assert any("grid" in sentence for sentence in not_preserved)
 
 
 def test_other_layouts_are_mapped_to_body_25(tmp_path: Path) -> None:
     written = sequence(BLAZEPOSE_33)
-    lost = openpose_json.write(written, tmp_path / "v")
+    not_preserved = openpose_json.write(written, tmp_path / "v")
     back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=30.0)
     np.testing.assert_array_equal(back.positions[:, 0, BODY_25.index("left_knee")], written["left_knee"])
-    text = "\n".join(lost)
+    text = "\n".join(not_preserved)
     assert "left_hip+right_hip" in text
     assert "left_pinky" in text
 
 
-def test_what_is_lost_is_said(tmp_path: Path) -> None:
+def test_what_is_not_preserved(tmp_path: Path) -> None:
     plain = sequence(COCO_17)
     status = np.where(plain.valid, Status.INTERPOLATED, Status.MISSING)
     rich = plain.derive("smoothed", status=status, source=Source("a", "b"), confidence=np.zeros((6, 17)))
@@ -297,7 +295,7 @@ def test_what_is_lost_is_said(tmp_path: Path) -> None:
         assert words in text
 
 
-def solid(skeleton: Skeleton, n_frames: int = 5, **changes: Any) -> PoseSequence:
+def joints_3d(skeleton: Skeleton, n_frames: int = 5, **changes: Any) -> PoseSequence:
     rng = np.random.default_rng(4)
     positions = rng.normal(0, 1, (n_frames, len(skeleton), 3))
     positions[rng.random(positions.shape[:2]) < 0.2] = np.nan
@@ -308,8 +306,8 @@ def solid(skeleton: Skeleton, n_frames: int = 5, **changes: Any) -> PoseSequence
 
 @pytest.mark.parametrize("skeleton", [BODY_25, COCO_18], ids=lambda s: s.name)
 def test_3d_joints_come_back_exactly(tmp_path: Path, skeleton: Skeleton) -> None:
-    written = solid(skeleton)
-    lost = openpose_json.write(written, tmp_path / "joints_json")
+    written = joints_3d(skeleton)
+    not_preserved = openpose_json.write(written, tmp_path / "joints_json")
     file = tmp_path / "joints_json" / "lab_000000000002_keypoints.json"
     (person,) = json.loads(file.read_text())["people"]
     assert person["pose_keypoints_2d"] == []
@@ -321,14 +319,14 @@ def test_3d_joints_come_back_exactly(tmp_path: Path, skeleton: Skeleton) -> None
     np.testing.assert_array_equal(back.positions, written.positions)
     np.testing.assert_array_equal(back.confidence, written.valid)
     np.testing.assert_allclose(back.times_s, written.times_s, atol=1e-12)
-    assert any("(world of lab, up +z)" in sentence for sentence in lost)
-    assert not any("missing" in sentence for sentence in lost)
+    assert any("(world of lab, up +z)" in sentence for sentence in not_preserved)
+    assert not any("missing" in sentence for sentence in not_preserved)
     in_mm = openpose_json.read(tmp_path / "joints_json", layout=skeleton.name, rate_hz=30.0, unit="mm")
     np.testing.assert_allclose(in_mm.positions, written.positions / 1000)
 
 
 def test_other_3d_layouts_are_mapped_to_body_25(tmp_path: Path) -> None:
-    written = solid(BLAZEPOSE_33)
+    written = joints_3d(BLAZEPOSE_33)
     assert any("left_pinky" in words for words in openpose_json.write(written, tmp_path / "v"))
     back = openpose_json.read(tmp_path / "v", layout="body-25", rate_hz=30.0)
     np.testing.assert_array_equal(back["left_knee"], written["left_knee"])
