@@ -22,7 +22,7 @@ CATEGORY = {"id": 1, "name": "person", "keypoints": list(COCO_17.joints), "skele
 
 
 def annotated(**changes: Any) -> dict[str, Any]:
-    """Two pictures, given out of order; in the second one person, whose left wrist is not labelled."""
+    """Two images, given out of order; in the second one person, whose left wrist is not labelled."""
     keypoints = np.column_stack([np.arange(17) * 10.0 + 5, np.arange(17) * 5.0 + 3, np.full(17, 2.0)])
     keypoints[COCO_17.index("left_wrist")] = 0
     keypoints[COCO_17.index("nose"), 2] = 1
@@ -120,10 +120,10 @@ def test_a_sequence_there_and_back(tmp_path: Path) -> None:
     positions = np.random.default_rng(0).uniform(5, 400, (4, 25, 2))
     positions[2, 7] = np.nan
     before = PoseSequence(positions, np.arange(4) / 50, BODY_25, "px", "image", history=("made up",))
-    lost = formats.write(before, tmp_path / "x.json")
-    assert len(lost) == 2
-    assert "history" in lost[0]
-    assert "0 x 0" in lost[1]
+    not_preserved = formats.write(before, tmp_path / "x.json")
+    assert len(not_preserved) == 2
+    assert "history" in not_preserved[0]
+    assert "0 x 0" in not_preserved[1]
     back = formats.read(tmp_path / "x.json", rate_hz=50.0)
     assert isinstance(back, PoseSequence)
     assert back.skeleton == BODY_25
@@ -204,36 +204,36 @@ def without(key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "word"),
     [
-        ("", "is empty"),
-        (json.dumps(annotated())[:200], "no whole JSON file"),
-        ('{"images": [' + "[" * 100_000, "no whole JSON file"),
-        (without("annotations"), "no list of annotations"),
-        (without("categories"), "no list of categories"),
-        (annotated() | {"categories": []}, "no category with keypoints"),
-        (annotated() | {"categories": [CATEGORY, CATEGORY]}, "2 categories with keypoints"),
-        (annotated() | {"categories": [CATEGORY | {"keypoints": ["nose", "nose"]}]}, "list of different names"),
-        (annotated() | {"images": []}, "person is in picture 12, which the file does not list"),
-        (annotated() | {"images": annotated()["images"] * 2}, "two pictures have the id 12"),
-        (annotated() | {"annotations": annotated()["annotations"] * 2}, "two people have the id 7"),
-        (annotated() | {"annotations": [3]}, "something else than pictures and people"),
-        (annotated() | {"images": [{"id": 12, "width": 1, "height": 2}, {"id": 4}]}, "of 2 sizes"),
-        (annotated(keypoints=[1.0] * 50), "keypoints has 50 numbers, 51 are expected"),
-        (annotated(keypoints=None), "keypoints has no list"),
-        (annotated(keypoints=[float("nan")] * 51), "no finite number"),
-        (annotated(keypoints=["a"] * 51), "no finite number"),
-        (annotated(keypoints=[5, 5, 3] * 17), "visibility is none of 0, 1, 2"),
-        (annotated(image_id="12"), "image_id is '12', not a whole number"),
-        (annotated(bbox=[1, 2, 3]), "bbox has 3 numbers"),
-        (annotated(area=float("inf")), "area is 'inf', not a finite number"),
-        (annotated(score=7), "score lies beyond"),
-        ([{"image_id": 1, "keypoints": [1] * 51}, 4], "something else than pictures and people"),
+        ("", "empty"),
+        (json.dumps(annotated())[:200], "JSON"),
+        ('{"images": [' + "[" * 100_000, "JSON"),
+        (without("annotations"), "annotations"),
+        (without("categories"), "categories"),
+        (annotated() | {"categories": []}, "no category"),
+        (annotated() | {"categories": [CATEGORY, CATEGORY]}, "2 categories"),
+        (annotated() | {"categories": [CATEGORY | {"keypoints": ["nose", "nose"]}]}, "names"),
+        (annotated() | {"images": []}, "image 12"),
+        (annotated() | {"images": annotated()["images"] * 2}, "id 12"),
+        (annotated() | {"annotations": annotated()["annotations"] * 2}, "id 7"),
+        (annotated() | {"annotations": [3]}, "lists"),
+        (annotated() | {"images": [{"id": 12, "width": 1, "height": 2}, {"id": 4}]}, "2 sizes"),
+        (annotated(keypoints=[1.0] * 50), "50 .*51"),
+        (annotated(keypoints=None), "no list"),
+        (annotated(keypoints=[float("nan")] * 51), "finite"),
+        (annotated(keypoints=["a"] * 51), "finite"),
+        (annotated(keypoints=[5, 5, 3] * 17), "0, 1, 2"),
+        (annotated(image_id="12"), "image_id .*'12'"),
+        (annotated(bbox=[1, 2, 3]), "bbox .*3 "),
+        (annotated(area=float("inf")), "area .*'inf'"),
+        (annotated(score=7), "score"),
+        ([{"image_id": 1, "keypoints": [1] * 51}, 4], "lists"),
     ],
 )
-def test_damaged_files(tmp_path: Path, content: Any, words: str) -> None:
+def test_damaged_files(tmp_path: Path, content: Any, word: str) -> None:
     path = written(tmp_path, content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=word) as raised:
         formats.read(path, rate_hz=25.0)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -254,8 +254,8 @@ def test_openpose_files_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_3d_is_refused(tmp_path: Path) -> None:
-    solid = PoseSequence(np.zeros((2, 17, 3)), np.arange(2.0), COCO_17, "m", "world")
+    joints_3d = PoseSequence(np.zeros((2, 17, 3)), np.arange(2.0), COCO_17, "m", "world")
     with pytest.raises(InputError, match="3D"):
-        formats.write(solid, tmp_path / "x.json")
+        formats.write(joints_3d, tmp_path / "x.json")
     with pytest.raises(InputError, match="3D"):
         formats.check_target(tmp_path / "x.json", 3)

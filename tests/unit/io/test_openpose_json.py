@@ -272,7 +272,9 @@ def test_gaps_in_time_survive_and_odd_times_are_counted(tmp_path: Path) -> None:
     not_preserved = openpose_json.write(sequence(COCO_18, times_s=times), tmp_path / "v")
     np.testing.assert_allclose(openpose_json.read(tmp_path / "v", rate_hz=29.97).times_s, times, atol=1e-12)
     assert any("--fps 29.97" in sentence for sentence in not_preserved)
-    not_preserved = openpose_json.write(sequence(COCO_18, times_s=np.array([0.5, 1, 1.7, 2.2, 3.1, 3.5])), tmp_path / "v")
+    not_preserved = openpose_json.write(
+        sequence(COCO_18, times_s=np.array([0.5, 1, 1.7, 2.2, 3.1, 3.5])), tmp_path / "v"
+    )
     assert any("grid" in sentence for sentence in not_preserved)
 
 
