@@ -1,9 +1,9 @@
-"""Whether the bones between named joints can be a person's, and which other order of the joints would make them so.
+"""Checks whether the joints in a file can be a person's: lengths of bones, size of the body, layout of keypoints.
 
-A file without a header holds numbers in some order. Read in another one it is complete and well-formed, and wrong: an
-elbow stands where the hip is. Only the lengths of the bones tell. They are compared with a grown person's, up to one
-common scale, in any posture. Orders that differ in left and right alone have the same bones; what tells these apart is
-`chirality`.
+A file without a header holds numbers in some order of the joints. Read in another order, it is complete and well-formed
+and wrong: the elbow is in the place of the hip. Only the lengths of the bones show it. They are compared with those of
+an adult, up to one common scale, in any posture. Orders in which only left and right differ have the same bones;
+`mirroring.chirality` distinguishes them.
 """
 
 from __future__ import annotations
@@ -47,32 +47,32 @@ LENGTHS_M: dict[tuple[str, str], float] = {
     ("left_shoulder", "right_shoulder"): 0.34,
     ("left_hip", "right_hip"): 0.16,
 } | {
-    (one if one in _MIDDLE else f"{side}_{one}", f"{side}_{other}"): length
-    for (one, other), length in _SIDED_M.items()
+    (first if first in _MIDDLE else f"{side}_{first}", f"{side}_{second}"): length
+    for (first, second), length in _SIDED_M.items()
     for side in ("left", "right")
 }
-"""Distances between joints of the Kinect's layouts, in metres: medians of UI-PRMD's Kinect; hands and face by a grown
-person's proportions. The spine is left out: the three sensors put it in three places."""
+"""Distances between joints of the Kinect's layouts, in metres: medians of UI-PRMD's Kinect; hands and face by the
+proportions of adults. The spine is left out: the three sensors define it in three ways."""
 
 
 def bone_length_misfit(positions: FloatArray, skeleton: Skeleton) -> float:
-    """How far bones are from a person's: mean over bones of |log ratio to the usual length|, one common scale removed.
+    """Difference of the bones from a person's: mean of |log of length / usual length|, one common scale removed.
 
     positions (time, joint, 3), NaN = missing; the length of a bone is its median over time, and its ratio counts as
-    1.5 at most. NaN where fewer than eight bones are there.
+    1.5 at most. NaN for fewer than eight bones.
     """
     ratios = _log_ratios(positions, skeleton)
     return float("nan") if len(ratios) < _FEWEST_BONES else float(np.minimum(np.abs(ratios), _CAP).mean())
 
 
-def is_no_body(positions: FloatArray, skeleton: Skeleton) -> bool:
+def is_impossible_body(positions: FloatArray, skeleton: Skeleton) -> bool:
     """Whether the bones cannot be a person's: a misfit above 0.45, or two bones more than 2.5 times too long.
 
-    Measured on UI-PRMD's Kinect, mapped to each layout: all 800 recordings pass in the right order, all are refused in
-    the other of the two orders of 20 joints. In every seventh of them the misfit is up to 0.27 in the right order and
-    0.66 and more in the other one; the second longest bone is up to 1.7 times too long in the right order. Of all pairs
-    of joints, exchanged in the 25 of the Kinect v2, three quarters are found; neighbours, both hips or both knees and
-    the middle of the spine are not.
+    Measured on UI-PRMD's Kinect, mapped to each layout: all 800 recordings pass in the correct order, and all are
+    refused in the other of the two orders of 20 joints. In every seventh recording the misfit is up to 0.27 in the
+    correct order and at least 0.66 in the other; the second longest bone is up to 1.7 times too long in the correct
+    order. If two of the Kinect v2's 25 joints are exchanged, three quarters of all pairs are found. Not found are
+    neighbours, both hips, both knees and the middle of the spine.
     """
     ratios = np.sort(_log_ratios(positions, skeleton))
     if len(ratios) < _FEWEST_BONES:
@@ -81,32 +81,33 @@ def is_no_body(positions: FloatArray, skeleton: Skeleton) -> bool:
 
 
 def _log_ratios(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """(bone,) log of the length over the usual one, the median taken away; bones that are not there are left out."""
+    """(bone,) log of length / usual length, minus the median; bones that are missing are left out."""
     ratios: list[float] = []
-    for (one, other), usual in LENGTHS_M.items():
-        if one in skeleton and other in skeleton:
-            with np.errstate(over="ignore"):  # a damaged number is a bone that is much too long
-                apart = np.linalg.norm(positions[:, skeleton.index(one)] - positions[:, skeleton.index(other)], axis=1)
-            length = float(np.nanmedian(apart)) if not np.isnan(apart).all() else 0.0
+    for (first, second), usual in LENGTHS_M.items():
+        if first in skeleton and second in skeleton:
+            with np.errstate(over="ignore"):  # a damaged number makes a bone that is much too long
+                difference = positions[:, skeleton.index(first)] - positions[:, skeleton.index(second)]
+                lengths = np.linalg.norm(difference, axis=1)
+            length = float(np.nanmedian(lengths)) if not np.isnan(lengths).all() else 0.0
             if 0 < length < np.inf:
                 ratios.append(float(np.log(length / usual)))
     return np.array(ratios) - (np.median(ratios) if ratios else 0.0)
 
 
 def check_order(sequence: PoseSequence, layouts: tuple[str, ...] = ()) -> None:
-    """Raises `InputError` where the bones cannot be a person's, naming that of the `layouts` which fits better.
+    """Raises `InputError` if the bones cannot be a person's. The message names one of the `layouts` that fits.
 
-    `layouts` are those in which the same columns can be read; none where the file names its joints itself.
+    layouts  those in which the same columns can be read; empty if the file names its joints
     """
     positions, own = sequence.positions, sequence.skeleton
-    if not is_no_body(positions, own):
+    if not is_impossible_body(positions, own):
         return
     others = [LAYOUTS[name] for name in layouts if len(LAYOUTS[name]) == len(own) and name != own.name]
-    better = next((other.name for other in others if not is_no_body(positions, other)), None)
+    better = next((other.name for other in others if not is_impossible_body(positions, other)), None)
     if better is not None:
-        remedy = f"they can in the order of {better}: declare --layout {better}"
+        remedy = f"in the order of {better} they can: declare --layout {better}"
     elif layouts:
-        remedy = f"nor in another known order of {len(own)} joints; give the file a header that names them"
+        remedy = f"nor can they in another known order of {len(own)} joints; add a header that names the joints"
     else:
         remedy = "correct the names in its header"
     raise InputError(f"with its joints in the order of {own.name} the bones cannot be a person's; {remedy}")
@@ -120,7 +121,7 @@ _PARTS = (  # joints, and plug-in-gait's markers at them
     ("left_knee", "right_knee", "left_ankle", "right_ankle", "LKNE", "RKNE", "LANK", "RANK"),
 )
 _EXTENT = (*BODY_12.joints, "LWRA", "RWRA", *(name for part in _PARTS for name in part if name.isupper()))
-_FEWEST_JOINTS = 10  # of one person in one frame, to tell one layout from another
+_FEWEST_JOINTS = 10  # of one person in one frame; with fewer, layouts are not compared
 _NEAR = {
     "neck": ("left_shoulder", "right_shoulder"),
     "mid_hip": ("left_hip", "right_hip"),
@@ -130,11 +131,11 @@ _NEAR = {
 _MISFIT = 0.07
 
 
-def body_size_m(sequence: PoseSequence) -> float:
-    """Median over time of the largest distance between two of the joints from the shoulders to the ankles and wrists.
+def extent_m(sequence: PoseSequence) -> float:
+    """Median over time of the largest distance between two of shoulders, elbows, wrists, hips, knees and ankles.
 
-    Or of plug-in-gait's markers there. Over the frames that show at least two of shoulders, hips and legs; NaN where
-    there is none, as for a hand or markers with other names.
+    Plug-in-gait's markers at these joints count too. Only frames that show at least two of shoulders, hips and legs are
+    used. NaN without such a frame, as for a hand, or for markers with other names.
     """
     skeleton = sequence.skeleton
     shown = [sequence.valid[:, [skeleton.index(j) for j in part if j in skeleton]].any(axis=1) for part in _PARTS]
@@ -145,38 +146,37 @@ def body_size_m(sequence: PoseSequence) -> float:
     positions = sequence.positions[frames]
     largest = np.zeros(len(positions))
     with np.errstate(over="ignore"):
-        for one, other in combinations(joints, 2):
-            largest = np.fmax(largest, np.linalg.norm(positions[:, one] - positions[:, other], axis=1))
+        for first, second in combinations(joints, 2):
+            largest = np.fmax(largest, np.linalg.norm(positions[:, first] - positions[:, second], axis=1))
     return float(np.median(largest))
 
 
-def check_body(where: str, sequence: PoseSequence, remedy: str) -> None:
-    """Raises `InputError` where a 3D sequence has no joint in any frame, or a body outside 0.25-5 m.
+def check_body_size(source: str, sequence: PoseSequence, remedy: str) -> None:
+    """Raises `InputError` if a 3D sequence has no joint in any frame, or a body outside 0.25-5 m.
 
-    `where` is the file, and the person in it; `remedy` is what to do about a wrong unit, in words.
+    source  the file, and the person in it
+    remedy  what to do about a wrong unit, for the message
     """
     if not np.nan_to_num(sequence.positions).any():
-        raise InputError(
-            f"{where}: holds no joint at all: every position is missing or 0, 0, 0; record or export it again"
-        )
-    size_m = body_size_m(sequence)
+        raise InputError(f"{source}: holds no joint: every position is missing or 0, 0, 0; record or export it again")
+    size_m = extent_m(sequence)
     if size_m < SMALLEST_BODY_M or size_m > LARGEST_BODY_M:
         size = f"{size_m:.4g} m" if size_m >= 1 else f"{1000 * size_m:.3g} mm"
         raise InputError(
-            f"{where}: the body is {size} across (shoulders to ankles); a person's is {SMALLEST_BODY_M:g} to "
+            f"{source}: the body is {size} across (shoulders to ankles); a person's is {SMALLEST_BODY_M:g} to "
             f"{LARGEST_BODY_M:g} m, so the unit is wrong: {remedy}"
         )
 
 
 def fits_better(points: FloatArray, declared: Skeleton, other: Skeleton) -> bool:
-    """Whether the same keypoints are clearly a body in the other layout and none in the declared one.
+    """Whether the keypoints clearly form a body in the other layout, and not in the declared one.
 
     points (person, joint, 2 or 3), NaN = missing. In any view and posture the neck is near the middle of the shoulders,
     the mid-hip near the middle of the hips, an ankle near its heel. Their mean distance over the extent of all
-    keypoints is `layout_misfit`; its median over the people who have joints to tell by in both layouts counts. Measured
-    on Pose2Sim's balancing trial, per camera: 0.01-0.04 in the right one of BODY_25 and BODY_25B (up to 0.07 with the
-    upper body only, 0.08 with 30 px of noise), 0.14-0.79 in the wrong one. True where it exceeds 0.07 as declared and
-    is less than half of that in the other layout.
+    keypoints is `layout_misfit`. What counts is its median over the people for whom both layouts have a value. Measured
+    on Pose2Sim's balancing trial, per camera: 0.01-0.04 in the correct one of BODY_25 and BODY_25B (up to 0.07 with
+    the upper body only, 0.08 with 30 px of noise), 0.14-0.79 in the wrong one. True if it exceeds 0.07 in the declared
+    layout and is less than half of that in the other.
     """
     own, others = layout_misfit(points, declared), layout_misfit(points, other)
     both = ~np.isnan(own) & ~np.isnan(others)
@@ -187,21 +187,21 @@ def fits_better(points: FloatArray, declared: Skeleton, other: Skeleton) -> bool
 
 
 def layout_misfit(points: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """(person,) mean distance of neck, mid-hip and ankles from where they belong, over the extent of all keypoints.
+    """(person,) mean distance of neck, mid-hip and ankles from their expected places, over the extent of all keypoints.
 
-    NaN where a person has fewer than ten keypoints or nothing to tell by.
+    NaN if a person has fewer than ten keypoints, or none of these.
     """
     total, count = np.zeros(len(points)), np.zeros(len(points))
     for joint, neighbours in _NEAR.items():
         if joint in skeleton and all(neighbour in skeleton for neighbour in neighbours):
             middle = points[:, [skeleton.index(neighbour) for neighbour in neighbours]].mean(axis=1)
-            apart = np.linalg.norm(points[:, skeleton.index(joint)] - middle, axis=1)
-            total += np.nan_to_num(apart)
-            count += ~np.isnan(apart)
-    there = np.asarray(~np.isnan(points).any(axis=2))
-    low = np.where(there[..., None], points, np.inf).min(axis=1)
-    high = np.where(there[..., None], points, -np.inf).max(axis=1)
-    usable = (there.sum(axis=1) >= _FEWEST_JOINTS) & (count > 0)
+            distance = np.linalg.norm(points[:, skeleton.index(joint)] - middle, axis=1)
+            total += np.nan_to_num(distance)
+            count += ~np.isnan(distance)
+    valid = np.asarray(~np.isnan(points).any(axis=2))
+    low = np.where(valid[..., None], points, np.inf).min(axis=1)
+    high = np.where(valid[..., None], points, -np.inf).max(axis=1)
+    usable = (valid.sum(axis=1) >= _FEWEST_JOINTS) & (count > 0)
     extent = np.linalg.norm(np.where(usable[:, None], high - low, np.nan), axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(usable & (extent > 0), total / count / extent, np.nan))

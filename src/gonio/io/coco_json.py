@@ -99,8 +99,8 @@ def read(path: Path, *, rate_hz: float | None = None, image_size_px: tuple[int, 
 
     The images in the order of their ids are the frames. Their times are `time_s` if every image has it, as in gonio's
     own files. Otherwise a frame's time is its number divided by `rate_hz`. The number is `frame_index`, or the image's
-    id in a list of detections; a number without an image is a gap in time. v = 1 is read as inferred, with confidence 1. A
-    joint's score beyond 0..1 is clipped and counted.
+    id in a list of detections; a number without an image is a gap in time. v = 1 is read as inferred, with confidence
+    1. A joint's score beyond 0..1 is clipped and counted.
 
     `image_size_px` is for a list of detections, which does not state it.
 

@@ -13,7 +13,7 @@ from gonio.core.detections import Detections
 from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import layout as layout_of
-from gonio.io.body_checks import check_body
+from gonio.io.body_checks import check_body_size
 from gonio.io.reading import quiet
 from gonio.io.registry import Format, all_formats, recognise, target, with_ending
 
@@ -42,7 +42,7 @@ def read(
     that is neither in the file nor declared is None.
 
     Raises `InputError` as `registry.recognise` and the format's own `read` do, for a file of joint angles, and if 3D
-    positions hold no joint at all or a body of an impossible size (`body_checks.check_body`).
+    positions hold no joint at all or a body of an impossible size (`body_checks.check_body_size`).
     """
     path = Path(path)
     form = recognise(path)
@@ -58,7 +58,7 @@ def read(
     for name, each in item.items() if isinstance(item, dict) else (("", item),):
         _check_declared(path, each, {key: value for key, value in declared.items() if key not in taken})
         if isinstance(each, PoseSequence) and each.dimensions == 3:
-            check_body(f"{path}, {name}" if name else str(path), each, _unit_remedy(form, unit))
+            check_body_size(f"{path}, {name}" if name else str(path), each, _unit_remedy(form, unit))
     if image_size_px is None:
         return item
     if isinstance(item, dict):

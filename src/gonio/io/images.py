@@ -1,7 +1,7 @@
-"""Single pictures: JPEG, PNG and whatever else OpenCV reads.
+"""Single images: JPEG, PNG and other formats that OpenCV reads.
 
-Pixels come as they are stored: a JPEG's note that it is to be shown turned (EXIF) is not followed, because annotations
-such as COCO's are about the stored pixels.
+Pixels are returned as they are stored. The EXIF orientation of a JPEG is ignored, because annotations such as COCO's
+refer to the stored pixels.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from gonio.io.reading import read_bytes
 
 
 def read(path: Path) -> NDArray[np.uint8]:
-    """(height, width, 3) RGB. Raises `InputError` where the file is absent, empty or no picture."""
+    """(height, width, 3) RGB. Raises `InputError` if the file does not exist, is empty or not an image."""
     content = np.frombuffer(read_bytes(path), dtype=np.uint8)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(content, flags) if len(content) else None
+        image = cv2.imdecode(content, flags) if len(content) else None
     except cv2.error:
-        picture = None
-    if picture is None:
-        raise InputError(f"{path}: is no picture that can be read (JPEG, PNG), or is damaged; copy it again")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+        image = None
+    if image is None:
+        raise InputError(f"{path}: is not an image (JPEG, PNG), or is damaged; copy it again")
+    return np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)

@@ -2,7 +2,7 @@
 
 Marker files carry names but no layout. OpenPose and Pose2Sim write "RHip", "LBigToe", "Neck", and OpenSim's marker
 sets expect these; inside gonio a joint has gonio's own name. Pose2Sim's "Head" is the top of the head (BODY_25B's
-HeadTop); gonio's lower-case "head" is the Kinect's joint inside the head. A name that is not known stays as it is.
+HeadTop); gonio's lower-case "head" is the Kinect's joint inside the head. An unknown name stays as it is.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _USUAL = (BODY_25B, BODY_25, COCO_17, BODY_12)
 
 
 def translated(names: Sequence[str]) -> tuple[str, ...]:
-    """gonio's name for every spelling that is known. Of two spellings of one joint the second stays."""
+    """gonio's name for every known spelling. If two names are spellings of one joint, the second stays as it is."""
     joints: list[str] = []
     for name in names:
         joint = SPELLINGS.get(name, name)
@@ -58,19 +58,20 @@ def translated(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def spelled(joints: Sequence[str]) -> tuple[str, ...]:
-    """Pose2Sim's spelling of every joint that has one (BODY_25's and BODY_25B's), what `translated` undoes.
+    """Pose2Sim's spelling of every joint that has one (those of BODY_25 and BODY_25B); `translated` is the inverse.
 
-    A joint stays as it is where another one already has one of its spellings for a name.
+    A joint stays as it is if another one already has one of its spellings as name.
     """
     taken = {SPELLINGS[name] for name in joints if name in SPELLINGS}
     return tuple(joint if joint in taken else _WRITTEN.get(joint, joint) for joint in joints)
 
 
 def skeleton_of(joints: Sequence[str], name: str) -> Skeleton:
-    """The known layout with just these joints, else a skeleton of that `name` whose bones come from the layout that
-    knows most of them; joints that it does not know have no parent.
+    """The known layout with exactly these joints, else a skeleton of this `name`.
 
-    Raises `InputError` where a joint is named twice.
+    Its bones come from the known layout that shares most joints; the other joints have no parent.
+
+    Raises `InputError` if a joint is named twice.
     """
     joints = tuple(joints)
     for known in LAYOUTS.values():

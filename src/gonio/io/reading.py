@@ -55,8 +55,8 @@ _UNPACKED_TIMES = 100
 def quiet(reader: Callable[Arguments, Read]) -> Callable[Arguments, Read]:
     """A reader without numpy's warnings.
 
-    What they tell of a damaged file is found out by looking at its values, or is an error already; and that an array
-    was written by Python 2 is no fault.
+    A damaged file shows in its values, which are checked, or is an error already. An array written by Python 2 is not a
+    fault.
     """
 
     @functools.wraps(reader)
@@ -69,13 +69,13 @@ def quiet(reader: Callable[Arguments, Read]) -> Callable[Arguments, Read]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file. Raises `InputError` where it is absent, a folder, unreadable or empty."""
+    """The whole file. Raises `InputError` if it does not exist, is a folder, unreadable or empty."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a folder where a file was expected") from None
+        raise InputError(f"{path}: is a folder; a file is expected") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if not content:
@@ -84,9 +84,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def check_unpacked_size(path: Path) -> None:
-    """Raises `InputError` where a zip unpacks to so much more than it is that it is a trap and no recording.
+    """Raises `InputError` if a zip unpacks to far more than its size: it is a trap, not a recording.
 
-    Zeros shrink to a thousandth: a file of a megabyte can take a gigabyte of memory. A file that is no zip passes.
+    Zeros shrink to a thousandth, so a file of a megabyte can take a gigabyte of memory. A file that is no zip passes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -96,13 +96,13 @@ def check_unpacked_size(path: Path) -> None:
     packed = Path(path).stat().st_size
     if unpacked > max(_UNPACKED_BYTES, _UNPACKED_TIMES * packed):
         raise InputError(
-            f"{path}: unpacks to {unpacked >> 20} MB, {unpacked // packed} times its size; no recording does: "
-            f"get it again"
+            f"{path}: unpacks to {unpacked >> 20} MB, {unpacked // packed} times its size; no recording does. "
+            f"Download it again"
         )
 
 
 def read_lines(path: Path) -> list[str]:
-    """The file's lines without their ends. The last one is empty where the file ends with a line end, as it should.
+    """The file's lines without their ends. The last one is empty if the file ends with a line end, as it should.
 
     UTF-8, else Latin-1 (older programs write the user's folder into the header). Raises `InputError` as `read_bytes`.
     """
@@ -115,7 +115,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def first_line(path: Path) -> str:
-    """The first line that is neither blank nor a # comment, within the first 64 KiB; "" where there is none."""
+    """The first line that is neither blank nor a # comment, within the first 64 KiB, else ""."""
     try:
         with Path(path).open("rb") as stream:
             text = stream.read(65536).decode("utf-8-sig", errors="replace")
@@ -125,7 +125,7 @@ def first_line(path: Path) -> str:
 
 
 def check_times(path: Path, times_s: Sequence[float], lines: Sequence[int]) -> None:
-    """Raises `InputError` naming the line of the first time that is absent or does not come after the one before."""
+    """Raises `InputError` naming the line of the first time that does not come after the one before it."""
     for line, (before, time) in zip(lines[1:], itertools.pairwise(times_s), strict=True):
         if time <= before:
             raise InputError(
@@ -139,13 +139,13 @@ def is_rate(rate_hz: float) -> bool:
 
 
 def check_rate(path: Path, times_s: Sequence[float] | NDArray[Any], declared_hz: float | None) -> None:
-    """Raises `InputError` where the times' median interval is not that of the rate that was declared, within 1 %."""
+    """Raises `InputError` if the median interval of the times is not that of the declared rate, within 1 %."""
     if declared_hz is None or len(times_s) < 2:
         return
     interval_s = float(np.median(np.diff(times_s)))
     if not abs(interval_s * declared_hz - 1) <= 0.01:
         own = f"{1 / interval_s:.6g} frames per second" if interval_s > 0 else "times that do not increase"
-        raise InputError(f"{path}: the file has {own}, declared were {declared_hz:g}")
+        raise InputError(f"{path}: the file has {own}; {declared_hz:g} were declared")
 
 
 def not_a_number(path: Path, rows: Iterable[Sequence[str]], lines: Iterable[int]) -> InputError:
@@ -164,7 +164,7 @@ def not_a_number(path: Path, rows: Iterable[Sequence[str]], lines: Iterable[int]
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Puts the file's name before the message of an `InputError` that does not begin with it."""
+    """Puts the file's name in front of the message of an `InputError` that does not begin with it."""
     try:
         yield
     except InputError as error:

@@ -11,7 +11,7 @@ from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12, BODY_25, BODY_25B, HAND_21, Skeleton
 from gonio.io import formats
-from gonio.io.body_checks import body_size_m, check_body, fits_better
+from gonio.io.body_checks import check_body_size, extent_m, fits_better
 from gonio.io.body_checks import layout_misfit as misfit
 
 
@@ -28,31 +28,31 @@ def line(n_frames: int = 5, length_m: float = 1.1) -> np.ndarray:
 
 def test_the_largest_distance_median_over_time() -> None:
     positions = line()
-    assert body_size_m(sequence(positions, BODY_12)) == pytest.approx(1.1)
+    assert extent_m(sequence(positions, BODY_12)) == pytest.approx(1.1)
     positions[:2] *= 100  # two frames of five are broken
-    assert body_size_m(sequence(positions, BODY_12)) == pytest.approx(1.1)
+    assert extent_m(sequence(positions, BODY_12)) == pytest.approx(1.1)
 
 
 def test_only_frames_that_show_enough_of_the_body_count() -> None:
     positions = line(3)
     arms = [i for i, joint in enumerate(BODY_12.joints) if not any(w in joint for w in ("shoulder", "elbow", "wrist"))]
     positions[:, arms] = np.nan
-    assert np.isnan(body_size_m(sequence(positions * 0.1, BODY_12)))
-    check_body("x", sequence(positions * 0.1, BODY_12), "")
+    assert np.isnan(extent_m(sequence(positions * 0.1, BODY_12)))
+    check_body_size("x", sequence(positions * 0.1, BODY_12), "")
     one_leg = BODY_12.select(["left_hip", "left_knee"])
-    assert body_size_m(sequence(np.array([[[0, 0, 0], [0, 0.4, 0]]]), one_leg)) == pytest.approx(0.4)
+    assert extent_m(sequence(np.array([[[0, 0, 0], [0, 0.4, 0]]]), one_leg)) == pytest.approx(0.4)
 
 
 def test_hands_and_unknown_markers_are_let_through() -> None:
     for skeleton in (HAND_21, Skeleton("markers", ("LASI", "RASI"), (-1, -1))):
         positions = np.random.default_rng(0).normal(0, 0.02, (4, len(skeleton), 3))
-        check_body("x", sequence(positions, skeleton), "")
+        check_body_size("x", sequence(positions, skeleton), "")
 
 
 @pytest.mark.parametrize(("length_m", "words"), [(0.0011, "1.1 mm"), (0.2, "200 mm"), (5.5, "5.5 m"), (1100, "1100 m")])
 def test_dwarfs_and_giants(length_m: float, words: str) -> None:
     with pytest.raises(InputError, match=rf"^x\.trc: .*{words} .*do this$"):
-        check_body("x.trc", sequence(line(length_m=length_m), BODY_12), "do this")
+        check_body_size("x.trc", sequence(line(length_m=length_m), BODY_12), "do this")
 
 
 def test_markers_in_the_wrong_unit() -> None:
@@ -60,29 +60,29 @@ def test_markers_in_the_wrong_unit() -> None:
     height_m = np.array([1.5, 1.45, 1.45, 1.0, 1.0, 0.5, 0.1])
     positions = np.zeros((5, 7, 3))
     positions[..., 2] = height_m
-    check_body("walk.trc", sequence(positions, markers), "declare it")
+    check_body_size("walk.trc", sequence(positions, markers), "declare it")
     with pytest.raises(InputError, match=r"walk\.trc: .*1\.35 mm"):
-        check_body("walk.trc", sequence(positions / 1000, markers), "declare it")
+        check_body_size("walk.trc", sequence(positions / 1000, markers), "declare it")
 
 
 @pytest.mark.parametrize("length_m", [0.3, 0.7, 1.8, 4.5])
 def test_an_infant_and_a_loose_estimate_are_let_through(length_m: float) -> None:
-    check_body("x", sequence(line(length_m=length_m), BODY_12), "")
+    check_body_size("x", sequence(line(length_m=length_m), BODY_12), "")
 
 
 def test_a_hip_at_the_origin_is_a_joint() -> None:
-    check_body("x", sequence(line(), BODY_12), "")
+    check_body_size("x", sequence(line(), BODY_12), "")
     with pytest.raises(InputError, match="joint"):
-        check_body("x", sequence(np.zeros((3, 12, 3)), BODY_12), "")
+        check_body_size("x", sequence(np.zeros((3, 12, 3)), BODY_12), "")
     with pytest.raises(InputError, match="joint"):
-        check_body("x", sequence(np.zeros((0, 12, 3)), BODY_12), "")
+        check_body_size("x", sequence(np.zeros((0, 12, 3)), BODY_12), "")
 
 
 def test_real_recordings(shared_data: Path) -> None:
     for path in sorted((shared_data / "pose2sim/balancing/pose-3d").glob("*.trc")):
         found = formats.read(path)
         assert isinstance(found, PoseSequence)
-        assert 1.2 < body_size_m(found) < 2.0
+        assert 1.2 < extent_m(found) < 2.0
 
 
 def test_too_few_joints_say_nothing_of_the_layout() -> None:

@@ -1,4 +1,4 @@
-"""Single pictures: colours in order, pixels as stored, and what is no picture."""
+"""Single images: colours in order, pixels as stored, and what is no image."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from gonio.core.errors import InputError
-from gonio.io import images as pictures
+from gonio.io import images
 
 
 def test_colours_are_red_green_blue(tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), rgb[..., ::-1])
-    np.testing.assert_array_equal(pictures.read(tmp_path / "a.png"), rgb)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png"), rgb)
 
 
 def test_pixels_come_as_they_are_stored(tmp_path: Path) -> None:
@@ -28,16 +28,16 @@ def test_pixels_come_as_they_are_stored(tmp_path: Path) -> None:
     turned = jpeg[:2] + b"\xff\xe1" + (len(app1) + 2).to_bytes(2, "big") + app1 + jpeg[2:]
     (tmp_path / "turned.jpg").write_bytes(turned)
     assert cv2.imread(str(tmp_path / "turned.jpg")).shape[:2] == (40, 20)
-    assert pictures.read(tmp_path / "turned.jpg").shape == (20, 40, 3)
+    assert images.read(tmp_path / "turned.jpg").shape == (20, 40, 3)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "is empty"), (b"not a picture", "is no picture"), (b"\xff\xd8\xff\xe0", "is no picture")],
+    [(b"", "empty"), (b"not an image", "JPEG"), (b"\xff\xd8\xff\xe0", "JPEG")],
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_other_files_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(InputError, match=words):
-        pictures.read(tmp_path / "a.jpg")
+        images.read(tmp_path / "a.jpg")
     with pytest.raises(InputError, match="file"):
-        pictures.read(tmp_path / "b.jpg")
+        images.read(tmp_path / "b.jpg")

@@ -14,7 +14,7 @@ from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import AZURE_KINECT_32, BODY_12, KINECT_RECORDER_20, KINECT_V1_20, KINECT_V2_25, Skeleton
 from gonio.io import formats
 from gonio.io.body_checks import bone_length_misfit as misfit
-from gonio.io.body_checks import check_order, is_no_body
+from gonio.io.body_checks import check_order, is_impossible_body
 
 Person = Callable[..., PoseSequence]
 LAYOUTS = (KINECT_V1_20, KINECT_RECORDER_20, KINECT_V2_25, AZURE_KINECT_32)
@@ -32,8 +32,7 @@ def test_the_right_order_passes(kinect_person: Person, skeleton: Skeleton, scale
 @pytest.mark.parametrize(("right", "wrong"), [(KINECT_V1_20, KINECT_RECORDER_20), (KINECT_RECORDER_20, KINECT_V1_20)])
 def test_the_other_order_is_refused(kinect_person: Person, right: Skeleton, wrong: Skeleton) -> None:
     swapped = kinect_person(right).derive(skeleton=wrong)
-    words = f"with its joints in the order of {wrong.name} the bones cannot be a person's; they can in the order of "
-    with pytest.raises(InputError, match=words + f"{right.name}: declare --layout {right.name}"):
+    with pytest.raises(InputError, match=f"{wrong.name} .*--layout {right.name}"):
         check_order(swapped, TWENTY)
     with pytest.raises(InputError, match="header"):
         check_order(swapped)
@@ -47,7 +46,7 @@ def test_two_joints_exchanged(kinect_person: Person) -> None:
         order = list(range(25))
         i, j = KINECT_V2_25.index(one), KINECT_V2_25.index(other)
         order[i], order[j] = j, i
-        return is_no_body(person.positions[:, order], KINECT_V2_25)
+        return is_impossible_body(person.positions[:, order], KINECT_V2_25)
 
     for one, other in (("left_wrist", "head"), ("head", "hip_center"), ("right_wrist", "right_ankle")):
         assert exchanged(one, other)
@@ -56,7 +55,7 @@ def test_two_joints_exchanged(kinect_person: Person) -> None:
     pairs = list(combinations(KINECT_V2_25.joints, 2))
     assert sum(exchanged(*pair) for pair in pairs) >= 0.7 * len(pairs)
     mirrored = person.positions[:, list(KINECT_V2_25.mirrored_order)]
-    assert not is_no_body(mirrored, KINECT_V2_25)
+    assert not is_impossible_body(mirrored, KINECT_V2_25)
 
 
 def test_shuffled_joints_are_refused(kinect_person: Person) -> None:
@@ -74,8 +73,8 @@ def test_too_few_bones_pass(kinect_person: Person) -> None:
     assert np.isnan(misfit(some.positions, some.skeleton))
     check_order(some)
     nothing = np.full((3, 12, 3), np.nan)
-    assert not is_no_body(nothing, BODY_12)
-    assert not is_no_body(np.ones((3, 12, 3)), BODY_12)
+    assert not is_impossible_body(nothing, BODY_12)
+    assert not is_impossible_body(np.ones((3, 12, 3)), BODY_12)
 
 
 def test_ui_prmds_kinect(shared_data: Path) -> None:
@@ -88,6 +87,6 @@ def test_ui_prmds_kinect(shared_data: Path) -> None:
         assert isinstance(recording, PoseSequence)
         for right, wrong in ((KINECT_V1_20, KINECT_RECORDER_20), (KINECT_RECORDER_20, KINECT_V1_20)):
             mapped = recording.to_skeleton(right)
-            assert not is_no_body(mapped.positions, right), file.name
+            assert not is_impossible_body(mapped.positions, right), file.name
             with pytest.raises(InputError, match=f"declare --layout {right.name}"):
                 check_order(mapped.derive(skeleton=wrong), TWENTY)
