@@ -16,6 +16,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from gonio.cli.parser import Parser, add_switch
+from gonio.core.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -39,7 +40,10 @@ def add_config(parser: Parser, config: Any, prefix: str = "") -> None:
 
 
 def with_options(config: T, options: Mapping[str, Any], prefix: str = "") -> T:
-    """The configuration with the options that were given, by the names that `add_config` gave them."""
+    """The configuration with the options that were given, by the names that `add_config` gave them.
+
+    Raises `ConfigError` for values that the configuration cannot have.
+    """
     assert is_dataclass(config)
     assert not isinstance(config, type)
     changes: dict[str, Any] = {}
@@ -51,8 +55,10 @@ def with_options(config: T, options: Mapping[str, Any], prefix: str = "") -> T:
             new = tuple(with_options(section, options, f"{name}.{i}.") for i, section in enumerate(value))
         elif name in options:
             new = options[name]
-            pairs = isinstance(value, tuple) and value and isinstance(value[0], tuple)
-            new = tuple(zip(new[::2], new[1::2], strict=True)) if pairs else new
+            if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+                if len(new) % 2:
+                    raise ConfigError(f"--{_option(name)} takes pairs of numbers; there are {len(new)}")
+                new = tuple(zip(new[::2], new[1::2], strict=True))
         else:
             continue
         if new != value:
