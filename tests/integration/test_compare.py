@@ -131,7 +131,7 @@ def test_clocks_that_do_not_meet_are_refused(recorded):
 
 
 def test_a_bystander_does_not_become_the_patient(recorded, scene):
-    """Somebody stands in two views, unordered and nearer to the camera; the rays of the patient meet in four."""
+    """A second person is in two views, unordered and nearer to the camera; the rays of the patient meet in four."""
     rng = np.random.default_rng(3)
     for name in ("cam01", "cam03"):
         for file in (recorded / f"{name}_json").iterdir():
@@ -146,7 +146,7 @@ def test_a_bystander_does_not_become_the_patient(recorded, scene):
     np.testing.assert_allclose(measured["multiview"].positions, scene.truth.positions, atol=1e-3)
 
 
-def test_a_second_person_seen_as_well_as_the_patient_is_warned_of(recorded, scene):
+def test_a_second_person_in_all_views_gives_a_warning(recorded, scene):
     """Another person in every frame of every view: geometry alone cannot decide who the patient is."""
     beside = scene.truth.positions + [1.0, 1.2, 0.0]
     for camera in scene.rig:
@@ -159,7 +159,7 @@ def test_a_second_person_seen_as_well_as_the_patient_is_warned_of(recorded, scen
 
 
 def test_with_a_bystander_the_clock_is_kept(recorded, scene):
-    """Another frame rate is interpolated, and a hole stays a hole, also where two people are in view."""
+    """Another frame rate is interpolated, and gaps stay gaps, also with two people in view."""
     trial = trial_of(recorded, names=("cam01", "cam02", "cam03"), stereo=StereoConfig(robust_sigmas=None))
     view = scene.views["cam03"]
     times_s = np.arange(116) / 60 + 0.01
@@ -203,7 +203,7 @@ def test_one_view_follows_one_person_among_equals(tmp_path, scene):
 
 
 def test_two_files_of_one_name_are_not_one_world(tmp_path, scene):
-    """Recordings have frames of their own unless they are said to share one."""
+    """Recordings have frames of their own unless the trial declares a shared one."""
     paths = [tmp_path / folder / "trial1.trc" for folder in "ab"]
     turned = scene.truth.transformed(
         np.diag([-1.0, -1, 1]), [1, 2, 0], frame="world", frame_name="lab", up="+z", step="turned"
@@ -311,7 +311,7 @@ def write_video(path: Path, size: tuple[int, int], n_frames: int, rate: int = 30
 
 
 class Watching:
-    """A detector that knows the scene: it stands in for a network where only the plumbing is in question."""
+    """A detector that returns the scene's joints, in place of a network."""
 
     name = "blazepose-heavy"
     skeleton = BODY_25

@@ -26,7 +26,7 @@ FOCAL_PX = 1000.0
 
 @pytest.fixture
 def flat(tmp_path, shipped_weights) -> tuple[PoseSequence, Rig]:
-    """Somebody in a plane square to two cameras 0.5 m apart, 4 m away, who walks sideways and raises the arms."""
+    """A person in a plane square to two cameras 0.5 m apart, 4 m away, who walks sideways and raises the arms."""
     rng = np.random.default_rng(0)
     body = {
         "nose": (0, -0.65), "neck": (0, -0.5), "mid_hip": (0, 0.0), "left_shoulder": (0.19, -0.5), "left_hip": (0.1, 0),
@@ -128,7 +128,7 @@ def test_one_keypoint_file_and_no_rig(tmp_path, flat):
     assert any("1000 px" in step for step in declared["lifting-left"].history)
 
 
-def test_the_page_and_the_record_say_what_was_assumed(tmp_path, flat):
+def test_the_page_and_the_record_state_the_assumptions(tmp_path, flat):
     measured = api.measure(trial_of(tmp_path))
     api.write_results(tmp_path / "out", measured, api.evaluate(measured))
     page = (tmp_path / "out" / "report.html").read_text()
@@ -208,7 +208,7 @@ def test_what_the_lifted_person_lacks_is_inferred(tmp_path, flat):
     assert (joints.status[:, joints.skeleton.index("left_elbow")] == Status.MEASURED).all()
 
 
-def test_without_weights_keypoints_alone_measure_nothing(tmp_path, flat, monkeypatch):
+def test_without_weights_one_keypoint_file_cannot_be_measured(tmp_path, flat, monkeypatch):
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "none")
     with pytest.raises(ConfigError, match="measured"):
         api.measure(trial_of(tmp_path, calibrated=False))

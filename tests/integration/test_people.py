@@ -1,4 +1,4 @@
-"""Two people in view, in a new order in every frame: who is the patient, and by which file or option that is said."""
+"""Two people in view, in a new order in every frame: the patient is chosen by a click in the trial or by options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gonio.trials.detect import detect_video
 
 @pytest.fixture
 def two_people(tmp_path: Path, scene) -> tuple[Path, dict[str, PoseSequence]]:
-    """A folder with Calib.toml and cam01_json ...: the scene's person and another one, who walks past; both in 3D."""
+    """A folder with Calib.toml and cam01_json ...: the scene's person and a second one, who walks past; both in 3D."""
     rng = np.random.default_rng(11)
     walk = np.linspace([-1.5, 0.9, 0.0], [1.5, 1.1, 0.0], len(scene.truth))
     other = scene.truth.derive(positions=scene.truth.positions[::-1] * [1, 1, 0.95] + walk[:, None])
@@ -49,7 +49,7 @@ def cameras(folder: Path, **clicks: tuple[float, float]) -> tuple[CameraConfig, 
 
 
 @pytest.mark.parametrize("who", ["patient", "other"])
-def test_a_click_says_who_is_measured(two_people, scene, who):
+def test_a_click_decides_which_person_is_measured(two_people, scene, who):
     folder, people = two_people
     hip = scene.rig["cam03"].world_to_image(people[who]["mid_hip"][30])
     clicked = replace(cameras(folder)[2], click_px=tuple(hip), click_s=1.0)
@@ -140,7 +140,7 @@ def film(tmp_path, scene, monkeypatch):
     return path, both
 
 
-def test_detect_follows_the_largest_or_who_was_clicked_on(film):
+def test_detect_follows_the_largest_person_or_the_one_clicked_on(film):
     path, both = film
     np.testing.assert_allclose(detect_video(path, DetectorConfig("crowd")).patient.positions, both[:, 0])
     x, y = both[45, 1, BODY_25.index("mid_hip")]
@@ -167,7 +167,7 @@ def test_only_people_inside_the_region_are_found(film):
     assert str(left_out) in found.history[-1]
 
 
-def test_detect_writes_the_one_who_was_clicked_on(film, monkeypatch, capsys):
+def test_detect_writes_the_person_clicked_on(film, monkeypatch, capsys):
     from gonio.cli import main
 
     path, both = film

@@ -71,7 +71,7 @@ def test_a_clock_that_is_ahead_is_warned_of_and_not_moved(recorded: Path) -> Non
     assert not any("shifted" in step for step in measured["kinect"].history)
 
 
-def test_the_clock_is_found_where_it_is_asked_for(recorded: Path, own_offset_s: float) -> None:
+def test_the_clock_is_found_on_request(recorded: Path, own_offset_s: float) -> None:
     assert abs(own_offset_s) < 0.1
     trial = trial_of(recorded, offset_s="auto")
     assert offset_of(trial) == pytest.approx(AHEAD_S + own_offset_s, abs=0.01)
@@ -122,7 +122,7 @@ def test_a_clock_that_cannot_be_found_is_refused(recorded: Path) -> None:
         api.measure(trial_of(recorded, "still.csv", "auto"))
 
 
-def test_the_results_folder_is_whole(recorded: Path, tmp_path: Path, monkeypatch, capsys, opened) -> None:
+def test_the_results_folder_is_complete(recorded: Path, tmp_path: Path, monkeypatch, capsys, opened) -> None:
     out = tmp_path / "results"
     files = [str(recorded / name) for name in ("kinect.csv", "vicon.trc")]
     monkeypatch.setattr(

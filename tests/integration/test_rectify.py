@@ -154,7 +154,7 @@ def test_from_video_to_the_parallel_method(filmed, run):
 
 
 def test_in_the_world_of_the_calibration(filmed):
-    """Calib.toml of the rectified pair stands in the old world: triangulating with it needs no way back."""
+    """Calib.toml of the rectified pair is in the original world: its triangulation needs no transformation."""
     rectify(load_trial(filmed / "trial.toml"), filmed / "out", cameras=("east", "west"))
     new = load_trial(filmed / "out" / "trial.toml")
     measured = api.measure(replace(new, rig=RigConfig(filmed / "out" / "Calib.toml")))
@@ -194,7 +194,7 @@ def test_keypoints_are_moved(tmp_path, rig):
     assert sequence.history
 
 
-def test_a_click_and_a_region_move_with_the_picture(filmed):
+def test_a_click_and_a_region_move_with_the_image(filmed):
     old = load_trial(filmed / "trial.toml")
     east = replace(old.cameras[0], click_px=(300.0, 200.0), region_px=(100.0, 50.0, 500.0, 400.0))
     done = rectify(replace(old, cameras=(east, old.cameras[1])), filmed / "out")

@@ -79,7 +79,7 @@ def test_two_people_keep_their_identities_in_all_four_views(measured, folder, or
     assert all(np.nanmedian(match.reprojection_px) < 20 for match in matches)
 
 
-def test_the_one_who_was_clicked_on_is_measured(measured):
+def test_the_person_clicked_on_is_measured(measured):
     """The man balances: his ankles are apart and his hips move; she stands. The click in one view is enough."""
     joints = measured["multiview"]
     assert joints.select(EVALUATION_JOINTS).valid.mean() > 0.85

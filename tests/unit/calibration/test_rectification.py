@@ -1,4 +1,4 @@
-"""Rectification against the geometry itself: rows, depths, the way back, pictures, and pairs that cannot be made
+"""Rectification against the geometry itself: rows, depths, the inverse, images, and pairs that cannot be made
 parallel."""
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def test_the_maps_are_the_points_backwards(name):
     np.testing.assert_allclose(back, np.stack([columns, rows], axis=-1)[inside], atol=0.01)
 
 
-def test_a_blob_in_the_picture_comes_where_its_point_does():
+def test_a_blob_in_the_image_moves_with_its_point():
     pair = rectify(NEARLY, ("a", "b"))
     grid = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), axis=-1)
     for point in points_m(2)[0, :4]:
@@ -153,7 +153,7 @@ def test_alpha_keeps_all_or_fills_all():
         rectify(NEARLY, ("a", "b"), alpha=1.5)
 
 
-def test_beyond_the_lens_there_is_black_and_no_second_picture():
+def test_beyond_the_lens_model_the_image_is_black():
     """r (1 - 0.15 r^2) turns back at r = 1.49, which the corners of the wide rectified picture pass."""
     bent = [camera(n, x, (0, yaw, 0), 640.0, distortion=(-0.15,)) for n, x, yaw in (("a", -0.2, 8), ("b", 0.2, -8))]
     pair = rectify(pair_of(*bent), ("a", "b"))

@@ -1,4 +1,4 @@
-"""What the command line says on top of a trial: which clocks are to be found."""
+"""What the command line changes in a trial: which clocks gonio finds."""
 
 from __future__ import annotations
 

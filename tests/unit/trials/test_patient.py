@@ -78,7 +78,7 @@ def test_one_person_and_no_person() -> None:
     assert (patient_in_view(empty, "largest")[0] == -1).all()
 
 
-def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
+def test_tracks_of_the_patient_are_joined_if_a_walk_explains_the_gap() -> None:
     """Three numbers of one person; a bystander; a person who appears too far away to be the patient."""
     people = view(
         cut(standing(300, 400, 400), 0, 30),
@@ -98,7 +98,7 @@ def test_a_patient_who_was_lost_for_long_is_joined_where_a_walk_leads() -> None:
     ("place", "person"),
     [((300, 400), 0), ((700, 400), 1), ((300 + 0.26 * 200, 300), 0), ((700, 240), 1), ((745, 430), 1)],
 )
-def test_a_click_takes_who_is_there(place: tuple[float, float], person: int, boxes: bool) -> None:
+def test_a_click_selects_the_person_at_its_place(place: tuple[float, float], person: int, boxes: bool) -> None:
     people = view(standing(300, 400, 400), standing(700, 400, 300), boxes=boxes)
     assert person_at(people, Click(*place, 1.0)) == person
 
@@ -113,7 +113,7 @@ def test_of_two_in_one_place_the_nearest_limbs_count() -> None:
     assert person_at(people, Click(*middle_of_shin, 0.0)) == 1
 
 
-def test_a_click_goes_by_its_time_and_forgives_a_frame_without_detection() -> None:
+def test_a_click_uses_its_time_and_tolerates_a_frame_without_detection() -> None:
     one, other = standing(300, 400, 400), standing(300, 400, 400)
     people = view(cut(one, 0, 40), cut(other, 43, 90))
     assert person_at(people, Click(300, 400, 0.5)) == 0
