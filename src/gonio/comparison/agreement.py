@@ -1,10 +1,10 @@
 """How well two curves of the same quantity agree: the root mean square error, the bias, the correlation.
 
-How to read them. The RMSE holds everything, in the unit of the curve. The bias is what a constant correction would
-take away; with it removed, what is left is sqrt(RMSE^2 - bias^2). Pearson's r says whether the curves have the same
+How to read them. The RMSE holds everything, in the unit of the curve. A constant correction would
+remove the bias; the rest is sqrt(RMSE^2 - bias^2). Pearson's r says whether the curves have the same
 shape and nothing about their level or size: a method that measures half of every movement still has r = 1.
 
-All take two curves (time,) and use the samples where both are there (not NaN). The answer is NaN if none is.
+All functions take two curves (time,) and use the samples that are finite in both. The result is NaN if there is none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def rmse(estimate: FloatArray, reference: FloatArray) -> float:
 
 
 def bias(estimate: FloatArray, reference: FloatArray) -> float:
-    """Mean of estimate - reference: positive where the estimate reads too high."""
+    """Mean of estimate - reference: positive if the estimate reads too high."""
     a, b = _common(estimate, reference)
     return float(np.mean(a - b)) if len(a) else float("nan")
 
@@ -58,17 +58,17 @@ def peak_differences(
 ) -> FloatArray:
     """(n,) degrees: the estimate's peak minus the reference's in each repetition.
 
-    estimate, reference  (time,) degrees, NaN where missing; a peak is sought where both are there
+    estimate, reference  (time,) degrees, NaN where missing; samples that both have are used
     times_s              (time,)
     spans_s              (repetition, 2) start and end
 
     A repetition with fewer than three such samples, or in which the reference moves by less than `LEAST_DEG`, has no
     peak.
     """
-    found = []
-    there = np.isfinite(estimate) & np.isfinite(reference)
+    differences = []
+    finite = np.isfinite(estimate) & np.isfinite(reference)
     for start, end in spans_s:
-        inside = there & (times_s >= start) & (times_s <= end)
+        inside = finite & (times_s >= start) & (times_s <= end)
         if inside.sum() < 3:
             continue
         e, r = estimate[inside], reference[inside]
@@ -76,5 +76,5 @@ def peak_differences(
         above, below = r.max() - rest, rest - r.min()
         if max(above, below) < LEAST_DEG:
             continue
-        found.append(e.max() - r.max() if above >= below else e.min() - r.min())
-    return np.array(found)
+        differences.append(e.max() - r.max() if above >= below else e.min() - r.min())
+    return np.array(differences)

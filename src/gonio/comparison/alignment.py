@@ -1,10 +1,10 @@
-"""Laying an estimate over a reference, frame by frame.
+"""Alignment of an estimate with a reference, frame by frame.
 
 The best similarity x -> s R x + t in the least-squares sense has a closed form: R from the singular value
 decomposition of the covariance of the two point sets, with the last axis turned where R would otherwise be a
 reflection (S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", IEEE
-TPAMI 13(4), 1991, equations 40-42). A mirrored body is therefore not laid over its image: a left/right swap stays an
-error.
+TPAMI 13(4), 1991, equations 40-42). A mirrored body is therefore not aligned with its mirror image: a
+left/right swap remains an error.
 
 All functions take positions (time, joint, 3) and a mask (time, joint) of the cells that count; a cell that is NaN in
 either counts as not in the mask. Nothing loops over frames.
@@ -22,7 +22,7 @@ THINNEST_BODY = 1e-5  # width by length below which all joints are on one line
 
 
 def used_cells(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> BoolArray:
-    """(time, joint): in the mask and there in both. Raises `InputError` if the shapes disagree."""
+    """(time, joint): in the mask and finite in both. Raises `InputError` if the shapes disagree."""
     if estimate.ndim != 3 or estimate.shape != reference.shape or estimate.shape[2] != 3:
         raise InputError(
             f"estimate {estimate.shape} and reference {reference.shape} must both be (time, joint, 3); "
@@ -34,14 +34,14 @@ def used_cells(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> 
 
 
 def _centred(positions: FloatArray, used: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """(time, joint, 3) minus the mean of the used joints, 0 where not used; and that mean, (time, 3)."""
-    there = np.where(used[..., None], positions, 0.0)
-    centre = there.sum(axis=1) / np.maximum(used.sum(axis=1), 1)[:, None]
+    """(time, joint, 3) minus the mean of the used joints, 0 if not used; and that mean, (time, 3)."""
+    filled = np.where(used[..., None], positions, 0.0)
+    centre = filled.sum(axis=1) / np.maximum(used.sum(axis=1), 1)[:, None]
     return np.where(used[..., None], positions - centre[:, None], 0.0), centre
 
 
 def spans_a_plane(positions: FloatArray, mask: BoolArray) -> BoolArray:
-    """(time,): at least three of the joints in the mask are there and not on one line, so a rotation can be found."""
+    """(time,): at least three joints of the mask are finite and not on one line, so that a rotation exists."""
     used = mask & np.isfinite(positions).all(axis=2)
     centred, _ = _centred(positions, used)
     spread = np.linalg.eigvalsh(np.swapaxes(centred, 1, 2) @ centred)  # (time, 3), ascending
@@ -69,7 +69,7 @@ def _fit(
 def procrustes_similarity(
     estimate: FloatArray, reference: FloatArray, mask: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Per frame the scale (time,), rotation (time, 3, 3) and translation (time, 3) m that lay estimate over reference.
+    """Scale (time,), rotation (time, 3, 3) and translation (time, 3) m that align the estimate with the reference.
 
     No reflection (Umeyama 1991). NaN if fewer than three joints are used, or if they lie on one line.
     Raises `InputError` if the shapes disagree.
@@ -78,7 +78,7 @@ def procrustes_similarity(
 
 
 def procrustes_rigid(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Per frame the rotation (time, 3, 3) and translation (time, 3) m that lay estimate over reference, without scale.
+    """Rotation (time, 3, 3) and translation (time, 3) m that align the estimate with the reference, without scale.
 
     No reflection (Umeyama 1991 with c = 1). NaN if fewer than three joints are used, or if they lie on one line.
     Raises `InputError` if the shapes disagree.

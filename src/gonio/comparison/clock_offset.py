@@ -1,16 +1,16 @@
-"""How far two recordings' clocks are apart, found in their joint angles: the lag at which the curves agree best.
+"""The offset between two recordings' clocks, from their joint angles: the lag at which the curves agree best.
 
-Joint angles need no common frame, and their constant differences (two sensors' definitions of a joint) are taken out
-at every lag. Over the span that both then cover, all angles together, the agreement is
+Joint angles need no common frame. Their constant differences (two sensors' definitions of a joint) are subtracted at
+every lag. Over the span that both then cover, for all angles together, the agreement is
 
     score = 1 - sum var(e - r) / sum (var(e) + var(r)),
 
-1 for equal curves up to a constant each, 0 for unrelated ones. It falls where one of them moves and the other does
-not, so a lag at which only the pauses meet does not win, and it needs no filter. Lags are tried in steps of `STEP_S`;
-the parabola through the best three gives the rest.
+1 for equal curves up to a constant each, 0 for unrelated ones. It is low if one of them moves and the other does
+not, so that a lag at which only pauses overlap is not chosen, and it needs no filter. Lags are tried in steps of
+`STEP_S`; a parabola through the best three gives the fraction of a step.
 
-An answer is doubted, in words, where the curves do not move, where they do not agree at any lag, where another lag is
-about as good (repetitions of a movement look alike), and where the best lag is the last one tried.
+The result carries a reason for doubt if the curves do not move, if they agree at no lag, if another lag is about as
+good (repetitions of a movement look alike), or if the best lag is the last one tried.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEAST_OVERLAP = 0.5  # of the shorter recording
 LEAST_OVERLAP_S = 0.5
 MOVES_DEG = 10.0  # an angle whose range is smaller in either recording does not count
 AGREE = 0.5  # a score below it is no agreement
-UNIQUE = 0.05  # by how much the best lag must beat every other peak
+UNIQUE = 0.05  # by how much the best lag must exceed every other peak
 CLEAR_GAIN = 0.8  # share of the difference that may be left at the best lag
 
 
@@ -37,10 +37,10 @@ class ClockOffset:
     """How far the estimate's clock is ahead of the reference's: reference time = estimate's time - offset_s.
 
     score         agreement at that offset, at most 1
-    rms_deg       root mean square of what is left of the differences, over all angles, their means taken out
+    rms_deg       root mean square of the differences over all angles, without their means
     rms_as_is_deg the same at offset 0; None if the recordings do not overlap there
     angles        the angles that moved and were used
-    unsure        why the offset should not be relied on, in words; empty if it can be
+    unsure        why the offset is not reliable; empty if it is
     """
 
     offset_s: float
@@ -58,15 +58,15 @@ class ClockOffset:
 
 
 def clock_offset(estimate: AngleSeries, reference: AngleSeries, *, max_s: float | None = None) -> ClockOffset:
-    """The offset of the estimate's clock, to some milliseconds where the curves are smooth.
+    """The offset of the estimate's clock, accurate to a few milliseconds if the curves are smooth.
 
-    max_s  the largest offset tried, either way, in seconds; every one at which half of the shorter recording overlaps
-           where not given
+    max_s  the largest offset tried, in either direction, in seconds; default: all at which half of the shorter
+           recording overlaps
     """
     names = tuple(n for n in estimate.names if n in reference.names and _moves(estimate, n) and _moves(reference, n))
     if not names:
-        words = f"no joint angle that both have moves by {MOVES_DEG:g} degrees or more in both"
-        return ClockOffset(0.0, 0.0, 0.0, None, (), words)
+        reason = f"no joint angle that both have moves by {MOVES_DEG:g} degrees or more in both"
+        return ClockOffset(0.0, 0.0, 0.0, None, (), reason)
     low, high = _lags(estimate.times_s, reference.times_s, max_s)
     lags, scores = _scores(estimate, reference, names)
     inside = (lags >= low - 1e-9) & (lags <= high + 1e-9)
@@ -86,7 +86,7 @@ def clock_offset(estimate: AngleSeries, reference: AngleSeries, *, max_s: float 
         rms_deg=float(rms),
         rms_as_is_deg=float(as_is) if np.isfinite(as_is) else None,
         angles=names,
-        unsure=_doubts(scores, best, lags),
+        unsure=_reason_for_doubt(scores, best, lags),
     )
 
 
@@ -106,7 +106,7 @@ def _lags(estimate_s: FloatArray, reference_s: FloatArray, max_s: float | None) 
 
 
 def _scores(estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
-    """Every lag at which the two meet, `STEP_S` apart, and its score; NaN if no angle is there in both.
+    """Every lag at which the two overlap, in steps of `STEP_S`, and its score; NaN if they share no angle.
 
     Both are put on even grids; the sums that variances and covariances need at every lag are correlations.
     """
@@ -114,15 +114,15 @@ def _scores(estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...
     n_lags = len(grids[0]) + len(grids[1]) - 1
     covariance, size = np.zeros(n_lags), np.zeros(n_lags)
     for name in names:
-        (e, there_e), (r, there_r) = (
+        (e, present_e), (r, present_r) = (
             _on_grid(series, name, grid) for series, grid in zip((estimate, reference), grids, strict=True)
         )
-        count = _correlated(there_e, there_r)
+        count = _correlated(present_e, present_r)
         enough = count > 2.5
         n = np.where(enough, count, 1.0)
-        sum_e, sum_r = _correlated(e, there_r), _correlated(there_e, r)
+        sum_e, sum_r = _correlated(e, present_r), _correlated(present_e, r)
         covariance += np.where(enough, _correlated(e, r) - sum_e * sum_r / n, 0.0)
-        spread = _correlated(e**2, there_r) - sum_e**2 / n + _correlated(there_e, r**2) - sum_r**2 / n
+        spread = _correlated(e**2, present_r) - sum_e**2 / n + _correlated(present_e, r**2) - sum_r**2 / n
         size += np.where(enough, spread, 0.0)
     lags = estimate.times_s[0] - reference.times_s[0] + STEP_S * np.arange(1 - len(grids[1]), len(grids[0]))
     least = 1e-6 * size.max(initial=0.0)  # less is rounding
@@ -130,10 +130,10 @@ def _scores(estimate: AngleSeries, reference: AngleSeries, names: tuple[str, ...
 
 
 def _on_grid(series: AngleSeries, name: str, grid_s: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(grid,) degrees about their mean, 0 where missing; and 1 where there, else 0."""
+    """(grid,) degrees about their mean, 0 if missing; and 1 if present, else 0."""
     curve = at_times(series.degrees[name], series.times_s, grid_s)
-    there = np.isfinite(curve)
-    return np.where(there, curve - curve[there].mean() if there.any() else 0.0, 0.0), there.astype(float)
+    finite = np.isfinite(curve)
+    return np.where(finite, curve - curve[finite].mean() if finite.any() else 0.0, 0.0), finite.astype(float)
 
 
 def _correlated(estimate: FloatArray, reference: FloatArray) -> FloatArray:
@@ -162,22 +162,22 @@ def _agreement(
     return 1 - apart / size, float(np.sqrt(apart / weight))
 
 
-def at_times(curve: FloatArray, own_s: FloatArray, wanted_s: FloatArray) -> FloatArray:
-    """(wanted,) the curve at other times: linear across what is missing for at most `LONGEST_GAP_S`, NaN outside."""
-    there = np.isfinite(curve)
-    times, values = own_s[there], curve[there]
+def at_times(curve: FloatArray, own_s: FloatArray, target_s: FloatArray) -> FloatArray:
+    """(target,) the curve at other times: linear across gaps of at most `LONGEST_GAP_S`, NaN outside."""
+    finite = np.isfinite(curve)
+    times, values = own_s[finite], curve[finite]
     if len(times) < 2:
-        return np.full(len(wanted_s), np.nan)
-    after = np.clip(np.searchsorted(times, wanted_s), 1, len(times) - 1)
+        return np.full(len(target_s), np.nan)
+    after = np.clip(np.searchsorted(times, target_s), 1, len(times) - 1)
     apart = times[after] - times[after - 1]
     rate = float(np.median(np.diff(own_s)))
-    inside = (wanted_s >= times[0] - 1e-9) & (wanted_s <= times[-1] + 1e-9)
+    inside = (target_s >= times[0] - 1e-9) & (target_s <= times[-1] + 1e-9)
     close = apart <= max(LONGEST_GAP_S, 1.5 * rate)
-    return np.where(inside & close, np.interp(wanted_s, times, values), np.nan)
+    return np.where(inside & close, np.interp(target_s, times, values), np.nan)
 
 
 def _summit(scores: FloatArray, best: int) -> float:
-    """Where the parabola through the best score and its neighbours has its summit, in steps, -0.5..0.5."""
+    """The maximum of the parabola through the best score and its neighbours, in steps, -0.5..0.5."""
     if not 0 < best < len(scores) - 1:
         return 0.0
     before, here, after = scores[best - 1 : best + 2]
@@ -187,11 +187,11 @@ def _summit(scores: FloatArray, best: int) -> float:
     return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
 
-def _doubts(scores: FloatArray, best: int, lags: FloatArray) -> str:
+def _reason_for_doubt(scores: FloatArray, best: int, lags: FloatArray) -> str:
     if scores[best] < AGREE:
-        return f"the curves agree at no offset (at best {scores[best]:.2f}, where 1 is equal and 0 unrelated)"
+        return f"the curves agree at no offset (best score {scores[best]:.2f}; 1 is equal, 0 unrelated)"
     if best in (0, len(scores) - 1):
-        return f"they agree best at {lags[best]:+.2f} s, the last offset at which enough of them overlaps"
+        return f"the curves agree best at {lags[best]:+.2f} s, the last offset with enough overlap"
     inner = np.where(np.isfinite(scores), scores, -np.inf)
     peaks = [i for i in range(1, len(inner) - 1) if inner[i] >= inner[i - 1] and inner[i] > inner[i + 1] and i != best]
     ends = [i for i in (0, len(inner) - 1) if inner[i] > inner[best] - UNIQUE]
@@ -200,7 +200,7 @@ def _doubts(scores: FloatArray, best: int, lags: FloatArray) -> str:
         separate = between.min() < min(inner[rival], inner[best]) - UNIQUE / 2  # not a ripple on the same summit
         if inner[rival] > inner[best] - UNIQUE and separate:
             return (
-                f"an offset of {lags[rival]:+.2f} s fits about as well as {lags[best]:+.2f} s, as repetitions do that "
-                f"look alike"
+                f"an offset of {lags[rival]:+.2f} s fits about as well as {lags[best]:+.2f} s, because repetitions "
+                "of a movement look alike"
             )
     return ""

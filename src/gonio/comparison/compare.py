@@ -89,7 +89,7 @@ def compare_methods(
     unknown, or no frame is common to all methods; the message names the method.
     """
     if not methods:
-        raise InputError("there is no method to compare")
+        raise InputError("no method to compare")
     if reference is not None and reference not in methods:
         raise InputError(f"the reference {reference!r} is none of the methods: {', '.join(methods)}")
     unknown = [name for name in angles if name not in methods]

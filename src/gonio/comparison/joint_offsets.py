@@ -1,10 +1,10 @@
-"""How far two methods' definitions of one joint are apart: "hip" or "shoulder" is not the same point for every sensor.
+"""The distance between two methods' definitions of a joint: "hip" or "shoulder" is not one point for every sensor.
 
-The estimate is laid over the reference once for the whole recording, by one rotation and one translation and without
-scale (`procrustes_rigid` over all frames as one body). What is then left at a joint has a constant part, which moves
-and turns with the body, and a rest that changes. The constant part is the mean of the difference in the body's own axes
-(left: right to left hip; up: mid-hip to mid-shoulder); it may be a difference of definitions or an error of either
-method, which these numbers cannot tell apart. It is never taken out of any other error.
+The estimate is aligned with the reference once for the whole recording, by one rotation and one translation without
+scale (`procrustes_rigid` over all frames as one body). The remaining difference of a joint has a constant part, which
+moves and turns with the body, and a part that changes. The constant part is the mean of the difference in the body's own
+axes (left: right to left hip; up: mid-hip to mid-shoulder). It can be a difference of definitions or an error of either
+method; these numbers cannot distinguish the two. It is never subtracted from any other error.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def constant_offset_m(
 ) -> tuple[FloatArray, FloatArray]:
     """(joint, 3) m the mean of estimate - reference in the reference's body axes; (time, joint) m what is left.
 
-    Both of an estimate that is laid over the reference already. NaN if a joint is never there with hips and
+    The estimate must be aligned with the reference (`laid_over`). NaN if a joint is never valid together with hips and
     shoulders.
     """
     axes = body_axes(reference, hips, shoulders)
@@ -62,8 +62,8 @@ def constant_offset_m(
 def definition_offsets_mm(
     estimate: FloatArray, reference: FloatArray, mask: BoolArray, hips: Pair, shoulders: Pair
 ) -> tuple[FloatArray, FloatArray]:
-    """Per joint, (joint,) mm: the length of the constant offset, and the mean distance with it taken out."""
+    """Per joint, (joint,) mm: the length of the constant offset, and the mean distance without it."""
     offset, rest = constant_offset_m(laid_over(estimate, reference, mask), reference, mask, hips, shoulders)
-    there = np.isfinite(rest)
-    left = np.where(there, rest, 0.0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)
+    finite = np.isfinite(rest)
+    left = np.where(finite, rest, 0.0).sum(axis=0) / np.where(finite.any(axis=0), finite.sum(axis=0), np.nan)
     return MM_PER_M * np.linalg.norm(offset, axis=1), MM_PER_M * left

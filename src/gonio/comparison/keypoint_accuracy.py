@@ -8,13 +8,13 @@
                 states, k = 2 sigma of the joint (COCO, "object keypoint similarity")
     AP, AR      over OKS thresholds 0.50 to 0.95, by pycocotools (`COCOeval`, 20 people an image)
 
-PCK, PCKh and the mean OKS need to be told who is who: in each image found people go to annotated ones, one to one,
-so that the sum of closeness is greatest, which is 1 - d / (PCK's radius) for each annotated joint and 0 beyond it. A
-pair of which no joint lies within the radius is none. A joint counts as found whatever its confidence. Joints of
-annotated people for whom no one was found count as wrong; the share among those who were found stands beside it.
+For PCK, PCKh and the mean OKS, detected people are matched with annotated people in each image, one to one, so that
+the sum of closeness is largest: 1 - d / (PCK's radius) for each annotated joint and 0 beyond the radius. A pair without
+a joint within the radius is no match. A joint counts as found at any confidence. Joints of annotated people without a
+match count as wrong; the share among matched people is given too.
 
-People of whom no joint is annotated, and regions of many people, are left out, and so are found people whose middle
-lies in their boxes. The joints that annotations and detector both have count, by name.
+People without annotated joints and crowd regions are left out, and so are detected people whose centre is in such a
+box. The joints that annotations and detector both have count, by name.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ AP_NAMES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75",
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPeople:
-    """What is true: n people in i images.
+    """The annotations: n people in i images.
 
-    image_ids         (i,) all images that were looked at, with and without people
+    image_ids         (i,) all images that were processed, with and without people
     joints            k names
     person_image_ids  (n,)
     positions         (n, k, 2) px, NaN if a joint is not annotated
     boxes_px          (n, 4) x, y, width, height
     areas_px2         (n,)
-    crowd             (n,) a region of many people
+    crowd             (n,) a crowd region
     """
 
     image_ids: IntArray
@@ -59,7 +59,7 @@ class AnnotatedPeople:
 
     @property
     def counted(self) -> BoolArray:
-        """(n,) whom anything can be said of."""
+        """(n,) people with at least one annotated joint outside crowd regions."""
         return np.asarray(~self.crowd & ~np.isnan(self.positions[..., 0]).all(axis=1))
 
 
@@ -77,9 +77,9 @@ class FoundPeople:
 class Share:
     """A share of correct joints.
 
-    value     of all annotated joints; None if there is none, or nothing to measure by
-    of_found  of the joints of people who were found
-    n         how many joints it is about
+    value     of all annotated joints; None if there is none, or no length to measure by
+    of_found  of the joints of matched people
+    n         number of joints
     reason    why there is no value
     """
 
@@ -93,7 +93,7 @@ class Share:
 class JointAccuracy:
     """One joint over all people.
 
-    median_distance  from the truth, in shares of the box's larger side, over the people who were found
+    median_distance  from the annotation, as a share of the box's larger side, over matched people
     """
 
     pck: Share
@@ -108,10 +108,10 @@ class KeypointAccuracy:
     counts           images, people, joints: what was counted and what was left out
     joints           joint -> its accuracy
     left_out         annotated joints that the detector does not have
-    oks              mean over annotated people, those who were not found with 0; None if it is not defined
-    oks_of_found     mean over those who were found
-    average          AP and AR (`AP_NAMES`), None if there is no one of that size, or they are not defined
-    oks_reason       why OKS, AP and AR are not there
+    oks              mean over annotated people, 0 for those without a match; None if it is not defined
+    oks_of_found     mean over matched people
+    average          AP and AR (`AP_NAMES`), None without people of that size, or if they are not defined
+    oks_reason       why OKS, AP and AR do not exist
     """
 
     counts: dict[str, int]
@@ -141,7 +141,7 @@ def accuracy(truth: AnnotatedPeople, found: FoundPeople) -> KeypointAccuracy:
             f"annotations and detector have no joint in common: {', '.join(truth.joints)}; {', '.join(found.joints)}"
         )
     if not truth.counted.any():
-        raise InputError("nobody is annotated with joints: there is nothing to compare with")
+        raise InputError("no person has annotated joints; the comparison needs annotations with joints")
     true_px, found_px = _only(truth, joints), _only(found, joints)
     radius_px = PCK_SHARE * truth.boxes_px[:, 2:].max(axis=1)
     partner = matched(truth, true_px, found, found_px, radius_px)
@@ -200,32 +200,32 @@ def accuracy(truth: AnnotatedPeople, found: FoundPeople) -> KeypointAccuracy:
 def matched(
     truth: AnnotatedPeople, true_px: FloatArray, found: FoundPeople, found_px: FloatArray, radius_px: FloatArray
 ) -> IntArray:
-    """(n,) who of the found people each annotated one is, -1 for no one; see the module.
+    """(n,) the detected person that matches each annotated one, -1 without a match; see the module.
 
     true_px, found_px  (n, k, 2) and (m, k, 2) in the same joints
-    radius_px          (n,) beyond which a joint is no sign of the person
+    radius_px          (n,) beyond which a joint does not count as close
     """
     partner = np.full(len(true_px), -1)
     for image in np.unique(truth.person_image_ids[truth.counted]):
-        here = np.flatnonzero(truth.counted & (truth.person_image_ids == image))
-        there = np.flatnonzero(found.person_image_ids == image)
-        distance_px = np.linalg.norm(true_px[here][:, None] - found_px[there][None], axis=-1)
-        near = np.clip(1 - distance_px / radius_px[here][:, None, None], 0, None)
+        annotated = np.flatnonzero(truth.counted & (truth.person_image_ids == image))
+        detected = np.flatnonzero(found.person_image_ids == image)
+        distance_px = np.linalg.norm(true_px[annotated][:, None] - found_px[detected][None], axis=-1)
+        near = np.clip(1 - distance_px / radius_px[annotated][:, None, None], 0, None)
         closeness = np.nan_to_num(near).sum(axis=2)
         rows, columns = linear_sum_assignment(closeness, maximize=True)
-        sure = closeness[rows, columns] > 0
-        partner[here[rows[sure]]] = there[columns[sure]]
+        close = closeness[rows, columns] > 0
+        partner[annotated[rows[close]]] = detected[columns[close]]
     return partner
 
 
 def head_lengths(truth: AnnotatedPeople) -> tuple[FloatArray, str]:
-    """(n,) px from the neck to the top of the head, NaN if not annotated; why there is none, if there is none."""
+    """(n,) px from the neck to the top of the head, NaN if not annotated; and the reason if there is none."""
     if not all(joint in truth.joints for joint in HEAD):
-        reason = f"the annotations lack {' or '.join(HEAD)}, and ears and eyes do not tell the head's length"
+        reason = f"the annotations lack {' or '.join(HEAD)}, and ears and eyes do not give the head's length"
         return np.full(len(truth.positions), np.nan), reason
     top, neck = (truth.positions[:, truth.joints.index(joint)] for joint in HEAD)
     length_px = np.linalg.norm(top - neck, axis=-1)
-    return np.where(length_px > 0, length_px, np.nan), "nobody's head is annotated"
+    return np.where(length_px > 0, length_px, np.nan), "no head is annotated"
 
 
 def object_keypoint_similarity(true_px: FloatArray, areas_px2: FloatArray, found_px: FloatArray) -> FloatArray:
@@ -244,7 +244,7 @@ def object_keypoint_similarity(true_px: FloatArray, areas_px2: FloatArray, found
 
 
 def average_precision(truth: AnnotatedPeople, found: FoundPeople) -> dict[str, float | None]:
-    """AP and AR of COCO's 17 joints (`AP_NAMES`) by pycocotools; None if there is no one of that size.
+    """AP and AR of COCO's 17 joints (`AP_NAMES`) by pycocotools; None without people of that size.
 
     Both must have exactly COCO's joints, in its order. A joint that was not found is handed over as 0, 0, as COCO's
     files have it.
@@ -272,7 +272,7 @@ def average_precision(truth: AnnotatedPeople, found: FoundPeople) -> dict[str, f
     ]
     if not results:  # which pycocotools does not take
         return {name: 0.0 if name in ("AP", "AR", "AP50", "AP75", "AR50", "AR75") else None for name in AP_NAMES}
-    with contextlib.redirect_stdout(io.StringIO()):  # it says what it does
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         annotated = COCO()
         annotated.dataset = {
             "images": [{"id": int(image)} for image in truth.image_ids],
@@ -293,9 +293,9 @@ def _similarities(
 ) -> tuple[float | None, float | None, dict[str, float | None], str]:
     """OKS over all annotated people and over those found, AP and AR; and why not."""
     nothing: dict[str, float | None] = dict.fromkeys(AP_NAMES)
-    for known, whose in ((truth.joints, "annotations"), (found.joints, "detector")):
+    for known, source in ((truth.joints, "annotations"), (found.joints, "detector")):
         if absent := [joint for joint in COCO_17.joints if joint not in known]:
-            return None, None, nothing, f"OKS is defined for COCO's 17 joints; the {whose} lack {', '.join(absent)}"
+            return None, None, nothing, f"OKS is defined for COCO's 17 joints; the {source} lack {', '.join(absent)}"
     true_px, found_px = _only(truth, COCO_17.joints), _only(found, COCO_17.joints)
     people = np.flatnonzero(truth.counted & ~np.isnan(true_px[..., 0]).all(axis=1))
     seen = people[partner[people] >= 0]
@@ -331,7 +331,7 @@ def _share(right: BoolArray, counted: BoolArray, with_partner: BoolArray, reason
 
 
 def _in_ignored_regions(truth: AnnotatedPeople, found: FoundPeople) -> BoolArray:
-    """(m,) whose middle lies in the box of a person who is left out, in the same image."""
+    """(m,) detected people whose centre is in the box of a person who is left out, in the same image."""
     inside = np.zeros(len(found.scores), dtype=bool)
     for number in np.flatnonzero(~truth.counted):
         x, y, width, height = truth.boxes_px[number]
@@ -342,6 +342,6 @@ def _in_ignored_regions(truth: AnnotatedPeople, found: FoundPeople) -> BoolArray
     return inside
 
 
-def _coco_triples(joints_px: FloatArray, there: int) -> list[float]:
-    """x, y and `there` of each joint; 0, 0, 0 where it is missing."""
-    return [n for x, y in joints_px.tolist() for n in ((0.0, 0.0, 0) if np.isnan(x) else (x, y, there))]
+def _coco_triples(joints_px: FloatArray, visibility: int) -> list[float]:
+    """x, y and `visibility` of each joint; 0, 0, 0 if it is missing."""
+    return [n for x, y in joints_px.tolist() for n in ((0.0, 0.0, 0) if np.isnan(x) else (x, y, visibility))]

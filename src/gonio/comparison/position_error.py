@@ -1,15 +1,15 @@
-"""How far an estimate's joints lie from the reference's: five errors, which differ in what they forgive.
+"""The distance of an estimate's joints from the reference's: five errors, which differ in what they ignore.
 
     mpjpe           nothing: both in one frame                               "mean per joint position error"
-    root_mpjpe      where the person stands: both are centred on the mid-hip
-    n_mpjpe         that, and the body's size: one scale per frame
-    pa_mpjpe        that, and which way it faces: a similarity per frame     "Procrustes-aligned"
-    mpjve           any constant offset: it compares velocities, and so shakiness
+    root_mpjpe      the person's place: both are centred on the mid-hip
+    n_mpjpe         place and size: one scale per frame
+    pa_mpjpe        place, size and direction: a similarity per frame        "Procrustes-aligned"
+    mpjve           a constant offset: it compares velocities, and so jitter
 
 Every function returns the error of each cell, (time, joint), and NaN if the cell does not count; the error of a
 joint and that of the body are means of the same cells. Inputs are positions (time, joint, 3) in metres and a mask
 (time, joint) of the cells that count. The mid-hip is the mean of the two joints whose numbers are `hips` (a root that
-is one joint is named twice); where one of them does not count, the frame has no centre and no error. All raise
+is one joint is named twice); if one of them does not count, the frame has no centre and no error. All raise
 `InputError` if the shapes disagree.
 """
 
@@ -38,8 +38,8 @@ def root_mpjpe_mm(estimate: FloatArray, reference: FloatArray, mask: BoolArray, 
 
 def n_mpjpe_mm(estimate: FloatArray, reference: FloatArray, mask: BoolArray, hips: tuple[int, int]) -> FloatArray:
     """(time, joint) mm: as `root_mpjpe_mm`, after the estimate is scaled by `scale_per_frame`."""
-    body, truth, used = _centred_on_mid_hip(estimate, reference, mask, hips)
-    return mpjpe_mm(body * scale_per_frame(body, truth, used)[:, None, None], truth, used)
+    body, target, used = _centred_on_mid_hip(estimate, reference, mask, hips)
+    return mpjpe_mm(body * scale_per_frame(body, target, used)[:, None, None], target, used)
 
 
 def pa_mpjpe_mm(estimate: FloatArray, reference: FloatArray, mask: BoolArray) -> FloatArray:
@@ -57,13 +57,13 @@ def mpjve_mm_per_s(
     frames. NaN if either frame does not count, or if they lie further apart than 1.5 median intervals.
     """
     if times_s.shape != mask.shape[:1]:
-        raise InputError(f"times_s has shape {times_s.shape}; there are {mask.shape[0]} frames")
+        raise InputError(f"times_s has shape {times_s.shape}; the positions have {mask.shape[0]} frames")
     if len(times_s) < 2:
         return np.full((0, mask.shape[1]), np.nan)
-    body, truth, used = _centred_on_mid_hip(estimate, reference, mask, hips)
+    body, target, used = _centred_on_mid_hip(estimate, reference, mask, hips)
     step_s = np.diff(times_s)
     consecutive = step_s <= LONGEST_STEP * np.median(step_s) + 1e-9  # a nanosecond for rounding
-    difference = np.diff(body - truth, axis=0) / step_s[:, None, None]
+    difference = np.diff(body - target, axis=0) / step_s[:, None, None]
     counts = used[1:] & used[:-1] & consecutive[:, None]
     return np.where(counts, MM_PER_M * np.linalg.norm(difference, axis=2), np.nan)
 
@@ -77,5 +77,5 @@ def _centred_on_mid_hip(
     centred = np.asarray(used[:, pair].all(axis=1))
     used = used & centred[:, None]
     body = estimate - estimate[:, pair].mean(axis=1, keepdims=True)
-    truth = reference - reference[:, pair].mean(axis=1, keepdims=True)
-    return body, truth, used
+    target = reference - reference[:, pair].mean(axis=1, keepdims=True)
+    return body, target, used

@@ -1,7 +1,7 @@
-"""What one repetition gives to a study: one record for each method and angle, and for each method and joint.
+"""The records of one repetition in a study: one for each method and angle, and one for each method and joint.
 
-They are plain numbers, so that a study can keep them in files and make its tables later from any number of them. None
-stands for what cannot be measured.
+They are plain numbers, so that a study can store them in files and make its tables later from any number of them. None
+means that a value cannot be measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AngleValues:
     quantity, side       the angle without its side, and "left", "right" or ""
     n                    samples that the reference and all methods have; everything here is over them
     missed_alone         samples that this method alone does not have
-    lag_s                how much later than the reference it shows the movement, taken away before
+    lag_s                how much later than the reference it shows the movement; subtracted before
     rmse, bias, rmse_bias_free, r   of the curve (`comparison.agreement`)
     moved                bias-free RMSE with the clock moved by 0.1 s, the mean of both ways
     rom, peak, mean      range, highest value and mean of each
@@ -57,7 +57,7 @@ class AngleValues:
 
 @dataclass(frozen=True, kw_only=True)
 class PositionValues:
-    """How far one joint of one method lies from the reference's in one repetition, after rigid alignment per frame; mm.
+    """The distance of a method's joint from the reference's in one repetition, in mm, after rigid alignment per frame.
 
     joint         without its side; "" is the body, all joints that were compared
     side          "left", "right" or ""
@@ -83,9 +83,9 @@ def angle_values(
     reference: FloatArray,
     both: BoolArray,
     rate_hz: float,
-    **words: object,
+    **fields: object,
 ) -> AngleValues:
-    """The record of two curves (time,) in degrees over the samples `both` (time,), of which there are two or more."""
+    """The record of two curves (time,) in degrees over the samples `both` (time,), two or more."""
     a, b = np.where(both, estimate, np.nan), np.where(both, reference, np.nan)
     bias, rmse = agreement.bias(a, b), agreement.rmse(a, b)
     peak = int(np.nanargmax(b))
@@ -105,7 +105,7 @@ def angle_values(
         speed_reference=_speed(b, rate_hz),
         at_peak_method=float(a[peak]),
         at_peak_reference=float(b[peak]),
-        **words,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]
     )
 
 

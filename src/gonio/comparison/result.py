@@ -1,19 +1,19 @@
-"""What a comparison found: numbers that carry their protocol, as values, as results.json and as tables.
+"""The result of a comparison: numbers with their protocol, as values, as results.json and as tables.
 
 results.json is the dataclasses below, field by field; a number that does not exist is null (JSON has no NaN):
 
     protocol          reference, methods, joints, alignment of each error, matching tolerance, filter, versions, seeds,
                       angle_definitions and angle_intervals_deg by the angle's name without its side,
-                      and of this trial: frames compared and left out, counts per method and joint, and where there
-                      are cameras reprojection_px_median_all
+                      and of this trial: frames compared and left out, counts per method and joint, and with
+                      cameras reprojection_px_median_all
     methods.<name>    n_frames, n_cells, the six position errors, per_joint.<joint> with the same six and
                       definition_offset_mm, without_offset_mm,
                       angles.<name> with rmse_deg, bias_deg, r, rom_deg, rom_reference_deg, n_samples over what all
                       methods share, rom_all_deg, n_all over all that the method itself has, and peak_rmse_deg,
                       peak_bias_deg, n_peaks at the peaks of repetitions,
                       time_shifts."-0.1" and "+0.1" (seconds): by how much each position error (change) and each
-                      angle's RMSE (angle_rmse_deg) is larger where the estimate is read that much later
-    pairs             where there is no reference: each method `a` against each method `b`
+                      angle's RMSE (angle_rmse_deg) is larger if the estimate is read that much later
+    pairs             without a reference: each method `a` against each method `b`
     cameras.<name>    reprojection_px_median
 """
 
@@ -37,7 +37,7 @@ ERROR_KEYS = ("mpjpe_mm", "root_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_m
 OFFSET_KEYS = ("definition_offset_mm", "without_offset_mm")
 REPROJECTION = "reprojection_px_median_all"
 OF_THE_TRIAL = ("trial", "frames", "counts", "warnings", "repetitions", REPROJECTION)
-"""Keys of the protocol that tell of one trial and may differ between results that are averaged."""
+"""Keys of the protocol that describe one trial and may differ between results that are averaged."""
 
 if TYPE_CHECKING:
     import pandas
@@ -64,7 +64,7 @@ class PositionErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class JointErrors(PositionErrors):
-    """One joint's errors; how far its definition seems to be from the reference's, and the rest of rigid_mpjpe_mm."""
+    """One joint's errors; its constant offset from the reference's joint, and rigid_mpjpe_mm without that."""
 
     definition_offset_mm: float | None = None
     without_offset_mm: float | None = None
@@ -72,7 +72,7 @@ class JointErrors(PositionErrors):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeShift:
-    """By how much each figure is larger where the estimate is read at another time, over the same cells."""
+    """By how much each error is larger if the estimate is read at another time, over the same cells."""
 
     change: PositionErrors
     angle_rmse_deg: dict[str, float | None]
@@ -80,9 +80,9 @@ class TimeShift:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorSummary(PositionErrors):
-    """The errors of one method, of the whole body, of each joint and of each angle; over how much.
+    """The errors of one method: of the whole body, of each joint and of each angle.
 
-    n_frames frames and n_cells (frame, joint) cells, the same for every method of a study.
+    n_frames frames and n_cells (frame, joint) cells, the same for every method.
     """
 
     n_frames: int
@@ -96,8 +96,8 @@ class ErrorSummary(PositionErrors):
 class MethodErrors(ErrorSummary):
     """One method against the reference; of the reference itself, or without one, only its ROM.
 
-    frame    where its positions are, in words: "world of lab", "root, axes of cam01"
-    history  the steps applied to it, in words
+    frame    the frame of its positions: "world of lab", "root, axes of cam01"
+    history  the steps applied to it
     """
 
     is_reference: bool
@@ -107,7 +107,7 @@ class MethodErrors(ErrorSummary):
 
 @dataclass(frozen=True, kw_only=True)
 class PairErrors(ErrorSummary):
-    """Method `a` against method `b`, which takes the place of the reference. Neither is true."""
+    """Method `a` against method `b`, which takes the place of the reference."""
 
     a: str
     b: str
@@ -115,7 +115,7 @@ class PairErrors(ErrorSummary):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ComparisonResult(Displayed):
-    """Every method's errors, and the protocol without which they mean nothing."""
+    """Every method's errors, with the protocol that they depend on."""
 
     protocol: dict[str, Any]
     methods: dict[str, MethodErrors]
@@ -202,7 +202,7 @@ class ComparisonResult(Displayed):
 
 
 def average(results: Sequence[ComparisonResult]) -> ComparisonResult:
-    """The mean of each number over several results, every result counting alike; frames and cells are summed.
+    """The mean of each number over several results, all results with equal weight; frames and cells are summed.
 
     A number that one of them lacks is None: a mean over fewer trials than its neighbours' would not be comparable.
     Raises `InputError` naming the first difference where two protocols differ in anything but the trial.
@@ -276,7 +276,7 @@ def tables(result: ComparisonResult) -> dict[str, list[list[Any]]]:
 
 
 def summary_table(result: ComparisonResult) -> list[tuple[str, ...]]:
-    """The bodies' errors as text for a terminal: a header, the reference first, "-" where a number does not exist."""
+    """The bodies' errors as text for a terminal: a header, the reference first, "-" if a number does not exist."""
     header = (
         "method",
         "frames",
@@ -342,12 +342,12 @@ class _Node:
     def _keys_to(self, key: str) -> str:
         return f"{self.keys}.{key}" if self.keys else key
 
-    def _get(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
+    def _get(self, key: str, kind: type | tuple[type, ...], expected: str) -> Any:
         if key not in self.content:
             raise InputError(f"{self.where} has no {key!r}; this is not a whole results.json")
         value = self.content[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"{self.file}: {self._keys_to(key)} is {value!r:.40}, not {words}")
+            raise InputError(f"{self.file}: {self._keys_to(key)} is {value!r:.40}, not {expected}")
         return value
 
     def mapping(self, key: str) -> _Node:
@@ -430,7 +430,7 @@ def _read_pair(node: _Node) -> PairErrors:
 
 
 def _first_difference(first: Any, second: Any, where: str) -> str | None:
-    """Where two JSON values differ first, in words; None if they are equal."""
+    """The first difference between two JSON values, described; None if they are equal."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in [*first, *(key for key in second if key not in first)]:
             if key not in first or key not in second:

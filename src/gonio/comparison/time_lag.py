@@ -1,8 +1,8 @@
-"""How far one recording's clock is behind another's: the whole number of frames at which their curves fit best.
+"""The lag of one recording's clock behind another's: the whole number of frames at which their curves fit best.
 
 Two systems that record one movement are started by hand, each at its own moment. The lag is found from the curves
-themselves, so that it is the one at which they agree best: an agreement measured afterwards is that of two systems in
-step, and no proof that they are. `errors` tells how well they fit at every other lag.
+themselves, where they agree best. An agreement measured afterwards is therefore that of synchronised systems; it does
+not prove that they are synchronised. `errors` shows how well they fit at every other lag.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LEAST_OVERLAP = 0.5  # of the samples that overlap most: a lag at which less ove
 
 @dataclass(frozen=True, eq=False)
 class Lag:
-    """Where the estimate's frame i + frames shows what the reference's frame i shows.
+    """Time lag of the estimate in frames: estimate[i + frames] corresponds to reference[i].
 
-    frames  positive: the estimate shows it later
+    frames  positive: the estimate is late
     errors  (2 max_lag + 1,) bias-free RMSE at the lags -max_lag..max_lag; NaN if too little overlaps
     """
 
@@ -46,13 +46,13 @@ def best_lag(estimate: FloatArray, reference: FloatArray, *, max_lag: int) -> La
     difference = shifts(estimate, max_lag) - reference
     if difference.ndim == 2:
         difference = difference[..., None]
-    there = np.isfinite(difference)
-    count = there.sum(axis=1)  # (lag, curve)
-    total = np.where(there, difference, 0.0).sum(axis=1)
-    centred = np.where(there, difference - (total / np.maximum(count, 1))[:, None], 0.0)
+    finite = np.isfinite(difference)
+    count = finite.sum(axis=1)  # (lag, curve)
+    total = np.where(finite, difference, 0.0).sum(axis=1)
+    centred = np.where(finite, difference - (total / np.maximum(count, 1))[:, None], 0.0)
     squares, n = (centred**2).sum(axis=(1, 2)), count.sum(axis=1)
     if not n.any():
-        raise InputError("there is no frame at which both recordings have the curve, at any lag")
+        raise InputError("no frame has the curve in both recordings, at any lag")
     errors = np.sqrt(squares / np.where((n > 0) & (n >= LEAST_OVERLAP * n.max()), n, np.nan))
     lags = np.arange(-max_lag, max_lag + 1)
     nearest_first = np.argsort(np.abs(lags), kind="stable")
@@ -75,7 +75,7 @@ def shifted(values: FloatArray, frames: int) -> FloatArray:
     return moved
 
 
-CLOCK_SHIFT_S = 0.1  # how far the clock is moved to learn how much the errors depend on it
+CLOCK_SHIFT_S = 0.1  # the shift of the clock that shows how much the errors depend on it
 
 
 def shifted_positions(positions: FloatArray, mask: BoolArray, times_s: FloatArray, shift_s: float) -> FloatArray:
