@@ -2,7 +2,7 @@
 
 The estimate is aligned with the reference once for the whole recording, by one rotation and one translation without
 scale (`procrustes_rigid` over all frames as one body). The remaining difference of a joint has a constant part, which
-moves and turns with the body, and a part that changes. The constant part is the mean of the difference in the body's own
+moves and turns with the body, and a changing part. The constant part is the mean of the difference in the body's own
 axes (left: right to left hip; up: mid-hip to mid-shoulder). It can be a difference of definitions or an error of either
 method; these numbers cannot distinguish the two. It is never subtracted from any other error.
 """
