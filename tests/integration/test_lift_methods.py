@@ -128,6 +128,16 @@ def test_one_keypoint_file_and_no_rig(tmp_path, flat):
     assert any("1000 px" in step for step in declared["lifting-left"].history)
 
 
+def test_a_lifted_file_brings_its_assumptions_into_a_comparison(tmp_path, flat):
+    lifted = api.measure(trial_from_files([tmp_path / "left.npz"]))["lifting-left"]
+    archive.write(lifted, tmp_path / "lifted.npz")
+    measured = api.measure(trial_from_files([tmp_path / "lifted.npz"]))
+    assert [assumption.kind for assumption in measured["lifted"].assumptions] == ["stature", "focal_length"]
+    assert len(measured.assumptions) == 2
+    assert all(sentence.startswith("lifted: ") for sentence in measured.assumptions)
+    assert not any("height_m" in sentence for sentence in measured.assumptions)  # nothing is lifted here
+
+
 def test_the_page_and_the_record_state_the_assumptions(tmp_path, flat):
     measured = api.measure(trial_of(tmp_path))
     api.write_results(tmp_path / "out", measured, api.evaluate(measured))
