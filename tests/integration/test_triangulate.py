@@ -96,3 +96,18 @@ def test_the_participant_is_found_among_bystanders(shared_data, tmp_path, run):
         np.isfinite(results["pose"]).all(axis=2).mean()
         >= 0.99 * np.isfinite(results["pose-associated"]).all(axis=2).mean()
     )
+
+
+def test_the_unit_of_a_calibration(recorded, scene):
+    """Lengths in millimetres, in a file that does not state it."""
+    lines = (recorded / "Calib.toml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        name, _, value = line.partition(" = ")
+        if name == "translation":
+            lines[number] = f"translation = {[1000 * length for length in json.loads(value)]}"
+    (recorded / "mm.toml").write_text("\n".join(line for line in lines if not line.startswith("unit")))
+    views = [recorded / f"{name}_json" for name in scene.views]
+    joints = api.triangulate(views, recorded / "mm.toml", layout="body-25", fps=30, unit="mm")
+    assert any(" mm" in step for step in joints.history)
+    thigh_m = [np.linalg.norm(item["left_hip"][0] - item["left_knee"][0]) for item in (joints, scene.truth)]
+    assert thigh_m[0] == pytest.approx(thigh_m[1], abs=1e-4)

@@ -58,7 +58,7 @@ def _run(words: Sequence[str]) -> None:
     if name not in names:
         near = get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(names)}"
-        raise ConfigError(f"unknown command {words[0]}; {hint}")
+        raise ConfigError(f"unknown command {words[0]!r}; {hint}")
     command = COMMANDS[names.index(name)]
     if command is training.TRAIN:
         command = training.train_with_options(words[1:])
