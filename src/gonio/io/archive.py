@@ -1,10 +1,10 @@
-"""gonio's own file (.npz): everything a sequence holds, bit for bit.
+"""gonio's own file (.npz): everything in a sequence, bit for bit.
 
-A zip of numpy arrays. The first, `gonio_archive`, is the version of this format; `metadata` is a JSON text with what
-is not an array; `0/positions`, `0/times_s`, ... are the arrays of the first item. An archive holds one `PoseSequence`,
-several people (a dict of them), or `Detections`. Nothing of gonio's is pickled and nothing in a file is executed.
-Another program's arrays may lie beside it under their own names; the text is then called `gonio_metadata`, and they are
-not read here.
+A zip of numpy arrays. The first, `gonio_archive`, is the version of this format; `metadata` is a JSON text with
+everything that is not an array; `0/positions`, `0/times_s`, ... are the arrays of the first item. An archive holds one
+`PoseSequence`, several people (a dict of them), or `Detections`. gonio pickles nothing of its own and executes nothing
+in a file. Another program's arrays may lie beside them under their own names (`infer_video`). The text is then called
+`gonio_metadata`, and these arrays are not read.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming
 VERSION = 2
 """1: without `assumptions`, which are then none; an image size may be a guess (`_is_guess_of_version_1`)."""
 _FIRST_ENTRY = b"gonio_archive.npy"
-_TEXT, _SHARED = "metadata", "gonio_metadata"  # what is not an array; alone, and beside another program's arrays
+_TEXT, _SHARED = "metadata", "gonio_metadata"  # the JSON text; alone, and beside another program's arrays
 _ARRAYS = {
     PoseSequence: ("positions", "times_s", "confidence", "status", "covariance"),
     Detections: ("positions", "times_s", "confidence", "status", "boxes_px", "scores", "world_m"),
 }
 _KINDS = {"status": "iu"}  # of numbers in an array; real ones in the others
-_WORDS = ("unit", "frame", "frame_name", "up")
+_TEXTS = ("unit", "frame", "frame_name", "up")
 Item = PoseSequence | Detections | dict[str, PoseSequence]
 
 
@@ -50,12 +50,12 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path) -> Item:
-    """What `write` was given. Raises `InputError` where the file is absent, foreign, damaged or of a newer version."""
+    """What was written. Raises `InputError` if the file does not exist, is damaged, foreign or of a newer version."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if not recognise(path):
-        raise InputError(f"{path}: is not one of gonio's archives; only files that gonio wrote are read as such")
+        raise InputError(f"{path}: is not an archive that gonio wrote")
     check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
@@ -99,7 +99,7 @@ def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Pa
     path = Path(path)
     beside = infer_video.arrays(item) if isinstance(item, Detections) and infer_video.holds_everything(item) else {}
     if isinstance(item, Mapping) and not item:
-        raise InputError(f"{path}: there is no person to write")
+        raise InputError(f"{path}: no person to write")
     items = list(item.values()) if isinstance(item, Mapping) else [item]
     metadata = {
         "people": list(item) if isinstance(item, Mapping) else None,
@@ -123,7 +123,7 @@ def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Pa
 
 
 def _description(item: PoseSequence | Detections) -> dict[str, Any]:
-    """What is not an array."""
+    """Everything in an item that is not an array."""
     common: dict[str, Any] = {
         "kind": type(item).__name__,
         "skeleton": {
@@ -137,36 +137,36 @@ def _description(item: PoseSequence | Detections) -> dict[str, Any]:
         "history": item.history,
     }
     if isinstance(item, PoseSequence):
-        common |= {name: getattr(item, name) for name in _WORDS}
+        common |= {name: getattr(item, name) for name in _TEXTS}
         common["assumptions"] = [vars(assumption) for assumption in item.assumptions]
     return common
 
 
 def _item(
-    told: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int, version: int
+    description: dict[str, Any], arrays: dict[str, NDArray[Any]], number: int, version: int
 ) -> PoseSequence | Detections:
-    kind: type[Any] = {"PoseSequence": PoseSequence, "Detections": Detections}[told["kind"]]
-    size = told["image_size_px"]
-    if version == 1 and _is_guess_of_version_1(size, told["history"]):
+    kind: type[Any] = {"PoseSequence": PoseSequence, "Detections": Detections}[description["kind"]]
+    size = description["image_size_px"]
+    if version == 1 and _is_guess_of_version_1(size, description["history"]):
         size = None
-    words: dict[str, Any] = {name: told[name] for name in _WORDS} if kind is PoseSequence else {}
+    texts: dict[str, Any] = {name: description[name] for name in _TEXTS} if kind is PoseSequence else {}
     if kind is PoseSequence and version > 1:
-        words["assumptions"] = tuple(Assumption(**each) for each in told["assumptions"])
+        texts["assumptions"] = tuple(Assumption(**each) for each in description["assumptions"])
     for name, known in (("unit", Unit), ("frame", Frame), ("up", Axis)):
-        if words.get(name) is not None and words[name] not in get_args(known):
-            raise InputError(f"{name} {words[name]!r} is not known")
+        if texts.get(name) is not None and texts[name] not in get_args(known):
+            raise InputError(f"{name} {texts[name]!r} is not known")
     own = {name: arrays.get(f"{number}/{name}") for name in _ARRAYS[kind]}
     for name, array in own.items():
         if array is not None and (not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS.get(name, "fiu")):
-            raise InputError(f"{name} holds no numbers, or those of another kind; write the archive again")
-    skeleton = told["skeleton"]
+            raise InputError(f"{name} does not hold the expected numbers; write the archive again")
+    skeleton = description["skeleton"]
     item: PoseSequence | Detections = kind(
         skeleton=Skeleton(skeleton["name"], tuple(skeleton["joints"]), tuple(skeleton["parents"])),
         image_size_px=None if size is None else (int(size[0]), int(size[1])),
-        source=Source(**told["source"]),
-        history=tuple(told["history"]),
+        source=Source(**description["source"]),
+        history=tuple(description["history"]),
         **own,
-        **({"frame_name": told["frame_name"]} | words),
+        **({"frame_name": description["frame_name"]} | texts),
     )
     return item
 

@@ -1,4 +1,4 @@
-"""A plain table (.csv), for spreadsheets and other programs: one row a frame.
+"""A plain table (.csv), for spreadsheets and other programs: one row for each frame.
 
     # gonio: pose table
     # layout: body-25b
@@ -7,9 +7,9 @@
     frame,time_s,nose_x,nose_y,nose_confidence,nose_status,left_eye_x,...
     0,0.0,505.2,431.6,0.66,measured,...
 
-3D tables have a `_z` column too. An empty cell is a missing joint. The numbers are written so that reading them back
-gives the same floating-point values. The lines with `#` carry what the columns cannot; a table without them is read
-where its unit is declared. Columns `_confidence` and `_status` may be absent: 1 and measured.
+3D tables have a `_z` column too. An empty cell is a missing joint. Numbers are written so that
+reading gives the same floating-point values. The lines with `#` hold what the columns cannot; a table without them is
+read if its unit is declared. Without columns `_confidence` and `_status` a joint has confidence 1 and is measured.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FIELDS = ("x", "y", "z", "confidence", "status")
 
 
 def recognise(path: Path) -> bool:
-    """A file whose first line, comments left out, begins with the columns frame, time_s and one of a joint's fields."""
+    """A file whose first line after the comments begins with the columns frame, time_s and one of a joint's fields."""
     line = first_line(Path(path))
     return line.startswith(_START) and line.split(",")[2].strip().rpartition("_")[2] in _FIELDS
 
@@ -47,18 +47,18 @@ def dimensions(path: Path) -> int:
 
 
 def read(path: Path, *, unit: str | None = None) -> PoseSequence:
-    """One person's joints. `unit` ("px", "m", "mm") is needed where the file does not tell its own.
+    """One person's joints. `unit` ("px", "m", "mm") is needed if the file does not state its own.
 
-    Raises `InputError` where the file is absent, cut or no such table, and where its unit is unknown or another one
-    than declared.
+    Raises `InputError` if the file does not exist, is cut or not such a table, and if its unit is unknown or not the
+    declared one.
     """
     path = Path(path)
-    told, header, rows, lines = _parts(path)
+    stated, header, rows, lines = _parts(path)
     joints, fields = _columns(path, header)
     table = _cells(path, header, rows, lines)
-    if "frames" in told and told["frames"] != str(len(table)):
-        raise InputError(f"{path}: {len(table)} frames found, the file announces {told['frames']}: it is cut")
-    unit = _unit(path, told.get("unit"), unit, n_dims=3 if "z" in fields else 2)
+    if "frames" in stated and stated["frames"] != str(len(table)):
+        raise InputError(f"{path}: {len(table)} frames found, the file states {stated['frames']}: it is cut")
+    unit = _unit(path, stated.get("unit"), unit, n_dims=3 if "z" in fields else 2)
     cells = table[:, 2:].reshape(len(table), len(joints), len(fields))
 
     coordinates = [i for i, name in enumerate(fields) if name in "xyz"]
@@ -74,7 +74,7 @@ def read(path: Path, *, unit: str | None = None) -> PoseSequence:
         confidence = np.where(missing, 0.0, confidence)
     if "status" in fields:
         status = _statuses(path, cells[..., fields.index("status")])
-    times_s, size = _numbers(path, table[:, 1], lines), told.get("image_size_px")
+    times_s, size = _numbers(path, table[:, 1], lines), stated.get("image_size_px")
     if np.isnan(times_s).any():
         raise InputError(f"{path}: line {lines[int(np.isnan(times_s).argmax())]} has no time; export it again")
     check_times(path, times_s.tolist(), lines)
@@ -82,16 +82,16 @@ def read(path: Path, *, unit: str | None = None) -> PoseSequence:
         return PoseSequence(
             positions=positions,
             times_s=times_s,
-            skeleton=_skeleton(joints, told),
+            skeleton=_skeleton(joints, stated),
             unit="px" if unit == "px" else "m",
-            frame=_choice(told, "frame", Frame, "image" if unit == "px" else "world"),
-            frame_name=told.get("frame_name", "" if "frame" in told else path.stem),
+            frame=_choice(stated, "frame", Frame, "image" if unit == "px" else "world"),
+            frame_name=stated.get("frame_name", "" if "frame" in stated else path.stem),
             image_size_px=_size(size) if size else None,
-            up=_choice(told, "up", Axis, None),
+            up=_choice(stated, "up", Axis, None),
             source=Source(
-                method=told.get("source_method", ""),
-                model=told.get("source_model", ""),
-                version=told.get("source_version", ""),
+                method=stated.get("source_method", ""),
+                model=stated.get("source_model", ""),
+                version=stated.get("source_version", ""),
                 file=str(path),
             ),
             history=(f"{len(table)} frames read from {path.name}",),
@@ -101,19 +101,19 @@ def read(path: Path, *, unit: str | None = None) -> PoseSequence:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes the table; returns what was lost (covariance, history). Raises `InputError` where there is no frame."""
+    """Writes the table; returns what is not preserved. Raises `InputError` if the sequence has no frame."""
     path = Path(path)
     if not isinstance(sequence, PoseSequence):
-        raise InputError(f"{path}: a .csv table holds one followed person; write detections as .npz or OpenPose JSON")
+        raise InputError(f"{path}: a .csv table holds one person; write detections as .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
     for joint in sequence.skeleton.joints:
         if not joint or set(joint) & set(",\r\n"):
-            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a table separated by commas")
+            raise InputError(f"{path}: the joint name {joint!r} holds a comma or a line end; rename the joint")
     fields = ("xyz"[: sequence.dimensions], ("confidence", "status"))
     columns = [f"{joint}_{name}" for joint in sequence.skeleton.joints for part in fields for name in part]
     size = sequence.image_size_px
-    told = {
+    stated = {
         "layout": sequence.skeleton.name,
         "parents": " ".join(map(str, sequence.skeleton.parents)),
         "unit": sequence.unit,
@@ -127,10 +127,10 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         "frames": str(len(sequence)),
     }
     numbers = np.concatenate([sequence.positions, sequence.confidence[..., None]], axis=2)
-    words = np.array([status.name.lower() for status in Status], dtype=object)
-    cells = np.concatenate([numbers.astype(object), words[sequence.status][..., None]], axis=2)
+    names = np.array([status.name.lower() for status in Status], dtype=object)
+    cells = np.concatenate([numbers.astype(object), names[sequence.status][..., None]], axis=2)
     cells[..., :-1][~sequence.valid] = ""
-    lines = [_TITLE, *(f"# {key}: {' '.join(value.split())}" for key, value in told.items() if value)]
+    lines = [_TITLE, *(f"# {key}: {' '.join(value.split())}" for key, value in stated.items() if value)]
     lines.append(_START + ",".join(columns))
     for i, (time, row) in enumerate(
         zip(sequence.times_s.tolist(), cells.reshape(len(sequence), -1).tolist(), strict=True)
@@ -142,21 +142,21 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
 
 
 def _parts(path: Path) -> tuple[dict[str, str], list[str], list[str], list[int]]:
-    """What the comment lines tell, the names of the columns, the rows, and their line numbers in the file."""
+    """What the comment lines state, the names of the columns, the rows, and their line numbers in the file."""
     numbered = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
     lines = [line for _, line in numbered]
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    told = {
+    stated = {
         key.strip(): value.rstrip(", ").lstrip()  # a spreadsheet pads the line with commas
         for key, found, value in (line[1:].partition(":") for line in lines[:n_comments])
         if found
     }
     if n_comments == len(lines) or not lines[n_comments].startswith(_START):
-        raise InputError(f"{path}: is no pose table: no line begins with {_START}<joint>_x,<joint>_y")
+        raise InputError(f"{path}: is not a pose table: no line begins with {_START}<joint>_x,<joint>_y")
     if n_comments + 1 == len(lines):
         raise InputError(f"{path}: has a header but no frame")
     rows = numbered[n_comments + 1 :]
-    return told, lines[n_comments].split(","), [row for _, row in rows], [number for number, _ in rows]
+    return stated, lines[n_comments].split(","), [row for _, row in rows], [number for number, _ in rows]
 
 
 def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -178,10 +178,10 @@ def _cells(path: Path, header: list[str], rows: list[str], lines: list[int]) -> 
     split = [row.split(",") for row in rows]
     for line, row in zip(lines, split, strict=True):
         if len(row) != len(header):
-            raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}; is the file cut?")
+            raise InputError(f"{path}: line {line} has {len(row)} cells, the header {len(header)}; the file may be cut")
         if (longest := max(map(len, row))) > _LONGEST_CELL:
             raise InputError(
-                f"{path}: line {line} has a cell of {longest} characters; write numbers, and words of a few"
+                f"{path}: line {line} has a cell of {longest} characters; cells are numbers or short words"
             )
     return np.array(split)
 
@@ -203,12 +203,12 @@ def _statuses(path: Path, cells: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(values[inverse].reshape(cells.shape))
 
 
-def _unit(path: Path, told: str | None, declared: str | None, n_dims: int) -> str:
-    unit = told or declared
+def _unit(path: Path, stated: str | None, declared: str | None, n_dims: int) -> str:
+    unit = stated or declared
     if unit is None:
-        raise InputError(f"{path}: the file does not tell its unit; declare --unit px (2D) or --unit m or mm (3D)")
-    if told and declared and told != declared:
-        raise InputError(f"{path}: the file is in {told}, declared was {declared}")
+        raise InputError(f"{path}: the file does not state its unit; declare --unit px (2D) or --unit m or mm (3D)")
+    if stated and declared and stated != declared:
+        raise InputError(f"{path}: the file is in {stated}; {declared} was declared")
     if unit != "px" and unit not in DECLARED_METRES:
         raise InputError(f"{path}: unit {unit!r} is not known; there are px, {', '.join(DECLARED_METRES)}")
     if (unit == "px") != (n_dims == 2):
@@ -218,14 +218,14 @@ def _unit(path: Path, told: str | None, declared: str | None, n_dims: int) -> st
     return unit
 
 
-def _skeleton(joints: tuple[str, ...], told: dict[str, str]) -> Skeleton:
-    if "parents" not in told:
-        return skeleton_of(joints, told.get("layout", "csv"))
+def _skeleton(joints: tuple[str, ...], stated: dict[str, str]) -> Skeleton:
+    if "parents" not in stated:
+        return skeleton_of(joints, stated.get("layout", "csv"))
     try:
-        parents = tuple(int(parent) for parent in told["parents"].split())
+        parents = tuple(int(parent) for parent in stated["parents"].split())
     except ValueError:
         raise InputError("the line '# parents:' does not hold whole numbers") from None
-    return Skeleton(told.get("layout", "csv"), joints, parents)
+    return Skeleton(stated.get("layout", "csv"), joints, parents)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -236,8 +236,8 @@ def _size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def _choice(told: dict[str, str], key: str, values: Any, default: Any) -> Any:
-    value = told.get(key, default)
+def _choice(stated: dict[str, str], key: str, values: Any, default: Any) -> Any:
+    value = stated.get(key, default)
     if value is not None and value not in get_args(values):
         raise InputError(f"{key} {value!r} is not known; there are {', '.join(get_args(values))}")
     return cast("Any", value)

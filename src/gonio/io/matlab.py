@@ -8,9 +8,9 @@ Written: variables that MATLAB shows by name,
     unit, frame, frame_name, up, layout, source, history, parents, image_size_px, covariance
     assumptions                         struct of two cells, kind and text; only if something was assumed
 
-Read: those, or a simple layout of another program: positions, times or a rate, and names, as variables or as the fields
-of one struct, under the names of `_ALIASES`. The three axes of the positions may stand in any order that the number of
-names and of times tells; (time, joint, axis) is taken first. Files that MATLAB saves with -v7.3 are HDF5 and refused.
+Read: these, or a simple layout of another program: positions, times or a rate, and names, as variables or as the fields
+of one struct, under the names of `_ALIASES`. The axes of the positions may have any order that follows from the number
+of names and of times; (time, joint, axis) is tried first. Files that MATLAB saves with -v7.3 are HDF5 and refused.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -> PoseSequence:
-    """One person's joints. `unit` ("px", "m", "cm", "mm") and `rate_hz` where the file does not tell its own.
+    """One person's joints. `unit` ("px", "m", "cm", "mm") and `rate_hz` if the file does not state them.
 
-    Raises `InputError` where the file is absent, cut, of version 7.3 or no such layout, where the order of its axes or
-    its unit cannot be told, and where what it tells is not what is declared.
+    Raises `InputError` if the file does not exist, is cut, of version 7.3 or has no such layout, if the order of its
+    axes or its unit is not clear, and if it contradicts a declared value.
     """
     path = Path(path)
     held = _load(path)
@@ -67,11 +67,11 @@ def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -
     n_dims = positions.shape[2]
     unit = _unit(path, _text(held, "unit"), unit, n_dims)
     times_s = _times(path, held, times, rate_hz, len(positions))
-    ours = "parents" in held
-    size = np.asarray(held.get("image_size_px", ()), dtype=float).ravel() if ours else np.zeros(0)
+    is_own = "parents" in held
+    size = np.asarray(held.get("image_size_px", ()), dtype=float).ravel() if is_own else np.zeros(0)
     history = (f"{len(positions)} frames of {len(joints)} joints read from {path.name}",)
-    told = held["source"] if ours and isinstance(held.get("source"), dict) else {"method": "mat"}
-    words = {key: _text(told, key) for key in ("method", "model", "version")}
+    source = held["source"] if is_own and isinstance(held.get("source"), dict) else {"method": "mat"}
+    named = {key: _text(source, key) for key in ("method", "model", "version")}
     with naming(path):
         return PoseSequence(
             positions=positions * METRES.get(unit, 1.0),
@@ -79,15 +79,15 @@ def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -
             skeleton=_skeleton(held, joints),
             unit="px" if unit == "px" else "m",
             frame=_choice(held, "frame", Frame, "image" if unit == "px" else "world"),
-            frame_name=_text(held, "frame_name") if ours else path.stem,
+            frame_name=_text(held, "frame_name") if is_own else path.stem,
             image_size_px=(int(size[0]), int(size[1])) if len(size) == 2 else None,
             up=_choice(held, "up", Axis, None),
             confidence=_table(path, held, "confidence", positions.shape[:2]),
             status=_table(path, held, "status", positions.shape[:2]),
             covariance=_table(path, held, "covariance", (*positions.shape, n_dims)),
-            source=Source(**words, file=str(path)),
-            history=(*_strings(held.get("history")), *history) if ours else history,
-            assumptions=_assumptions(held.get("assumptions")) if ours else (),
+            source=Source(**named, file=str(path)),
+            history=(*_strings(held.get("history")), *history) if is_own else history,
+            assumptions=_assumptions(held.get("assumptions")) if is_own else (),
         )
 
 
@@ -110,15 +110,15 @@ def _assumptions(held: Any) -> tuple[Assumption, ...]:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes everything, numbers bit for bit; nothing is lost, so the returned tuple is empty.
+    """Writes everything, numbers bit for bit; the returned tuple is empty.
 
-    Raises `InputError` where there is no frame.
+    Raises `InputError` if the sequence has no frame.
     """
     from scipy.io import savemat  # noqa: PLC0415  (slow to load)
 
     path = Path(path)
     if not isinstance(sequence, PoseSequence):
-        raise InputError(f"{path}: a .mat file holds one followed person; write detections as .npz or OpenPose JSON")
+        raise InputError(f"{path}: a .mat file holds one person; write detections as .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
     size = sequence.image_size_px
@@ -151,12 +151,12 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """Variables by lower-case name; those of the only struct where there are no positions beside it."""
+    """Variables by lower-case name; the fields of the only struct if no positions lie beside it."""
     content = read_bytes(path)
     if content.startswith((_MAGIC_HDF5, _HDF5)):
-        raise InputError(f"{path}: is of MATLAB's version 7.3 (HDF5); save it again with save(name, ..., '-v7')")
+        raise InputError(f"{path}: has MATLAB's version 7.3 (HDF5); save it again with save(name, ..., '-v7')")
     if not content.startswith(_MAGIC):
-        raise InputError(f"{path}: is no MATLAB file")
+        raise InputError(f"{path}: is not a MATLAB file")
     try:
         found = variables(content)
     except (ValueError, zlib.error) as error:
@@ -189,7 +189,9 @@ def _numbers(path: Path, held: dict[str, Any], key: str, *, needed: bool = True)
 def _names(path: Path, held: dict[str, Any]) -> tuple[str, ...]:
     names = tuple(name.strip() for name in _strings(_find(held, "joints")))
     if not names or not all(names):
-        raise InputError(f"{path}: holds no names of its joints ({', '.join(_ALIASES['joints'])}); a cell of texts")
+        raise InputError(
+            f"{path}: holds no names of its joints ({', '.join(_ALIASES['joints'])}); save a cell of texts"
+        )
     return names
 
 
@@ -222,17 +224,17 @@ def _time_joint_axis(path: Path, positions: FloatArray, n_joints: int, n_times: 
         times = "" if n_times is None else f" and {n_times} times"
         raise InputError(f"{path}: its positions have shape {positions.shape}; there are {n_joints} names{times}")
     if len(orders) > 1 and orders[0] != (0, 1, 2):
-        raise InputError(f"{path}: which axis of {positions.shape} is time cannot be told; save (time, joint, xyz)")
+        raise InputError(f"{path}: it is not clear which axis of {positions.shape} is time; save (time, joint, xyz)")
     return positions.transpose(orders[0])
 
 
-def _unit(path: Path, told: str, declared: str | None, n_dims: int) -> str:
-    told = {"metres": "m", "meters": "m", "millimetres": "mm", "millimeters": "mm"}.get(told.lower(), told)
-    unit = told or declared or ("px" if n_dims == 2 else None)
+def _unit(path: Path, stated: str, declared: str | None, n_dims: int) -> str:
+    stated = {"metres": "m", "meters": "m", "millimetres": "mm", "millimeters": "mm"}.get(stated.lower(), stated)
+    unit = stated or declared or ("px" if n_dims == 2 else None)
     if unit is None:
-        raise InputError(f"{path}: the file does not tell its unit; declare --unit {', '.join(METRES)}")
-    if told and declared and told != declared:
-        raise InputError(f"{path}: the file is in {told}, declared was {declared}")
+        raise InputError(f"{path}: the file does not state its unit; declare --unit {', '.join(METRES)}")
+    if stated and declared and stated != declared:
+        raise InputError(f"{path}: the file is in {stated}; {declared} was declared")
     if (unit == "px") != (n_dims == 2) or (unit != "px" and unit not in METRES):
         raise InputError(f"{path}: {n_dims}D joints cannot be in {unit}; 2D is px, 3D is {', '.join(METRES)}")
     return unit
@@ -252,7 +254,7 @@ def _times(
     if not is_rate(rate_hz):
         raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible; declare it with --fps")
     if declared_hz is not None and not abs(rate_hz - declared_hz) <= 0.01 * declared_hz:
-        raise InputError(f"{path}: the file has {rate_hz:.6g} frames per second, declared were {declared_hz:g}")
+        raise InputError(f"{path}: the file has {rate_hz:.6g} frames per second; {declared_hz:g} were declared")
     return np.asarray(np.arange(n_times) / rate_hz)
 
 
@@ -264,7 +266,7 @@ def _skeleton(held: dict[str, Any], joints: tuple[str, ...]) -> Skeleton:
 
 
 def _table(path: Path, held: dict[str, Any], key: str, shape: tuple[int, ...]) -> Any:
-    """An array of the file that gonio wrote, its dropped axes put back; another program's is not taken."""
+    """An array of a file that gonio wrote, with its dropped axes; None in another program's file."""
     value = held.get(key) if "parents" in held else None
     if value is None:
         return None

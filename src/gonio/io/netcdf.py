@@ -2,8 +2,8 @@
 
 `position` (time, space, keypoint, individual) and `confidence` (time, keypoint, individual), with the names as
 coordinates (older files say keypoints and individuals), and the attributes `fps`, `time_unit` and `space_unit`. Written
-as NetCDF 3 by xarray's scipy engine: `xarray.open_dataset` and other programs open it without more packages. Files in
-NetCDF 4 are read where a package for them (h5netcdf or netCDF4) is installed.
+as NetCDF 3 by xarray's scipy engine: `xarray.open_dataset` and other programs open it without further packages. Files
+in NetCDF 4 are read if a package for them (h5netcdf or netCDF4) is installed.
 """
 
 from __future__ import annotations
@@ -39,16 +39,18 @@ def recognise(path: Path) -> bool:
 def read(
     path: Path, *, unit: str | None = None, rate_hz: float | None = None
 ) -> PoseSequence | dict[str, PoseSequence]:
-    """The one individual's joints, or several by name; `unit` where the file does not tell its own, `rate_hz` where its
-    times are frame numbers.
+    """The joints of one individual, or of several by name.
 
-    Raises `InputError` where the file is absent, damaged or holds no such dataset, `MissingExtraError` without xarray.
+    `unit` is needed if the file does not state it, `rate_hz` if its times are frame numbers.
+
+    Raises `InputError` if the file does not exist, is damaged or holds no such dataset, `MissingExtraError` without
+    xarray.
     """
     path = Path(path)
     data = _opened(path, lambda lazy: lazy.load())
     try:
         return _people(path, data, unit, rate_hz)
-    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of another kind than their names
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # values of an unexpected kind
         raise InputError(f"{path}: its values cannot be read ({one_line(error, 100)})") from None
 
 
@@ -82,24 +84,24 @@ def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> P
     data = data.rename(
         {old: new for old, new in (("keypoints", "keypoint"), ("individuals", "individual")) if old in data.dims}
     )
-    wanted = ("time", "keypoint", "individual", "space")
-    if "position" not in data or set(data["position"].dims) != set(wanted) or set(wanted) - set(data.coords):
-        raise InputError(f"{path}: holds no variable position with the coordinates {', '.join(wanted)}")
-    positions = np.asarray(data["position"].transpose(*wanted).values, dtype=float)
+    axes = ("time", "keypoint", "individual", "space")
+    if "position" not in data or set(data["position"].dims) != set(axes) or set(axes) - set(data.coords):
+        raise InputError(f"{path}: holds no variable position with the coordinates {', '.join(axes)}")
+    positions = np.asarray(data["position"].transpose(*axes).values, dtype=float)
     n_dims = positions.shape[3]
-    told = str(data.attrs.get("space_unit", ""))
-    unit = _unit(path, _UNITS.get(told, told), unit, n_dims)
+    stated = str(data.attrs.get("space_unit", ""))
+    unit = _unit(path, _UNITS.get(stated, stated), unit, n_dims)
     times_s = _times(path, data, rate_hz)
     confidence = np.ones(positions.shape[:3])
-    if "confidence" in data and set(data["confidence"].dims) == set(wanted[:3]):
-        confidence = np.nan_to_num(np.asarray(data["confidence"].transpose(*wanted[:3]).values, dtype=float))
+    if "confidence" in data and set(data["confidence"].dims) == set(axes[:3]):
+        confidence = np.nan_to_num(np.asarray(data["confidence"].transpose(*axes[:3]).values, dtype=float))
     joints = translated([str(name) for name in data["keypoint"].values])
     individuals = [str(name) for name in data["individual"].values]
     people: dict[str, PoseSequence] = {}
     with naming(path):
         for number, name in enumerate(individuals):
             missing = np.isnan(positions[:, :, number]).any(axis=2)
-            with np.errstate(invalid="ignore", over="ignore"):  # what is too large is refused as not finite
+            with np.errstate(invalid="ignore", over="ignore"):  # an infinite value is refused
                 metres = positions[:, :, number] * METRES.get(unit, 1.0)
             people[name] = PoseSequence(
                 positions=metres,
@@ -113,32 +115,32 @@ def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> P
                 history=(f"{len(times_s)} frames of {name} read from {path.name}",),
             )
     if not people:
-        raise InputError(f"{path}: holds nobody")
+        raise InputError(f"{path}: holds no individual")
     return people if len(people) > 1 else people[individuals[0]]
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes NetCDF 3; returns what was lost.
+    """Writes NetCDF 3; returns what is not preserved.
 
-    Raises `InputError` where there is no frame, `MissingExtraError` without xarray.
+    Raises `InputError` if the sequence has no frame, `MissingExtraError` without xarray.
     """
     path = Path(path)
     if not isinstance(sequence, PoseSequence):
-        raise InputError(f"{path}: a .nc file is written of one followed person; write detections as .npz")
+        raise InputError(f"{path}: a .nc file is written from one person; write detections as .npz")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
     _xarray()
     data = sequence.to_xarray().drop_vars("status")
     for name in ("frame", "frame_name", "up"):
         del data.attrs[name]
-    lost = list(unsupported_fields(sequence, "status", "covariance", "source", "history"))
+    not_preserved = list(unsupported_fields(sequence, "status", "covariance", "source", "history"))
     where = sequence.frame + (f" of {sequence.frame_name}" if sequence.frame_name else "")
-    lost.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is lost")
+    not_preserved.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is not preserved")
     if skeleton_of(sequence.skeleton.joints, "netcdf").parents != sequence.skeleton.parents:
-        lost.append("which joint hangs on which is lost")
+        not_preserved.append("the parents of the joints are not preserved")
     with replacing(path) as temporary:
         data.to_netcdf(temporary, engine="scipy")
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _xarray() -> Any:
@@ -149,12 +151,12 @@ def _xarray() -> Any:
     return xarray
 
 
-def _unit(path: Path, told: str, declared: str | None, n_dims: int) -> str:
-    unit = told or declared or ("px" if n_dims == 2 else "")
+def _unit(path: Path, stated: str, declared: str | None, n_dims: int) -> str:
+    unit = stated or declared or ("px" if n_dims == 2 else "")
     if not unit:
-        raise InputError(f"{path}: the file does not tell its unit; declare --unit {', '.join(METRES)}")
-    if told and declared and told != declared:
-        raise InputError(f"{path}: the file is in {told}, declared was {declared}")
+        raise InputError(f"{path}: the file does not state its unit; declare --unit {', '.join(METRES)}")
+    if stated and declared and stated != declared:
+        raise InputError(f"{path}: the file is in {stated}; {declared} was declared")
     if n_dims not in (2, 3) or (unit == "px") != (n_dims == 2) or (unit != "px" and unit not in METRES):
         raise InputError(f"{path}: {n_dims}D positions cannot be in {unit}; 2D is px, 3D is {', '.join(METRES)}")
     return unit
@@ -164,7 +166,7 @@ def _times(path: Path, data: Any, rate_hz: float | None) -> Any:
     """Seconds; frame numbers by the declared rate."""
     times = np.asarray(data["time"].values)
     if times.dtype.kind not in "fiu":
-        raise InputError(f"{path}: its times are no numbers")
+        raise InputError(f"{path}: its times are not numbers")
     if str(data.attrs.get("time_unit", "seconds")) == "seconds":
         check_rate(path, times.astype(float), rate_hz)
         return times.astype(float)

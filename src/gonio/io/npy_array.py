@@ -1,7 +1,7 @@
 """A bare array (.npy), as VideoPose3D exports its predictions: (time, joint, 3), float32, metres.
 
-VideoPose3D's own files are in the 17 joints of Human3.6M, root-relative, in camera axes. The file holds nothing but
-the numbers: rate, layout and frame are declared by the reader. Read without pickle: nothing in the file is executed.
+VideoPose3D's own files hold the 17 joints of Human3.6M, root-relative, in camera axes. The file holds the numbers
+alone: rate and layout are declared. Files are read without pickle: nothing in them is executed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ORIGIN_M = 1e-6
 
 
 def recognise(path: Path) -> bool:
-    """A file that begins as numpy's do."""
+    """A file that begins as numpy's files do."""
     try:
         with Path(path).open("rb") as stream:
             return stream.read(len(_MAGIC)) == _MAGIC
@@ -36,9 +36,10 @@ def recognise(path: Path) -> bool:
 def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, unit: str = "m") -> PoseSequence:
     """(time, joint, 3) numbers as a sequence; NaN is missing. Frame i has the time i / rate_hz.
 
-    The frame is "root" where the mid-hip is at the origin in every frame, as VideoPose3D writes it; otherwise "world",
+    The frame is "root" if the mid-hip is at the origin in every frame, as in VideoPose3D's files; otherwise "world",
     named for the file. Which axis points up is not known.
-    Raises `InputError` where the rate is not declared, and where the array has another shape or holds anything but
+
+    Raises `InputError` if the rate is not declared, and if the array has another shape or holds something other than
     numbers.
     """
     path = Path(path)
@@ -49,7 +50,7 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
         )
     array = _load(path)
     if rate_hz is None:
-        raise InputError(f"{path}: a .npy file does not hold its frame rate; declare it with --fps")
+        raise InputError(f"{path}: a .npy file does not state its frame rate; declare it with --fps")
     if not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"{path}: a frame rate of {rate_hz} per second is not possible; declare it with --fps")
     if array.ndim != 3 or array.shape[1:] != (len(skeleton), 3):
@@ -73,33 +74,34 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
             history=(f"{len(positions)} frames read from {path.name} as {skeleton.name}, {rate_hz:g} per second",),
         )
     root = sequence.root_m()
-    there = ~np.isnan(root[:, 0])
-    frame: Frame = "root" if there.any() and np.abs(root[there]).max() <= _AT_ORIGIN_M else "world"
+    valid = ~np.isnan(root[:, 0])
+    frame: Frame = "root" if valid.any() and np.abs(root[valid]).max() <= _AT_ORIGIN_M else "world"
     return sequence.derive(frame=frame)
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes float32 (time, 17, 3) metres in Human3.6M's order, mapped by name, NaN = missing; returns what was lost.
+    """Writes float32 (time, 17, 3) metres in Human3.6M's order, mapped by name, NaN = missing.
 
-    Raises `InputError` for 2D.
+    Returns what is not preserved. Raises `InputError` for 2D.
     """
     path = Path(path)
     if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
         raise InputError(f"{path}: a .npy array holds one person in 3D; write 2D as .csv, .npz or OpenPose JSON")
     mapped = sequence.to_skeleton(H36M_17)
     where = sequence.frame + (f" of {sequence.frame_name}" if sequence.frame_name else "")
-    lost = [f"the times are lost: read the file with --fps {sequence.rate_hz:.6g}"]
-    lost.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is lost; float32 keeps seven digits")
-    lost += unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history")
-    lost += unmapped_joints(sequence, mapped)
+    not_preserved = [f"the times are not preserved: read the file with --fps {sequence.rate_hz:.6g}"]
+    not_preserved.append(f"the frame ({where}, up {sequence.up or 'unknown'}) is not preserved")
+    not_preserved.append("float32 keeps seven digits")
+    not_preserved += unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history")
+    not_preserved += unmapped_joints(sequence, mapped)
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, mapped.positions.astype(np.float32), allow_pickle=False)
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _load(path: Path) -> NDArray[Any]:
     if not read_bytes(path).startswith(_MAGIC):
-        raise InputError(f"{path}: is no numpy array")
+        raise InputError(f"{path}: is not a numpy array")
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except NUMPY_ERRORS as error:

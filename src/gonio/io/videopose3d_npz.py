@@ -7,10 +7,10 @@
     <video>.npz             what `infer_video` writes: boxes[t][1] (person, 5) x1, y1, x2, y2, score; keypoints[t][1]
                             (person, 4, 17) rows x, y, logit, probability; metadata {w, h}
 
-All are pickled objects; they are read without executing anything (`restricted_pickle`). Missing points do not occur:
-whoever made a file filled them. There is no confidence and no frame rate in the sets: Human3.6M has 50 frames a second
-and HumanEva 60, any other rate is declared. In Human3.6M's sets the 2D arrays may be some frames longer than the 3D
-ones: the first frames belong together.
+All are pickled objects; they are read without executing anything (`restricted_pickle`). No point is missing: the
+authors of a file filled the gaps. The sets state neither confidence nor frame rate: Human3.6M has 50 frames per second
+and HumanEva 60; another rate is declared. In Human3.6M's sets the 2D arrays may be some frames longer than the 3D
+arrays; their first frames are the same.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HUMANEVA_15 = Skeleton(
     (-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1),
 )
 H36M_DROPPED = (4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31)
-"""The joints of Human3.6M's 32 that its 17 leave out: they stand still, or on another joint."""
+"""The joints of Human3.6M's 32 that its 17 leave out: they do not move, or coincide with another joint."""
 CAMERAS_H36M = ("54138969", "55011271", "58860488", "60457274")
 _LAYOUTS = {"coco": COCO_17, "h36m": H36M_17, "humaneva15": HUMANEVA_15}
 _RATES_HZ = {H36M_17: 50.0, HUMANEVA_15: 60.0}
@@ -51,7 +51,7 @@ _CUSTOM = "custom"
 
 
 class Recording(NamedTuple):
-    """Which recording of a set. The camera is Human3.6M's number of it, or its place in the list; "" for 3D."""
+    """The name of a recording in a set. The camera is its number in Human3.6M, or its place in the list; "" for 3D."""
 
     subject: str
     action: str
@@ -71,7 +71,7 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path, *, rate_hz: float | None = None) -> PoseSequence | dict[str, PoseSequence] | Detections:
-    """Whatever such a file holds: the detections of a video, or a set by its recordings' names (one: the sequence).
+    """The detections of a video, or the recordings of a set by their names (the sequence itself if there is only one).
 
     Raises `InputError` as `VideoPose3DSet` and `read_detections` do.
     """
@@ -104,7 +104,7 @@ class VideoPose3DSet:
         self._actions = entries[f"positions_{self.dimensions}d"]
         self._metadata = entries.get("metadata")
         if not isinstance(self._actions, dict) or not all(isinstance(a, dict) for a in self._actions.values()):
-            raise InputError(f"{path}: is not laid out as subjects of actions")
+            raise InputError(f"{path}: does not hold subjects with their actions")
         self.subjects = tuple(str(subject) for subject in self._actions)
 
     def recordings(self, subjects: Collection[str] | None = None, *, rate_hz: float | None = None) -> Dataset:
@@ -123,7 +123,7 @@ class VideoPose3DSet:
             raise InputError(
                 f"{path}: there is no subject {', '.join(sorted(unknown))}; there are {', '.join(self.subjects)}"
             )
-        convert = _flat(path, self._metadata, rate_hz) if self.dimensions == 2 else _solid(path, rate_hz)
+        convert = _sequences_2d(path, self._metadata, rate_hz) if self.dimensions == 2 else _sequences_3d(path, rate_hz)
         dataset: Dataset = {}
         for subject, actions in self._actions.items():
             if subjects is not None and str(subject) not in subjects:
@@ -148,7 +148,7 @@ def dimensions(path: Path) -> int:
 def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
     """The people that Detectron found in each frame: COCO's 17 keypoints in px, confidence = probability.
 
-    Raises `InputError` where the file is absent, damaged or of another kind, or the rate is not declared.
+    Raises `InputError` if the file does not exist, is damaged or of another kind, or if the rate is not declared.
     """
     path = Path(path)
     entries = load_npz(path)
@@ -159,7 +159,7 @@ def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
             _people(frame_boxes, frame_keypoints) for frame_boxes, frame_keypoints in zip(boxes, keypoints, strict=True)
         ]
     except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: is not laid out as infer_video writes it ({error!r})") from None
+        raise InputError(f"{path}: does not have the layout that infer_video writes ({error!r})") from None
     rate = _rate(path, rate_hz, None)
     if not people:
         raise InputError(f"{path}: holds no frame")
@@ -189,30 +189,29 @@ def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
 
 
 def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
-    """Writes a custom set as VideoPose3D's scripts take it; returns what was lost.
+    """Writes a custom set for VideoPose3D's scripts; returns what is not preserved.
 
     A sequence becomes the video, or the subject, of its `frame_name`, a mapping one for each name; the action is
     "custom". By the file's name a set of 2D keypoints, COCO's 17 (`data_2d_custom_NAME.npz`, which VideoPose3D finds by
     `-d custom -k NAME`), or of 3D poses, Human3.6M's 17 in metres, z up (`data_3d_NAME.npz`); joints mapped by name.
-    Raises `InputError` for the wrong dimension, where the image's size is not known, and where a joint is missing
-    anywhere.
+    Raises `InputError` for the wrong dimension, if the image size is not known, and if a joint is missing in any frame.
     """
     path = Path(path)
     videos = {item.frame_name or path.stem: item} if isinstance(item, PoseSequence) else item
     if not isinstance(videos, Mapping) or not videos:
-        raise InputError(f"{path}: VideoPose3D's set holds one person for each video; there is none")
-    return _write_solid(videos, path) if path.name.startswith("data_3d_") else _write_flat(videos, path)
+        raise InputError(f"{path}: VideoPose3D's set holds one person for each video; none is given")
+    return _write_3d(videos, path) if path.name.startswith("data_3d_") else _write_2d(videos, path)
 
 
-def _write_flat(videos: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
-    positions, sizes, lost = {}, {}, []
+def _write_2d(videos: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+    positions, sizes, not_preserved = {}, {}, []
     for name, sequence in videos.items():
         if sequence.dimensions != 2 or sequence.image_size_px is None or not len(sequence):
-            raise InputError(f"{path}: {name}: a 2D sequence with its image's size and at least one frame is needed")
+            raise InputError(f"{path}: {name}: a 2D sequence with its image size and at least one frame is needed")
         mapped = _whole(path, name, sequence, COCO_17)
         positions[name] = {_CUSTOM: [mapped.positions.astype(np.float32)]}
         sizes[name] = dict(zip("wh", sequence.image_size_px, strict=True))
-        lost += [f"{name}: {loss}" for loss in _lost(sequence, mapped)]
+        not_preserved += [f"{name}: {sentence}" for sentence in _not_preserved(sequence, mapped)]
     left, right = zip(*COCO_17.left_right_pairs, strict=True)
     metadata = {
         "layout_name": "coco",
@@ -221,28 +220,28 @@ def _write_flat(videos: Mapping[str, PoseSequence], path: Path) -> tuple[str, ..
         "video_metadata": sizes,
     }
     _write_arrays(path, {"positions_2d": boxed(positions), "metadata": boxed(metadata)})
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
-def _write_solid(subjects: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
-    positions, lost = {}, []
+def _write_3d(subjects: Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+    positions, not_preserved = {}, []
     for name, sequence in subjects.items():
         if sequence.dimensions != 3 or not len(sequence):
             raise InputError(f"{path}: {name}: a 3D sequence with at least one frame is needed")
         mapped = _whole(path, name, sequence, H36M_17)
         if mapped.up is None:
-            lost.append(
-                f"{name}: which axis points up is not known: the axes are written as they are, and read as z up"
+            not_preserved.append(
+                f"{name}: the vertical axis is not known: the axes are written as they are, and read as z up"
             )
         upright = mapped if mapped.up is None else mapped.with_up("+z")
         positions[name] = {_CUSTOM: upright.positions.astype(np.float32)}
-        lost += [f"{name}: {loss}" for loss in _lost(sequence, mapped)]
+        not_preserved += [f"{name}: {sentence}" for sentence in _not_preserved(sequence, mapped)]
     _write_arrays(path, {"positions_3d": boxed(positions)})
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _whole(path: Path, name: str, sequence: PoseSequence, skeleton: Skeleton) -> PoseSequence:
-    """The sequence in the set's joints. Raises `InputError` where one is missing anywhere."""
+    """The sequence in the set's joints. Raises `InputError` if one is missing in any frame."""
     mapped = sequence.to_skeleton(skeleton)
     if mapped.valid.all():
         return mapped
@@ -259,9 +258,9 @@ def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
         np.savez_compressed(stream, allow_pickle=True, **arrays)
 
 
-def _lost(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:
+def _not_preserved(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:
     return (
-        f"the times are lost: {sequence.rate_hz:.6g} frames per second",
+        f"the times are not preserved: {sequence.rate_hz:.6g} frames per second",
         *unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"),
         *unmapped_joints(sequence, mapped),
     )
@@ -270,8 +269,8 @@ def _lost(sequence: PoseSequence, mapped: PoseSequence) -> tuple[str, ...]:
 _Convert = Callable[[str, str, int, NDArray[Any]], tuple[Recording, PoseSequence]]
 
 
-def _flat(path: Path, metadata: Any, rate_hz: float | None) -> _Convert:
-    """What makes a sequence of a (time, joint, 2) array."""
+def _sequences_2d(path: Path, metadata: Any, rate_hz: float | None) -> _Convert:
+    """A function that makes a sequence of a (time, joint, 2) array."""
     try:
         name = str(metadata["layout_name"])
         videos = metadata.get("video_metadata", {})
@@ -303,8 +302,8 @@ def _flat(path: Path, metadata: Any, rate_hz: float | None) -> _Convert:
     return convert
 
 
-def _solid(path: Path, rate_hz: float | None) -> _Convert:
-    """What makes a sequence of a (time, 15, 17 or 32, 3) array."""
+def _sequences_3d(path: Path, rate_hz: float | None) -> _Convert:
+    """A function that makes a sequence of a (time, 15, 17 or 32, 3) array."""
 
     def convert(subject: str, action: str, _: int, view: NDArray[Any]) -> tuple[Recording, PoseSequence]:
         recording = Recording(subject, action)
@@ -343,14 +342,14 @@ def _numbers(path: Path, recording: Recording, view: NDArray[Any], n_joints: int
 def _rate(path: Path, declared_hz: float | None, known_hz: float | None) -> float:
     rate = declared_hz if declared_hz is not None else known_hz
     if rate is None:
-        raise InputError(f"{path}: the file does not hold its frame rate; declare it with --fps")
+        raise InputError(f"{path}: the file does not state its frame rate; declare it with --fps")
     if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"{path}: a frame rate of {rate} per second is not possible; declare it with --fps")
     return float(rate)
 
 
 def _people(boxes: Any, keypoints: Any) -> tuple[FloatArray, FloatArray]:
-    """Of one frame: (person, 4, 17) and (person, 5). Index 1 is Detectron's class of persons."""
+    """Of one frame: (person, 4, 17) and (person, 5). Index 1 is Detectron's class of people."""
     found = np.asarray(keypoints[1], dtype=float)
     if not found.size:
         return np.empty((0, 4, 17)), np.empty((0, 5))

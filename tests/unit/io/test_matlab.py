@@ -99,21 +99,21 @@ GOOD = {"positions": np.ones((4, 2, 3)), "times": np.arange(4.0), "names": np.ar
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"positions": None}, "holds no positions"),
-        ({"names": None}, "no names of its joints"),
-        ({"names": np.array(["a", "a"])}, "names a joint twice"),
-        ({"names": np.array(list("abcd"))}, r"shape \(4, 2, 3\); there are 4 names and 4 times"),
-        ({"times": None}, "neither times nor a frame rate"),
-        ({"times": None, "fps": -1}, "is not possible"),
-        ({"times": np.array([0, 1, 1, 2.0])}, "times must increase"),
-        ({"times": np.array([0, 1, np.nan, 2.0])}, "times must increase"),
-        ({"times": np.arange(5.0)}, "2 names and 5 times"),
-        ({"unit": None}, "does not tell its unit"),
-        ({"unit": "ell"}, "cannot be in ell"),
-        ({"positions": np.full((4, 2, 3), np.inf)}, "infinite value"),
-        ({"positions": "none"}, "not an array of numbers"),
-        ({"positions": np.ones((4, 2, 3, 2))}, "is expected"),
-        ({"positions": np.ones((3, 2, 2)), "times": None, "fps": 1}, "3D joints|2D joints cannot be in m"),
+        ({"positions": None}, "positions"),
+        ({"names": None}, "names"),
+        ({"names": np.array(["a", "a"])}, "twice"),
+        ({"names": np.array(list("abcd"))}, r"shape \(4, 2, 3\).*4 names.*4 times"),
+        ({"times": None}, "--fps"),
+        ({"times": None, "fps": -1}, "-1"),
+        ({"times": np.array([0, 1, 1, 2.0])}, "increase"),
+        ({"times": np.array([0, 1, np.nan, 2.0])}, "increase"),
+        ({"times": np.arange(5.0)}, "2 names.*5 times"),
+        ({"unit": None}, "--unit"),
+        ({"unit": "ell"}, " ell"),
+        ({"positions": np.full((4, 2, 3), np.inf)}, "infinite"),
+        ({"positions": "none"}, "positions"),
+        ({"positions": np.ones((4, 2, 3, 2))}, "shape"),
+        ({"positions": np.ones((3, 2, 2)), "times": None, "fps": 1}, "2D joints|3D joints"),
     ],
 )
 def test_other_content(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -128,12 +128,12 @@ def test_other_content(tmp_path: Path, change: dict[str, Any], words: str) -> No
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"hello", "does not begin like"),
+        (b"", "empty"),
+        (b"hello", "MATLAB"),
         (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n", r"version 7\.3 .*-v7"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), r"version 7\.3 .*-v7"),
-        (b"MATLAB 5.0 MAT-file", "is damaged or cut"),
-        (b"MATLAB 5.0 MAT-file".ljust(400, b"\xff"), "is damaged or cut"),
+        (b"MATLAB 5.0 MAT-file", "damaged"),
+        (b"MATLAB 5.0 MAT-file".ljust(400, b"\xff"), "damaged"),
     ],
 )
 def test_damaged_files(tmp_path: Path, content: bytes, words: str) -> None:

@@ -92,14 +92,14 @@ def numeric(shape: tuple[int, ...], kind: int = 6) -> bytes:
     ("content", "words"),
     [
         (b"MATLAB 5.0", "header"),
-        (file(b"\0\0"), "ends inside an element"),
-        (file(struct.pack("<II", 14, 1 << 31)), "2147483648 bytes where 0 are left"),
-        (file(element(9, bytes(8))), "type 9 where a variable is expected"),
-        (file(element(15, zlib.compress(bytes(20))[:-6])), "is cut"),
-        (file(numeric((2**31 - 1, 2**31 - 1), 1)), "values announced"),
-        (file(numeric((2**31 - 1,), 2)), "damaged names|ends inside"),
-        (file(numeric((-1, 3))), "a variable of size"),
-        (file(numeric((3,))), "ends inside"),
+        (file(b"\0\0"), "element"),
+        (file(struct.pack("<II", 14, 1 << 31)), "2147483648"),
+        (file(element(9, bytes(8))), "type 9"),
+        (file(element(15, zlib.compress(bytes(20))[:-6])), "cut"),
+        (file(numeric((2**31 - 1, 2**31 - 1), 1)), "values"),
+        (file(numeric((2**31 - 1,), 2)), "names|inside"),
+        (file(numeric((-1, 3))), "size"),
+        (file(numeric((3,))), "inside"),
     ],
 )
 def test_sizes_that_are_only_claimed(content: bytes, words: str) -> None:

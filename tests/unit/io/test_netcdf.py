@@ -74,11 +74,11 @@ def test_several_individuals_of_another_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (other(), "frame numbers; declare the rate with --fps"),
-        (other(time_unit="seconds", space_unit="ell"), "2D positions cannot be in ell"),
-        (other().drop_vars("position"), "holds no variable position"),
-        (other().isel(individuals=0, drop=True), "holds no variable position"),
-        (other(time_unit="seconds").isel(time=[0, 1, 1]), "times must increase"),
+        (other(), "--fps"),
+        (other(time_unit="seconds", space_unit="ell"), "2D.* ell"),
+        (other().drop_vars("position"), "position"),
+        (other().isel(individuals=0, drop=True), "position"),
+        (other(time_unit="seconds").isel(time=[0, 1, 1]), "increase"),
         (other(time_unit="seconds") * np.inf, "infinite"),
     ],
 )
