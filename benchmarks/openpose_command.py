@@ -26,7 +26,7 @@ import onnxruntime
 
 from gonio.cli.main import main as run
 from gonio.core.threads import usable_cores
-from gonio.detection.openpose.runtime import PICTURES_AT_ONCE
+from gonio.detection.openpose.runtime import IMAGES_AT_ONCE
 from gonio.io import video
 from gonio.trials.samples import fetch_asset
 
@@ -52,7 +52,7 @@ def repeated(path: Path, times: int, target: Path) -> None:
 def network_s() -> Iterator[list[float]]:
     """The processor time of every network that is run meanwhile, of the thread that asks for it. Refuses more cores
     than leave it at one."""
-    if usable_cores() // PICTURES_AT_ONCE > 1:
+    if usable_cores() // IMAGES_AT_ONCE > 1:
         sys.exit("a network would take several threads, whose time is not seen here: run this with taskset -c 0,1")
     real, at_work = onnxruntime.InferenceSession.run, []
 

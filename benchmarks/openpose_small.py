@@ -29,7 +29,7 @@ from gonio.core.threads import map_in_order, one_thread_each
 from gonio.detection.openpose.detector import OpenPose
 from gonio.detection.openpose.layouts import PART_LAYOUTS
 from gonio.detection.openpose.options import NetSize
-from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
+from gonio.detection.openpose.runtime import IMAGES_AT_ONCE, Network, load_network
 from gonio.io import video
 from gonio.trials.samples import demo_trial
 from openpose_command import asked_for, network_s
@@ -83,7 +83,7 @@ def main() -> None:
             people = detector.detect(video.frames(path), camera=camera.name, image_size_px=size)
         seconds, used = time.perf_counter() - began - loading[-1], time.process_time() - used - loading[-1]
         began = time.perf_counter()
-        for _ in map_in_order(networks[-1].run, inputs, PICTURES_AT_ONCE):
+        for _ in map_in_order(networks[-1].run, inputs, IMAGES_AT_ONCE):
             pass
         alone = time.perf_counter() - began
         beside = used - sum(at_work[-len(inputs) :])  # without the answer to an empty picture, which is loading

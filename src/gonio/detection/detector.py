@@ -1,4 +1,4 @@
-"""What every detector of people is to the rest of gonio: pictures of one view in, `Detections` out."""
+"""The protocol of all detectors: images of one view in, `Detections` out; and what all detectors share."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class Detector(Protocol):
 
     @property
     def source(self) -> Source:
-        """Method, model and version, for the record."""
+        """Method, model and version, for the provenance of results."""
         ...
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """The assets that it needs, by name; fetch them beforehand to see the progress."""
+        """The names of the assets that it needs. If they are fetched before, a progress bar is shown."""
         ...
 
     def detect(
@@ -88,15 +88,15 @@ class Detector(Protocol):
         image_size_px: tuple[int, int],
         on_frame: Callable[[], None] | None = None,
     ) -> Detections:
-        """The people of every frame. `image_size_px` is (width, height); `on_frame` is called once a frame.
+        """The people of every frame. `image_size_px` is (width, height); `on_frame` is called after each frame.
 
-        Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
+        Raises `InputError` if a frame has another size, and `AssetError` if the weights cannot be fetched.
         """
         ...
 
 
 def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[int, int]) -> Iterator[VideoFrame]:
-    """The same frames. Raises `InputError` at one of another size than (width, height)."""
+    """The same frames. Raises `InputError` at a frame whose size is not (width, height)."""
     for frame in frames:
         height, width = frame.image.shape[:2]
         if (width, height) != tuple(image_size_px):

@@ -1,19 +1,19 @@
-"""Keypoint R-CNN: everybody in a picture, with COCO's 17 keypoints.
+"""Keypoint R-CNN: all people in an image, with COCO's 17 keypoints.
 
-The network of Detectron and Mask R-CNN (He et al. 2017, section 5; ResNet-50 with a feature pyramid) as torchvision has
-it. It finds the people's boxes first, and in each box a map of 56 x 56 for every keypoint, whose maximum is the
-keypoint. Every picture is looked at afresh: nobody is followed (`detection.tracking` does that), and two people in one
-box make one person.
+The network of Detectron and Mask R-CNN (He et al. 2017, section 5; ResNet-50 with a feature pyramid), as implemented in
+torchvision. It first finds the people's boxes. In each box it computes a map of 56 x 56 for every keypoint; the maximum
+of the map is the keypoint. Each image is processed by itself: people are not followed (`detection.tracking` follows
+them), and two people in one box become one person.
 
-    positions   as torchvision gives them, px of the picture
-    confidence  the logistic function of the map's maximum, 1 / (1 + exp(-logit)), which is 0.5 for a logit of 0. It
-                orders keypoints as the logit does and gives it back; it is no calibrated probability. (Detectron gives
-                the softmax over the map beside the logit; torchvision does not.)
-    boxes_px, scores  of the person, as the network gives them; people below `min_score` are left out
+    positions   as torchvision returns them, px of the image
+    confidence  the logistic function of the map's maximum, 1 / (1 + exp(-logit)): 0.5 for a logit of 0. It orders
+                keypoints as the logit does, and the logit can be computed from it. It is not a calibrated probability.
+                (Detectron also returns the softmax over the map; torchvision does not.)
+    boxes_px, scores  of the person, as the network returns them; people below `min_score` are left out
 
-Weights: torchvision's own (59,137,258 parameters trained on COCO; published with torchvision, which is BSD-3-Clause and
-warns that the terms of the training data may bind too), from its hub's cache or its server, or a file with the same
-tensors. A file is read as tensors alone; nothing in it is executed.
+Weights: torchvision's own (59,137,258 parameters, trained on COCO; published with torchvision, which is BSD-3-Clause;
+the terms of the training data may apply too), from the cache of torch's hub or from its server; or a file
+with the same tensors. From a file only tensors are read; nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ from gonio.detection.detector import FramePeople, assemble, of_one_size
 NAME = "keypoint-rcnn"
 MIN_SCORE = 0.5
 WEIGHTS_URL = "https://download.pytorch.org/models/keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
-"""torchvision's weights (box AP 54.6, keypoint AP 65.0 on COCO val2017, by its own account)."""
-WEIGHTS_SHA256 = "fc266e95"  # how the checksum of that file begins; torch's hub checks it by its name
-EPSILON, PUBLISHED_EPSILON = 1e-5, 0.0  # of the normalisation: torchvision's, and that which these weights are run with
+"""torchvision's weights (box AP 54.6, keypoint AP 65.0 on COCO val2017, as torchvision states)."""
+WEIGHTS_SHA256 = "fc266e95"  # beginning of that file's checksum; torch's hub checks it against the file name
+EPSILON, PUBLISHED_EPSILON = (
+    1e-5,
+    0.0,
+)  # of the normalisation: torchvision's default, and the value for the published weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class KeypointRCNNOptions:
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """The people of one picture, best first: keypoints_px (person, 17, 2), logits (person, 17), boxes_px (person, 4)
+    """The people of one image, best first: keypoints_px (person, 17, 2), logits (person, 17), boxes_px (person, 4)
     x1, y1, x2, y2, scores (person,) 0..1."""
 
     keypoints_px: FloatArray
@@ -74,13 +77,13 @@ class People:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def only(self, wanted: NDArray[np.bool_]) -> People:
-        """Some of them."""
-        return People(self.keypoints_px[wanted], self.logits[wanted], self.boxes_px[wanted], self.scores[wanted])
+    def select(self, kept: NDArray[np.bool_]) -> People:
+        """The people for whom `kept` (person,) is true."""
+        return People(self.keypoints_px[kept], self.logits[kept], self.boxes_px[kept], self.scores[kept])
 
 
 Network = Callable[[NDArray[np.uint8]], People]
-"""A picture (height, width, 3) uint8 RGB -> its people."""
+"""An image (height, width, 3) uint8 RGB -> its people."""
 
 
 def confidence_of(logits: FloatArray) -> FloatArray:
@@ -89,17 +92,17 @@ def confidence_of(logits: FloatArray) -> FloatArray:
 
 
 def check_installed() -> None:
-    """Raises `MissingExtraError` where torch or torchvision is not installed."""
+    """Raises `MissingExtraError` if torch or torchvision is not installed."""
     for package in ("torch", "torchvision"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(f"{NAME} needs {package}, which is not installed: pip install 'gonio[detectron]'")
 
 
 def load_network(file: Path | None) -> Network:
-    """The network with the weights of a file, or with torchvision's own; on a graphics card where torch sees one.
+    """The network with the weights of a file, or with torchvision's own; on a graphics card if torch finds one.
 
-    Raises `MissingExtraError` where torch or torchvision is not installed, `AssetError` where torchvision's weights
-    cannot be had, and `InputError` where the file is absent, damaged, or of another network.
+    Raises `MissingExtraError` if torch or torchvision is not installed, `AssetError` if torchvision's weights cannot be
+    fetched, and `InputError` if the file does not exist, is damaged, or belongs to another network.
     """
     check_installed()
     import torch  # noqa: PLC0415
@@ -112,9 +115,9 @@ def load_network(file: Path | None) -> Network:
     network.to(device).eval()
 
     def run(image: NDArray[np.uint8]) -> People:
-        picture = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255.0
+        values = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255.0
         with torch.inference_mode():
-            (found,) = network([picture])
+            (found,) = network([values])
         keypoints = found["keypoints"].double().cpu().numpy()
         return People(
             keypoints_px=keypoints.reshape(-1, len(COCO_17), 3)[..., :2],
@@ -127,8 +130,8 @@ def load_network(file: Path | None) -> Network:
 
 
 def _build(epsilon: float) -> Any:
-    """The network without weights, as torchvision builds it round weights that are there: the backbone's normalisation
-    has fixed statistics, with `epsilon` added to the variance."""
+    """The network before its weights are loaded. The backbone's normalisation has fixed statistics; `epsilon` is added
+    to the variance."""
     from torchvision.models.detection import KeypointRCNN as Architecture  # noqa: PLC0415
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # noqa: PLC0415
     from torchvision.ops import FrozenBatchNorm2d  # noqa: PLC0415
@@ -150,7 +153,7 @@ def _own_state() -> Mapping[str, Any]:
     except OSError as error:  # urllib's errors are OSErrors
         reason = getattr(error, "reason", None) or error
         raise AssetError(
-            f"{NAME}: cannot fetch {WEIGHTS_URL} ({reason}); fetch it on a machine with network and name it with "
+            f"{NAME}: cannot fetch {WEIGHTS_URL} ({reason}); download it on another computer and give it with "
             f"--weights, or put it into {Path(torch.hub.get_dir()) / 'checkpoints'}"
         ) from None
     except RuntimeError as error:  # the checksum is wrong
@@ -163,36 +166,36 @@ def _state_of(file: Path) -> Mapping[str, Any]:
     import torch  # noqa: PLC0415
 
     if not file.is_file():
-        raise InputError(f"{file}: no such file of weights")
+        raise InputError(f"{file}: no such file")
     if file.suffix.lower() == ".pkl":
         raise InputError(
-            f"{file}: Detectron's .pkl files of weights are not read; torchvision maintains weights of this network: "
-            f"{WEIGHTS_URL} (fetched where no weights are named)"
+            f"{file}: gonio does not read Detectron's .pkl files; take torchvision's weights of this network: "
+            f"{WEIGHTS_URL} (fetched if no weights are named)"
         )
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
         raise InputError(
-            f"{file}: is damaged, or holds more than tensors ({one_line(error)}); nothing in it was executed. "
+            f"{file}: is damaged, or contains more than tensors ({one_line(error)}); nothing in it was executed. "
             f"{NAME} takes {WEIGHTS_URL}"
         ) from None
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{file}: holds no tensors by name; {NAME} takes {WEIGHTS_URL}")
+        raise InputError(f"{file}: contains no named tensors; {NAME} takes {WEIGHTS_URL}")
     return state
 
 
 def _fill(network: Any, state: Mapping[str, Any], where: str) -> None:
-    """Give the network its weights. Raises `InputError` where they are another network's."""
+    """Load the weights into the network. Raises `InputError` if they belong to another network."""
     own = network.state_dict()
     wrong = [name for name, tensor in own.items() if name not in state or state[name].shape != tensor.shape]
-    strange = [name for name in state if name not in own and not name.endswith("num_batches_tracked")]
-    if wrong or strange:
-        example = (wrong or strange)[0]
+    unknown = [name for name in state if name not in own and not name.endswith("num_batches_tracked")]
+    if wrong or unknown:
+        example = (wrong or unknown)[0]
         found = f"shape {tuple(state[example].shape)}" if example in state else "absent"
-        wanted = f"{tuple(own[example].shape)}" if example in own else "absent"
+        expected = f"{tuple(own[example].shape)}" if example in own else "absent"
         raise InputError(
-            f"{where}: are the weights of another network: {len(wrong)} of {len(own)} tensors are absent or have "
-            f"another shape, {len(strange)} are not known ({example}: {found}, expected {wanted}); {NAME} takes "
+            f"{where}: weights of another network: {len(wrong)} of {len(own)} tensors are absent or have "
+            f"another shape, {len(unknown)} are unknown ({example}: {found}, expected {expected}); {NAME} takes "
             f"{WEIGHTS_URL}"
         )
     network.load_state_dict({name: state[name] for name in own})
@@ -222,7 +225,7 @@ class KeypointRCNN:
 
     @property
     def source(self) -> Source:
-        """torchvision's version, and the file of weights with its checksum."""
+        """torchvision's version, and the weights file with its checksum."""
         with_version = "torchvision"
         with contextlib.suppress(metadata.PackageNotFoundError):
             with_version += f" {metadata.version('torchvision')}"
@@ -234,7 +237,7 @@ class KeypointRCNN:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """No asset of gonio's: torchvision fetches its own."""
+        """None: torchvision fetches its own weights."""
         return ()
 
     def detect(
@@ -245,20 +248,20 @@ class KeypointRCNN:
         image_size_px: tuple[int, int],
         on_frame: Callable[[], None] | None = None,
     ) -> Detections:
-        """Everybody in every frame, the surest first; nobody is followed from frame to frame.
+        """All people of every frame, the highest score first; people are not followed from frame to frame.
 
-        Raises `InputError` where a frame has another size, and as `load_network` does.
+        Raises `InputError` if a frame has another size, and as `load_network` does.
         """
         network = self.load(self.file)
         times_s: list[float] = []
         found: list[People] = []
-        unsure = 0
+        n_below = 0
         with contextlib.closing(prefetched(of_one_size(frames, camera, image_size_px))) as decoded:
             for frame in decoded:
-                seen = network(frame.image)
-                sure = seen.only(seen.scores >= self.min_score)
-                unsure += len(seen) - len(sure)
-                found.append(sure)
+                people = network(frame.image)
+                confident = people.select(people.scores >= self.min_score)
+                n_below += len(people) - len(confident)
+                found.append(confident)
                 times_s.append(frame.time_s)
                 if on_frame is not None:
                     on_frame()
@@ -272,14 +275,14 @@ class KeypointRCNN:
             image_size_px=image_size_px,
             camera=camera,
             source=self.source,
-            history=[self._account(found, unsure)],
+            history=[self._summary(found, n_below)],
         )
 
-    def _account(self, found: Sequence[People], unsure: int) -> str:
-        """What was found, for the history."""
+    def _summary(self, found: Sequence[People], n_below: int) -> str:
+        """The counts, for the history."""
         counts = [len(people) for people in found]
         return (
             f"{NAME}: {sum(counts)} people in {len(counts)} frames, at most {max(counts, default=0)} at once; "
-            f"{counts.count(0)} frames without anybody; {unsure} people of a score below {self.min_score:g} left out; "
+            f"{counts.count(0)} frames without people; {n_below} people below a score of {self.min_score:g} left out; "
             f"confidence = logistic function of the logit"
         )

@@ -1,7 +1,7 @@
-"""Weights of detectors: where they come from, their licence, their checksum.
+"""Weights of detectors: their source, licence and checksum.
 
-BlazePose's networks are fetched at first use (`core.downloads`). OpenPose's weights cannot be fetched: a user who has
-them imports them (`keep_import`), and they lie beside the rest in the cache.
+BlazePose's networks are fetched at first use (`core.downloads`). OpenPose's weights cannot be fetched: users import
+their own files (`keep_import`), which are kept in the same cache.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gonio.core.errors import AssetError, InputError
 from gonio.core.files import replacing, sha256_of, write_json
 
 _NPM_POSE = Package("npm", "@mediapipe/pose@0.5.1675469404")
-# A wheel of one fixed platform: it is opened for two data files that all its builds share, and runs nowhere.
+# A wheel of one fixed platform: two data files are taken from it, equal in all its builds; it is never installed.
 _WHEEL_MEDIAPIPE = Package(
     "pip",
     "mediapipe==0.10.21",
@@ -62,17 +62,17 @@ CATALOGUE: dict[str, Asset] = {
         _landmarks("lite", "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61", 2_819_824),
         Asset(
             "blazepose-detector",
-            "BlazePose person detection network: where people are in a picture; every landmark network needs it",
+            "BlazePose person detection network: finds people in an image; every landmark network needs it",
             "Apache-2.0",
             f"npm package {_NPM_POSE.spec}, also in PyPI wheel {_WHEEL_MEDIAPIPE.spec}",
             (
                 _blazepose_file(
                     "pose_detection.tflite",
-                    "pose_solution_packed_assets.data",  # the npm package's data file is this one network and no more
+                    "pose_solution_packed_assets.data",  # the npm package's data file is this network alone
                     "a63c614bef30d35947f13be361820b1e4e3bec9cfeebf4d11216a18373108e85",
                     2_962_288,
                     "pose_detection",
-                    # The wheel's file: 2,959,046 bytes, the same network in another layout; outputs equal to the bit.
+                    # The wheel's file: 2,959,046 bytes, the same network in another layout, with identical outputs.
                     also=("9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",),
                 ),
             ),
@@ -83,7 +83,7 @@ CATALOGUE: dict[str, Asset] = {
 
 @dataclass(frozen=True)
 class Importable:
-    """A network whose weights the user has: `file` of the cache is made from `original`, the usual name of theirs."""
+    """A network that users import: `file` in the cache is made from the user's file, usually called `original`."""
 
     name: str
     description: str
@@ -99,13 +99,13 @@ IMPORTABLE: dict[str, Importable] = {
     for network in (
         Importable(
             "openpose-body-25",
-            "OpenPose BODY_25 network: 25 joints of everybody, with feet",
+            "OpenPose BODY_25 network: 25 joints of all people, with feet",
             _OPENPOSE_LICENCE,
             "pose_iter_584000.caffemodel",
         ),
         Importable(
             "openpose-coco-18",
-            "OpenPose COCO network: 18 joints of everybody",
+            "OpenPose COCO network: 18 joints of all people",
             _OPENPOSE_LICENCE,
             "pose_iter_440000.caffemodel",
         ),
@@ -116,7 +116,7 @@ _ORIGIN = "origin.json"
 
 
 def checksums(name: str) -> dict[str, str]:
-    """sha256 of the asset's files as they lie in the cache, for the record; of an import, of the file it came from."""
+    """sha256 of the asset's files in the cache, by file name; of an imported network, of the user's original file."""
     if name in IMPORTABLE:
         origin = _origin(name)
         return {} if origin is None else {origin["original"]: origin["original_sha256"]}
@@ -124,10 +124,10 @@ def checksums(name: str) -> dict[str, str]:
 
 
 def fetch_weights(name: str, *, progress: bool = True) -> Path:
-    """The folder that holds a detector's weights, fetched if they are not there yet (`core.downloads.fetch`).
+    """The folder with a detector's weights, which are fetched if they are not in the cache (`core.downloads.fetch`).
 
-    Raises `ConfigError` for an unknown name, `AssetError` if a file cannot be had, and for a network of `IMPORTABLE` as
-    `imported` does.
+    Raises `ConfigError` for an unknown name, `AssetError` if a file cannot be fetched, and for a network of
+    `IMPORTABLE` as `imported` does.
     """
     if name in IMPORTABLE:
         return imported(name).parent
@@ -135,10 +135,10 @@ def fetch_weights(name: str, *, progress: bool = True) -> Path:
 
 
 def keep_import(name: str, original: Path, write: Callable[[Path], None]) -> Path:
-    """Keep in the cache what `write` makes of the user's file, with where it came from; returns its path.
+    """Keep the network that `write` makes of the user's file in the cache, with its origin; returns its path.
 
-    An earlier import of the same name is replaced, once the new one is complete.
-    Raises `AssetError` where the cache cannot be written, and what `write` does.
+    An earlier import of the same name is replaced when the new one is complete. Raises `AssetError` if the cache cannot
+    be written, and as `write` does.
     """
     folder, network = cache_folder() / name, IMPORTABLE[name]
     try:
@@ -157,22 +157,24 @@ def keep_import(name: str, original: Path, write: Callable[[Path], None]) -> Pat
 
 
 def imported(name: str) -> Path:
-    """The file of an imported network. Raises `AssetError` where it was not imported, or is damaged."""
+    """The file of an imported network. Raises `AssetError` if it was not imported, or if it is damaged."""
     network = IMPORTABLE[name]
     path, origin = cache_folder() / name / network.file, _origin(name)
     if origin is None:
-        there = [other for other in IMPORTABLE if _origin(other) is not None]
+        present = [other for other in IMPORTABLE if _origin(other) is not None]
         raise AssetError(
-            f"{name}: its weights are not in the cache ({cache_folder()}; imported: {', '.join(there) or 'none'}); "
-            f"they are not gonio's to give: import your own file, as in gonio assets import openpose {network.original}"
+            f"{name}: its weights are not in the cache ({cache_folder()}; imported: {', '.join(present) or 'none'}); "
+            f"import your own file, as in gonio assets import openpose {network.original}"
         )
     if sha256_of(path) != origin["sha256"]:
-        raise AssetError(f"{path}: is damaged, its checksum is wrong; import it again: gonio assets import openpose")
+        raise AssetError(
+            f"{path}: is damaged, its checksum is wrong; import it once more: gonio assets import openpose"
+        )
     return path
 
 
 def import_state(name: str) -> tuple[Literal["imported", "damaged", "not imported"], float]:
-    """How a network of `IMPORTABLE` stands in the cache, and its size in bytes."""
+    """The state of a network of `IMPORTABLE` in the cache, and its size in bytes."""
     origin, path = _origin(name), cache_folder() / name / IMPORTABLE[name].file
     if origin is None:
         return "not imported", 0
@@ -181,7 +183,7 @@ def import_state(name: str) -> tuple[Literal["imported", "damaged", "not importe
 
 
 def _origin(name: str) -> dict[str, str] | None:
-    """What `keep_import` wrote of an import; None where there is none, or none that can be read."""
+    """The origin that `keep_import` wrote; None if it does not exist or cannot be read."""
     try:
         origin = json.loads((cache_folder() / name / _ORIGIN).read_text(encoding="utf-8"))
     except (OSError, ValueError):

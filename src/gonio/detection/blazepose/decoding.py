@@ -38,21 +38,22 @@ def decode_people(raw: FloatArray, logits: FloatArray) -> tuple[FloatArray, Floa
     """The person network's output as people.
 
     raw (2254, 12), logits (2254,) -> points (n, 6, 2): the box's two corners and four keypoints in 0..1 of the squared
-    picture, best first; scores (n,). Overlapping ones are merged.
+    image, best first; scores (n,). Overlapping people are merged.
     """
     scores = sigmoid(logits)
-    sure = np.flatnonzero(scores >= MIN_PERSON_SCORE)
-    values = raw[sure].reshape(-1, 6, 2) / PERSON_INPUT_PX  # centre, size, four keypoints
-    centers, keypoints = _ANCHORS[sure] + values[:, 0], _ANCHORS[sure][:, None] + values[:, 2:]
+    confident = np.flatnonzero(scores >= MIN_PERSON_SCORE)
+    values = raw[confident].reshape(-1, 6, 2) / PERSON_INPUT_PX  # centre, size, four keypoints
+    centers, keypoints = _ANCHORS[confident] + values[:, 0], _ANCHORS[confident][:, None] + values[:, 2:]
     corners = np.stack([centers - values[:, 1] / 2, centers + values[:, 1] / 2], axis=1)
-    return merge_overlapping(np.concatenate([corners, keypoints], axis=1), scores[sure])
+    return merge_overlapping(np.concatenate([corners, keypoints], axis=1), scores[confident])
 
 
 def merge_overlapping(points: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Score-weighted non-maximum suppression (Bazarevsky et al. 2019, "BlazeFace").
 
-    points (n, k, 2), of which the first two are the box's corners; scores (n,). The best one, and all whose box
-    overlaps it by more than `NMS_IOU`, become their score-weighted mean with the best one's score; and so on.
+    points (n, k, 2), the first two of k are the box's corners; scores (n,). The best person and all whose boxes overlap
+    that person's by more than `NMS_IOU` are replaced by their score-weighted mean, with the best score; then the same
+    with the people who remain.
     """
     order = np.argsort(-scores, kind="stable")
     points, scores = points[order], scores[order]
@@ -67,19 +68,19 @@ def merge_overlapping(points: FloatArray, scores: FloatArray) -> tuple[FloatArra
 
 
 def refine_by_heatmap(points: FloatArray, heatmaps: NDArray[np.floating]) -> FloatArray:
-    """Landmarks moved to the centroid of their heatmap near them.
+    """Landmarks moved to the centroid of their heatmap in a window around them.
 
     points (n, 2) in 0..1 of the crop, heatmaps (h, w, n) logits -> (n, 2). A landmark stays where it is if it lies
-    outside the crop, or if the heatmap nowhere in the window reaches `MIN_HEATMAP`.
+    outside the crop, or if no value in the window reaches `MIN_HEATMAP`.
     """
     height, width, n = heatmaps.shape
     cell = np.floor(points * [width, height]).astype(int)
     inside = np.all((cell >= 0) & (cell < [width, height]), axis=1, keepdims=True)
     column, row = cell[:, :1] + _WINDOW_X, cell[:, 1:] + _WINDOW_Y
-    there = (column >= 0) & (column < width) & (row >= 0) & (row < height) & inside
-    index = np.where(there, (row * width + column) * n + np.arange(n)[:, None], 0)
-    weight = sigmoid(heatmaps.ravel()[index].astype(float)) * there
+    in_map = (column >= 0) & (column < width) & (row >= 0) & (row < height) & inside
+    index = np.where(in_map, (row * width + column) * n + np.arange(n)[:, None], 0)
+    weight = sigmoid(heatmaps.ravel()[index].astype(float)) * in_map
     total = np.maximum(weight.sum(axis=1), 1e-12)
     centroid = np.stack([(weight * column).sum(axis=1), (weight * row).sum(axis=1)], axis=1) / total[:, None]
-    sure = weight.max(axis=1) >= MIN_HEATMAP
-    return np.asarray(np.where(sure[:, None], centroid / [width, height], points))
+    confident = weight.max(axis=1) >= MIN_HEATMAP
+    return np.asarray(np.where(confident[:, None], centroid / [width, height], points))

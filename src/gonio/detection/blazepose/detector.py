@@ -1,21 +1,22 @@
-"""BlazePose: 33 joints of a person from one picture, in pixels and as an estimate in metres.
+"""BlazePose: 33 joints of a person from one image, in pixels and as an estimate in metres.
 
 Two networks (Bazarevsky et al. 2020, "BlazePose: On-device real-time body pose tracking"; Grishchenko et al. 2022,
-"BlazePose GHUM Holistic" for the metres). The person network looks at the whole picture, squared by black borders and
-shrunk to 224 x 224, and gives for each person the mid-hip and a point straight up the body whose distance is the radius
-of a circle round the whole person. The landmark network looks at the square round that circle, turned so that the body
-stands upright, at 256 x 256. It gives 33 joints and again the two points, which make the square of the next frame: the
-person network runs only while fewer people are followed than asked for. A landmark's position is read from its heatmap
-(the mean of a 7 x 7 window, weighted by the sigmoid) where that is sure, otherwise from the network's own regression.
+"BlazePose GHUM Holistic" for the metres). The person network takes the whole image, made square by black borders and
+scaled to 224 x 224. For each person it returns the mid-hip and a point above it along the body, at the radius of a
+circle around the whole person. The landmark network takes the square around that circle, turned so that the body is
+upright, at 256 x 256. It returns 33 joints and again the two points, which define the square for the next frame. The
+person network therefore runs only while fewer people are followed than requested. A landmark's position comes from its
+heatmap (the mean of a 7 x 7 window, weighted by the sigmoid) if the heatmap is confident, otherwise taken from the
+network's own regression.
 
-Pixel (0, 0) is the centre of the top left pixel. A square of side s px round c maps the crop's coordinate u (0 to its
+Pixel (0, 0) is the centre of the top left pixel. A square of side s px around c maps the crop's coordinate u (0 to its
 size, pixel i from i to i + 1) to c + s/size * R(angle) (u - size/2). Column i of a heatmap stands for u = 4i, not
-4i + 2: of a mirrored crop the networks give mirrored landmarks exactly so (measured, heatmap centre 32.00).
+4i + 2: only then do the networks answer a mirrored crop with mirrored landmarks (measured, heatmap centre 32.00).
 
 Confidence is the sigmoid of the visibility logit: on the sample trial the median error is 9 px above 0.9, 16 px at
-0.5-0.7 and 26 px below 0.3; the presence logit says nothing of it (above 0.99 for every joint). `world_m` are the
-network's metres, hip-centred, turned by the square's angle to camera axes: x right, y down, z away from the camera.
-They are an estimate from one picture: on the trial 8 to 13 cm from the joints triangulated by four cameras.
+0.5-0.7 and 26 px below 0.3. The presence logit does not predict the error (above 0.99 for every joint). `world_m` are
+the network's metres, hip-centred, turned by the square's angle to camera axes: x right, y down, z away from the camera.
+They are an estimate from one image: on the trial 8 to 13 cm from the joints triangulated by four cameras.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from gonio.detection.blazepose.regions import (
     crop,
     person_region,
     same_person,
-    square_round,
+    square_around,
 )
 from gonio.detection.detector import Choice, FramePeople, assemble, of_one_size
 
@@ -64,27 +65,27 @@ class Person:
 
     @property
     def box_px(self) -> FloatArray:
-        """(4,) x1, y1, x2, y2 round the joints."""
+        """(4,) x1, y1, x2, y2 around the joints."""
         return np.concatenate([self.joints_px.min(axis=0), self.joints_px.max(axis=0)])
 
 
 def find_people(image: Image, square: Region, networks: Networks) -> list[Region]:
-    """The regions of all people that the person network sees in an upright square of the picture."""
-    picture = crop(image, square, PERSON_INPUT_PX).astype(np.float32)
-    picture /= 127.5
-    picture -= 1.0
-    points, _ = decode_people(*networks.people(picture))
+    """The regions of all people that the person network finds in an upright square of the image."""
+    values = crop(image, square, PERSON_INPUT_PX).astype(np.float32)
+    values /= 127.5
+    values -= 1.0
+    points, _ = decode_people(*networks.people(values))
     keypoints_px = square.to_image(points[:, 2:4] * PERSON_INPUT_PX, PERSON_INPUT_PX)
     regions = (person_region(mid_hip, top) for mid_hip, top in keypoints_px)
     return [region for region in regions if region is not None]
 
 
 def find_landmarks(image: Image, region: Region, networks: Networks) -> Person | None:
-    """The person in a region; None where the landmark network says that nobody is there."""
+    """The person in a region; None if the landmark network finds no person in it."""
     size = LANDMARK_INPUT_PX
-    picture = crop(image, region, size).astype(np.float32)
-    picture /= 255.0  # in place: fresh memory costs more than the division
-    output = networks.landmarks(picture)
+    values = crop(image, region, size).astype(np.float32)
+    values /= 255.0  # in place: allocating memory takes longer than the division
+    output = networks.landmarks(values)
     if not output.presence >= MIN_PRESENCE:
         return None
     points = refine_by_heatmap(output.landmarks[:, :2] / size, output.heatmaps) * size
@@ -148,9 +149,9 @@ class BlazePose:
         image_size_px: tuple[int, int],
         on_frame: Callable[[], None] | None = None,
     ) -> Detections:
-        """The people of every frame; a person keeps the same number as long as they are followed.
+        """The people of every frame; a person keeps the same number while followed.
 
-        Raises `InputError` where a frame has another size, and `AssetError` where the weights cannot be had.
+        Raises `InputError` if a frame has another size, and `AssetError` if the weights cannot be fetched.
         """
         networks = self.load(self.name)
         regions: dict[int, Region] = {}
@@ -179,22 +180,24 @@ class BlazePose:
             image_size_px=image_size_px,
             camera=camera,
             source=self.source,
-            history=[self._account(seen_by_frame, searches, losses)],
+            history=[self._summary(seen_by_frame, searches, losses)],
         )
 
     def _admit(self, person: Person | None, seen: dict[int, Person], number: int) -> None:
-        """Add a person who is where people are wanted, and not there already."""
+        """Add a person who is inside the region and not among those already added."""
         if person is None or not (self.region_px is None or inside_box(person.mid_hip_px, self.region_px)):
             return
         if not any(same_person(person.next_region, other.next_region) for other in seen.values()):
             seen[number] = person
 
     def _search(self, image: Image, networks: Networks, seen: dict[int, Person]) -> None:
-        """Fill `seen` up to the number wanted with the people that the person network finds, in order of choice."""
+        """Fill `seen` up to `people` with the people that the person network finds, in order of choice."""
         height, width = image.shape[:2]
-        whole = [square_round(-0.5, -0.5, width - 0.5, height - 0.5)]
-        if self.region_px is not None:  # looked at closely too: people small in the picture are found only so
-            whole.append(square_round(*self.region_px))
+        whole = [square_around(-0.5, -0.5, width - 0.5, height - 0.5)]
+        if (
+            self.region_px is not None
+        ):  # the region is searched too: people who are small in the image are found only there
+            whole.append(square_around(*self.region_px))
         center = whole[0].center_px
         order: dict[Choice, Callable[[Region], float]] = {
             "largest": lambda region: -region.side_px,
@@ -210,8 +213,8 @@ class BlazePose:
                 free = next(number for number in range(self.people) if number not in seen)
                 self._admit(find_landmarks(image, region, networks), seen, free)
 
-    def _account(self, seen_by_frame: Sequence[dict[int, Person]], searches: int, losses: int) -> str:
-        """What was found and what was not, for the history."""
+    def _summary(self, seen_by_frame: Sequence[dict[int, Person]], searches: int, losses: int) -> str:
+        """The counts, for the history."""
         frames = len(seen_by_frame)
         empty = sum(not seen for seen in seen_by_frame)
         if empty == frames:
@@ -221,7 +224,7 @@ class BlazePose:
             f"{self.name}: at most {most} {'person' if most == 1 else 'people'} at once in {frames} frames "
             f"(up to {self.people} followed, {self.choose} first"
             + (f", mid-hip inside {self.region_px}" if self.region_px else "")
-            + f"); {empty} frames without anybody; searched in {searches} frames, lost {losses} times"
+            + f"); {empty} frames without people; searched in {searches} frames, lost {losses} times"
         )
 
 

@@ -28,10 +28,10 @@ PERSON_NETWORK = "blazepose-detector"
 
 @dataclass(frozen=True, eq=False)
 class LandmarkOutput:
-    """What the landmark network says of one crop.
+    """The landmark network's answer to one crop.
 
     landmarks (39, 5)     x, y, z in crop px, visibility logit, presence logit
-    presence              0..1: a person is there
+    presence              0..1: probability that the crop shows a person
     heatmaps  (64, 64, 39) logits, in the network's single precision
     world_m   (39, 3)     hip-centred, in the crop's axes
     """
@@ -55,16 +55,16 @@ class Networks:
 
 
 def load_networks(name: str) -> Networks:
-    """The networks of a model such as "blazepose-heavy". Raises `AssetError` where its weights cannot be had."""
+    """The networks of a model such as "blazepose-heavy". Raises `AssetError` if its weights cannot be fetched."""
     people = _interpreter(_only_file(PERSON_NETWORK), outputs=(0, 1))
     landmarks = _interpreter(_only_file(name), outputs=(0, 1, 3, 4))  # 2 is the person's outline
 
-    def find(picture: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
-        raw, logits = people(picture)
+    def find(image: NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
+        raw, logits = people(image)
         return raw.reshape(-1, 12).astype(float), logits.ravel().astype(float)
 
-    def locate(picture: NDArray[np.float32]) -> LandmarkOutput:
-        points, presence, heatmaps, world = landmarks(picture)
+    def locate(image: NDArray[np.float32]) -> LandmarkOutput:
+        points, presence, heatmaps, world = landmarks(image)
         places, world_m = points.reshape(-1, 5).astype(float), world.reshape(-1, 3).astype(float)
         return LandmarkOutput(places, float(presence.item()), heatmaps[0], world_m)
 
@@ -76,8 +76,8 @@ def _only_file(asset: str) -> Path:
 
 
 def _interpreter(path: Path, outputs: Sequence[int]) -> Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]:
-    """A network in one thread, of whose outputs some are wanted. It gives up Python's lock while it computes: cameras
-    run side by side in threads.
+    """A network in one thread, which returns some of its outputs. It releases Python's lock while it computes, so that
+    several cameras can run in threads.
     """
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
@@ -89,12 +89,12 @@ def _interpreter(path: Path, outputs: Sequence[int]) -> Callable[[NDArray[np.flo
         raise AssetError(f"{path}: litert cannot run it ({str(error).splitlines()[0]})") from None
     entry = interpreter.get_input_details()[0]["index"]
     details = interpreter.get_output_details()
-    wanted = [details[output]["index"] for output in outputs]
+    indices = [details[output]["index"] for output in outputs]
 
-    def run(picture: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        interpreter.set_tensor(entry, picture[None])
+    def run(image: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
+        interpreter.set_tensor(entry, image[None])
         interpreter.invoke()
-        return [interpreter.get_tensor(index) for index in wanted]
+        return [interpreter.get_tensor(index) for index in indices]
 
     return run
 
@@ -104,9 +104,9 @@ _stderr_lock = threading.Lock()
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """Keeps litert's "INFO: Created TensorFlow Lite XNNPACK delegate" off stderr; all else written meanwhile follows.
+    """Hide litert's "INFO: Created TensorFlow Lite XNNPACK delegate" on stderr; anything else is written afterwards.
 
-    The library writes it from C++ to file descriptor 2 and has no switch for it that Python can reach.
+    The library writes it from C++ to file descriptor 2, and Python cannot switch it off.
     """
     with _stderr_lock, tempfile.TemporaryFile() as written:
         try:

@@ -1,4 +1,4 @@
-"""Regions of an image around a person: where the landmark network looks."""
+"""Regions of an image around a person: the input of the landmark network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME_PERSON_DISTANCE = 0.1  # between mid-hips, over the larger square's side
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A square of the picture: centre (2,) px, side in px, and the angle by which its up is turned clockwise."""
+    """A square of the image: centre (2,) px, side in px, and the clockwise angle from the image's up to its own."""
 
     center_px: FloatArray
     side_px: float
@@ -37,12 +37,12 @@ class Region:
         return np.concatenate([self.center_px - half, self.center_px + half])
 
     def to_image(self, points: FloatArray, size: int) -> FloatArray:
-        """(..., 2) crop coordinates 0..size -> (..., 2) px of the picture."""
+        """(..., 2) crop coordinates 0..size -> (..., 2) px of the image."""
         return self.center_px + self.side_px / size * (points - size / 2) @ self.rotation.T
 
 
 def person_region(mid_hip_px: FloatArray, top_px: FloatArray) -> Region | None:
-    """The square round a person, whose up is mid-hip -> top. None where the two points make none."""
+    """The square around a person, with mid-hip -> top as its up. None if the points coincide or are not finite."""
     dx, dy = top_px - mid_hip_px
     radius = float(np.hypot(dx, dy))
     if not np.isfinite(radius) or radius < 1.0:
@@ -51,7 +51,7 @@ def person_region(mid_hip_px: FloatArray, top_px: FloatArray) -> Region | None:
 
 
 def crop(image: Image, region: Region, size: int) -> Image:
-    """The region as a picture of (size, size); black where it leaves the image."""
+    """The region as an image of (size, size); black outside the original image."""
     linear = region.rotation * (region.side_px / size)
     first_pixel = region.to_image(np.array([0.5, 0.5]), size)
     warp = np.column_stack([linear, first_pixel])
@@ -67,24 +67,24 @@ def overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:
     return np.asarray(shared / np.maximum(union, 1e-12))
 
 
-def square_round(x1: float, y1: float, x2: float, y2: float) -> Region:
-    """The upright square round a rectangle of the picture, px."""
+def square_around(x1: float, y1: float, x2: float, y2: float) -> Region:
+    """The upright square around a rectangle of the image, px."""
     return Region(np.array([(x1 + x2) / 2, (y1 + y2) / 2]), float(max(x2 - x1, y2 - y1)))
 
 
 def closer_squares(width: int, height: int) -> list[Region]:
-    """Squares as wide as the picture's shorter side, that overlap by half or more along the longer one. People side by
-    side, whom the person network takes for one in the whole picture, are told apart in them."""
+    """Squares as wide as the image's shorter side, which overlap by half or more along the longer side. They separate
+    people side by side, whom the person network takes for one person in the whole image."""
     side, longer = min(width, height), max(width, height)
     n = 1 if side == longer else int(np.ceil(2 * (longer - side) / side)) + 1
     starts = np.linspace(0, longer - side, n) - 0.5
     corners = [(start, -0.5) if width > height else (-0.5, start) for start in starts]
-    return [square_round(x, y, x + side, y + side) for x, y in corners]
+    return [square_around(x, y, x + side, y + side) for x, y in corners]
 
 
-def same_person(a: Region, b: Region) -> bool:
-    """Two regions hold the same person: their squares overlap, or their mid-hips nearly coincide."""
-    distance = float(np.hypot(*(a.center_px - b.center_px)))
-    if distance < SAME_PERSON_DISTANCE * max(a.side_px, b.side_px):
+def same_person(first: Region, second: Region) -> bool:
+    """Whether two regions contain the same person: their squares overlap, or their mid-hips nearly coincide."""
+    distance = float(np.hypot(*(first.center_px - second.center_px)))
+    if distance < SAME_PERSON_DISTANCE * max(first.side_px, second.side_px):
         return True
-    return bool(overlap(a.box_px, b.box_px[None])[0] > SAME_PERSON_IOU)
+    return bool(overlap(first.box_px, second.box_px[None])[0] > SAME_PERSON_IOU)

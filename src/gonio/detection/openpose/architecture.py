@@ -1,7 +1,8 @@
-"""OpenPose's body networks as data: which layers there are, what each is made from, and how large its weights are.
+"""OpenPose's body networks as data: their layers, the inputs of each, and the sizes of its weights.
 
 Both begin with the first ten convolutions of VGG-19 (three poolings, so one cell of the output is 8 x 8 pixels) and two
-convolutions of their own, `conv4_4_CPM`, which every later stage sees again beside what the stages before it found.
+convolutions of their own. The result, `conv4_4_CPM`, is an input of every later stage, with the output of the stages
+before it.
 
 BODY_25 (Cao et al. 2021, "OpenPose: Realtime Multi-Person 2D Pose Estimation Using Part Affinity Fields", section 3.2):
 four stages of part affinity fields, then two of heatmaps. A stage has five blocks of three 3 x 3 convolutions, whose
@@ -9,7 +10,7 @@ outputs are concatenated, then two 1 x 1; activations are PReLU from conv4_2 on.
 COCO-18 (Cao et al. 2017, "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields", section 2.1): six
 stages of two branches side by side, fields (L1) and heatmaps (L2); 3 x 3 convolutions in the first, then 7 x 7.
 
-Layers bear the names of the published models, so that weights are found by name. The last layer's channels are the
+Layers have the names of the published models, so that weights are found by name. The last layer's channels are the
 heatmaps, the background the last of them, and then the fields.
 """
 
@@ -21,7 +22,7 @@ from typing import Literal
 Activation = Literal["relu", "prelu"]
 
 STRIDE = 8
-"""Pixels of the input that one cell of the output stands for, along each side."""
+"""Pixels of the input per cell of the output, along each side."""
 
 IMAGE = "image"
 """Name of the input: (1, 3, height, width), blue, green, red, each value / 256 - 0.5."""
@@ -29,7 +30,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution of stride 1, padded so that the size stays, with a bias; then its activation, if any.
+    """A convolution of stride 1, padded to keep the size, with a bias; then its activation, if any.
 
     `activation_name` is the activation's own name in the published models.
     """
@@ -45,7 +46,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pooling:
-    """The largest of every 2 x 2."""
+    """The maximum of every 2 x 2 cells."""
 
     name: str
     source: str
@@ -63,10 +64,10 @@ Layer = Convolution | Pooling | Concatenation
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """A network: its layers in the order in which they can be computed. The last is its output.
+class CaffeArchitecture:
+    """A network: its layers in the order of computation. The last is its output.
 
-    layout  the joints that its heatmaps stand for, a name of `gonio.core.skeleton`
+    layout  the joints of its heatmaps, a name of `gonio.core.skeleton`
     """
 
     name: str
@@ -77,7 +78,7 @@ class Architecture:
 
     @property
     def output(self) -> str:
-        """Name of the layer whose value is the answer: (1, heatmaps + fields, height / 8, width / 8)."""
+        """Name of the output layer: (1, heatmaps + fields, height / 8, width / 8)."""
         return self.layers[-1].name
 
     def weight_shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
@@ -95,7 +96,7 @@ class Architecture:
 
 
 class _Builder:
-    """Collects layers, and knows how many channels each of them has."""
+    """Collects layers and their numbers of channels."""
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
@@ -120,7 +121,7 @@ class _Builder:
         return name
 
     def features(self, last: Activation) -> str:
-        """The part that both networks share; `last` is the activation of its last three convolutions."""
+        """The layers that both networks share; `last` is the activation of its last three convolutions."""
         value = IMAGE
         for block, (channels, count) in enumerate(((64, 2), (128, 2), (256, 4)), 1):
             for i in range(1, count + 1):
@@ -132,7 +133,7 @@ class _Builder:
         return value
 
 
-def _body_25() -> Architecture:
+def _body_25() -> CaffeArchitecture:
     net = _Builder()
     image = net.features("prelu")
 
@@ -153,10 +154,10 @@ def _body_25() -> Architecture:
     heatmaps = stage("stage0_L1", net.join("concat_stage0_L1", image, fields), 96, 256, 26)
     heatmaps = stage("stage1_L1", net.join("concat_stage1_L1", image, heatmaps, fields), 128, 512, 26)
     net.join("net_output", heatmaps, fields)
-    return Architecture("BODY_25", "body-25", 26, 52, tuple(net.layers))
+    return CaffeArchitecture("BODY_25", "body-25", 26, 52, tuple(net.layers))
 
 
-def _coco_18() -> Architecture:
+def _coco_18() -> CaffeArchitecture:
     net = _Builder()
     image = net.features("relu")
     channels = {"L1": 38, "L2": 19}
@@ -180,11 +181,11 @@ def _coco_18() -> Architecture:
         source = net.join(f"concat_stage{stage}", fields, heatmaps, image)
         fields, heatmaps = later("L1", stage, source), later("L2", stage, source)
     net.join("concat_stage7", heatmaps, fields)
-    return Architecture("COCO-18", "coco-18", 19, 38, tuple(net.layers))
+    return CaffeArchitecture("COCO-18", "coco-18", 19, 38, tuple(net.layers))
 
 
-BODY_25: Architecture = _body_25()
-COCO_18: Architecture = _coco_18()
+BODY_25: CaffeArchitecture = _body_25()
+COCO_18: CaffeArchitecture = _coco_18()
 
-ARCHITECTURES: dict[str, Architecture] = {network.layout: network for network in (BODY_25, COCO_18)}
+ARCHITECTURES: dict[str, CaffeArchitecture] = {network.layout: network for network in (BODY_25, COCO_18)}
 """By the name of the layout."""

@@ -11,7 +11,7 @@ Affinity Fields", IEEE TPAMI 43(1), 2021; there "Multi-Person Parsing Using PAFs
 4. People: every candidate begins as a person of its own. The accepted pairs of all limbs, the best first, join the
    people at their two ends, unless both have the same part: then the pair contradicts better ones, and is dropped.
 
-All pairs of all limbs are scored at once, and the maps are enlarged only where they are looked at.
+All pairs of all limbs are scored at once, and the maps are enlarged only at the pixels that are used.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from gonio.detection.openpose.peaks import Peaks, find_peaks
 from gonio.detection.openpose.upsampling import Float32Array, IndexArray, sampled
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 25
-_PROBES = (0.25, 0.5, 0.75)  # where along a line it is looked first, because most wrong pairs fail there
+_PROBES = (0.25, 0.5, 0.75)  # shares of a line that are sampled first: most wrong pairs fail there
 _PAIRS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What counts; in brackets OpenPose's names. The values are those of its default, for a network of stride 8.
+    """Thresholds, with OpenPose's names in brackets. The values are its defaults, for a network of stride 8.
 
-    peak          what a heatmap must exceed at a part (nms_threshold); not below 0
-    sample        what the field's component along a limb must exceed for a sample to count (connect_inter_threshold);
+    peak          a heatmap must exceed it at a part (nms_threshold); not below 0
+    sample        the field's component along a limb must exceed it for a sample to count (connect_inter_threshold);
                   not below 0
-    share         of the samples of a limb, how many must count (connect_inter_min_above_threshold)
+    share         share of a limb's samples that must count (connect_inter_min_above_threshold)
     parts         fewest parts of a person (connect_min_subset_cnt)
     person_score  lowest score of a person, divided by its parts (connect_min_subset_score)
     """
@@ -58,10 +58,10 @@ DEFAULT_THRESHOLDS = Thresholds()
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """The people of one picture, the one with the highest sum of scores first.
+    """The people of one image, the highest sum of scores first.
 
-    keypoints  (person, part, 3)  x, y in pixels of the network's input, (0, 0) being the centre of its top left pixel,
-                                  and the heatmap's value there; NaN, NaN, 0 where a part is missing
+    keypoints  (person, part, 3)  x, y in pixels of the network's input, where (0, 0) is the centre of its top left
+                                  pixel, and the heatmap's value; NaN, NaN, 0 if a part is missing
     scores     (person,)          scores of its parts and limbs, divided by the number of its parts; feet do not count.
                                   From 0.4 to about 2, because a person has about as many limbs as parts
     """
@@ -85,22 +85,22 @@ def associate(
     stride: int = 8,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> People:
-    """The people in one picture.
+    """The people in one image.
 
     heatmaps  (layout.n_heatmaps, row, column), the last one the background
     pafs      (layout.n_pafs, row, column)
-    stride    pixels of the network's input for each cell of the maps
+    stride    pixels of the network's input per cell of the maps
 
-    Raises `InputError` where a map has another shape or holds a value that is not finite.
+    Raises `InputError` if a map has another shape or contains a value that is not finite.
     """
     parts = _checked(heatmaps, "heatmaps", layout.n_heatmaps, layout)[:-1]
     fields = _checked(pafs, "part affinity fields", layout.n_pafs, layout)
     if parts.shape[1:] != fields.shape[1:]:
         raise InputError(
-            f"heatmaps are {parts.shape[1:]} cells, part affinity fields {fields.shape[1:]}; must be equal"
+            f"heatmaps have {parts.shape[1:]} cells, part affinity fields {fields.shape[1:]}; must be equal"
         )
     if stride < 1:
-        raise InputError(f"stride is {stride}; a cell of the maps stands for at least 1 pixel")
+        raise InputError(f"stride is {stride}; a cell of the maps covers at least 1 pixel")
     peaks = find_peaks(parts, stride, thresholds.peak)
     x, y = np.array(layout.paf_channels).T
     vectors = np.stack([fields[x], fields[y]], axis=-1)
@@ -121,18 +121,18 @@ def _checked(maps: ArrayLike, name: str, channels: int, layout: PartLayout) -> F
             "is this the output of another network?"
         )
     if not np.isfinite(array).all():
-        raise InputError(f"{name} hold values that are not finite: the network's weights or its input are damaged")
+        raise InputError(f"{name} contain values that are not finite: the network's weights or its input are damaged")
     return array
 
 
 class _Pairs(NamedTuple):
-    """Candidates for limbs: which limb, from which peak to which. Each (pair,)."""
+    """Candidates for limbs: the limb, its first peak, its second peak. Each (pair,)."""
 
     limb: IndexArray
     start: IndexArray
     end: IndexArray
 
-    def where(self, kept: NDArray[np.bool_] | IndexArray) -> _Pairs:
+    def select(self, kept: NDArray[np.bool_] | IndexArray) -> _Pairs:
         return _Pairs(self.limb[kept], self.start[kept], self.end[kept])
 
 
@@ -146,15 +146,14 @@ class _Limb(NamedTuple):
 
 @dataclass(eq=False)
 class _Person:
-    """Peaks that belong together, by their part, and the limbs that say so."""
+    """The peaks of one person by their part, and the limbs that join them."""
 
     parts: dict[int, int]
     limbs: list[_Limb]
 
 
 def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
-    """Every candidate of a limb's first part with every one of its second: of all limbs at once, or of some where noise
-    makes very many."""
+    """Every candidate of a limb's first part with every candidate of its second; of very many pairs some at a time."""
     first = np.searchsorted(peaks.part, np.arange(layout.n_parts + 1))
     a, b = np.array(layout.limbs).T
     n_ends = np.diff(first)[b]
@@ -169,14 +168,14 @@ def _all_pairs(peaks: Peaks, layout: PartLayout) -> Iterator[_Pairs]:
 def _scored(
     pairs: _Pairs, peaks: Peaks, fields: Float32Array, stride: int, limits: Thresholds
 ) -> tuple[_Pairs, NDArray[np.float64]]:
-    """The pairs enough of whose samples count, and their scores. `fields` are (limb, row, column, 2).
+    """The pairs with enough samples that count, and their scores. `fields` are (limb, row, column, 2).
 
-    A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of so many equal pieces, so
-    that none lies on the limb's very end, where a field of whole cells begins to fade.
+    A line of max(|dx|, |dy|) pixels has sqrt(5 max) samples, from 5 to 25, in the middles of as many equal pieces. So
+    no sample lies at the limb's end, where a field of whole cells decreases.
     """
     line = peaks.xy_px[pairs.end] - peaks.xy_px[pairs.start]
     longer = np.abs(line).max(axis=1)
-    pairs, line, longer = pairs.where(longer > 0), line[longer > 0], longer[longer > 0]
+    pairs, line, longer = pairs.select(longer > 0), line[longer > 0], longer[longer > 0]
     unit = line / np.linalg.norm(line, axis=1, keepdims=True)
     n_samples = np.rint(np.sqrt(5 * longer)).clip(FEWEST_SAMPLES, MOST_SAMPLES).astype(np.intp)
     last_px = np.array(fields.shape[2:0:-1]) * stride - 1
@@ -201,11 +200,11 @@ def _scored(
     counted = np.bincount(pair[component > 0], minlength=len(n_samples))
     total = np.bincount(pair, component, minlength=len(n_samples))
     enough = (counted > 0) & (counted / n_samples >= limits.share)
-    return pairs.where(enough), total[enough] / counted[enough]
+    return pairs.select(enough), total[enough] / counted[enough]
 
 
 def _accepted(pairs: _Pairs, score: NDArray[np.float64]) -> Iterator[_Limb]:
-    """For each limb the best pair, then the best of the others, and so on, each peak once; equals in order of peaks."""
+    """For each limb the best pair, then the best of the others, and so on, each peak once; ties in order of peaks."""
     order = np.lexsort((pairs.end, pairs.start, -score, pairs.limb))
     taken: set[tuple[int, int]] = set()
     columns = (column[order].tolist() for column in (*pairs, score))
@@ -219,20 +218,20 @@ def _joined(part: list[int], limbs: list[_Limb]) -> list[_Person]:
     """Peaks, whose parts are given, joined by limbs, the best limb first."""
     owner = [_Person({of_peak: peak}, []) for peak, of_peak in enumerate(part)]
     for limb in sorted(limbs, key=lambda limb: -limb.score):
-        one, other = owner[limb.start], owner[limb.end]
-        if one is not other:
-            if one.parts.keys() & other.parts.keys():
+        first, second = owner[limb.start], owner[limb.end]
+        if first is not second:
+            if first.parts.keys() & second.parts.keys():
                 continue
-            one.parts |= other.parts
-            one.limbs += other.limbs
-            for peak in other.parts.values():
-                owner[peak] = one
-        one.limbs.append(limb)
+            first.parts |= second.parts
+            first.limbs += second.limbs
+            for peak in second.parts.values():
+                owner[peak] = first
+        first.limbs.append(limb)
     return list(dict.fromkeys(owner))
 
 
 def _people(peaks: Peaks, limbs: list[_Limb], layout: PartLayout, thresholds: Thresholds) -> People:
-    """Those who have enough parts and are sure enough, the highest sum of scores first."""
+    """The people with enough parts and a high enough score, the highest sum of scores first."""
     part = peaks.part.tolist()
     counts = [of_peak not in layout.feet for of_peak in part]
     rows: list[tuple[float, FloatArray, float]] = []

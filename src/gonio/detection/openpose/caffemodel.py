@@ -3,11 +3,11 @@
 The file is one message of Google's protocol buffers, Caffe's `NetParameter`: the network's name (field 1) and its
 layers (field 100, or field 2 in files of Caffe's first years), each with a name and its arrays, the "blobs". A blob is
 a list of float32 with its shape, or with four older fields: number, channels, height, width, where a bias of n values
-is 1 x 1 x 1 x n. The wire format is a row of fields: a varint (field number * 8 + kind), then the value, which is
+is 1 x 1 x 1 x n. The wire format is a sequence of fields: a varint (field number * 8 + kind), then the value, which is
 a varint (kind 0), 8 bytes (1), a length and as many bytes (2), or 4 bytes (5).
 
-Nothing but these fields is looked at, no value is taken on trust and nothing is executed; neither Caffe nor its
-generated code is needed.
+Only these fields are read, every value is checked and nothing is executed. Neither Caffe nor its generated code is
+needed.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ Arrays = list[NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class CaffeModel:
-    """name: the network's own; layers: name -> its arrays, in the file's order, of layers that have any."""
+    """name: of the network; layers: name -> its arrays, in the file's order, of layers with arrays."""
 
     name: str
     layers: dict[str, Arrays]
 
 
 def read_caffemodel(path: Path) -> CaffeModel:
-    """Read a file. Leading sizes of 1 are dropped: a bias of n values has the shape (n,), however the file writes it.
+    """Read a file. Leading sizes of 1 are dropped: a bias of n values has the shape (n,) in files of all years.
 
-    Raises `InputError` where the file is absent, cut, or no Caffe model, and where it holds no weights.
+    Raises `InputError` if the file does not exist, is cut, is no Caffe model, or contains no weights.
     """
     path = Path(path)
     content = _content(path)
@@ -52,19 +52,18 @@ def read_caffemodel(path: Path) -> CaffeModel:
         model = _network(content)
     except _FormatError as error:
         raise InputError(
-            f"{path}: {error} (the file has {len(content):,} bytes); it is cut or no Caffe model: fetch it again, and "
-            f"compare its size with the original's"
+            f"{path}: {error} (the file has {len(content):,} bytes); it is cut or no Caffe model: download it again "
+            f"and compare its size with the original's"
         ) from None
     if not model.layers:
         raise InputError(
-            f"{path}: holds no layer with weights, so it is no trained Caffe model; give the .caffemodel that OpenPose "
-            f"was used with"
+            f"{path}: contains no layer with weights: it is no trained Caffe model; name OpenPose's .caffemodel"
         )
     return model
 
 
 class _FormatError(Exception):
-    """What is wrong, in a few words, in the file's own terms."""
+    """The file is damaged. The message is the reason, in terms of the file format."""
 
 
 def _content(path: Path) -> memoryview:
@@ -75,12 +74,12 @@ def _content(path: Path) -> memoryview:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if not content:
-        raise InputError(f"{path}: is empty; fetch the .caffemodel again")
+        raise InputError(f"{path}: is empty; download the .caffemodel again")
     head = content[:512]
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
         shown = " ".join(head.decode("ascii").split())[:40]
         raise InputError(
-            f"{path}: is text ({shown!r}...), no Caffe model; give the .caffemodel, the binary file with the weights"
+            f"{path}: is text ({shown!r}...), no Caffe model; name the .caffemodel, the binary file with the weights"
         )
     return memoryview(content)
 
@@ -122,15 +121,15 @@ def _array(blob: memoryview, where: str) -> NDArray[np.float32]:
         elif field in (_DATA, _DOUBLE_DATA) and isinstance(value, memoryview):
             kind = np.dtype("<f4" if field == _DATA else "<f8")
             if len(value) % kind.itemsize:
-                raise _FormatError(f"{where} holds {len(value)} bytes of numbers of {kind.itemsize} bytes each")
+                raise _FormatError(f"{where} contains {len(value)} bytes of numbers of {kind.itemsize} bytes each")
             with np.errstate(over="ignore", invalid="ignore"):
                 parts.append(np.frombuffer(value, kind).astype(np.float32, copy=False))
     data = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
     if not np.isfinite(data).all():
-        raise _FormatError(f"{where} holds numbers that are not finite")
+        raise _FormatError(f"{where} contains numbers that are not finite")
     dimensions = [old_shape.get(field, 1) for field in _OLD_SHAPE] if shape is None else shape
     if math.prod(dimensions) != len(data):
-        raise _FormatError(f"{where} says that an array is {dimensions} and holds {len(data)} numbers")
+        raise _FormatError(f"{where} declares an array of {dimensions}, but contains {len(data)} numbers")
     while len(dimensions) > 1 and dimensions[0] == 1:
         del dimensions[0]
     return data.reshape(dimensions)
@@ -159,7 +158,7 @@ def _fields(content: memoryview, where: str) -> Iterator[tuple[int, int | memory
         key, place = _varint(content, place, where)
         field, kind = key >> 3, key & 7
         if field == 0 or kind not in (_VARINT, _FIXED64, _BYTES, _FIXED32):
-            raise _FormatError(f"{where} holds a field that protocol buffers do not have")
+            raise _FormatError(f"{where} contains a field of an unknown kind")
         if kind == _VARINT:
             number, place = _varint(content, place, where)
             yield field, number
@@ -169,7 +168,7 @@ def _fields(content: memoryview, where: str) -> Iterator[tuple[int, int | memory
         else:
             length = 8 if kind == _FIXED64 else 4
         if length > len(content) - place:
-            raise _FormatError(f"{where} ends early: {length:,} bytes announced, {len(content) - place:,} there")
+            raise _FormatError(f"{where} ends early: {length:,} bytes declared, {len(content) - place:,} present")
         yield field, content[place : place + length]
         place += length
 

@@ -1,4 +1,4 @@
-"""The detector: every person in every frame, by a network of OpenPose's family and part association."""
+"""The detector: all people of every frame, by a network of OpenPose's family and part association."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gonio.detection.openpose.association import associate
 from gonio.detection.openpose.layouts import PartLayout
 from gonio.detection.openpose.net_input import Maps, averaged, mirrored, placed
 from gonio.detection.openpose.options import DEFAULT_SIZE, NetSize, Pixels
-from gonio.detection.openpose.runtime import PICTURES_AT_ONCE, Network, load_network
+from gonio.detection.openpose.runtime import IMAGES_AT_ONCE, Network, load_network
 
 TOGETHER, TOGETHER_S = 8, 0.4
-"""Most frames that a thread decodes one after another, looks at, and puts together, and most seconds that this may take
-where it is more than one. After each network the processor's cache holds nothing of the other steps, so they take less
-time for several frames in a row; with a slow network that counts for nothing, and nobody should wait for it."""
+"""Most frames that a thread takes at a time, and most seconds for more than one frame. A thread decodes all of them,
+then runs the network on all, then associates all. The network displaces the other steps from the processor's cache, so
+that they are faster for several frames in a row. With a slow network the gain is negligible and the user would wait."""
 HIGHEST_SCORE = 2.0
-"""About the score of a person whose parts and limbs are all certain; scores are given as shares of it."""
+"""About the score of a person whose parts and limbs are all certain; `Detections.scores` are divided by it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class OpenPose:
 
     file    the network; None: the user's own weights of the layout, imported into the cache
     size    of the network's input
-    shares  scales at which a picture is looked at, the first of them 1
-    flip    look at the mirrored picture too
-    load    gives a network; for tests
+    shares  scales at which the network processes an image, the first is 1
+    flip    average with the answer to the mirrored image
+    load    loads a network; for tests
     """
 
     layout: PartLayout
@@ -66,7 +66,7 @@ class OpenPose:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """The imported network; none where the user names a file."""
+        """The imported network; none if the user names a file."""
         return (f"openpose-{self.skeleton.name}",) if self.file is None else ()
 
     @property
@@ -87,11 +87,11 @@ class OpenPose:
         image_size_px: tuple[int, int],
         on_frame: Callable[[], None] | None = None,
     ) -> Detections:
-        """Everybody in every frame, the surest first; nobody is followed from frame to frame.
+        """All people of every frame, the highest sum of scores first; people are not followed from frame to frame.
 
-        A person's score is OpenPose's, the sum over parts and limbs for each part, as a share of 2, at most 1; the box
-        is that of their joints. Raises `InputError` where a frame has another size or the network cannot be run,
-        `AssetError` where the weights are not in the cache and `MissingExtraError` where onnxruntime is not installed.
+        A person's score is OpenPose's (the sum over parts and limbs, divided by the number of parts), divided by 2, at
+        most 1; the box is that of the joints. Raises `InputError` if a frame has another size or the network cannot be
+        run, `AssetError` if the weights are not in the cache and `MissingExtraError` if onnxruntime is not installed.
         """
         network = self.load(self.file or assets.imported(self.weights[0]), self.layout, self.pixels)
         sizes = self._sizes(image_size_px, network)
@@ -107,14 +107,14 @@ class OpenPose:
             return [(inputs.time_s, *each) for inputs, each in zip(batch, people, strict=True)]
 
         inputs = (_inputs(frame, sizes) for frame in of_one_size(frames, camera, image_size_px))
-        batches = map_in_order(people_of, batched(inputs, lambda: pace.frames), PICTURES_AT_ONCE)
+        batches = map_in_order(people_of, batched(inputs, lambda: pace.frames), IMAGES_AT_ONCE)
         with contextlib.closing(batches):
             for time_s, people, scores in chain.from_iterable(batches):
                 found.append((people, scores))
                 times_s.append(time_s)
                 if on_frame is not None:
                     on_frame()
-        history = [self._account(found, sizes)]
+        history = [self._summary(found, sizes)]
         confidence = np.concatenate([people[..., 2].ravel() for people, _ in found]) if found else np.zeros(0)
         above = confidence > 1
         if above.any():
@@ -130,20 +130,20 @@ class OpenPose:
         )
 
     def _sizes(self, image_size_px: tuple[int, int], network: Network) -> tuple[NetSize, ...]:
-        """The input's size at every scale. Raises `InputError` where the network takes one other size alone."""
+        """The input's size at every scale. Raises `InputError` if the network takes another size only."""
         size = self.size.for_image(image_size_px)
         sizes = tuple(size if share == 1 else size.scaled(share) for share in self.shares)
         for each in sizes:
             if network.size_px is not None and (each.width_px, each.height_px) != network.size_px:
                 raise InputError(
-                    f"{self.file}: takes pictures of {network.size_px[0]}x{network.size_px[1]} px only, not {each}; "
+                    f"{self.file}: takes images of {network.size_px[0]}x{network.size_px[1]} px only, not {each}; "
                     f"give --net-resolution {network.size_px[0]}x{network.size_px[1]} and one scale"
                 )
         return sizes
 
     def _people(self, answers: Sequence[tuple[Maps, float]], network: Network) -> tuple[FloatArray, FloatArray]:
-        """The people of one picture, of which there are maps at every scale: (person, joint, 3) x, y px and confidence,
-        and (person,) scores."""
+        """The people of one image, from its maps at every scale: (person, joint, 3) x, y px and confidence; (person,)
+        scores."""
         maps = averaged(answers, network.stride)
         split = self.layout.n_heatmaps
         people = associate(maps[:split], maps[split:], self.layout, stride=network.stride)
@@ -158,31 +158,31 @@ class OpenPose:
             maps = (maps + mirrored(network.run(np.ascontiguousarray(entry[:, ::-1])), self.layout)) / np.float32(2)
         return maps
 
-    def _account(self, found: Sequence[tuple[FloatArray, FloatArray]], sizes: Sequence[NetSize]) -> str:
-        """What was found, for the history."""
+    def _summary(self, found: Sequence[tuple[FloatArray, FloatArray]], sizes: Sequence[NetSize]) -> str:
+        """The counts, for the history."""
         counts = [len(people) for people, _ in found]
         inputs = ", ".join(map(str, sizes)) + (", and mirrored" if self.flip else "")
         empty = counts.count(0)
         return (
             f"openpose {self.skeleton.name}: {sum(counts)} people in {len(counts)} frames, at most "
-            f"{max(counts, default=0)} at once; {empty} frames without anybody; network input {inputs}"
+            f"{max(counts, default=0)} at once; {empty} frames without people; network input {inputs}"
         )
 
 
 @dataclass
 class _Pace:
-    """How many frames are taken at a time: one at first, twice as many each time until they take long."""
+    """How many frames a thread takes at a time: first 1, then twice as many each time, until they take long."""
 
     frames: int = 1
 
     def took(self, frames: int, seconds: float) -> None:
-        """So many frames took so long."""
+        """Report how long a number of frames took."""
         self.frames = max(1, min(2 * frames, TOGETHER, int(TOGETHER_S * frames / seconds)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
-    """One frame as the network is given it: at every scale a picture, blue, green, red, and the scale."""
+    """One frame as the network takes it: at every scale an image (blue, green, red) and the scale."""
 
     time_s: float
     entries: tuple[tuple[NDArray[np.uint8], float], ...]

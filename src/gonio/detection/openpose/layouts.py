@@ -1,8 +1,8 @@
 """What the channels of OpenPose's networks mean: parts, limbs, and which part affinity field belongs to which limb.
 
-A network says for every cell of the picture how surely each part lies there (the heatmaps, one for each part and one
-for the background) and, for each limb, in which direction that limb runs there (the part affinity fields, PAF: two
-channels each, x and y). Z. Cao, G. Hidalgo, T. Simon, S.-E. Wei, Y. Sheikh, "OpenPose: Realtime Multi-Person 2D Pose
+For every cell of the image a network returns the confidence that each part lies there (the heatmaps, one for each part
+and one for the background) and the direction in which each limb runs there (the part affinity fields, PAF: two channels
+per limb, x and y). Z. Cao, G. Hidalgo, T. Simon, S.-E. Wei, Y. Sheikh, "OpenPose: Realtime Multi-Person 2D Pose
 Estimation using Part Affinity Fields", IEEE TPAMI 43(1), 2021.
 """
 
@@ -22,7 +22,7 @@ class PartLayout:
     skeleton      the parts, in the order of their heatmaps; the last heatmap is the background
     limbs         pairs of parts that are joined: from, to
     paf_channels  for each limb, its x and y channel, counted from the first PAF channel
-    feet          parts of the feet: they do not count towards whether a person is one
+    feet          parts of the feet: they do not count for the score of a person
     """
 
     skeleton: Skeleton

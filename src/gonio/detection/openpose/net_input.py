@@ -1,10 +1,10 @@
-"""The pictures that a network is given, and its answers to several of them made one.
+"""The network's input made from an image, and the average of its answers at several scales.
 
-A picture is scaled, its aspect kept, until it fits the size of the network's input, lies in that input's upper left
-corner and is black beyond. Pixel (0, 0) is the centre of the upper left one on both sides, so a place in the input,
-divided by the scale, is the place in the picture. The size is given as OpenPose's --net_resolution: width x height,
-multiples of 16, where one may be -1: then it is the multiple that comes nearest to the picture's aspect. "-1x368" is
-656x368 for a picture of 16:9.
+The image is scaled to fit the size of the network's input, with its aspect ratio kept. It lies in the upper left corner
+of the input; the rest is black. In both, (0, 0) is the centre of the upper left pixel: a position in the input, divided
+by the scale, is the position in the image. The size is that of OpenPose's --net_resolution: width x height, multiples
+of 16, of which one may be -1: then it is the multiple nearest to the image's aspect ratio. "-1x368" is 656x368 for an
+image of 16:9.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Maps = NDArray[np.float32]
 
 
 def placed(image: NDArray[np.uint8], size: NetSize) -> tuple[NDArray[np.uint8], float]:
-    """A picture (height, width, 3) in an input of this size, and its scale: input px for each of its own.
+    """An image (height, width, 3) as an input of this size, and the scale: input px per image px.
 
-    Interpolated linearly where it shrinks and with cubics where it grows, as the published system does.
+    Interpolated linearly if it becomes smaller and with cubics if larger, as in the published system.
     """
     height, width = image.shape[:2]
     scale = min((size.width_px - 1) / max(width - 1, 1), (size.height_px - 1) / max(height - 1, 1))
@@ -35,9 +35,9 @@ def placed(image: NDArray[np.uint8], size: NetSize) -> tuple[NDArray[np.uint8], 
 
 
 def mirrored(maps: Maps, layout: PartLayout) -> Maps:
-    """The maps of a mirrored picture as those of the picture: turned round, left and right exchanged.
+    """The maps of the original image from those of the mirrored image: columns reversed, left and right exchanged.
 
-    maps  (channel, row, column): heatmaps, background, PAF, whose x components change their sign.
+    maps  (channel, row, column): heatmaps, background, part affinity fields, whose x components change sign
     """
     order = layout.skeleton.mirrored_order
     channels = [*order, layout.n_parts]
@@ -54,7 +54,7 @@ def mirrored(maps: Maps, layout: PartLayout) -> Maps:
 def averaged(answers: Sequence[tuple[Maps, float]], stride: int) -> Maps:
     """The mean of the maps of several scales, on the cells of the first.
 
-    answers  (channel, row, column), and the scale of the picture that they belong to. The middle of a cell i lies at
+    answers  maps (channel, row, column), and the scale of the image that they belong to. The centre of cell i is at
              pixel stride * i + (stride - 1) / 2 of that scale's input.
     """
     first, first_scale = answers[0]
@@ -66,15 +66,15 @@ def averaged(answers: Sequence[tuple[Maps, float]], stride: int) -> Maps:
         ratio = scale / first_scale
         shift = (half * ratio - half) / stride
         rows, columns = (
-            _resampling(ratio * np.arange(wanted) + shift, there)
-            for wanted, there in zip(first.shape[1:], maps.shape[1:], strict=True)
+            _resampling(ratio * np.arange(target) + shift, source)
+            for target, source in zip(first.shape[1:], maps.shape[1:], strict=True)
         )
         total += rows @ maps @ columns.T
     return np.asarray(total / len(answers), dtype=np.float32)
 
 
 def _resampling(place: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
-    """(place, cell) weights that give the values at places, counted in cells, by cubics; the outermost cells repeat."""
+    """(place, cell) weights of the cells for cubic interpolation at places, in cells; the outermost cells repeat."""
     four = np.floor(place)[:, None] + np.arange(-1, 3)
     weights = np.zeros((len(place), cells))
     np.add.at(

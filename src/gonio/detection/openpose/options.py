@@ -64,7 +64,7 @@ class OpenPoseOptions:
 
 @dataclass(frozen=True)
 class NetSize:
-    """Width and height of the network's input, px; -1: by the picture's aspect."""
+    """Width and height of the network's input, px; -1: by the image's aspect ratio."""
 
     width_px: int
     height_px: int
@@ -73,7 +73,7 @@ class NetSize:
         return f"{self.width_px}x{self.height_px}"
 
     def for_image(self, image_size_px: tuple[int, int]) -> NetSize:
-        """The size for pictures of (width, height). Raises `InputError` where it would be absurdly large."""
+        """The size for images of (width, height). Raises `InputError` if it has over `LARGEST_INPUT_PX` pixels."""
         width, height = self.width_px, self.height_px
         if width < 0:
             width = _nearest_multiple(height * image_size_px[0] / image_size_px[1])
@@ -81,7 +81,7 @@ class NetSize:
             height = _nearest_multiple(width * image_size_px[1] / image_size_px[0])
         if width * height > LARGEST_INPUT_PX:
             raise InputError(
-                f"a picture of {image_size_px[0]}x{image_size_px[1]} px makes a network input of {width}x{height} px, "
+                f"an image of {image_size_px[0]}x{image_size_px[1]} px needs a network input of {width}x{height} px, "
                 f"which is too large; give both sides with --net-resolution, e.g. 656x368"
             )
         return NetSize(width, height)
@@ -116,12 +116,12 @@ def _nearest_multiple(side: float) -> int:
 
 
 def shares(number: int, gap: float) -> tuple[float, ...]:
-    """The scales 1, 1 - gap, 1 - 2 gap, ... Raises `ConfigError` where the last is not above 0."""
+    """The scales 1, 1 - gap, 1 - 2 gap, ... Raises `ConfigError` if the last is not above 0."""
     if number < 1:
-        raise ConfigError(f"scale_number = {number}: there is at least one scale")
+        raise ConfigError(f"scale_number = {number}: must be at least 1")
     if not 0 < gap < 1 or 1 - gap * (number - 1) <= 0:
         raise ConfigError(
-            f"scale_gap = {gap:g}: with {number} scales the smallest would be {1 - gap * (number - 1):g}; the gap lies "
-            f"in 0..1, and all scales above 0"
+            f"scale_gap = {gap:g}: with {number} scales the smallest would be {1 - gap * (number - 1):g}; the gap must "
+            f"lie in 0..1, and all scales must be above 0"
         )
     return tuple(1 - gap * i for i in range(number))

@@ -1,11 +1,11 @@
-"""Where the parts are: the local maxima of the enlarged heatmaps, refined to a fraction of a pixel.
+"""Candidates for parts: the local maxima of the enlarged heatmaps, refined to a fraction of a pixel.
 
-A pixel is a peak where it exceeds the threshold and its eight neighbours. Of neighbours that are equal (to 1e-6, which
-is more than they are rounded by) the first counts, row by row, so that a plateau has one peak or none. The outermost
-pixels are none: their maximum may lie outside the picture. The part's place is the mean place of the 7 x 7 pixels
-around the peak, weighted with their values.
+A pixel is a peak if it exceeds the threshold and its eight neighbours. Of equal neighbours (to 1e-6, which is more than
+the rounding error) the first counts, row by row, so that a plateau has one peak or none. The outermost pixels are no
+peaks: their maximum may lie outside the image. The part's position is the mean position of the 7 x 7 pixels around the
+peak, weighted with their values.
 
-Only blocks of one cell in which some pixel can exceed the threshold are enlarged at all; no peak is lost by that.
+Only blocks of one cell in which a pixel can exceed the threshold are enlarged; no peak is missed by that.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from gonio.detection.openpose.upsampling import Float32Array, IndexArray, block
 
 CENTROID_PX = 3
-"""Pixels on each side of a peak that its place is the mean of."""
+"""Pixels on each side of a peak over which its position is averaged."""
 EQUAL = 1e-6
-_ROUNDED = 1e-5  # more than a sum of float32 is rounded by
-_CELLS_AT_ONCE = 2500  # as many as stay in a processor's cache
+_ROUNDED = 1e-5  # more than the rounding error of a sum of float32
+_CELLS_AT_ONCE = 2500  # they fit into a processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Peaks:
     """Candidates for parts, ordered by part, then row by row.
 
     part   (peak,)    index of the part
-    xy_px  (peak, 2)  pixels of the network's input, (0, 0) being the centre of its top left pixel
+    xy_px  (peak, 2)  pixels of the network's input; (0, 0) is the centre of its top left pixel
     score  (peak,)    value of the enlarged heatmap
     """
 
@@ -43,7 +43,7 @@ class Peaks:
 
 
 def find_peaks(heatmaps: Float32Array, stride: int, threshold: float) -> Peaks:
-    """The peaks of heatmaps (part, row, column), without the background's; every cell stands for `stride` pixels."""
+    """The peaks of heatmaps (part, row, column), without the background's; each cell covers `stride` pixels."""
     _, rows, columns = heatmaps.shape
     around = _padded(heatmaps, stride)
     exceeding = np.flatnonzero(_can_exceed(around, stride, threshold))
@@ -67,7 +67,7 @@ def find_peaks(heatmaps: Float32Array, stride: int, threshold: float) -> Peaks:
 
 
 def _maxima(pixels: Float32Array, threshold: float) -> tuple[IndexArray, ...]:
-    """Indices (y, x, block) of the maxima in blocks of pixels (y, x, block), the outermost ones of each left out."""
+    """Indices (y, x, block) of the maxima in blocks of pixels (y, x, block), without the outermost pixels of each."""
     lower = pixels - np.float32(EQUAL)
     middle = slice(1, -1)
     inner = pixels[middle, middle]
@@ -86,12 +86,12 @@ def _maxima(pixels: Float32Array, threshold: float) -> tuple[IndexArray, ...]:
 
 
 def _reach(stride: int) -> int:
-    """So many cells on each side have a part in the pixels that are looked at."""
+    """Number of cells on each side that contribute to the pixels that are used."""
     return block(stride, max(1, CENTROID_PX)).reach
 
 
 def _padded(heatmaps: Float32Array, stride: int) -> Float32Array:
-    """The heatmaps with their outermost cells repeated as often as pixels there reach."""
+    """The heatmaps with their outermost cells repeated `_reach` times."""
     reach = _reach(stride)
     return np.pad(heatmaps, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
 
@@ -103,8 +103,8 @@ def _can_exceed(around: Float32Array, stride: int, threshold: float) -> NDArray[
     """
     reach = _reach(stride)
     weights = np.abs(block(stride, 0).along).max(axis=1)
-    one_picture = np.abs(around).reshape(-1, around.shape[2])  # what the padding separates does not meet
-    bound = np.asarray(cv2.sepFilter2D(one_picture, -1, weights, weights)).reshape(around.shape)
+    one_image = np.abs(around).reshape(-1, around.shape[2])  # the padding separates the heatmaps
+    bound = np.asarray(cv2.sepFilter2D(one_image, -1, weights, weights)).reshape(around.shape)
     return np.asarray(bound[:, reach:-reach, reach:-reach] > threshold * (1 - _ROUNDED))
 
 
@@ -122,7 +122,7 @@ def _enlarged(around: Float32Array, stride: int, margin_px: int, cells: IndexArr
 def _centroids(
     around: Float32Array, stride: int, part: IndexArray, x_px: IndexArray, y_px: IndexArray, size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """(peak, 2) px: the mean place around each peak, inside the picture of `size` (rows, columns) cells, weighted with
+    """(peak, 2) px: the mean position around each peak, inside the image of `size` (rows, columns) cells, weighted with
     the values above 0."""
     rows, columns = size
     pixels = _enlarged(around, stride, CENTROID_PX, np.array([part, y_px // stride, x_px // stride]))

@@ -1,13 +1,12 @@
 """Networks of OpenPose's family as ONNX files, run by onnxruntime.
 
-What a file takes and gives is read from it, and from its answer to an empty picture: pictures as (1, height, width, 3)
-or (1, 3, height, width), maps with the channels first or last, heatmaps and fields as one
-output or as two. Colours are in the order blue, green, red. Values are
-0..255, or x / 256 - 0.5, which the files that gonio makes say of themselves; another file says nothing, so it must be
-told where it is not 0..255.
+The shapes of a network's input and output are read from the file, and from its answer to a black image: images as (1,
+height, width, 3) or (1, 3, height, width), maps with the channels first or last, heatmaps and fields as one output or
+as two. Colours are in the order blue, green, red. Values are 0..255, or x / 256 - 0.5. The files that gonio writes
+declare which; for another file it is 0..255 unless the user declares it.
 
-Several pictures are looked at side by side, each by its share of the cores. Two threads of one picture wait for each
-other at every layer, and all of them for whatever else the computer does; two pictures do not wait.
+Several images run at the same time, each on its share of the cores. Two threads that share an image wait for each other
+at every layer, and for the computer's other work; two images do not wait for each other.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from gonio.detection.openpose.net_input import Maps
 from gonio.detection.openpose.options import Pixels
 from gonio.detection.openpose.weights_import import PIXELS_KEY
 
-PICTURES_AT_ONCE = 2
-"""Looked at side by side. More would need more memory, and gain little where a picture has several cores."""
+IMAGES_AT_ONCE = 2
+"""Images that run at the same time. More would need more memory, and gain little if an image has several cores."""
 
 _PROBE_PX = 64
 _Key = tuple[Path, int, str, Pixels | None]
@@ -43,9 +42,9 @@ _loading = threading.Lock()
 class Network:
     """A network that is ready to run.
 
-    stride   pixels of the input for each cell of the maps
-    size_px  (width, height) of the only input that it takes, None where any is taken
-    run      picture (height, width, 3) uint8, blue, green, red -> maps (channel, row, column); may be called by several
+    stride   pixels of the input per cell of the maps
+    size_px  (width, height) of the only input that it takes; None: any
+    run      image (height, width, 3) uint8, blue, green, red -> maps (channel, row, column); may be called by several
              threads at once
     """
 
@@ -55,11 +54,12 @@ class Network:
 
 
 def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -> Network:
-    """A file's network, which cameras that are detected side by side share. `pixels`: the values that it takes; None:
-    what the file says, else 0..255.
+    """A file's network, shared by the cameras that run at the same time.
 
-    Raises `MissingExtraError` where onnxruntime is not installed, and `InputError` where the file cannot be run, does
-    not take pictures, or gives another number of channels than the layout has.
+    pixels  the values that it takes; None: as the file declares, otherwise 0..255
+
+    Raises `MissingExtraError` if onnxruntime is not installed, and `InputError` if the file cannot be run, does not
+    take images, or returns another number of channels than the layout has.
     """
     with _loading:
         if not path.is_file():
@@ -74,19 +74,19 @@ def load_network(path: Path, layout: PartLayout, pixels: Pixels | None = None) -
 def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
     session = _session(path)
     entries = session.get_inputs()
-    if len(entries) != 1 or not _takes_pictures(entries[0]):
-        told = ", ".join(f"{each.name} {each.shape} {each.type}" for each in entries) or "nothing"
-        raise InputError(f"{path}: takes {told}; a network of OpenPose takes one picture of three colours")
+    if len(entries) != 1 or not _takes_images(entries[0]):
+        declared = ", ".join(f"{each.name} {each.shape} {each.type}" for each in entries) or "nothing"
+        raise InputError(f"{path}: takes {declared}; a network of OpenPose takes one image of three colours")
     entry = entries[0]
     channels_last = entry.shape[3] == 3
     sides = entry.shape[1:3] if channels_last else entry.shape[2:]
     fixed = all(isinstance(side, int) and side > 0 for side in sides)
     size_px = (int(sides[1]), int(sides[0])) if fixed else None
     if pixels is None:
-        pixels = _said(path, session.get_modelmeta().custom_metadata_map.get(PIXELS_KEY, "0..255"))
+        pixels = _parse_pixels(path, session.get_modelmeta().custom_metadata_map.get(PIXELS_KEY, "0..255"))
 
-    def answers(picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        values = picture.astype(np.float32)
+    def answers(image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        values = image.astype(np.float32)
         if pixels == "-0.5..0.5":
             values /= np.float32(256)
             values -= np.float32(0.5)
@@ -96,7 +96,7 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
             return list(session.run(None, {entry.name: values[None]}))
         except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
             raise InputError(
-                f"{path}: cannot be run on a picture of {picture.shape[1]}x{picture.shape[0]} px ({one_line(error)})"
+                f"{path}: cannot be run on an image of {image.shape[1]}x{image.shape[0]} px ({one_line(error)})"
             ) from None
 
     width, height = size_px or (_PROBE_PX, _PROBE_PX)
@@ -105,8 +105,8 @@ def _loaded(path: Path, layout: PartLayout, pixels: Pixels | None) -> Network:
     first, first_axis = places[0]
     rows = found[first].shape[2 if first_axis == 1 else 1]
 
-    def run(picture: NDArray[np.uint8]) -> Maps:
-        values = answers(picture)
+    def run(image: NDArray[np.uint8]) -> Maps:
+        values = answers(image)
         maps = [values[output][0] if axis == 1 else _channels_first(values[output][0]) for output, axis in places]
         return np.ascontiguousarray(np.concatenate(maps) if len(maps) > 1 else maps[0], dtype=np.float32)
 
@@ -121,7 +121,7 @@ def _channels_first(maps: Maps) -> Maps:
     return turned.reshape(channels, rows, columns)
 
 
-def _takes_pictures(entry: Any) -> bool:
+def _takes_images(entry: Any) -> bool:
     return entry.type == "tensor(float)" and len(entry.shape) == 4 and 3 in (entry.shape[1], entry.shape[3])
 
 
@@ -131,44 +131,44 @@ def _session(path: Path) -> Any:
     except ImportError:
         raise MissingExtraError("--detector openpose needs onnxruntime: pip install 'gonio[onnx]'") from None
     if path.suffix.lower() == ".caffemodel":
-        raise InputError(f"{path}: is Caffe's; import it once: gonio assets import openpose {path.name}")
+        raise InputError(f"{path}: is a Caffe model; import it once: gonio assets import openpose {path.name}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give the network as an .onnx file")
+        raise InputError(f"{path}: no such file; name an .onnx file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = max(usable_cores() // PICTURES_AT_ONCE, 1)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
+    options.intra_op_num_threads = max(usable_cores() // IMAGES_AT_ONCE, 1)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads do not use the CPU
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - what cannot be pickled may raise anything
         raise InputError(f"{path}: onnxruntime cannot load it ({one_line(error)}); is it an .onnx file?") from None
 
 
-def _said(path: Path, value: str) -> Pixels:
+def _parse_pixels(path: Path, value: str) -> Pixels:
     for known in get_args(Pixels):
         if value == known:
             return known  # type: ignore[no-any-return]
-    raise InputError(f"{path}: says that it takes values {value!r}; known are {' and '.join(get_args(Pixels))}")
+    raise InputError(f"{path}: declares values {value!r}; gonio knows {' and '.join(get_args(Pixels))}")
 
 
 def _places(path: Path, shapes: list[tuple[int, ...]], layout: PartLayout) -> list[tuple[int, Literal[1, 3]]]:
-    """Which output holds the maps, and the axis of its channels; or which hold the heatmaps and which the fields. The
-    last ones where several could: they are those of the last stage.
+    """The output with the maps and the axis of its channels; or the outputs with the heatmaps and with the fields. Of
+    several outputs of the right size the last is taken, that of the last stage.
     """
-    for wanted in ((layout.n_channels,), (layout.n_heatmaps, layout.n_pafs)):
-        places = [place for channels in wanted if (place := _last_with(channels, shapes)) is not None]
-        if len(places) == len(wanted):
+    for expected in ((layout.n_channels,), (layout.n_heatmaps, layout.n_pafs)):
+        places = [place for channels in expected if (place := _last_with(channels, shapes)) is not None]
+        if len(places) == len(expected):
             return places
-    told = " and ".join("x".join(map(str, shape)) for shape in shapes)
+    found = " and ".join("x".join(map(str, shape)) for shape in shapes)
     fitting = [
         name
         for name, other in PART_LAYOUTS.items()
         for shape in shapes
         if other.n_channels in (*shape[1:2], *shape[3:4])
     ]
-    hint = f"that is {fitting[0]}: declare --layout {fitting[0]}" if fitting else "it is another kind of network"
+    hint = f"it fits {fitting[0]}: declare --layout {fitting[0]}" if fitting else "it is another kind of network"
     raise InputError(
-        f"{path}: gives {told}, and {layout.skeleton.name} needs {layout.n_channels} channels "
+        f"{path}: returns {found}, but {layout.skeleton.name} needs {layout.n_channels} channels "
         f"({layout.n_heatmaps} heatmaps, {layout.n_pafs} of part affinity fields); {hint}"
     )
 

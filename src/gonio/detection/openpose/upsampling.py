@@ -1,9 +1,9 @@
-"""Maps enlarged to the size of the network's input, computed only where somebody looks.
+"""Maps enlarged to the size of the network's input, computed only at the pixels that are used.
 
-OpenPose enlarges its maps from cells of 8 px to the pixels of the network's input before it looks for parts and limbs.
-Of the 20 million values of one picture a few thousand are looked at. These functions give them as the full enlargement
-would: cubic convolution (R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP 1981) with
-the free parameter at -0.75 and the outermost cells repeated, as OpenCV's INTER_CUBIC.
+OpenPose enlarges its maps from cells of 8 px to the pixels of the network's input before it searches for parts and
+limbs. Of the 20 million values of one image a few thousand are used. These functions compute them as the full
+enlargement does: cubic convolution (R. Keys, "Cubic convolution interpolation for digital image processing", IEEE TASSP
+1981) with the free parameter at -0.75 and the outermost cells repeated, as OpenCV's INTER_CUBIC.
 
 A cell's centre lies in the middle of its pixels: pixel X is at cell (X + 0.5) / stride - 0.5.
 """
@@ -46,7 +46,7 @@ def sampled(fields: Float32Array, stride: int, field: IndexArray, x_px: IndexArr
 
 @cache
 def _taps(cells: int, stride: int) -> tuple[IndexArray, Float32Array]:
-    """For every pixel along one axis: the four cells that it is made of, and their weights. Two arrays (pixel, 4)."""
+    """For every pixel along one axis: the four cells around it, and their weights. Two arrays (pixel, 4)."""
     place = (np.arange(cells * stride) + 0.5) / stride - 0.5
     four = np.floor(place)[:, None] + np.arange(-1, 3)
     weights = cubic_weight(place[:, None] - four).astype(np.float32)
@@ -54,9 +54,9 @@ def _taps(cells: int, stride: int) -> tuple[IndexArray, Float32Array]:
 
 
 class Block(NamedTuple):
-    """The pixels of one cell and some more on each side, as they come from the cells around it.
+    """The pixels of one cell and some more on each side, as sums of the cells around it.
 
-    reach    so many cells on each side have a part in it
+    reach    number of cells on each side that contribute
     along    (2 reach + 1, pixels): the weights along one axis
     weights  ((2 reach + 1)^2, pixels^2): the cells around, row by row, times these are the pixels, row by row
     """

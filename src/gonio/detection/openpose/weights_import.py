@@ -1,7 +1,7 @@
-"""OpenPose's published weights, which a user has as a `.caffemodel` file -> a network in gonio's cache, once.
+"""Import of OpenPose's published weights: the user's `.caffemodel` file -> a network in gonio's cache.
 
-The weights are free for non-commercial use only and are not gonio's to give; their own server no longer answers. Which
-network a file is, is told by the names and shapes of its layers, never by the name of the file.
+The weights are free for non-commercial use only, so gonio does not distribute them; their own server no longer answers.
+The network is recognised by the names and shapes of its layers, not by the name of the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gonio.core.errors import InputError, MissingExtraError
 from gonio.detection import weights as assets
-from gonio.detection.openpose.architecture import ARCHITECTURES, IMAGE, Architecture, Convolution, Pooling
+from gonio.detection.openpose.architecture import ARCHITECTURES, IMAGE, CaffeArchitecture, Convolution, Pooling
 from gonio.detection.openpose.caffemodel import Arrays, CaffeModel, read_caffemodel
 
 _OTHERS = {16: "MPI", 22: "hand", 71: "face"}
@@ -26,9 +26,9 @@ _OTHERS = {16: "MPI", 22: "hand", 71: "face"}
 
 @dataclass(frozen=True)
 class Imported:
-    """What was imported: the network, how many weights it has, and the file that `--detector openpose` now takes."""
+    """An imported network, its number of weights, and the file that `--detector openpose` uses from now on."""
 
-    architecture: Architecture
+    architecture: CaffeArchitecture
     parameters: int
     file: Path
 
@@ -36,46 +36,46 @@ class Imported:
 def import_weights(path: str | Path) -> Imported:
     """Read a `.caffemodel`, recognise it and keep it in the cache, in place of an earlier import of the same network.
 
-    Raises `InputError` where the file is damaged or another network, `MissingExtraError` where onnx is not installed.
+    Raises `InputError` if the file is damaged or another network, `MissingExtraError` if onnx is not installed.
     """
     path = Path(path)
     model = read_caffemodel(path)
     architecture = recognise(path, model)
-    wanted = architecture.weight_shapes()
+    expected = architecture.weight_shapes()
     weights: dict[str, Arrays] = {
         name: [array.reshape(shape) for array, shape in zip(model.layers[name], shapes, strict=True)]
-        for name, shapes in wanted.items()
+        for name, shapes in expected.items()
     }
     file = assets.keep_import(
         f"openpose-{architecture.layout}", path, lambda target: export(architecture, weights, target)
     )
-    parameters = sum(math.prod(shape) for shapes in wanted.values() for shape in shapes)
+    parameters = sum(math.prod(shape) for shapes in expected.values() for shape in shapes)
     return Imported(architecture, parameters, file)
 
 
-def recognise(path: Path, model: CaffeModel) -> Architecture:
-    """The network whose layers a model has. Raises `InputError` naming what was found where it is none of gonio's."""
+def recognise(path: Path, model: CaffeModel) -> CaffeArchitecture:
+    """The network that a model is, by its layers. Raises `InputError` if gonio does not have it."""
     found = {name: tuple(array.shape for array in arrays) for name, arrays in model.layers.items()}
     nearest = max(ARCHITECTURES.values(), key=lambda each: len(each.weight_shapes().keys() & found.keys()))
-    wanted = nearest.weight_shapes()
+    expected = nearest.weight_shapes()
     known = " and ".join(each.name for each in ARCHITECTURES.values())
-    absent = [name for name in wanted if name not in found]
+    absent = [name for name in expected if name not in found]
     if absent:
         raise InputError(
-            f"{path}: is {_described(model)}; of {nearest.name}'s {len(wanted)} layers it lacks {len(absent)} "
+            f"{path}: is {_described(model)}; of {nearest.name}'s {len(expected)} layers it lacks {len(absent)} "
             f"({absent[0]}, ...). gonio runs {known}"
         )
-    for name, shapes in wanted.items():
+    for name, shapes in expected.items():
         if found[name] != shapes:
             raise InputError(
-                f"{path}: is {_described(model)}; its layers are called like {nearest.name}'s, but {name} holds "
-                f"{_in_words(found[name])} in place of {_in_words(shapes)}. gonio runs {known}"
+                f"{path}: is {_described(model)}; its layers have the names of {nearest.name}'s, but {name} has "
+                f"the shapes {_shapes_text(found[name])}, not {_shapes_text(shapes)}. gonio runs {known}"
             )
     return nearest
 
 
 def _described(model: CaffeModel) -> str:
-    """Which other network a model is, as far as it can be told."""
+    """The name of another network, if it is known."""
     names = list(model.layers)
     first, last = names[0], names[-1]
     channels = model.layers[last][-1].shape[0] if last.startswith("Mconv7_stage6") else 0
@@ -84,28 +84,28 @@ def _described(model: CaffeModel) -> str:
     return f"{what}{title} ({len(model.layers)} layers with weights, {first} to {last})"
 
 
-def _in_words(shapes: tuple[tuple[int, ...], ...]) -> str:
+def _shapes_text(shapes: tuple[tuple[int, ...], ...]) -> str:
     return " and ".join("x".join(map(str, shape)) or "one number" for shape in shapes) or "nothing"
 
 
 OPSET = 17
-IR_VERSION = 8  # of the time of opset 17: what older runtimes read too
+IR_VERSION = 8  # of opset 17; older runtimes read it too
 
 PIXELS_KEY = "gonio.pixels"
-"""Key of the file's metadata that says what the input's values are (`gonio.detection.openpose.runtime.Pixels`)."""
+"""Key of the file's metadata for the values of the input (`gonio.detection.openpose.options.Pixels`)."""
 
 
-def export(architecture: Architecture, weights: Mapping[str, Sequence[NDArray[np.float32]]], target: Path) -> None:
+def export(architecture: CaffeArchitecture, weights: Mapping[str, Sequence[NDArray[np.float32]]], target: Path) -> None:
     """Write the network. `weights` has the shapes of `architecture.weight_shapes()`.
 
     Input "image" (1, 3, height, width), multiples of 8; output (1, channel, height / 8, width / 8).
-    Raises `MissingExtraError` where onnx is not installed.
+    Raises `MissingExtraError` if onnx is not installed.
     """
     try:
         import onnx  # noqa: PLC0415
         from onnx import TensorProto, helper  # noqa: PLC0415
     except ImportError:
-        raise MissingExtraError("weights of OpenPose are imported with onnx: pip install 'gonio[onnx]'") from None
+        raise MissingExtraError("importing OpenPose's weights needs onnx: pip install 'gonio[onnx]'") from None
     nodes, arrays = _graph(architecture, weights, helper)
     channels = architecture.heatmaps + architecture.fields
     graph = helper.make_graph(
@@ -123,9 +123,9 @@ def export(architecture: Architecture, weights: Mapping[str, Sequence[NDArray[np
 
 
 def _graph(
-    architecture: Architecture, weights: Mapping[str, Sequence[NDArray[np.float32]]], helper: Any
+    architecture: CaffeArchitecture, weights: Mapping[str, Sequence[NDArray[np.float32]]], helper: Any
 ) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
-    """The nodes, and the arrays that they use, by name. A layer's value bears the layer's name."""
+    """The nodes, and the arrays that they use, by name. A layer's value has the layer's name."""
     nodes: list[Any] = []
     arrays: dict[str, NDArray[np.float32]] = {}
     for layer in architecture.layers:

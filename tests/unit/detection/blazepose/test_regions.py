@@ -14,7 +14,7 @@ from gonio.detection.blazepose.regions import (
     overlap,
     person_region,
     same_person,
-    square_round,
+    square_around,
 )
 
 
@@ -70,7 +70,7 @@ def test_the_crop_shows_each_point_where_the_arithmetic_says(angle_deg):
 
 def test_a_crop_of_the_whole_picture_is_the_picture():
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(crop(image, square_round(-0.5, -0.5, 31.5, 31.5), 32), image)
+    np.testing.assert_array_equal(crop(image, square_around(-0.5, -0.5, 31.5, 31.5), 32), image)
 
 
 def test_a_crop_beyond_the_picture_is_black():

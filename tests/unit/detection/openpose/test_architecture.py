@@ -13,7 +13,7 @@ from gonio.detection.openpose.architecture import (
     COCO_18,
     IMAGE,
     STRIDE,
-    Architecture,
+    CaffeArchitecture,
     Concatenation,
     Convolution,
     Pooling,
@@ -24,14 +24,14 @@ BOTH = pytest.mark.parametrize("network", ARCHITECTURES.values(), ids=ARCHITECTU
 
 
 @pytest.mark.parametrize(("network", "parameters"), [(BODY_25, 26_166_084), (COCO_18, 52_311_446)])
-def test_the_published_number_of_weights(network: Architecture, parameters: int) -> None:
+def test_the_published_number_of_weights(network: CaffeArchitecture, parameters: int) -> None:
     """The published files have 105 and 209 million bytes: four for each weight."""
     shapes = network.weight_shapes().values()
     assert sum(math.prod(shape) for arrays in shapes for shape in arrays) == parameters
 
 
 @BOTH
-def test_shapes_from_the_input_to_the_output(network: Architecture) -> None:
+def test_shapes_from_the_input_to_the_output(network: CaffeArchitecture) -> None:
     shapes = {IMAGE: (3, 48, 32)}
     for layer in network.layers:
         assert layer.name not in shapes
@@ -52,14 +52,14 @@ def test_shapes_from_the_input_to_the_output(network: Architecture) -> None:
 
 
 @BOTH
-def test_the_channels_are_those_that_association_expects(network: Architecture) -> None:
+def test_the_channels_are_those_that_association_expects(network: CaffeArchitecture) -> None:
     parts = PART_LAYOUTS[network.layout]
     assert (network.heatmaps, network.fields) == (parts.n_heatmaps, parts.n_pafs)
     assert network.heatmaps == len(layout(network.layout)) + 1
 
 
 @BOTH
-def test_heatmaps_come_before_fields(network: Architecture) -> None:
+def test_heatmaps_come_before_fields(network: CaffeArchitecture) -> None:
     last = network.layers[-1]
     assert isinstance(last, Concatenation)
     channels = {layer.name: layer.channels for layer in network.layers if isinstance(layer, Convolution)}

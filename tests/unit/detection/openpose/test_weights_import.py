@@ -16,7 +16,7 @@ from gonio.core.downloads import cache_folder
 from gonio.core.errors import AssetError, InputError, MissingExtraError
 from gonio.core.files import sha256_of
 from gonio.detection import weights as assets
-from gonio.detection.openpose.architecture import BODY_25, COCO_18, IMAGE, Architecture
+from gonio.detection.openpose.architecture import BODY_25, COCO_18, IMAGE, CaffeArchitecture
 from gonio.detection.openpose.caffemodel import CaffeModel
 from gonio.detection.openpose.weights_import import import_weights, recognise
 
@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def zeros(architecture: Architecture) -> CaffeModel:
+def zeros(architecture: CaffeArchitecture) -> CaffeModel:
     """A model of the right shapes that takes no memory."""
     layers = {
         name: [np.broadcast_to(np.float32(0), shape) for shape in shapes]
@@ -39,7 +39,7 @@ def zeros(architecture: Architecture) -> CaffeModel:
 @pytest.mark.skipif(not hasattr(cv2.dnn, "readNetFromCaffe"), reason="OpenCV 5 reads no Caffe files")
 @pytest.mark.parametrize(("network", "v1"), [(BODY_25, False), (COCO_18, True)], ids=["BODY_25", "COCO-18"])
 def test_the_imported_network_gives_what_opencv_gives(
-    tmp_path: Path, cache: Path, network: Architecture, v1: bool
+    tmp_path: Path, cache: Path, network: CaffeArchitecture, v1: bool
 ) -> None:
     """The same random weights through OpenCV's Caffe importer and through gonio's: within 1e-4 of the range."""
     weights, description = tmp_path / "pose_iter_1.caffemodel", tmp_path / "pose_deploy.prototxt"
