@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import gonio
-from gonio.cli import main
+from gonio.cli.main import COMMANDS, main
 from gonio.studies.config import parse_study
 from gonio.training.config import parse_training
 from gonio.trials.config import parse_trial
@@ -70,6 +70,25 @@ def resolved(name: str) -> object:
             importlib.import_module(".".join([*parents, last]))
         known = getattr(known, last)
     return known
+
+
+def test_every_public_name_is_on_the_page_about_python():
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    assert [name for name in gonio.__all__ if not re.search(rf"`(?:gonio\.)?{name}\b", page)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_on_every_page_are_known(page):
+    """Of command lines in full; those of `train` depend on its file."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line.partition("#")[0] for line in text.splitlines() if line.startswith("    gonio ")]
+    lines += [line for line in re.findall(r"`(gonio [a-z][^`]*)`", text) if "…" not in line]
+    for line in lines:
+        name, *words = shlex.split(line)[1:]
+        (command,) = (command for command in COMMANDS if command.name == name)
+        known = {option for action in command.parser()._actions for option in action.option_strings}
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert name == "train" or options <= known, line
 
 
 def test_python_is_well_typed(tmp_path):
