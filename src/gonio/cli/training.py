@@ -58,11 +58,11 @@ def _evaluate_options(parser: Parser) -> None:
 
 def _evaluate(**options: Any) -> None:
     from gonio.training.evaluate import evaluate_lifting
-    from gonio.training.evaluate_lifting import protocol_in_words, summary_table
+    from gonio.training.evaluate_lifting import protocol_sentence, summary_table
 
     written: list[Output] = []
     result = evaluate_lifting(**options, progress=bar, on_written=written.append)
-    print(protocol_in_words(result))
+    print(protocol_sentence(result))
     print_table(summary_table(result))
     for output in written:
         print_written(output)

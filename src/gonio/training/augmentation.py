@@ -1,9 +1,10 @@
-"""Fresh training clips for every epoch: bodies of motion capture, changed, before virtual cameras and a detector model.
+"""New training clips for every epoch: changed bodies of motion capture, virtual cameras and a model of the detector.
 
-What limits a lifting network is how few bodies, movements and views it has seen, so none is shown twice. An epoch draws
-recordings, cuts a piece out of each, plays it faster or slower, mirrors it, sets the upper half of another on it, turns
-its limbs, gives it other bones, and lets cameras look at it whose keypoints are those of another definition of every
-joint and of a detector that errs. All comes from one random generator: the same seed and epoch, the same clips.
+A lifting network is limited by the number of bodies, movements and views in its training. So none is used twice. An
+epoch draws recordings, cuts a piece out of each, plays it faster or slower, mirrors it, combines it with the upper half
+of another, turns its limbs and changes its bone lengths. Cameras then project it. The keypoints follow another
+definition of every joint and have the errors of a detector. One random generator drives all: the same seed and epoch
+give the same clips.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from gonio.training.virtual_cameras import CameraPlacement, sample_camera, train
 from gonio.training.windows import Clip
 
 RATE_HZ = 50.0
-"""Of the clips; a faster or slower movement shows what other rates would."""
+"""Frame rate of the clips. Faster or slower movements stand for other rates."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,20 @@ class Augmentation:
     """How clips are drawn and changed. A share is the probability that a clip is changed so."""
 
     length_s: float = 5.0  # longest piece that is cut out of a recording
-    speed: tuple[float, float] = (0.7, 1.5)  # played so many times as fast, from..to; also what other frame rates show
+    speed: tuple[float, float] = (0.7, 1.5)  # factor of the speed, from..to; it also covers other frame rates
     recombined_share: float = 0.4  # legs of one recording, trunk and arms of another
     turned_share: float = 0.8  # limbs are turned and bent
     turn_deg: float = 25.0  # standard deviation of the angle that a limb is turned by
     bend_deg: float = 25.0  # standard deviation of the angle that elbows and knees are bent by
     size_sd: float = 0.05  # other bodies: standard deviation of the size
     bone_sd: float = 0.05  # and of each bone's own length
-    definition_sd_m: float = 0.012  # per axis: joints are seen where another laboratory or a detector puts them
-    views: int = 3  # cameras that look at each changed piece
+    definition_sd_m: float = 0.012  # per axis: keypoints follow the joint definitions of another laboratory or detector
+    views: int = 3  # cameras for each changed piece
     strength: tuple[float, float] = (0.1, 1.0)  # of the detector's errors, from..to
     placements: tuple[CameraPlacement, ...] = (
         CameraPlacement(),
         CameraPlacement(elevation_deg=(0.0, 18.0), roll_deg=(-2.0, 2.0)),
-    )  # where cameras stand; each as likely
+    )  # positions of cameras; each as likely
     detector: DetectorModel = field(default_factory=DetectorModel)  # the sizes and shares of its errors
 
     def __post_init__(self) -> None:
@@ -99,9 +100,9 @@ def virtual_clips(
 ) -> list[Clip]:
     """At least `frames` frames of fresh clips, for a network of gonio's (`gonio.lifting.normalisation`).
 
-    causal  the network is: nothing of its input may be taken from later frames
+    causal  for a causal network: its input does not use later frames
 
-    Views in which the body cannot be made out (all of it outside the picture) are drawn again. Raises `InputError`
+    Views with the whole body outside the image are drawn again. Raises `InputError`
     if a hundred draws in a row give nothing.
     """
     clips: list[Clip] = []
@@ -120,7 +121,7 @@ def virtual_clips(
 
 
 def changed(bodies: Bodies, options: Augmentation, rng: Generator) -> PoseSequence:
-    """A drawn recording: a piece of it, at 50 Hz, changed as the options say."""
+    """A drawn recording: a piece of it, at 50 Hz, changed by the options."""
     body = _piece(bodies.draw(rng), options, rng)
     if rng.random() < options.recombined_share:
         body = recombined(body, flipped(_piece(bodies.draw(rng), options, rng), rng), rng)
@@ -150,6 +151,6 @@ def _clips_of(body: PoseSequence, options: Augmentation, rng: Generator, causal:
         pair = training_pair(body, camera, detector, rng, seen=seen)
         try:
             clips.append(body_clip(pair, causal=causal))
-        except InputError:  # nothing of the body is in the picture
+        except InputError:  # the whole body is outside the image
             continue
     return clips

@@ -1,4 +1,4 @@
-"""Bodies for training: motion capture brought to one skeleton, and other bodies and poses made from it.
+"""Bodies for training: motion capture in one skeleton, and other bodies and poses derived from it.
 
 `training_body` brings a 3D sequence to the joints of `BODY_22`, z up. All others are functions of such a body, most of
 them with a random generator:
@@ -9,7 +9,7 @@ lengths      `random_bone_lengths`, `with_bone_lengths`
 poses        `with_turned_limbs`; `recombined`: the upper half of one recording on the lower half of another
 definitions  `with_other_definitions`: joints as another laboratory, or a detector, would define them
 
-The history of a result says what was made of it. Joints that hang on a missing one are lost, and counted there.
+The history of a result lists its changes. Joints that depend on a missing one are missing too, and counted there.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _FACE_PARENTS = {
 }
 _JOINTS = (*H36M_17.joints, *_FACE_PARENTS)
 BODY_22 = Skeleton("body-22", _JOINTS, (*H36M_17.parents, *(_JOINTS.index(p) for p in _FACE_PARENTS.values())))
-"""Human3.6M's 17 joints and the five points of COCO's face: what a pair is made from."""
+"""Human3.6M's 17 joints and the five points of COCO's face: the joints that a training pair needs."""
 
 COCO_IN_BODY = [BODY_22.index(joint) for joint in COCO_17.joints]
-"""Where COCO's 17 keypoints are among the joints of `BODY_22`."""
+"""Indices of COCO's 17 keypoints among the joints of `BODY_22`."""
 ARMS = tuple((f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("left", "right"))
 LEGS = tuple((f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in ("left", "right"))
 _LOWER = tuple(BODY_22.index(joint) for joint in ("mid_hip", *LEGS[0], *LEGS[1]))
@@ -61,22 +61,22 @@ _FACE_M = {
     "left_ear": (-0.005, 0.078, -0.145),
     "right_ear": (-0.005, -0.078, -0.145),
 }
-"""From the top of a grown head: forwards, left, up."""
+"""From the top of an adult head: forwards, left, up."""
 
 
 def training_body(sequence: PoseSequence) -> PoseSequence:
     """The joints of `BODY_22`, z up, mid-hip = mean of the hips; what every other function here takes.
 
-    A face that the recording lacks altogether is put on the head (by a grown head's proportions, looking where the
-    shoulders face) and marked inferred. Markers must be turned to joint centres first.
+    If the recording has no face, one is placed on the head (proportions of an adult head, in the direction of the
+    shoulders) and marked inferred. Markers must be converted to joint centres first.
 
     Raises `InputError` for 2D, a root-relative sequence, an unknown vertical, fewer than two frames, and if the
-    skeleton lacks one of the twelve joints that every layout has. Joints that it has may be missing, also all the time.
+    skeleton lacks one of the twelve joints that every layout has. Single joints may be missing in all frames.
     """
     if sequence.dimensions != 3:
         raise InputError("virtual cameras need 3D joints; these are 2D")
     if sequence.frame == "root":
-        raise InputError("virtual cameras need the place of the person; this sequence is relative to the mid-hip")
+        raise InputError("virtual cameras need the position of the person; this sequence is relative to the mid-hip")
     if len(sequence) < 2:
         raise InputError(f"virtual cameras need two frames or more; this sequence has {len(sequence)}")
     body = sequence.derive(covariance=None).with_up("+z").to_skeleton(BODY_22)
@@ -91,13 +91,13 @@ def training_body(sequence: PoseSequence) -> PoseSequence:
     if not body.valid[:, face].any() and body.valid[:, BODY_22.index("head_top")].any():
         positions[:, face] = _face(body)
         status[:, face] = np.where(np.isnan(positions[:, face, 0]), Status.MISSING, Status.INFERRED)
-        step += "; face put on the head, looking where the shoulders face"
+        step += "; face placed on the head, in the direction of the shoulders"
     confidence = np.where(status == Status.MISSING, 0.0, np.where(body.valid, body.confidence, 1.0))
     return body.derive(step, positions=positions, status=status, confidence=confidence)
 
 
 def _face(body: PoseSequence) -> FloatArray:
-    """(time, 5, 3) the points of `_FACE_M` on the head of a body that has none; NaN where the head is missing."""
+    """(time, 5, 3) the points of `_FACE_M` on the head of a body without them; NaN if the head is missing."""
     neck = "neck_nose" if body.valid[:, BODY_22.index("neck_nose")].any() else "thorax"
     up = unit(body["head_top"] - body[neck])
     left = square_to(up, body["left_shoulder"] - body["right_shoulder"])
@@ -124,8 +124,7 @@ def resampled(sequence: PoseSequence, rate_hz: float, *, speed: float = 1.0) -> 
 
 
 def mirrored(body: PoseSequence) -> PoseSequence:
-    """The mirror image at the plane y = 0, left and right exchanged: what was done with the left is done with the
-    right, and the left is still on the left of the one who does it."""
+    """Mirror the body at y = 0 and exchange left and right joints, so that labels stay anatomically correct."""
     check_training_body(body)
     order = list(BODY_22.mirrored_order)
     return body.derive(
@@ -163,8 +162,7 @@ BONES: tuple[str, ...] = tuple(dict.fromkeys(_BONES.values()))
 def random_bone_lengths(rng: Generator, *, size_sd: float = 0.06, bone_sd: float = 0.06) -> dict[str, float]:
     """A factor for each of `BONES`: one for the whole body times one of its own; normal, cut off at two deviations.
 
-    The defaults are chosen wide, so that training sees more bodies than there are: stature alone varies by about 4 %
-    among grown people of one sex.
+    The defaults are wider than the real variation: stature alone varies by about 4 % among adults of one sex.
     """
     size = 1 + size_sd * rng.standard_normal(1).clip(-2, 2)
     own = 1 + bone_sd * rng.standard_normal(len(BONES)).clip(-2, 2)
@@ -174,7 +172,7 @@ def random_bone_lengths(rng: Generator, *, size_sd: float = 0.06, bone_sd: float
 def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseSequence:
     """The same motion of another body: each bone's length times its factor, all directions kept.
 
-    The way of the mid-hip is scaled about its mean by the factor of the legs, so that feet that stand do not slide.
+    The path of the mid-hip is scaled about its mean by the factor of the legs, so that standing feet do not slide.
     Raises `InputError` if a factor is not positive or belongs to no bone.
     """
     check_training_body(body)
@@ -201,8 +199,8 @@ def with_bone_lengths(body: PoseSequence, factors: Mapping[str, float]) -> PoseS
 _ARM_LIMITS_DEG = {"backwards": 60.0, "inwards": 45.0, "bent": 150.0}
 _LEG_LIMITS_DEG = {"backwards": 30.0, "inwards": 30.0, "outwards": 50.0, "forwards": 125.0, "bent": 150.0}
 """How far a limb goes, near to the ranges of motion of the American Academy of Orthopaedic Surgeons (1965): as wide
-or wider (knee 150 for 135, hip outwards 50 for 45, forwards 125 for 120), because all are seen against the line of the
-whole trunk."""
+or wider (knee 150 for 135, hip outwards 50 for 45, forwards 125 for 120), because all are measured against the line of
+the whole trunk."""
 
 
 def with_turned_limbs(
@@ -211,13 +209,13 @@ def with_turned_limbs(
     """New poses from old ones: each arm and leg turned at its root, and its elbow or knee bent more or less.
 
     turn_deg  standard deviation of the turn about each of the trunk's axes, the same through the clip
-    bend_deg  standard deviation of the change b of an elbow's or knee's flexion f: f + b where b is positive, else
+    bend_deg  standard deviation of the change b of an elbow's or knee's flexion f: f + b if b is positive, else
               f exp(b / mean f), which never reaches beyond straight and has no kink
     share     of the limbs that are changed
 
-    All segments keep their lengths. The hinge bends in its own plane. Where the change would
-    lead past a joint's limit, and further than the recording itself does, it is made smaller by quarters; so a limb may
-    stay as it is.
+    All segments keep their lengths. The hinge bends in its own plane. If the change
+    would exceed a joint's limit, by more than the recording itself does, it is reduced by quarters; so a limb may stay
+    unchanged.
     """
     check_training_body(body)
     positions = body.positions.copy()
@@ -272,7 +270,7 @@ def _turned(
 
 
 def _beyond_limits(upper: FloatArray, lower: FloatArray, side: float, limits: Mapping[str, float]) -> FloatArray:
-    """(limit, time) by how many degrees a limb, given in the trunk's axes, is past each limit; negative: within."""
+    """(limit, time) by how many degrees a limb, given in the trunk's axes, exceeds each limit; negative: within."""
     forward, left, up = np.moveaxis(unit(upper), 1, 0)
     directions = {
         "backwards": np.arcsin(np.clip(-forward, -1, 1)),
@@ -285,11 +283,11 @@ def _beyond_limits(upper: FloatArray, lower: FloatArray, side: float, limits: Ma
 
 
 def recombined(lower: PoseSequence, upper: PoseSequence, rng: Generator) -> PoseSequence:
-    """The legs and the way of one body with the trunk, arms and head of another, on one clock.
+    """The legs and the path of one body with the trunk, arms and head of another, on one clock.
 
     The longer recording is cut at random to the length of the shorter one. In each frame the upper half is turned about
-    the vertical until its own hips point where those below it do, and set on the mid-hip: its lean against the vertical
-    and its twist against the pelvis stay. All bones keep their lengths.
+    the vertical until its hips have the direction of those below it, and placed on the mid-hip. Its lean against the
+    vertical and its twist against the pelvis stay. All bones keep their lengths.
     """
     check_training_body(lower)
     check_training_body(upper)
@@ -308,7 +306,7 @@ def recombined(lower: PoseSequence, upper: PoseSequence, rng: Generator) -> Pose
     status[:, half], confidence[:, half] = legs.status[:, half], legs.confidence[:, half]
     missing = np.isnan(positions).any(axis=2)
     return legs.derive(
-        f"upper half of {upper.frame_name or 'another recording'} set on the lower half",
+        f"upper half of {upper.frame_name or 'another recording'} placed on the lower half",
         positions=positions,
         status=np.where(missing, Status.MISSING, status),
         confidence=np.where(missing, 0.0, confidence),
@@ -324,7 +322,7 @@ def with_other_definitions(body: PoseSequence, rng: Generator, *, sd_m: float = 
     The offset is normal, the same through the clip, and symmetric left and right. It is fixed in the trunk for trunk
     and head, in the thigh for the knee, in the shank for the ankle, likewise in the arm; hips, spine and shoulders,
     on which definitions differ most, move 1.25 to 1.5 times as far. Give the result to `training_pair` as `seen`:
-    keypoints then differ from the joints that are to be found, as they do in life.
+    keypoints then differ from the target joints, as real ones do.
     """
     check_training_body(body)
     axes = _segment_axes(body)
@@ -335,13 +333,14 @@ def with_other_definitions(body: PoseSequence, rng: Generator, *, sd_m: float = 
     positions = body.positions + np.einsum("tjab,ja->tjb", axes, offsets)
     hips = [BODY_22.index("left_hip"), BODY_22.index("right_hip")]
     positions[:, 0] = positions[:, hips].mean(axis=1)
-    return moved(body, positions, f"joints defined otherwise, by {1000 * sd_m:.0f} mm per axis")
+    return moved(body, positions, f"joints defined differently, by {1000 * sd_m:.0f} mm per axis")
 
 
 def _segment_axes(body: PoseSequence) -> FloatArray:
     """(time, joint, 3, 3) rows forward, left, up of the segment that each joint is fixed in; the trunk's for most.
 
-    A limb's are the trunk's, turned the shortest way from a rest pose (legs hanging, arms sideways) to the segment.
+    A limb's are the trunk's, turned by the shortest rotation from a rest pose (legs hanging, arms sideways) to the
+    segment.
     """
     axes = np.empty((len(body), len(BODY_22), 3, 3))
     legs = _trunk_axes(body, "hip")
@@ -366,10 +365,10 @@ def check_training_body(body: PoseSequence) -> None:
 
 
 def moved(body: PoseSequence, positions: FloatArray, step: str) -> PoseSequence:
-    """The body with other positions; joints that hang on a missing one are lost, and counted."""
+    """The body with other positions; joints that depend on a missing one are missing too, and counted."""
     n_lost = int((np.isnan(positions).any(axis=2) & body.valid).sum())
     return body.derive(
-        step + (f"; {n_lost} positions lost that hang on missing joints" if n_lost else ""), positions=positions
+        step + (f"; {n_lost} positions missing that depend on missing joints" if n_lost else ""), positions=positions
     )
 
 
@@ -378,7 +377,7 @@ def mean_place(body: PoseSequence) -> FloatArray:
     root = body["mid_hip"]
     present = ~np.isnan(root[:, 0])
     if not present.any():
-        raise InputError("no frame has both hips: the place of the person is not known")
+        raise InputError("no frame has both hips: the position of the person is unknown")
     return np.asarray(root[present].mean(axis=0))
 
 
@@ -391,6 +390,6 @@ def _trunk_axes(body: PoseSequence, ends: str) -> FloatArray:
 
 
 def _heading(body: PoseSequence) -> FloatArray:
-    """(time,) direction of the line from the right to the left hip, seen from above, radians."""
+    """(time,) direction of the line from the right to the left hip, from above, radians."""
     line = body["left_hip"] - body["right_hip"]
     return np.asarray(np.arctan2(line[:, 1], line[:, 0]))

@@ -1,9 +1,9 @@
-"""Keypoints of one camera, with their 3D answer or without, as the clips that a network is trained on.
+"""Keypoints of one camera, with or without their 3D target, as clips to train a network with.
 
 Two normalisations. "body" is that of gonio's own networks (`gonio.lifting.normalisation`), targets in body sizes. The
-body's length L on a plane at distance 1 is not in the input, and so no network can tell from it how far away somebody
-is. What it can tell is how much nearer or further than 1 / L, the distance at which a body of size 1 in full length has
-the length L: this is the unit of the root, which therefore lies near (0, 0, 1). The camera of such a clip has a focal
+body's length L on a plane at distance 1 is not in the input, so a network cannot find the distance of a person from it.
+It can find the distance relative to 1 / L, where a body of size 1 in full length has the length L. This is the unit of
+the root, which therefore lies near (0, 0, 1). The camera of such a clip has a focal
 length of 1 / L in every frame, and nothing else. "screen" is that of published networks
 (`gonio.lifting.prediction.normalise_screen`), metres relative to joint 0, and the camera is Human3.6M's in the same
 coordinates.
@@ -31,7 +31,7 @@ SCREEN = "screen"
 
 
 class Labelled(Protocol):
-    """Keypoints in pixels; their answer in metres, in the camera's axes, relative to the root; where the root is."""
+    """Keypoints in pixels; their target in metres, camera axes, relative to the root; the position of the root."""
 
     @property
     def keypoints(self) -> PoseSequence: ...
@@ -44,25 +44,25 @@ class Labelled(Protocol):
 
 
 def body_clip(pair: Labelled, *, causal: bool = False) -> Clip:
-    """A pair as a network of gonio's sees it.
+    """A pair as input and targets of gonio's networks.
 
     Raises `InputError` if the camera is not known, if no frame shows both hips, and if none shows a trunk,
     thigh or shank.
     """
     if pair.camera is None:
-        raise InputError("the camera is not known; keypoints cannot be turned to a body before it")
+        raise InputError("the camera is not known; body coordinates need one")
     found = body_input(pair.keypoints, pair.camera, causal=causal)
     targets, mask, size = body_target(pair.target, found.rotations)
     root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size * found.lengths[:, None]
-    return replace(_seen_body(found), targets=targets, mask=mask, root=root.astype(np.float32))
+    return replace(_clip_of(found), targets=targets, mask=mask, root=root.astype(np.float32))
 
 
 def unlabelled_body_clip(keypoints: PoseSequence, camera: Camera, *, causal: bool = False) -> Clip:
-    """Keypoints that nobody labelled, as a network of gonio's sees them. Raises `InputError` as `body_clip` does."""
-    return _seen_body(body_input(keypoints, camera, causal=causal))
+    """Unlabelled keypoints as input of gonio's networks. Raises `InputError` as `body_clip` does."""
+    return _clip_of(body_input(keypoints, camera, causal=causal))
 
 
-def _seen_body(found: BodyInput) -> Clip:
+def _clip_of(found: BodyInput) -> Clip:
     distances = (1 / found.lengths).astype(np.float32)
     camera = np.zeros((len(distances), 9), np.float32)
     camera[:, :2] = distances[:, None]
@@ -70,7 +70,7 @@ def _seen_body(found: BodyInput) -> Clip:
 
 
 def screen_clip(pair: Labelled) -> Clip:
-    """A pair as a published network sees it; targets and root in metres.
+    """A pair as input and targets of published networks; targets and root in metres.
 
     Raises `InputError` if a keypoint is missing or the size of the image is not known.
     """
@@ -82,16 +82,16 @@ def screen_clip(pair: Labelled) -> Clip:
 
 
 def unlabelled_screen_clip(keypoints: PoseSequence, camera: Camera) -> Clip:
-    """Keypoints that nobody labelled, as a published network sees them.
+    """Unlabelled keypoints as input of published networks.
 
-    A missing keypoint takes the straight line between the frames in which it is seen, as in prediction, and counts in
-    no loss. A lens whose distortion is OpenCV's is removed from the keypoints.
-    Raises `InputError` if a joint is never seen or the size of the image is not known.
+    A missing keypoint is interpolated linearly, as in prediction, and counts in no loss. Distortion of OpenCV's kind is
+    removed from the keypoints.
+    Raises `InputError` if no frame shows a joint or the size of the image is not known.
     """
     seen = np.asarray(keypoints.valid)
     never = [keypoints.skeleton.joints[joint] for joint in np.flatnonzero(~seen.any(axis=0))]
     if never:
-        raise InputError(f"never seen: {', '.join(never)}; the network needs every keypoint")
+        raise InputError(f"no frame shows {', '.join(never)}; the network needs every keypoint")
     if camera.distortion_model == "opencv" and any(camera.distortion):
         straight = np.array(keypoints.positions)
         straight[seen] = camera.undistort_image_points(straight[seen])
@@ -126,6 +126,6 @@ def _screen(keypoints: PoseSequence, positions: FloatArray) -> NDArray[np.float3
 
 
 def _screen_cameras(camera: Camera | None, frames: int) -> NDArray[np.float32]:
-    """(frames, 9); NaN where the camera is not known."""
+    """(frames, 9); NaN if the camera is not known."""
     one = np.full(9, np.nan) if camera is None else screen_camera(camera)
     return np.tile(one.astype(np.float32), (frames, 1))

@@ -1,4 +1,4 @@
-"""What a lifting network is trained on, and how: the training file that `gonio train` reads.
+"""The training file that `gonio train` reads: data and method of training a lifting network.
 
 Each section is a frozen dataclass whose fields, defaults and comments are the documentation; `gonio train FILE --help`
 shows them, and each is an option of the command line. As in a trial file, an unknown key or a value of the wrong kind
@@ -6,8 +6,8 @@ is an error that names the nearest known one, and paths are relative to the file
 
 Two kinds of data, for two kinds of networks:
 
-motion_capture, stereo  for gonio's own: bodies before virtual cameras, made anew for every epoch; and joints that
-                        several cameras measured, as the answer for each of them
+motion_capture, stereo  for gonio's own: bodies before virtual cameras, new ones for every epoch; and joints
+                        measured by several cameras, as the target for each of them
 videopose3d             for published ones: VideoPose3D's sets of Human3.6M and HumanEva, trained as the paper does
 
 Either can have `unlabelled` data beside it: keypoints alone.
@@ -30,10 +30,10 @@ from gonio.training.augmentation import Augmentation
 class NetworkConfig:
     """The shape of the network. With `init` it is that of the weights, and only the dropout counts."""
 
-    filter_widths: tuple[int, ...] = (3, 3, 3)  # their product is the number of frames seen: 27; 5 of 3 are 243
+    filter_widths: tuple[int, ...] = (3, 3, 3)  # their product is the number of frames of one input: 27; 5 of 3 are 243
     channels: int = 1024  # width of the hidden layers
     dropout: float = 0.25  # share of the activations that is dropped in training
-    causal: bool = False  # sees no later frame, for work while recording
+    causal: bool = False  # uses no later frame, for lifting while recording
     dense: bool = False  # convolutions without gaps: an ablation of the paper
 
     def __post_init__(self) -> None:
@@ -63,8 +63,8 @@ class GroupConfig:
     path: Path  # the folder
     kind: Literal["ui-prmd", "ui-prmd-incorrect", "cmu", "folder"]  # folder: .bvh, .trc and .npz files of your own
     share: float = 1.0  # how often the group is drawn, in proportion to the shares of the others
-    subjects: tuple[str, ...] = ()  # of UI-PRMD, "s01" and so on; all where none is named
-    unit: Literal["m", "cm", "mm"] | None = None  # of your own .bvh files, which do not tell it
+    subjects: tuple[str, ...] = ()  # of UI-PRMD, "s01" and so on; default: all
+    unit: Literal["m", "cm", "mm"] | None = None  # of your own .bvh files, which do not state it
 
     def __post_init__(self) -> None:
         if not self.share > 0:
@@ -80,7 +80,7 @@ class MotionCaptureConfig:
     """Bodies before virtual cameras and a model of the detector's errors; no body is shown twice."""
 
     groups: tuple[GroupConfig, ...]
-    frames: int = 300_000  # made for each epoch
+    frames: int = 300_000  # new ones for each epoch
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -92,14 +92,14 @@ class MotionCaptureConfig:
 
 @dataclass(frozen=True)
 class StereoLabelsConfig:
-    """Joints that were measured with several cameras, as the answer to the keypoints of one of them."""
+    """Joints measured with several cameras, as the target for the keypoints of one of them."""
 
     joints: Path  # 3D, in the rig's frame, as `gonio triangulate` and `gonio compare` write them
     keypoints: Path  # 2D, of the camera
     rig: Path  # the calibration
     camera: str  # its name in the calibration
-    layout: str | None = None  # of the keypoints, where the file does not tell
-    fps: float | None = None  # of the keypoints, where the file does not tell
+    layout: str | None = None  # of the keypoints, if the file does not state it
+    fps: float | None = None  # of the keypoints, if the file does not state it
     offset_s: float = 0.0  # how far the camera's clock is ahead of the joints'
 
 
@@ -110,9 +110,9 @@ class VideoPose3DConfig:
     data_3d: Path  # data_3d_h36m.npz or data_3d_humaneva15.npz
     data_2d: Path  # data_2d_..._....npz
     cameras: Path | None = None  # a .json table of HumanEva's cameras; Human3.6M's are known
-    subjects: tuple[str, ...] = ()  # to train on; those of the paper where none is named
-    test_subjects: tuple[str, ...] = ()  # to measure on after each epoch; those of the paper where none is named
-    actions: tuple[str, ...] = ()  # all where none is named
+    subjects: tuple[str, ...] = ()  # to train on; default: those of the paper
+    test_subjects: tuple[str, ...] = ()  # to measure on after each epoch; default: those of the paper
+    actions: tuple[str, ...] = ()  # default: all
     share: float = 1.0  # of each recording's frames: one stretch of it (the paper's experiments with few labels)
     downsample: int = 1  # every so many-th frame; 5 gives 10 Hz in Human3.6M
     flip: bool = True  # every clip mirrored too
@@ -132,12 +132,12 @@ class KeypointsConfig:
     """2D keypoints of one person by one camera, as `gonio detect` writes them."""
 
     keypoints: Path
-    layout: str | None = None  # where the file does not tell
-    fps: float | None = None  # where the file does not tell
+    layout: str | None = None  # if the file does not state it
+    fps: float | None = None  # if the file does not state it
     rig: Path | None = None  # a calibration with the camera
     camera: str | None = None  # its name there
-    focal_px: float | None = None  # without a rig: the focal length; 0.9 of the image's longer side where not given
-    image_size_px: tuple[int, int] | None = None  # width, height, where the file does not tell
+    focal_px: float | None = None  # without a rig: the focal length; default: 0.9 of the image's longer side
+    image_size_px: tuple[int, int] | None = None  # width, height, if the file does not state it
 
     def __post_init__(self) -> None:
         if (self.rig is None) != (self.camera is None):
@@ -150,9 +150,9 @@ class KeypointsConfig:
 
 @dataclass(frozen=True)
 class UnlabelledConfig:
-    """Keypoints alone: their joints, seen through the camera, must fall on them."""
+    """Keypoints alone: their joints, projected by the camera, must lie on them."""
 
-    subjects: tuple[str, ...] = ()  # of the same set (videopose3d, or the first UI-PRMD group); answers are not read
+    subjects: tuple[str, ...] = ()  # of the same set (videopose3d, or the first UI-PRMD group); targets are not read
     files: tuple[KeypointsConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -162,7 +162,7 @@ class UnlabelledConfig:
 
 @dataclass(frozen=True)
 class ValidationConfig:
-    """UI-PRMD by protocol L1: what gonio's own networks are measured on after each epoch."""
+    """UI-PRMD by protocol L1: the test of gonio's own networks after each epoch."""
 
     path: Path  # the folder with "Segmented Movements"
     subjects: tuple[str, ...]  # "s07" and so on: not those that are trained on
@@ -171,22 +171,22 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train. Where the paper says it (Pavllo et al. 2019, section 5.3), the default is the paper's."""
+    """How to train. Defaults are those of the paper if it states them (Pavllo et al. 2019, section 5.3)."""
 
-    epochs: int = 60  # a finished training goes on where this is raised; the paper's networks had 80
+    epochs: int = 60  # a finished training goes on if this is raised; the paper's networks had 80
     passes: int = 1  # how often an epoch goes through its clips
     frames: int = 32  # of a window, predicted together; the paper predicts single ones: 1, with form "single-frame"
     batch: int = 32  # windows in a batch, of each process; the paper has 1024 predicted frames in a batch
     form: Form = "chunked"  # how the network is run; all forms train the same weights
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16, chunked, where the processor has it
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 if chunked and the processor has it
     learning_rate: float = 1e-3  # of Adam (amsgrad) in the first epoch
     decay: float = 0.95  # the learning rate of an epoch to that of the one before
     momentum: tuple[float, float] = (0.1, 0.001)  # of batch-norm in the first and after the last epoch
     velocity_weight: float = 0.0  # of the mean velocity error beside the position error
-    trajectory: bool = False  # also learn where the root is; unlabelled data needs it and brings it
+    trajectory: bool = False  # also learn the position of the root; always on with unlabelled data
     trajectory_weight: float = 1.0  # of the root's error, which is divided by its depth
     warm_up: int = 1  # epochs before unlabelled clips count
-    reprojection_weight: float = 1.0  # of the distance of unlabelled joints, seen through the camera, from keypoints
+    reprojection_weight: float = 1.0  # of the distance of projected unlabelled joints from keypoints
     bone_weight: float = 1.0  # of the difference between mean bone lengths of labelled and unlabelled bodies
     seed: int = 0  # of everything random
 
@@ -210,7 +210,7 @@ class TrainingOptions:
 
 
 def processes() -> tuple[int, int]:
-    """(number of this process, number of processes): those that `torchrun` tells, else 0 of 1."""
+    """(number of this process, number of processes): those that `torchrun` declares, else 0 of 1."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -219,7 +219,7 @@ class TrainConfig:
     """A training of a lifting network."""
 
     init: Path | None = None  # weights to begin with, or the name of some that come with gonio; else random ones
-    threads: int | None = None  # of torch; as many as it takes where not given
+    threads: int | None = None  # of torch; default: torch's own choice
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     motion_capture: MotionCaptureConfig | None = None
@@ -238,14 +238,14 @@ class TrainConfig:
         if self.validation is not None and not own:
             raise ConfigError("[validation] is for networks of gonio's; with [videopose3d] name test_subjects")
         trained = {subject for group in self.ui_prmd for subject in group.subjects}
-        everybody = any(not group.subjects for group in self.ui_prmd)
+        all_subjects = any(not group.subjects for group in self.ui_prmd)
         others = () if self.unlabelled is None or not own else self.unlabelled.subjects
         measured = () if self.validation is None else self.validation.subjects
         for key, subjects, taken in (
             ("validation.subjects", measured, trained | set(others)),
             ("unlabelled.subjects", others, trained),
         ):
-            if subjects and (everybody or taken & set(subjects)):
+            if subjects and (all_subjects or taken & set(subjects)):
                 both = ", ".join(sorted(taken & set(subjects))) or "of UI-PRMD"
                 raise ConfigError(f"{key} {both} are trained on too; name other subjects in [[motion_capture.groups]]")
         if self.unlabelled is not None and self.unlabelled.subjects and own and not self.ui_prmd:
@@ -280,7 +280,7 @@ EXAMPLE = """
 path = "ui-prmd"
 kind = "ui-prmd"
 """
-"""The least that a training file must say; `gonio train --help` shows the options of this one."""
+"""The shortest training file; `gonio train --help` shows the options of this one."""
 
 
 def load_training(path: str | Path) -> TrainConfig:
@@ -297,4 +297,4 @@ def parse_training(text: str, folder: Path, where: str) -> TrainConfig:
 
 
 CHECKPOINT, WEIGHTS, LOG = "checkpoint.pt", "weights.safetensors", "log.json"
-"""What a training leaves in its folder."""
+"""Files of a training in its folder."""

@@ -1,13 +1,13 @@
-"""Labelled data for lifting networks, from files: keypoints of one camera with their 3D answer, and bodies in motion.
+"""Labelled data for lifting networks, from files: keypoints of one camera with their 3D target, and bodies in motion.
 
-Two kinds. A `LabelledPair` is what a network is given and what it should say; it comes from VideoPose3D's sets of
+Two kinds. A `LabelledPair` is input and target of a network. It comes from VideoPose3D's sets of
 Human3.6M and HumanEva (`videopose3d_pairs`), or from UI-PRMD through the virtual cameras of protocol L1
 (`ui_prmd_pairs`). A `LabelledBody` is a recording from which any number of such pairs can be made
 (`gonio.training.virtual_cameras`). It comes from UI-PRMD (`ui_prmd_bodies`), CMU (`cmu_bodies`), or a folder of a
 user's own motion capture (`own_bodies`). A person has the same subject name in all of these, so that a split by
 subjects keeps each person on one side.
 
-Everything is returned as `Loaded`: a sequence that also says in words what was left out.
+Everything is returned as `Loaded`: a sequence with sentences about the recordings that were left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ H36M_TEST = ("S9", "S11")
 CORRUPTED = (Recording("S11", "Directions"),)
 """Recordings of Human3.6M that every published result leaves out."""
 
-FASTEST_JOINT_M_PER_S = 15.0  # no joint of a person is faster: a clip with a faster one is damaged
+FASTEST_JOINT_M_PER_S = 15.0  # a clip with a faster joint is damaged
 THIGH_M = 0.42  # to which the rigs of CMU's BVH files are scaled
 _T_POSE_FRAMES = 5  # at the beginning of a BVH file of CMU's
 _UI_PRMD_FOLDER = Path("Segmented Movements", "Vicon", "Positions")
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Loaded(Sequence[T], Generic[T]):
-    """What was read, in order, and what was left out and why, a sentence each."""
+    """The items in order, and a sentence for each one that was left out."""
 
     items: tuple[T, ...]
     skipped: tuple[str, ...] = ()
@@ -69,14 +69,14 @@ class Loaded(Sequence[T], Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class LabelledPair:
-    """One recording seen by one camera, and where its joints are.
+    """One recording by one camera, with its 3D joints.
 
-    subject, action, recording  who, what (several recordings of one action share its name), and which one
-    camera_name                 by which camera
-    keypoints  2D, px, with the size of the image; COCO-17, or what the set has
+    subject, action, recording  names; several recordings of one action share the action's name
+    camera_name                 name of the camera
+    keypoints  2D, px, with the size of the image; COCO-17, or the skeleton of the set
     target     3D, m, frame "root": the camera's axes, relative to the mid-hip; Human3.6M-17, or HumanEva-15
-    root_m     (time, 3) the mid-hip in the camera's frame; NaN where it is not known
-    camera     the camera, world -> camera; None where nobody knows it
+    root_m     (time, 3) the mid-hip in the camera's frame; NaN if unknown
+    camera     the camera, world -> camera; None if unknown
     """
 
     subject: str
@@ -226,7 +226,7 @@ def ui_prmd_bodies(
 
     folder   that holds "Segmented Movements" (or that folder itself), and beside it, for `correct=False`, the archive
              of incorrect executions
-    subjects "s01" to "s10"; all where not given
+    subjects "s01" to "s10"; default: all
     The action is the exercise, "m01" to "m10". Correct executions are at 100 Hz, incorrect ones at 50.
 
     Raises `InputError` if the folder holds no such recording, and if a file is damaged.
@@ -256,11 +256,11 @@ def ui_prmd_pairs(
     actions: Collection[str] | None = None,
     noisy: bool = True,
 ) -> Loaded[LabelledPair]:
-    """UI-PRMD's correct Vicon recordings seen by protocol L1: four views of each, 50 Hz.
+    """UI-PRMD's correct Vicon recordings by protocol L1: four views of each, 50 Hz.
 
     noisy  the protocol's keypoints; else those without noise and without gaps
     The clip number, which seeds the noise, is the place of the recording, from 0, in the sorted list of all correct
-    recordings of that subject that the data set has, whatever actions are asked for.
+    recordings of that subject in the data set, for any choice of actions.
 
     Raises `InputError` as `ui_prmd_bodies` does.
     """
@@ -278,7 +278,7 @@ def ui_prmd_pairs(
             continue
         try:
             views = protocol_l1(one.body, numbers[one.recording])
-        except InputError as error:  # markers that were lost through the whole recording
+        except InputError as error:  # markers that are missing in the whole recording
             skipped.append(f"{one.recording} left out: {error}")
             continue
         for pair in views:
@@ -320,15 +320,15 @@ def _wanted(name: str, subjects: Collection[str] | None) -> bool:
 
 
 def cmu_bodies(folder: Path) -> Loaded[LabelledBody]:
-    """CMU's motion capture as bodies, from the archives in `folder` that are there:
+    """CMU's motion capture as bodies, from those of these archives that are in `folder`:
 
     asf_amc.zip                 subjects/NN/NN_MM.amc with their skeletons, 120 Hz; subject "cmu-NN"
     iclone_bvh_60hz.zip         .../NNN/NNN_MM.bvh on one rig, cm, 60 Hz; the same subjects, "cmu-NN"
     bvh.zip                     martial/, indian/ at 120 Hz, salsa/ at 60, each rig scaled so that its thigh is 0.42 m;
                                 subject "cmu-martial" and so on
-    eight_actions_positions.npz subject "cmu-eight-actions": who they are is not told
+    eight_actions_positions.npz subject "cmu-eight-actions": the file does not name the people
 
-    The action is the folder's or the recording's name, where it tells one. The first five frames of a BVH file are its
+    The action is the folder's or the recording's name, if it states one. The first five frames of a BVH file are its
     rest pose and are left out. A clip in which a joint is faster than 15 m/s is damaged, and left out.
 
     Raises `InputError` if none of them is there, and if one is damaged.
@@ -357,11 +357,11 @@ def cmu_bodies(folder: Path) -> Loaded[LabelledBody]:
 def own_bodies(folder: Path, *, unit: str | None = None) -> Loaded[LabelledBody]:
     """A user's own motion capture: every .bvh, .trc and .npz (gonio's archive) in `folder` and in the folders below.
 
-    unit  of the .bvh files, which do not tell it
+    unit  of the .bvh files, which do not state it
     The subject is the name of the folder that a file lies in; the action is "". Markers are not turned into joints.
 
-    Raises `InputError` if there is no such file, or one cannot be read; what is read and has not the joints of a
-    body is left out.
+    Raises `InputError` if there is no such file, or one cannot be read; files without the joints of a body are
+    left out.
     """
     folder = Path(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (".bvh", ".trc", ".npz")]
@@ -388,7 +388,7 @@ def own_bodies(folder: Path, *, unit: str | None = None) -> Loaded[LabelledBody]
 
 
 def _body(name: str, sequence: PoseSequence, skipped: list[str]) -> PoseSequence | None:
-    """The recording as a body, or None, and a sentence more in `skipped`, where it is damaged."""
+    """The recording as a body. If it is damaged: None, and one more sentence in `skipped`."""
     if len(sequence) < 2:
         skipped.append(f"{name} left out: {len(sequence)} frames")
         return None

@@ -1,10 +1,10 @@
-"""What a detector makes of keypoints: a model of its errors, for training pairs without video.
+"""A model of a detector's errors, for training pairs without video.
 
-A real detector's keypoints differ from projected joints in known ways: each sits a little off the joint all through a
-clip, wanders slowly, and trembles from frame to frame; errors grow where the body hides a joint; limb joints drop out
-for a while; points of the face that look away are missing or guessed; in views of the back left and right are
+A real detector's keypoints differ from projected joints in known ways: each has a constant
+offset in a clip, a slow drift, and jitter from frame to frame; errors grow if the body hides a joint; limb joints drop
+out for a while; points on the far side of the face are missing or guessed; in views of the back left and right are
 exchanged. `DetectorModel` holds the sizes and shares of these errors; `detected` applies them.
-All lengths are parts of `body_length_px`, so that they do not depend on the size of the picture. `autoregressive` and
+All lengths are parts of `body_length_px`, so that they do not depend on the size of the image. `autoregressive` and
 `bursts` are the two random processes the model is made of.
 """
 
@@ -25,26 +25,26 @@ from gonio.training.bodies import BODY_22, COCO_IN_BODY, LEGS
 
 @dataclass(frozen=True)
 class DetectorModel:
-    """What real detectors do to keypoints. Lengths are parts of the 2D body length L of `body_length_px`.
+    """Sizes and shares of a detector's errors. Lengths are parts of the 2D body length L of `body_length_px`.
 
-    strength         0..1: scales every error and the share of everything that goes wrong; 0 leaves the keypoints alone
-                     but for those outside the picture, which are always missing
+    strength         0..1: scales every error and every share; 0 leaves the keypoints unchanged, except for those
+                     outside the image, which are always missing
     offset           standard deviation of a keypoint's distance, per coordinate, from the joint; the same in a clip
-    correlated       standard deviation of the error that lives on for `correlation_s` (first-order autoregressive)
+    correlated       standard deviation of the error that persists for `correlation_s` (first-order autoregressive)
     white            standard deviation of the error of each frame on its own
-    difficulty       how unevenly errors are spread over the frames: they are scaled by exp(difficulty n), where n is
-                     normal and lives on for 0.3 s; and doubled for what the other side of the body hides
+    difficulty       how unevenly errors are spread over the frames: they are scaled by exp(difficulty n), with n normal
+                     and persistent for 0.3 s, and doubled for keypoints behind the body
     hidden_face_share  of the clips in which eyes, ears and nose that face away are missing; in the others they are
-                     given all the same, with three times the error
+                     present, with three times the error
     dropout_share    of the time in which a limb's joint is missing, in bursts of `dropout_s`
     hidden_limb_share  of the time in which a limb's two joints, or both ankles, are missing together, in bursts of
-                     `hidden_limb_s`: behind a table, behind the body, below the picture
-    swap_share       of the time, while the back is seen, in which left and right are exchanged, in bursts of `swap_s`:
+                     `hidden_limb_s`: behind a table, behind the body, below the image
+    swap_share       of the time, in views of the back, in which left and right are exchanged, in bursts of `swap_s`:
                      legs and arms each on their own
 
     The errors are for shoulders; a hip's, an elbow's and so on are those times `KEYPOINT_FACTORS`. Confidence is
-    1 / (1 + d² / 5), d being how much larger than usual the error of this keypoint is: 0.83 at its usual size, 0.56 at
-    twice that; it is itself a little noisy and goes to 1 with `strength` to 0.
+    1 / (1 + d² / 5), d being the error of this keypoint relative to its usual size: 0.83 at the usual size, 0.56 at
+    twice that. It has a little noise of its own and goes to 1 with `strength` to 0.
 
     Raises `ConfigError` if a value is out of range.
     """
@@ -83,7 +83,7 @@ KEYPOINT_FACTORS: dict[str, float] = {
     "knee": 1.15,
     "ankle": 1.3,
 }
-"""A keypoint's error to that of the shoulder. Hips have no visible mark; wrists move fast."""
+"""A keypoint's error to that of the shoulder. Hips have no visible landmark; wrists move fast."""
 
 _LIMB_JOINTS = ("elbow", "wrist", "knee", "ankle")
 _FACE_NORMALS = {
@@ -93,7 +93,7 @@ _FACE_NORMALS = {
     "left_ear": (0.26, 0.97),
     "right_ear": (0.26, -0.97),
 }
-"""Where each point of the face looks: forwards, left."""
+"""Normal of each point of the face: forwards, left."""
 
 
 def kind(joint: str) -> str:
@@ -112,17 +112,17 @@ _SWAPPED_TOGETHER = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 
 
 def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rng: Generator) -> PoseSequence:
-    """Keypoints as a detector would give them.
+    """Keypoints with the errors of a detector.
 
     clean     COCO-17, px, as projected
-    joints_m  (time, 22, 3) the same body in the camera's frame: what hides and what faces away is seen from it
+    joints_m  (time, 22, 3) the same body in the camera's frame, from which hidden and averted keypoints are found
 
     Raises `InputError` if no frame shows trunk and legs, whose length is the unit of the errors.
     """
     n_frames, n_joints = clean.positions.shape[:2]
     rate = clean.rate_hz
     size = (n_frames, n_joints)
-    hidden, faces_away, back = _hidden(clean.positions, joints_m), _faces_away(joints_m), _back_is_seen(joints_m)
+    hidden, faces_away, back = _hidden(clean.positions, joints_m), _faces_away(joints_m), _back_in_view(joints_m)
 
     difficulty = np.exp(model.difficulty * autoregressive(rng, size, rate, 0.3)) * (1 + hidden)
     difficulty = np.where(faces_away, 3 * difficulty, difficulty)
@@ -152,7 +152,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
     missing = gone | outside | np.isnan(positions).any(axis=2)
     return clean.derive(
         f"as a detector gives it (strength {model.strength:g}): {int((gone & clean.valid).sum())} positions dropped or "
-        f"hidden, {int((outside & ~gone).sum())} outside the picture, {int(swapped.sum())} swaps of arms or legs",
+        f"hidden, {int((outside & ~gone).sum())} outside the image, {int(swapped.sum())} swaps of arms or legs",
         positions=np.where(missing[..., None], np.nan, positions),
         confidence=np.where(missing, 0.0, confidence),
         status=np.where(missing, Status.MISSING, Status.MEASURED),
@@ -160,7 +160,7 @@ def detected(clean: PoseSequence, joints_m: FloatArray, model: DetectorModel, rn
 
 
 def _image_size(sequence: PoseSequence) -> tuple[int, int]:
-    """(width, height) px of the image. Raises `InputError` if the sequence does not know it."""
+    """(width, height) px of the image. Raises `InputError` if it is not known."""
     if sequence.image_size_px is None:
         raise InputError("the size of the image is not known for these keypoints")
     return sequence.image_size_px
@@ -176,7 +176,7 @@ def body_length_px(keypoints: PoseSequence) -> float:
     legs = sum(norm(p[a] - p[b]) + norm(p[b] - p[c]) for a, b, c in LEGS) / 2
     lengths = trunk + legs
     if np.isnan(lengths).all():
-        raise InputError("no frame shows both shoulders, hips, knees and ankles: the body has no length in the picture")
+        raise InputError("no frame shows both shoulders, hips, knees and ankles: the body has no length in the image")
     return float(np.median(lengths[~np.isnan(lengths)]))
 
 
@@ -209,7 +209,7 @@ def bursts(rng: Generator, size: tuple[int, int], rate_hz: float, duration_s: fl
 
 
 def _hidden(pixels: FloatArray, joints_m: FloatArray) -> FloatArray:
-    """(time, 17) 0..1: how far a keypoint lies behind its mirror image on the body, and near to it in the picture."""
+    """(time, 17) 0..1: how far a keypoint lies behind its mirror image on the body, and how near to it in the image."""
     order = list(COCO_17.mirrored_order)
     depth = joints_m[:, COCO_IN_BODY, 2]
     with np.errstate(invalid="ignore"):
@@ -232,7 +232,7 @@ def _faces_away(joints_m: FloatArray) -> BoolArray:
     return away
 
 
-def _back_is_seen(joints_m: FloatArray) -> BoolArray:
+def _back_in_view(joints_m: FloatArray) -> BoolArray:
     """(time,): the trunk faces away from the camera."""
     at = {name: joints_m[:, BODY_22.index(name)] for name in ("left_shoulder", "right_shoulder", "mid_hip")}
     middle = (at["left_shoulder"] + at["right_shoulder"]) / 2

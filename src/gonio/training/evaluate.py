@@ -132,7 +132,7 @@ def evaluate_2d(
     inputs = [truth, folder, found, *settings.files]
     with output_file(target, inputs, "evaluate-2d", options, on_written) as out:
         if folder is not None:
-            settings = evaluate_keypoints.settings_for(truth, settings, people)
+            settings = evaluate_keypoints.with_people_limit(truth, settings, people)
             result = evaluate_keypoints.evaluate_detector(truth, folder, settings, progress=progress)
         else:
             assert found is not None

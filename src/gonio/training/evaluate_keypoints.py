@@ -1,7 +1,7 @@
-"""A detector, or its saved results, against annotated pictures: annotations in COCO's format to `KeypointAccuracy`.
+"""Accuracy of a detector, or of its saved results, against annotations in COCO's format.
 
-Every picture is a recording of its own: nobody is followed from one to the next. The numbers are about these pictures
-and these annotations; a detector is measured on pictures that it was not trained on.
+Every image is a recording of its own: people are not tracked from one to the next. The numbers hold for these images
+and these annotations; use images that the detector was not trained on.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from gonio.core.settings import as_plain
 from gonio.core.threads import one_thread_each
 from gonio.detection.weights import fetch_weights
 from gonio.io import coco_json
-from gonio.io import images as pictures
+from gonio.io import images as image_files
 from gonio.io.coco_json import CocoPeople
 from gonio.trials.config import DetectorConfig
 
 DEFINITIONS = {
     "pck": f"share of annotated joints within {PCK_SHARE:g} of the larger side of the person's annotated box (Yang and "
-    "Ramanan 2013); joints of people who were not found count as wrong",
+    "Ramanan 2013); joints of people that were not found count as wrong",
     "pckh": f"the same within {PCKH_SHARE:g} of the distance from the neck to the top of the head",
     "oks": "mean over annotated people, 0 for those not found; areas as annotated, COCO's sigmas",
-    "average": "AP and AR by pycocotools, OKS 0.50:0.95, 20 people a picture",
-    "of_found": "over the people who were found: of whom a joint lies within PCK's radius, one to one",
-    "median_distance": "of people who were found, in shares of the larger side of their box",
+    "average": "AP and AR by pycocotools, OKS 0.50:0.95, 20 people per image",
+    "of_found": "over the found people: those with a joint within PCK's radius, one to one",
+    "median_distance": "of found people, in shares of the larger side of their box",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class KeypointEvaluation:
-    """The accuracy, with what it is about and what had to be assumed."""
+    """The accuracy with its protocol; `notes` are sentences about what was assumed."""
 
     accuracy: KeypointAccuracy
     protocol: dict[str, Any]
@@ -66,23 +66,23 @@ class KeypointEvaluation:
 def evaluate_detector(
     annotations: Path, images: Path, settings: DetectorConfig, *, progress: Progress = silent
 ) -> KeypointEvaluation:
-    """Run a detector on the annotated pictures, which lie in the folder `images` under their names, and measure it.
+    """Run a detector on the annotated images, files of the folder `images`, and measure it.
 
-    Pixels are taken as stored, as COCO's annotations are. Raises `InputError` if a file cannot be used, a picture is
-    not there or of another size than annotated, and as `keypoint_accuracy.accuracy`; `MissingExtraError` if
+    Pixels are taken as stored, as COCO's annotations are. Raises `InputError` if a file cannot be used, an image is
+    absent or of another size than annotated, and as `keypoint_accuracy.accuracy`; `MissingExtraError` if
     pycocotools is not installed.
     """
     check_installed()
     people = coco_json.read_annotations(annotations)
     truth, notes = _annotated(annotations, people)
     files = [images / name for name in people.file_names]
-    _check_pictures(annotations, people, files)
+    _check_images(annotations, people, files)
     detector = settings.make()
     for asset in detector.weights:
         fetch_weights(asset)
     ids, positions, scores = [], [], []
     with progress("detecting joints", len(files)) as tick, one_thread_each():
-        for numbers, seen in _looked_at(files, people, detector.detect, detector.finds_everybody, tick):
+        for numbers, seen in _detections_by_image(files, people, detector.detect, detector.finds_everybody, tick):
             for row, number in enumerate(numbers):
                 for person in np.flatnonzero(seen.present[row]):
                     ids.append(people.image_ids[number])
@@ -100,7 +100,7 @@ def evaluate_detector(
 
 
 def most_people(annotations: Path) -> int:
-    """The most people that are annotated with joints in one picture; at least 1."""
+    """Largest number of people with annotated joints in one image; at least 1."""
     people = coco_json.read_annotations(annotations)
     return int(np.unique(people.person_image_ids[_with_joints(people)], return_counts=True)[1].max(initial=1))
 
@@ -108,14 +108,14 @@ def most_people(annotations: Path) -> int:
 def evaluate_file(annotations: Path, detections: Path) -> KeypointEvaluation:
     """Measure saved results: COCO's list of found people, in its 17 joints, or a COCO file with scores.
 
-    Raises `InputError` if a file cannot be used, or the results are about a picture that is not annotated.
+    Raises `InputError` if a file cannot be used, or the results are about an image that is not annotated.
     """
     check_installed()
     people, results = (coco_json.read_annotations(path) for path in (annotations, detections))
     truth, notes = _annotated(annotations, people)
     strange = np.setdiff1d(results.person_image_ids, people.image_ids)
     if len(strange):
-        raise InputError(f"{detections}: somebody is in picture {strange[0]}, which {annotations} does not list")
+        raise InputError(f"{detections}: has people in image {strange[0]}, which {annotations} does not list")
     detected = results.keypoints[..., 2] > 0
     scores = results.scores
     if np.isnan(scores).any():
@@ -185,19 +185,19 @@ def _with_joints(people: CocoPeople) -> Any:
 
 
 def _annotated(path: Path, people: CocoPeople) -> tuple[AnnotatedPeople, list[str]]:
-    """The annotations as arrays; what had to be assumed of them."""
+    """The annotations as arrays; sentences about what was assumed."""
     if people.found:
-        raise InputError(f"{path}: is a list of found people, not of annotated ones; give the annotations")
+        raise InputError(f"{path}: is a list of detected people; give the annotations")
     positions = np.where((people.keypoints[..., 2] > 0)[..., None], people.keypoints[..., :2], np.nan)
     boxes, notes = people.boxes_px.copy(), []
     boxless = np.isnan(boxes).any(axis=1) | (np.nan_to_num(boxes[:, 2:]) <= 0).any(axis=1)
     for number in np.flatnonzero(boxless):
         boxes[number] = _box_round(positions[number])
     if boxless.any():
-        notes.append(f"{int(boxless.sum())} people without a box: that of their annotated joints is taken")
+        notes.append(f"{int(boxless.sum())} people without a box: the box of their annotated joints is used")
     areas = np.where(np.isnan(people.areas_px2), boxes[:, 2] * boxes[:, 3], people.areas_px2)
     if (n := int(np.isnan(people.areas_px2).sum())) > 0:
-        notes.append(f"{n} people without an area: their box's is taken, which is larger, so OKS is too high")
+        notes.append(f"{n} people without an area: that of their box is used, which is larger, so OKS is too high")
     truth = AnnotatedPeople(
         people.image_ids, people.joints, people.person_image_ids, positions, boxes, areas, people.iscrowd
     )
@@ -205,39 +205,39 @@ def _annotated(path: Path, people: CocoPeople) -> tuple[AnnotatedPeople, list[st
 
 
 def _box_round(joints_px: FloatArray) -> FloatArray:
-    """x, y, width, height round joints; at least one pixel. Of nobody: one pixel at the corner."""
+    """x, y, width, height round joints; at least one pixel. Without joints: one pixel at the corner."""
     seen = joints_px[~np.isnan(joints_px[:, 0])]
     if not len(seen):
         return np.array([0.0, 0.0, 1.0, 1.0])
     return np.concatenate([seen.min(axis=0), np.maximum(np.ptp(seen, axis=0), 1.0)])
 
 
-def _check_pictures(annotations: Path, people: CocoPeople, files: Sequence[Path]) -> None:
+def _check_images(annotations: Path, people: CocoPeople, files: Sequence[Path]) -> None:
     nameless = [int(i) for i, name in zip(people.image_ids, people.file_names, strict=True) if not name]
     if nameless:
-        raise InputError(f"{annotations}: picture {nameless[0]} has no file_name")
+        raise InputError(f"{annotations}: image {nameless[0]} has no file_name")
     absent = [file for file in files if not file.is_file()]
     if absent:
         raise InputError(
-            f"{absent[0]}: no such picture; {len(absent)} of the {len(files)} that {annotations} lists are not there"
+            f"{absent[0]}: no such image; {len(absent)} of the {len(files)} that {annotations} lists are absent"
         )
 
 
-def _looked_at(
+def _detections_by_image(
     files: Sequence[Path],
     people: CocoPeople,
     detect: Callable[..., Detections],
     together: bool,
     tick: Callable[[], None],
 ) -> Iterator[tuple[list[int], Detections]]:
-    """The numbers of some pictures, and who was seen in them.
+    """The numbers of some images, and the people detected in them.
 
-    together  pictures of one size are looked at in one go, by a detector that follows nobody and so starts its network
-              once; else one by one
+    together  process images of one size in one stream, for a detector that does not track people and so starts its
+              network once; else one by one
     """
     if not together:
         for number, file in enumerate(files):
-            image = _picture(file, people, number)
+            image = _image(file, people, number)
             size = (image.shape[1], image.shape[0])
             frames = [VideoFrame(0, 0.0, image)]
             yield [number], detect(frames, camera=file.name, image_size_px=size, on_frame=tick)
@@ -246,33 +246,33 @@ def _looked_at(
     for number, file in enumerate(files):
         width, height = people.sizes_px[number].tolist()
         if not (width and height):
-            height, width = pictures.read(file).shape[:2]
+            height, width = image_files.read(file).shape[:2]
         by_size.setdefault((width, height), []).append(number)
     for size, numbers in by_size.items():
-        stream = (VideoFrame(i, float(i), _picture(files[number], people, number)) for i, number in enumerate(numbers))
+        stream = (VideoFrame(i, float(i), _image(files[number], people, number)) for i, number in enumerate(numbers))
         yield numbers, detect(stream, camera=files[numbers[0]].name, image_size_px=size, on_frame=tick)
 
 
-def _picture(file: Path, people: CocoPeople, number: int) -> Any:
-    """The picture. Raises `InputError` if it has another size than the annotations say."""
-    image = pictures.read(file)
+def _image(file: Path, people: CocoPeople, number: int) -> Any:
+    """The image. Raises `InputError` if it has another size than annotated."""
+    image = image_files.read(file)
     width, height = people.sizes_px[number].tolist()
     if width and height and image.shape[:2] != (height, width):
         raise InputError(
             f"{file}: {image.shape[1]}x{image.shape[0]} px, but annotated as {width}x{height}: it was scaled or turned "
-            f"since; take the picture that was annotated"
+            f"since; use the annotated image"
         )
     return image
 
 
 def _score(seen: Detections, row: int, person: int) -> float:
-    """The detector's own, else the mean confidence of the joints that are there."""
+    """The detector's own score, else the mean confidence of the detected joints."""
     if seen.scores is not None:
         return float(seen.scores[row, person])
     detected = ~np.isnan(seen.positions[row, person, :, 0])
     return float(seen.confidence[row, person][detected].mean())
 
 
-def settings_for(annotations: Path, settings: DetectorConfig, people: int | None) -> DetectorConfig:
-    """With the most people to find in a picture: as told, or as many as are annotated in one."""
+def with_people_limit(annotations: Path, settings: DetectorConfig, people: int | None) -> DetectorConfig:
+    """With a limit of people per image: `people`; default: the largest number annotated in one."""
     return replace(settings, people=most_people(annotations) if people is None else people)

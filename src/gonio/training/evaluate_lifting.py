@@ -1,12 +1,12 @@
-"""How well a network lifts: its joints against labelled pairs, by the errors of the paper.
+"""Accuracy of a lifting network: its joints against labelled pairs, by the errors of the paper.
 
 D. Pavllo et al., "3D human pose estimation in video with temporal convolutions and semi-supervised training", CVPR
-2019, section 5.1: protocol 1 is MPJPE, 2 is PA-MPJPE, 3 is N-MPJPE; MPJVE tells shakiness. The errors are those of
-`gonio.comparison.position_error`; here they are summed over recordings, by action, subject and joint. Answers with and
-without flip averaging (the mean of the network's answer and the one to the mirrored keypoints) come from one run.
+2019, section 5.1: protocol 1 is MPJPE, 2 is PA-MPJPE, 3 is N-MPJPE; MPJVE measures jitter. The errors are those of
+`gonio.comparison.position_error`; here they are summed over recordings, by action, subject and joint. Results with and
+without flip averaging (the mean of the output and that for the mirrored keypoints) come from one run.
 
-What counts is a `Protocol`: Human3.6M and HumanEva by all joints of their skeletons, relative to joint 0; UI-PRMD by
-protocol L1 and gonio's twelve joints, relative to the mean of the hips.
+A `Protocol` defines the joints and the root. Human3.6M and HumanEva: all joints of their skeletons, relative to joint 0.
+UI-PRMD: protocol L1 and gonio's twelve joints, relative to the mean of the hips.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Lift = Callable[[LabelledPair], PoseSequence]
 """A pair's keypoints to joints: the skeleton of its target, frame "root", at the keypoints' times."""
 
 METRICS = ("mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm", "mpjve_mm_per_frame")
-_WAYS = {"flip_averaged": True, "plain": False}
+_MODES = {"flip_averaged": True, "plain": False}
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What counts.
+    """The rules of an evaluation.
 
-    name      the data, in words
+    name      description of the data
     joints    over which errors are averaged
     root      the two joints on whose mean both bodies are centred; a single joint is named twice
     headline  the mean that published results state: over actions, each action counting once, or over all frames
@@ -72,7 +72,7 @@ def protocol_of_paper(target: Skeleton, keypoints: Skeleton) -> Protocol:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Pairs to be lifted, the protocol that goes with them, and what was left out."""
+    """Pairs to lift, their protocol, and sentences about what was left out."""
 
     pairs: tuple[LabelledPair, ...]
     protocol: Protocol
@@ -81,7 +81,7 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Errors:
-    """Means over cells (frame, joint) that the target and the answer both have; NaN where there is none.
+    """Means over cells (frame, joint) that the target and the estimate both have; NaN if there is none.
 
     mpjpe_mm            after both are centred on the root (protocol 1)
     n_mpjpe_mm          and after one scale per frame (protocol 3)
@@ -99,7 +99,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Scores:
-    """The errors of one way of lifting. `mean_of_actions`: the mean of `by_action`, each action counting once."""
+    """The errors of one mode of lifting. `mean_of_actions`: the mean of `by_action`, each action counting once."""
 
     all_frames: Errors
     mean_of_actions: Errors
@@ -110,11 +110,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by the way of lifting ("flip_averaged", "plain"), and what is needed to read them.
+    """Scores by the mode of lifting ("flip_averaged", "plain"), and what is needed to read them.
 
     rate_hz  of the recordings: what a frame means in MPJVE
-    missing  the share of the target's cells for which there was no answer
-    notes    what was left out or assumed, in words
+    missing  the share of the target's cells without an estimate
+    notes    sentences about what was left out or assumed
     """
 
     protocol: Protocol
@@ -130,17 +130,17 @@ class Evaluation:
         return plain
 
     def rows(self) -> list[tuple[str, str, str, Errors]]:
-        """(way, group, name, errors), e.g. ("plain", "action", "Walking", ...): what the tables show."""
+        """(mode, group, name, errors), e.g. ("plain", "action", "Walking", ...): what the tables show."""
         rows = []
-        for way, scores in self.scores.items():
+        for mode, scores in self.scores.items():
             for group, table in (
                 ("action", scores.by_action),
                 ("subject", scores.by_subject),
                 ("joint", scores.by_joint),
             ):
-                rows += [(way, group, name, errors) for name, errors in table.items()]
-            rows.append((way, "all", "mean_of_actions", scores.mean_of_actions))
-            rows.append((way, "all", "all_frames", scores.all_frames))
+                rows += [(mode, group, name, errors) for name, errors in table.items()]
+            rows.append((mode, "all", "mean_of_actions", scores.mean_of_actions))
+            rows.append((mode, "all", "all_frames", scores.all_frames))
         return rows
 
     def write(self, path: Path) -> None:
@@ -158,31 +158,33 @@ class Evaluation:
 
 
 def table_path(path: Path) -> Path:
-    """Where the table of an evaluation lies: beside it."""
+    """The path of an evaluation's table, beside its JSON file."""
     return path.with_suffix(".csv")
 
 
-def protocol_in_words(result: Evaluation) -> str:
-    """One line: what the numbers are."""
+def protocol_sentence(result: Evaluation) -> str:
+    """One line that describes the numbers."""
     protocol = result.protocol
     root = protocol.root[0] if len(set(protocol.root)) == 1 else f"the middle of {' and '.join(protocol.root)}"
     return (
         f"{protocol.name}: {len(protocol.joints)} joints relative to {root}, {result.rate_hz:g} frames per second; "
-        f"no answer for {result.missing:.2%}; to be cited: {protocol.headline.replace('_', ' ')}"
+        f"no estimate for {result.missing:.2%}; to be cited: {protocol.headline.replace('_', ' ')}"
     )
 
 
 def summary_table(result: Evaluation) -> list[tuple[str, ...]]:
-    """A header; for every way of lifting its actions, their mean, and all frames."""
+    """A header; for every mode of lifting its actions, their mean, and all frames."""
     table: list[tuple[str, ...]] = [
         ("lifting", "action", "frames", "MPJPE mm", "PA-MPJPE mm", "N-MPJPE mm", "MPJVE mm/frame")
     ]
-    for way, group, name, errors in result.rows():
+    for mode, group, name, errors in result.rows():
         if group in ("action", "all"):
             shown = (errors.mpjpe_mm, errors.pa_mpjpe_mm, errors.n_mpjpe_mm)
             cells = [*(f"{value:.1f}" for value in shown), f"{errors.mpjve_mm_per_frame:.2f}"]
             label = name.replace("_", " ") if group == "all" else name
-            table.append((way.replace("_", " "), label, str(errors.frames), *("-" if c == "nan" else c for c in cells)))
+            table.append(
+                (mode.replace("_", " "), label, str(errors.frames), *("-" if c == "nan" else c for c in cells))
+            )
     return table
 
 
@@ -193,14 +195,14 @@ def evaluate(
     notes: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Evaluation:
-    """The errors of every way of lifting over the same pairs.
+    """The errors of every mode of lifting over the same pairs.
 
     Raises `InputError` if there is no pair, if the recordings differ in rate, if a pair cannot be lifted, and
-    if an answer has other joints or other times than its target, naming the pair.
+    if an estimate has other joints or other times than its target, naming the pair.
     """
     pairs, protocol = data_set.pairs, data_set.protocol
     if not pairs:
-        raise InputError("there is nothing to evaluate: no recording is left")
+        raise InputError("no recording is left to evaluate")
     rates = np.array([pair.target.rate_hz for pair in pairs if len(pair.target) > 1])
     if not len(rates) or not np.allclose(rates, rates[0], rtol=1e-3):
         raise InputError(
@@ -209,15 +211,15 @@ def evaluate(
         )
     rate_hz = float(np.median(rates))
     scores, missing = {}, 0.0
-    for way, lift_pair in lifts.items():
+    for mode, lift_pair in lifts.items():
         tallies = []
-        with progress(f"lifting, {way.replace('_', ' ')}", len(pairs)) as tick:
+        with progress(f"lifting, {mode.replace('_', ' ')}", len(pairs)) as tick:
             for pair in pairs:
-                tallies.append(_tally(pair, _answer(pair, lift_pair), protocol, rate_hz))
+                tallies.append(_tally(pair, _estimate(pair, lift_pair), protocol, rate_hz))
                 tick()
-        scores[way] = _scores(pairs, protocol, tallies)
-        wanted = sum(tally.wanted for tally in tallies)
-        missing = max(missing, 1 - sum(int(tally.counts[0].sum()) for tally in tallies) / max(wanted, 1))
+        scores[mode] = _scores(pairs, protocol, tallies)
+        target_cells = sum(tally.target_cells for tally in tallies)
+        missing = max(missing, 1 - sum(int(tally.counts[0].sum()) for tally in tallies) / max(target_cells, 1))
     return Evaluation(protocol, rate_hz, missing, scores, (*data_set.notes, *notes))
 
 
@@ -228,40 +230,42 @@ class _Tally:
     sums: FloatArray
     counts: IntArray
     frames: int
-    wanted: int  # cells of the target, in frames whose root it has
+    target_cells: int  # cells of the target, in frames whose root it has
 
 
-def _answer(pair: LabelledPair, lift_pair: Lift) -> PoseSequence:
+def _estimate(pair: LabelledPair, lift_pair: Lift) -> PoseSequence:
     try:
-        answer = lift_pair(pair)
+        estimate = lift_pair(pair)
     except InputError as error:
         raise InputError(f"{pair}: {error}") from None
-    if answer.skeleton.joints != pair.target.skeleton.joints or answer.frame != "root":
+    if estimate.skeleton.joints != pair.target.skeleton.joints or estimate.frame != "root":
         raise InputError(
-            f"{pair}: the answer is {answer.skeleton.name} in frame {answer.frame!r}; the target is "
+            f"{pair}: the estimate is {estimate.skeleton.name} in frame {estimate.frame!r}; the target is "
             f"{pair.target.skeleton.name} in frame 'root'"
         )
-    if not np.array_equal(answer.times_s, pair.target.times_s):
-        raise InputError(f"{pair}: the answer has {len(answer)} frames of other times; the target {len(pair.target)}")
-    return answer
+    if not np.array_equal(estimate.times_s, pair.target.times_s):
+        raise InputError(
+            f"{pair}: the estimate has {len(estimate)} frames of other times; the target {len(pair.target)}"
+        )
+    return estimate
 
 
-def _tally(pair: LabelledPair, answer: PoseSequence, protocol: Protocol, rate_hz: float) -> _Tally:
+def _tally(pair: LabelledPair, estimate: PoseSequence, protocol: Protocol, rate_hz: float) -> _Tally:
     target = pair.target.select(protocol.joints)
-    estimate, truth = answer.select(protocol.joints).positions, target.positions
+    positions, truth = estimate.select(protocol.joints).positions, target.positions
     mask = target.valid
     root = (protocol.joints.index(protocol.root[0]), protocol.joints.index(protocol.root[1]))
     per_cell = (
-        root_mpjpe_mm(estimate, truth, mask, root),
-        n_mpjpe_mm(estimate, truth, mask, root),
-        pa_mpjpe_mm(estimate, truth, mask),
-        mpjve_mm_per_s(estimate, truth, mask, target.times_s, root) / rate_hz,
+        root_mpjpe_mm(positions, truth, mask, root),
+        n_mpjpe_mm(positions, truth, mask, root),
+        pa_mpjpe_mm(positions, truth, mask),
+        mpjve_mm_per_s(positions, truth, mask, target.times_s, root) / rate_hz,
     )
     return _Tally(
         sums=np.stack([np.nansum(cells, axis=0) for cells in per_cell]),
         counts=np.stack([(~np.isnan(cells)).sum(axis=0) for cells in per_cell]),
         frames=int((~np.isnan(per_cell[0])).any(axis=1).sum()),
-        wanted=int(mask[mask[:, list(root)].all(axis=1)].sum()),
+        target_cells=int(mask[mask[:, list(root)].all(axis=1)].sum()),
     )
 
 
@@ -309,7 +313,7 @@ def evaluation_set(
 
     data      a folder with UI-PRMD's "Segmented Movements", or with one data_3d_*.npz and one data_2d_*.npz
     data_2d   with `data`: which of several 2D sets in the folder (a path)
-    subjects  where not given: S9 and S11 of Human3.6M, HumanEva's Validate/..., all of UI-PRMD
+    subjects  default: S9 and S11 of Human3.6M, HumanEva's Validate/..., all of UI-PRMD
     noisy     protocol L1 with its noise
 
     Raises `ConfigError` if it is not clear which files are meant, `InputError` as the loaders do.
@@ -362,20 +366,20 @@ def read_weights(path: Path, *, causal: bool = False) -> Weights:
 
 
 def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
-    """Both ways of lifting with a network: "flip_averaged" and "plain".
+    """Both modes of lifting with a network: "flip_averaged" and "plain".
 
-    COCO's keypoints go through `gonio.lifting.lifter.lift`, which bridges gaps; those of another layout, without gaps,
-    straight into a network that was trained on that layout. The shapes of a published checkpoint do not tell the
-    layout: that it is the set's is taken on trust.
+    COCO's keypoints go through `gonio.lifting.lifter.lift`, which handles gaps. Those of another layout, without gaps,
+    go directly into a network that was trained on that layout. The shapes of a published checkpoint do not state the
+    layout; it is assumed to be that of the set.
 
     Raises `InputError` if the network takes or gives another number of joints than the set has.
     """
     architecture = weights.architecture
     pair = data_set.pairs[0]
-    seen, wanted = pair.keypoints.skeleton, pair.target.skeleton
+    layout, target = pair.keypoints.skeleton, pair.target.skeleton
     features = architecture.in_features if _uses_body_coordinates(weights) else 2
-    taken = len(COCO_17) if _by_lifter(weights, pair) else len(seen)
-    fits = (taken, features, len(wanted)) == (
+    taken = len(COCO_17) if _by_lifter(weights, pair) else len(layout)
+    fits = (taken, features, len(target)) == (
         architecture.in_joints,
         architecture.in_features,
         architecture.out_joints,
@@ -383,10 +387,10 @@ def network_lifts(weights: Weights, data_set: EvaluationSet) -> dict[str, Lift]:
     if not fits:
         raise InputError(
             f"the network takes {architecture.in_joints} joints with {architecture.in_features} numbers and gives "
-            f"{architecture.out_joints}; {data_set.protocol.name} has {len(seen)} ({seen.name}) and {len(wanted)} "
-            f"({wanted.name}): choose data or weights of one layout"
+            f"{architecture.out_joints}; {data_set.protocol.name} has {len(layout)} ({layout.name}) and {len(target)} "
+            f"({target.name}): choose data or weights of one layout"
         )
-    return {way: partial(_lifted, weights, flip=flip) for way, flip in _WAYS.items()}
+    return {mode: partial(_lifted, weights, flip=flip) for mode, flip in _MODES.items()}
 
 
 def _by_lifter(weights: Weights, pair: LabelledPair) -> bool:
@@ -420,10 +424,10 @@ def _lifted(weights: Weights, pair: LabelledPair, *, flip: bool) -> PoseSequence
 
 
 def scale_note(weights: Weights) -> tuple[str, ...]:
-    """What must be said of the size of a network's bodies."""
+    """Notes about the size of a network's bodies."""
     if not _uses_body_coordinates(weights):
         return ()
-    return ("the network knows no absolute size and one was assumed: read N-MPJPE and PA-MPJPE rather than MPJPE",)
+    return ("the network gives no absolute size and one was assumed: read N-MPJPE and PA-MPJPE rather than MPJPE",)
 
 
 def _nan_to_none(value: Any) -> Any:

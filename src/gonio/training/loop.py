@@ -1,17 +1,17 @@
-"""Training a lifting network: supervised, or with clips that nobody labelled beside those that somebody did.
+"""Training of a lifting network: supervised, or semi-supervised with unlabelled clips beside the labelled ones.
 
-Supervised: Adam with amsgrad on the mean distance of predicted and true joints (Pavllo et al. 2019, section 3), the
-learning rate and batch-norm's momentum falling exponentially. Semi-supervised (section 4): a second network says where
-the root is, trained with the weight 1 / depth; joints plus root of an unlabelled clip, seen through its camera, must
-fall on its keypoints, and its bones must be as long, in the mean, as those of labelled clips.
+Supervised: Adam with amsgrad on the mean distance of predicted and target joints (Pavllo et al. 2019, section 3), the
+learning rate and batch-norm's momentum falling exponentially. Semi-supervised (section 4): a second network gives
+the position of the root, trained with the weight 1 / depth. Joints plus root of an unlabelled clip, projected by its
+camera, must lie on its keypoints, and its mean bone lengths must equal those of labelled clips.
 
-Every epoch asks for its clips by number, and its random numbers come from the seed and that number. So a run that was
-stopped goes on from its last epoch as if nothing had happened: `checkpoint.pt` holds the weights and the optimiser, and
-is replaced as a whole after every epoch. `weights.safetensors` is what `gonio lift` takes, `log.json` what was
-measured. A loss that is not a number stops the training; the files of the epoch before it stay.
+Every epoch requests its clips by number, and its random numbers come from the seed and that number. So an interrupted
+training continues from its last epoch with the same result. `checkpoint.pt` holds the weights and the optimiser, and is
+replaced atomically after every epoch. `weights.safetensors` is the network for `gonio lift`, `log.json` the losses and
+errors. A loss that is not a number stops the training; the files of the epoch before it stay.
 
 With `torchrun`, each process draws its own clips and gradients are averaged (DistributedDataParallel, gloo); process 0
-writes. All of them must see the same folder.
+writes. All processes need access to the same folder.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from gonio.training.losses import bone_length_loss, mpjpe, mpjve, n_mpjpe, repro
 from gonio.training.network import TemporalModel, batch_norm_momentum, model_of, weights_of
 from gonio.training.windows import Batch, Clip, Clips, Windows
 
-_MEASURED_FRAMES, _MEASURED_WINDOWS = 64, 256  # of a window, and windows at once, where nothing is learned
+_MEASURED_FRAMES, _MEASURED_WINDOWS = 64, 256  # of a window, and windows at once, for validation
 
 
 @dataclass(frozen=True)
 class LiftingTask:
-    """What is learned: the network's shape and the skeletons of its input and output.
+    """The task of a network: its shape and the skeletons of its input and output.
 
     Raises `ConfigError` if their numbers of joints disagree.
     """
@@ -65,7 +65,7 @@ class LiftingTask:
 
 
 Entry = dict[str, float]
-"""What is known of an epoch: its number, the means of its losses, the errors of validation, its seconds."""
+"""An epoch in the log: its number, the means of its losses, the errors of validation, its seconds."""
 
 
 def train(
@@ -81,18 +81,18 @@ def train(
     metadata: Mapping[str, Any] | None = None,
     on_epoch: Callable[[Entry], None] = lambda entry: None,
 ) -> Weights:
-    """Train, or go on where the checkpoint in `output` stands; returns the weights after the last epoch.
+    """Train, or continue from the checkpoint in `output`. Returns the weights after the last epoch.
 
-    labelled, unlabelled  clips with targets; and clips with a camera (semi-supervised). Of several processes, number i
-                          of n asks for the clips epoch * n + i: other ones than its fellows get
-    validation            clips that are measured after every epoch and never trained on
-    unit_mm               what 1 is in the targets: errors of validation are also logged in millimetres
-    init                  weights to begin with; random ones where not given
+    labelled, unlabelled  clips with targets; and clips with a camera (semi-supervised). Process i of n
+                          requests the clips epoch * n + i, different ones for each process
+    validation            clips for measuring after every epoch; not used in training
+    unit_mm               millimetres per unit of the targets; with it, errors of validation are also logged in mm
+    init                  weights to begin with; default: random
     metadata              written into the weights
-    on_epoch              told the log's entry after every epoch, in process 0
+    on_epoch              called with the log's entry after every epoch, in process 0
 
     Raises `ConfigError` if the checkpoint belongs to other options or metadata (the number of epochs may change) or
-    if `init` has another shape, `InputError` if clips do not fit or lack what is needed, and `GonioError` if a
+    if `init` has another shape, `InputError` if clips do not fit or lack an array, and `GonioError` if a
     loss is not a number.
     """
     with _group() as (rank, world):
@@ -115,7 +115,7 @@ def train(
 
 
 def precision_of(options: TrainingOptions) -> str:
-    """What matrix products are computed in: "float32" or "bfloat16"."""
+    """Number format of matrix products: "float32" or "bfloat16"."""
     if options.precision != "auto":
         return options.precision
     return "bfloat16" if options.form == "chunked" and _multiplies_bfloat16() else "float32"
@@ -123,7 +123,7 @@ def precision_of(options: TrainingOptions) -> str:
 
 @contextlib.contextmanager
 def _group() -> Iterator[tuple[int, int]]:
-    """(number of this process, number of processes), joined into a group where they are several."""
+    """(number of this process, number of processes), joined into a group if there are several."""
     rank, world = processes()
     if world == 1:
         yield 0, 1
@@ -131,14 +131,14 @@ def _group() -> Iterator[tuple[int, int]]:
     distributed.init_process_group("gloo")
     try:
         yield rank, world
-        distributed.barrier()  # nobody leaves while another one still talks to it
+        distributed.barrier()  # no process ends while another one still communicates
     finally:
-        gc.collect()  # what holds the group holds itself in a circle
+        gc.collect()  # the group is held by a reference cycle
         distributed.destroy_process_group()
 
 
 class _Run:
-    """The networks, the optimiser, and what one epoch does with them."""
+    """The networks, the optimiser, and one epoch of training."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class _Run:
         self._last_windows: dict[str, tuple[Sequence[Clip], Windows]] = {}
 
     def resume(self, path: Path) -> list[Entry]:
-        """The log so far; empty where there is no checkpoint."""
+        """The log so far; empty without a checkpoint."""
         if not path.is_file():
             return []
         try:
@@ -173,7 +173,7 @@ class _Run:
             facts, log = dict(state["facts"]), list(state["log"])
         except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(
-                f"{path}: is no checkpoint of a training ({_line(error)}); choose another -o, or take it away"
+                f"{path}: is no checkpoint of a training ({_line(error)}); choose another -o, or delete it"
             ) from None
         for name in sorted(facts.keys() | self._facts.keys()):
             stored, expected = facts.get(name), self._facts.get(name)
@@ -188,7 +188,7 @@ class _Run:
         return log
 
     def save(self, output: Path, log: list[Entry]) -> None:
-        """Weights, log and checkpoint, each replaced as a whole; the checkpoint last, for it says what is done."""
+        """Write weights, log and checkpoint, each atomically. The checkpoint is last: it exists only if the others do."""
         state = {
             "facts": self._facts,
             "log": log,
@@ -205,7 +205,7 @@ class _Run:
         return weights_of(self._pose, self._root, self._metadata)
 
     def epoch(self, epoch: int, labelled: Sequence[Clip], unlabelled: Sequence[Clip] | None) -> Entry:
-        """Trains; the means of the loss's parts."""
+        """Train one epoch. Returns the means of the loss's parts."""
         options = self._options
         for group in self._optimiser.param_groups:
             group["lr"] = options.learning_rate * options.decay**epoch
@@ -233,7 +233,7 @@ class _Run:
         return {name: value / (steps * options.passes) for name, value in sums.items()}
 
     def _windows(self, kind: str, clips: Sequence[Clip]) -> Windows:
-        """Of the same clips as in the last epoch: the same windows."""
+        """The windows of clips; those of the last epoch if the clips are the same."""
         last = self._last_windows.get(kind)
         if last is None or last[0] is not clips:
             self._last_windows[kind] = (clips, Windows(clips, self._task.architecture, self._options.frames))
@@ -245,7 +245,7 @@ class _Run:
             yield from windows.batches(self._options.batch, rng)
 
     def _agreed(self, steps: int) -> int:
-        """The fewest steps of any process: each waits for all the others in every step."""
+        """The smallest number of steps of all processes, since each waits for the others in every step."""
         if self._world == 1:
             return steps
         fewest = torch.tensor(steps)
@@ -253,7 +253,7 @@ class _Run:
         return int(fewest)
 
     def _share_statistics(self) -> None:
-        """Batch-norm's statistics of process 0 to all others, as it is process 0's that are written."""
+        """Copy batch-norm's statistics of process 0, which writes them, to all others."""
         if self._world > 1:
             for model in self._models:
                 for buffer in model.buffers():
@@ -274,7 +274,7 @@ class _Run:
         return {name: float(value.detach()) for name, value in terms.items()}
 
     def _terms(self, batch: Batch, other: Batch | None) -> dict[str, Tensor]:
-        """The loss's parts. Labelled and unlabelled windows go through the networks together, as published."""
+        """The loss's parts. Labelled and unlabelled windows are one batch for the networks, as published."""
         inputs = torch.from_numpy(batch.inputs)
         n = len(inputs)
         if other is not None:
@@ -318,7 +318,7 @@ class _Run:
         return terms
 
     def measure(self, clips: Sequence[Clip]) -> Entry:
-        """Errors on clips that are not trained on, in the targets' unit, without flip averaging."""
+        """Errors on validation clips, in the targets' unit, without flip averaging."""
         if not clips:
             return {}
         windows = Windows(clips, self._task.architecture, _MEASURED_FRAMES)
@@ -334,27 +334,27 @@ class _Run:
                 count = float(mask.sum())
                 sums += (float(mpjpe(pose, targets, mask)) * count, float(n_mpjpe(pose, targets, mask)) * count, count)
         if not sums[2]:
-            raise InputError("the validation clips have no target: there is nothing to measure")
+            raise InputError("the validation clips have no target to measure against")
         return {"validation_mpjpe": float(sums[0] / sums[2]), "validation_n_mpjpe": float(sums[1] / sums[2])}
 
 
 def _networks(
     architecture: Architecture, options: TrainingOptions, semi: bool, init: Weights | None
 ) -> tuple[TemporalModel, TemporalModel | None]:
-    """For the joints, and for the root where it is learned."""
+    """The networks of the joints and, if it is learned, of the root."""
     shapes = [architecture] + ([replace(architecture, out_joints=1)] if semi else [])
     models = [TemporalModel(shape, options.form) for shape in shapes]
     given = [] if init is None else [init] + ([] if init.trajectory is None else [init.trajectory])
     for model, weights in zip(models, given, strict=False):
         stored, expected = (replace(shape, dropout=0.0) for shape in (weights.architecture, model.architecture))
         if stored != expected:
-            raise ConfigError(f"the weights to begin with are of another network: {stored}, not {expected}")
+            raise ConfigError(f"the initial weights are of another network: {stored}, not {expected}")
         model.load_state_dict(model_of(weights, options.form).state_dict())
     return models[0], models[1] if semi else None
 
 
 class _Both(nn.Module):
-    """Both networks as one module, so that gradients are averaged over processes once."""
+    """Both networks as one module, so that gradients are averaged over processes in one step."""
 
     def __init__(self, pose: TemporalModel, root: TemporalModel | None) -> None:
         super().__init__()
@@ -365,16 +365,16 @@ class _Both(nn.Module):
 
 
 def _answers(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Targets, and which of them count."""
+    """Targets, and the mask of those that count."""
     if batch.targets is None or batch.mask is None:
         raise InputError("labelled clips need targets and their mask")
     return torch.from_numpy(batch.targets), torch.from_numpy(batch.mask & batch.weight[..., None])
 
 
 def _trajectory_loss(root: Tensor, batch: Batch) -> Tensor:
-    """(batch, time, 1, 3) the network's roots against the true ones, weighted by 1 / depth."""
+    """(batch, time, 1, 3) the network's roots against the targets, weighted by 1 / depth."""
     if batch.root is None:
-        raise InputError("the root's place is not known in these labelled clips; a trajectory cannot be learned")
+        raise InputError("the root's position is unknown in these labelled clips; a trajectory cannot be learned")
     truth = torch.from_numpy(batch.root)[:, :, None]
     depth = truth[..., 2]  # (batch, time, 1)
     known = torch.from_numpy(batch.weight)[..., None] & torch.isfinite(truth).all(dim=-1) & (depth > 0)
@@ -382,7 +382,7 @@ def _trajectory_loss(root: Tensor, batch: Batch) -> Tensor:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it; elsewhere it is emulated, and slow."""
+    """Whether this processor has instructions for bfloat16; others emulate it slowly."""
     capable = (
         getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
         or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
@@ -393,7 +393,7 @@ def _multiplies_bfloat16() -> bool:
 def _not_a_number(epoch: int, what: str) -> GonioError:
     return GonioError(
         f"the training stopped in epoch {epoch + 1}: {what} is not a number; the files of the epoch before stay. Try a "
-        f"smaller learning rate, or look for a recording with absurd positions"
+        f"smaller learning rate, or check the data for a recording with extreme positions"
     )
 
 

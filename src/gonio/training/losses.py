@@ -1,9 +1,9 @@
-"""What training minimises and what it is measured by, in torch.
+"""Losses of training and errors of validation, in torch.
 
 Sections and equations are those of D. Pavllo et al., "3D human pose estimation in video with temporal convolutions and
-semi-supervised training", CVPR 2019. Positions are (..., joint, 3), in whatever unit the network has; a mask (...,
-joint) is true where a joint counts. Where it is false the position may be anything, NaN too, and no gradient comes from
-it. Every loss is a mean over the joints that count, and 0 where there is none.
+semi-supervised training", CVPR 2019. Positions are (..., joint, 3), in the unit of the network; a mask (...,
+joint) is true for the joints that count. For the others the position may have any value, also NaN, and gives no
+gradient. Every loss is a mean over the joints that count, and 0 if there is none.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def n_mpjpe(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Te
 def mpjve(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean per-joint velocity error: MPJPE of the differences between neighbouring frames (section 5.1), per frame.
 
-    Positions (..., time, joint, 3). A joint counts where it counts in both frames.
+    Positions (..., time, joint, 3). A joint counts if it counts in both frames.
     """
     if predicted.shape[-3] < 2:
         raise InputError("a velocity needs two frames or more")
@@ -148,7 +148,7 @@ def reprojection_loss(
     keypoint_skeleton: Skeleton,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """2D error of predicted joints, seen through the camera, against the keypoints they came from (section 4).
+    """2D error of predicted joints, projected by the camera, against the keypoints (section 4).
 
     positions  (..., joint, 3) in the camera frame: the root-relative pose plus the predicted trajectory
     camera     (..., 9) as in `project`

@@ -1,15 +1,15 @@
 """The temporal network in torch, for training.
 
-One set of weights, with the names and shapes of published checkpoints, run in one of three ways that give the same
-numbers (Pavllo et al. 2019, section 3, and in the appendix the optimised training implementation):
+One set of weights, with the names and shapes of published checkpoints, run in one of three forms with the same
+results (Pavllo et al. 2019, section 3, and in the appendix the optimised training implementation):
 
     dilated       convolutions with dilation over whole sequences: every frame of the input that has its full receptive
                   field yields one of the output
     single-frame  convolutions with stride in place of dilation: an input of exactly one receptive field (or several,
                   end to end) yields one frame each, and nothing is computed that this frame does not need
     chunked       the dilated form laid out as (batch, time, channel), each convolution as one matrix product over its
-                  concatenated taps. Neighbouring output frames share their intermediate results, and large matrix
-                  products are what processors are good at, in bfloat16 too: the form to train in on CPUs
+                  concatenated taps. Neighbouring output frames share their intermediate results, and processors
+                  compute large matrix products fast, also in bfloat16: the form for training on CPUs
 
 In training, batch-norm's statistics are those of the frames each form computes, so the three agree in evaluation to
 rounding, and dilated and chunked also in training.

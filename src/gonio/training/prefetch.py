@@ -1,7 +1,7 @@
-"""The next clips, made by another process while this one trains on the last ones.
+"""Prefetching of training clips: another process builds the next ones while this process trains.
 
-Making clips takes about as long as training on them. What is made is the same as without: clips depend on their number
-and nothing else.
+Building clips takes about as long as training on them. The clips are the same as without prefetching, because they
+depend only on their number.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from gonio.training.windows import Clip, Clips
 
 
 class PrefetchedClips:
-    """Called with a number it answers with `make(number)`, and has `make(number + step)` made meanwhile.
+    """A function of a number: returns `make(number)`, and starts `make(number + step)` in the other process.
 
     make  can be sent to another process: a function of a module, or a `functools.partial` of one
-    last  beyond this number nothing is made ahead
-    step  to the number that is asked for next
+    last  the last number to prefetch
+    step  from one number to the next
 
-    The process starts at the first call and ends with the `with` block, or when this process ends in whatever way.
-    What `make` raises of gonio's errors is raised here; raises `GonioError` where that process was ended.
+    The process starts at the first call and ends with the `with` block, or when this process ends in any way.
+    gonio's errors in `make` are raised here. Raises `GonioError` if the other process was killed.
     """
 
     def __init__(self, make: Clips, last: int, step: int = 1) -> None:
@@ -33,23 +33,23 @@ class PrefetchedClips:
         context = multiprocessing.get_context("spawn")
         self._here, self._there = context.Pipe()
         self._process = context.Process(target=_work, args=(self._there, make), daemon=True)
-        self._coming: list[int] = []
+        self._pending: list[int] = []
 
     def __call__(self, number: int) -> Sequence[Clip]:
         if self._process.pid is None:
             self._process.start()
-            self._there.close()  # so that the end of that process is seen here
+            self._there.close()  # so that the end of that process is noticed here
         try:
             for requested in (number, number + self._step):
-                if requested not in self._coming and requested <= max(self._last, number):
+                if requested not in self._pending and requested <= max(self._last, number):
                     self._here.send(requested)
-                    self._coming.append(requested)
+                    self._pending.append(requested)
             while True:
                 made: Sequence[Clip] | GonioError = self._here.recv()
-                if self._coming.pop(0) == number:
+                if self._pending.pop(0) == number:
                     break
         except (EOFError, OSError):
-            raise GonioError("the process that makes training clips was ended; is there too little memory?") from None
+            raise GonioError("the process that builds training clips was killed; is there too little memory?") from None
         if isinstance(made, GonioError):
             raise made
         return made
@@ -67,7 +67,7 @@ class PrefetchedClips:
 
 
 def _work(requests: Connection, make: Clips) -> None:
-    """Makes what is asked for until nobody asks any more."""
+    """Worker loop: build the requested clips until the queue is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
     try:
         while True:

@@ -1,7 +1,7 @@
-"""Protocol L1: this project's fixed test of lifting, four cameras and a noise that other code can make again.
+"""Protocol L1: this project's fixed test of lifting, four cameras and noise that other code can reproduce.
 
 Methods of lifting can only be compared on the same keypoints. The protocol fixes the views, the noise and its random
-generator; `protocol_l1` says all numbers, and how what the protocol leaves open is read.
+generator; `protocol_l1` lists all numbers, and the choices for what the protocol leaves open.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def protocol_l1(sequence: PoseSequence, clip_number: int) -> list[TrainingPair]:
     % for elbows and knees, 1.5 % for wrists and ankles; its variance is 30 % white, 50 % autoregressive with a time
     constant of 0.15 s, 20 % constant. Each limb joint is missing in bursts of 0.2 s, 2 % of the time.
 
-    What the protocol leaves open is read so: the sequence is resampled to 50 Hz first. The camera stands still, 4 m
-    from the mean of the clip's mid-hip, and looks at it. Azimuth is that of `gonio.training.virtual_cameras`, in the
-    recording's own axes turned to z up. Limb joints are elbows, wrists, knees and ankles. Confidence is 1, and 0 where
+    Choices for what the protocol leaves open: the sequence is resampled to 50 Hz first. The camera stands still, 4 m
+    from the mean of the clip's mid-hip, and is aimed at it. Azimuth is that of `gonio.training.virtual_cameras`, in the
+    recording's own axes turned to z up. Limb joints are elbows, wrists, knees and ankles. Confidence is 1, and 0 if
     missing. The generator is `default_rng([20261122, clip_number, i])`, i = 0..3 in the order of the azimuths; it draws
     in this order: white (time, 17, 2), autoregressive innovations (time, 17, 2), constant (1, 17, 2), and the bursts'
     starts (time + 9, 8), in COCO's order of joints.

@@ -1,15 +1,15 @@
-"""`gonio train`: the data that a training file names becomes clips, the network is trained, and the run is recorded.
+"""`gonio train`: read the data of a training file, train the network, and record the run.
 
 The folder of a run holds
 
     config.json           the configuration, with every default
-    run.json              versions, what was read and left out, seed, threads, seconds, the log: how it came to be
+    run.json              versions, data that were read and left out, seed, threads, seconds, the log
     log.json              losses and errors of every epoch
     learning_curves.png   the same, drawn (.svg too)
-    checkpoint.pt         the state after the last epoch: the same command goes on from there
+    checkpoint.pt         the state after the last epoch; the same command continues from it
     weights.safetensors   the network, for `gonio lift` and `gonio evaluate`
 
-What the weights say of themselves has no paths and no dates: the same data and seed give the same file.
+The metadata of the weights have no paths and no dates: the same data and seed give the same file.
 """
 
 from __future__ import annotations
@@ -57,13 +57,14 @@ def train(
     on_start: Callable[[TrainingData], None] = lambda data: None,
     on_epoch: Callable[[Entry], None] = lambda entry: None,
 ) -> Weights:
-    """Train as the configuration says, or go on where `output` stands; returns the weights after the last epoch.
+    """Train as configured, or continue the training in `output`. Returns the weights after the last epoch.
 
     config    or its training file (.toml)
-    on_start  told what was read, before the first epoch; `on_epoch` the log's entry after each
+    on_start  called with the data before the first epoch
+    on_epoch  called with the log's entry after each epoch
 
     Raises `MissingExtraError` without torch, `ConfigError` if the folder holds another training, `InputError` if
-    data cannot be read or used, and `GonioError` if the training breaks down.
+    data cannot be read or used, and `GonioError` if a loss is not a number.
     """
     training, torch = _torch()
     config, output = load_training(config) if isinstance(config, str | Path) else config, Path(output)
@@ -130,7 +131,7 @@ def _torch() -> tuple[ModuleType, ModuleType]:
 
 
 def _check_output(output: Path, config: TrainConfig) -> None:
-    """The folder is new, empty, or that of a training; and it lies in no input."""
+    """Check that the folder is new, empty, or that of a training, and is not inside an input."""
     for path in config.files:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
@@ -138,13 +139,13 @@ def _check_output(output: Path, config: TrainConfig) -> None:
         return
     check_writable(output, config.files)
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; the results of a training are a folder, choose another -o")
+        raise InputError(f"{output}: is a file; a training writes a folder, choose another -o")
 
 
 def _shape_of(init: Weights, config: TrainConfig) -> NetworkConfig:
     """The network of given weights, with the configuration's dropout.
 
-    Raises `ConfigError` if the configuration asks for another one.
+    Raises `ConfigError` if the configuration has another one.
     """
     a = init.architecture
     shape = NetworkConfig(a.filter_widths, a.channels, config.network.dropout, a.causal, a.dense)
@@ -171,7 +172,7 @@ def _check_fit(config: TrainConfig, init: Weights, data: TrainingData) -> None:
 
 
 def _metadata(config: TrainConfig, data: TrainingData) -> dict[str, Any]:
-    """What the weights say of themselves; paths are names, so that it is the same on every machine."""
+    """Metadata of the weights. Paths are file names, so that they are the same on every machine."""
     recipe = _named(asdict(config))
     for key in ("threads", "validation", "network"):
         recipe.pop(key)
@@ -188,7 +189,7 @@ def _metadata(config: TrainConfig, data: TrainingData) -> dict[str, Any]:
 
 
 def _named(value: Any) -> Any:
-    """As JSON knows it, every path by its last name."""
+    """As JSON, every path by its last name."""
     if isinstance(value, Mapping):
         return {key: _named(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -202,7 +203,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _draw(output: Path, log: Sequence[Entry], data: TrainingData) -> None:
-    """The learning curves; nothing where no epoch was trained."""
+    """Draw the learning curves, if an epoch was trained."""
     if not log:
         return
     unit = "m" if data.normalisation == SCREEN else "body sizes"

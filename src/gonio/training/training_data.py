@@ -52,7 +52,7 @@ from gonio.trials.single_step import read_person
 
 @dataclass(frozen=True)
 class SourceSummary:
-    """What was read of one source: recordings (views, where there are cameras), frames, and what was left out."""
+    """Summary of one source: numbers of recordings (views, with cameras) and frames, notes on what was left out."""
 
     name: str
     recordings: int
@@ -68,9 +68,9 @@ class TrainingData:
     """Everything that a training needs besides the network.
 
     labelled, unlabelled  by number, for `gonio.training.loop.train`
-    unit_mm               what 1 is in the targets, in the mean of the validation bodies; None where it is not known
-    rate_hz               that the network is trained for
-    generated             labelled clips are made for each number, and take their time
+    unit_mm               millimetres per unit of the targets, mean of the validation bodies; None if unknown
+    rate_hz               frame rate that the network is trained for
+    generated             labelled clips are built for each number, which takes time
     """
 
     normalisation: str
@@ -150,7 +150,7 @@ def body_clips(
     world: int,
     causal: bool,
 ) -> Sequence[Clip]:
-    """Fresh clips from bodies, and this process' share of the fixed ones."""
+    """New clips from bodies, and this process' share of the fixed ones."""
     shared = shared_clips(fixed, world, number)
     if bodies is None or augmentation is None:
         return shared
@@ -158,7 +158,7 @@ def body_clips(
 
 
 def shared_clips(clips: Sequence[Clip], world: int, number: int) -> Sequence[Clip]:
-    """Of clips that are the same in every epoch: those of this process."""
+    """This process' share of clips that are the same in every epoch."""
     if world == 1:
         return clips
     share = clips[number % world :: world]
@@ -195,7 +195,7 @@ def _group(group: GroupConfig) -> Loaded[LabelledBody]:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """As `gonio.training.clips.Labelled` wants it."""
+    """A pair in the form of `gonio.training.clips.Labelled`."""
 
     keypoints: PoseSequence
     target: PoseSequence
@@ -224,14 +224,14 @@ def _stereo_clips(config: StereoLabelsConfig, causal: bool, summaries: list[Sour
 def _stereo_clip(
     config: StereoLabelsConfig, keypoints: PoseSequence, joints: PoseSequence, camera: Camera, causal: bool
 ) -> Clip:
-    """The keypoints' frames with the joints of the same moments; frames without joints count as not labelled."""
+    """The keypoints' frames with the joints of the same moments; frames without joints count as unlabelled."""
     body = resample(joints, keypoints.times_s - config.offset_s).to_skeleton(H36M_17)
     kinds = np.array(joint_map(joints.skeleton, H36M_17).kinds)
     same_place = body.positions.copy()
-    same_place[:, kinds == "counterpart"] = np.nan  # lies elsewhere by definition, which the network would learn
+    same_place[:, kinds == "counterpart"] = np.nan  # the network would learn its other definition
     body = body.derive("joints of another definition left out", positions=same_place)
     if not body.valid.any():
-        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; is offset_s right?")
+        raise InputError(f"{config.joints}: has no joints at the times of {config.keypoints}; check offset_s")
     in_camera = body.transformed(
         camera.rotation, camera.translation, frame="camera", frame_name=camera.name, up=None, step="into the camera"
     )
@@ -262,7 +262,7 @@ def _unlabelled_bodies(config: TrainConfig, unlabelled: UnlabelledConfig, summar
 
 
 def _slowed(sequence: PoseSequence) -> tuple[list[PoseSequence], tuple[str, ...]]:
-    """A fast recording as several slower ones, as in prediction: every n-th frame, from each of the first n on."""
+    """A fast recording as n slower ones, as in prediction: every n-th frame, from each of the first n on."""
     n = n_interleaved(sequence.rate_hz)
     if n == 1 or len(sequence) < 2 * n:
         return [sequence], ()
@@ -332,15 +332,17 @@ def _screen_data(config: TrainConfig, data: VideoPose3DConfig, progress: Progres
 
 
 def _usual(data: VideoPose3DConfig, known: Sequence[str], h36m: Sequence[str], prefix: str, key: str) -> list[str]:
-    """The subjects of the paper that the set has."""
+    """The paper's subjects that are in the set."""
     found = [subject for subject in known if subject in h36m or subject.startswith(prefix)]
     if not found:
-        raise ConfigError(f"{data.data_3d}: has none of the usual subjects; set videopose3d.{key}: {', '.join(known)}")
+        raise ConfigError(
+            f"{data.data_3d}: has none of the paper's subjects; set videopose3d.{key}: {', '.join(known)}"
+        )
     return found
 
 
 def _screen_clips(pairs: Loaded[LabelledPair], name: str, summaries: list[SourceSummary]) -> list[Clip]:
-    """Of the pairs whose keypoints are all there."""
+    """Clips of the pairs without missing keypoints."""
     complete = [pair for pair in pairs if pair.keypoints.valid.all()]
     gaps = [f"{pair} left out: keypoints are missing" for pair in pairs if not pair.keypoints.valid.all()]
     if not complete:
@@ -350,7 +352,7 @@ def _screen_clips(pairs: Loaded[LabelledPair], name: str, summaries: list[Source
 
 
 def _stretch(frames: int, share: float, downsample: int, rng: np.random.Generator) -> slice:
-    """A stretch of a recording of this share of its frames, anywhere, thinned."""
+    """A random stretch of a recording with this share of its frames, every `downsample`-th of them."""
     kept = max(1, round(frames * share / downsample)) * downsample
     first = int(rng.integers(max(1, frames - kept + 1)))
     return slice(first, min(frames, first + kept), downsample)
@@ -360,14 +362,14 @@ def _stretch(frames: int, share: float, downsample: int, rng: np.random.Generato
 
 
 def _own_keypoints(config: KeypointsConfig) -> tuple[PoseSequence, Camera, tuple[str, ...]]:
-    """One person's keypoints, the camera that saw them, and what was assumed."""
+    """One person's keypoints, their camera, and notes on what was assumed."""
     if config.rig is not None and config.camera is not None:
         camera = _camera_of_rig(config.rig, config.camera)
         return _person(config.keypoints, config.layout, config.fps, camera.size_px), camera, ()
     keypoints = _person(config.keypoints, config.layout, config.fps, config.image_size_px)
     size = keypoints.image_size_px
     if size is None:
-        raise InputError(f"{config.keypoints}: does not tell the size of its images; add image_size_px, or a rig")
+        raise InputError(f"{config.keypoints}: does not state the size of its images; add image_size_px, or a rig")
     camera = assumed_camera(size, config.focal_px, keypoints.frame_name)
     notes = (f"focal length assumed: {camera.focal_px:.0f} px",) if config.focal_px is None else ()
     return keypoints, camera, notes
@@ -387,7 +389,7 @@ def _camera_of_rig(path: Path, name: str) -> Camera:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """An error in here names the file."""
+    """Errors in this context name the file."""
     try:
         yield
     except InputError as error:

@@ -1,15 +1,15 @@
-"""Training pairs from motion capture without video: virtual cameras look at bodies.
+"""Training pairs from motion capture without video, by virtual cameras.
 
-A lifting network learns from pairs of 2D keypoints and 3D joints. Motion capture has the joints; a camera that does not
-exist projects them to keypoints. From one recording come as many views as are wanted. `CameraPlacement` holds ranges;
-`sample_camera` draws a camera that looks at a body, `look_at` makes a given one. `training_pair` gives COCO's 17
-keypoints in pixels, as a detector would say them (`gonio.training.detector_noise`), and Human3.6M's 17 joints in the
+A lifting network learns from pairs of 2D keypoints and 3D joints. Motion capture has the joints; a virtual camera
+projects them to keypoints. One recording gives any number of views. `CameraPlacement` holds ranges;
+`sample_camera` draws a camera aimed at a body, `look_at` makes a given one. `training_pair` gives COCO's 17
+keypoints in pixels, with a detector's errors (`gonio.training.detector_noise`), and Human3.6M's 17 joints in the
 camera's axes. The bodies come from `gonio.training.bodies`.
 
-The world has z up. Azimuth is counted from +x towards +y, that is counter-clockwise seen from above: a camera at
+The world has z up. Azimuth is counted from +x towards +y, that is counter-clockwise from above: a camera at
 azimuth 0 stands on the +x side and looks along -x. A body that faces +x (UI-PRMD; CMU, after its axes are turned to z
 up) is seen from the front at azimuth 0 and from its left at 90. Elevation is the camera's height as an angle, positive
-above the person; a positive roll turns the camera clockwise, and the picture the other way.
+above the person; a positive roll turns the camera clockwise, and the image the other way.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class CameraPlacement:
     """The ranges from which `sample_camera` draws, all uniformly (distances and focal lengths by their logarithm).
 
     azimuth_deg     round the person; 0..360 is all round
-    elevation_deg   of the camera above the mid-hip, seen from there: a telephone on the floor to one near the ceiling
+    elevation_deg   of the camera above the mid-hip: from a telephone on the ground to one above head height
     roll_deg        about the axis of the camera: a telephone that is not held quite upright
     distance_m      from the camera to the point it is aimed at
     focal           focal length over the longer side of the image: 0.7 to 0.8 in telephones, 0.9 in webcams, 1.15 in
                     Human3.6M, up to 1.6 with a lens that magnifies
     image_sizes_px  (width, height), landscape and portrait, each as likely
-    aim_m           how far from the middle of the mid-hip's way, along each axis, the camera is aimed at most
-    cut_off_share   of the cameras that may have parts of the person outside the picture; the others go back, beyond
-                    `distance_m` if they must, until every joint of the clip is inside
+    aim_m           largest distance, along each axis, of the aim from the middle of the mid-hip's path
+    cut_off_share   of the cameras that may have parts of the person outside the image; the others move back, beyond
+                    `distance_m` if necessary, until every joint of the clip is inside
 
     Raises `ConfigError` if a range is empty or impossible.
     """
@@ -91,7 +91,7 @@ def look_at(
     roll_deg: float = 0.0,
     name: str = "virtual",
 ) -> Camera:
-    """The camera that has `target_m` (3,), in a world with z up, in the middle of its picture. No distortion."""
+    """The camera that has `target_m` (3,), in a world with z up, in the middle of its image. No distortion."""
     azimuth, elevation, roll = np.deg2rad([azimuth_deg, elevation_deg, roll_deg])
     outward = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
@@ -140,12 +140,12 @@ def sample_camera(body: PoseSequence, placement: CameraPlacement, rng: Generator
 
 @dataclass(frozen=True, eq=False)
 class TrainingPair:
-    """What a network is given and what it should answer, for one clip and one camera.
+    """Input and target of a network, for one clip and one camera.
 
-    keypoints  COCO-17, px: as the detector says (as they are, where no detector was asked for)
-    clean      COCO-17, px: where they are, also outside the picture; missing behind the camera
+    keypoints  COCO-17, px, with the detector's errors; equal to `clean` without a detector
+    clean      COCO-17, px, without errors, also outside the image; missing behind the camera
     target     H36M-17, m, camera axes, relative to the mean of the hips ("root")
-    root_m     (time, 3) the mean of the hips in the camera's frame; NaN where a hip is missing
+    root_m     (time, 3) the mean of the hips in the camera's frame; NaN if a hip is missing
     camera     the camera
     """
 
@@ -176,14 +176,14 @@ def training_pair(
     shown = body if seen is None else seen
     check_training_body(shown)
     if not np.array_equal(shown.times_s, body.times_s):
-        raise InputError(f"the body that is seen has {len(shown)} frames of other times; the target has {len(body)}")
+        raise InputError(f"`seen` has {len(shown)} frames of other times; the target has {len(body)}")
     in_camera = body.transformed(
         camera.rotation,
         camera.translation,
         frame="camera",
         frame_name=camera.name,
         up=None,
-        step=f"seen from the virtual camera {camera.name}",
+        step=f"in the axes of the virtual camera {camera.name}",
     )
     root_m = in_camera["mid_hip"]
     relative = in_camera.positions - root_m[:, None]

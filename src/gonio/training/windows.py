@@ -1,8 +1,8 @@
-"""Clips of keypoints and joints, and the windows of them that one training step sees.
+"""Clips of keypoints and joints, and their windows for one training step.
 
-A network that sees R frames turns a window of R - 1 + n frames into n frames of joints. Windows overlap by R - 1 frames
-so that every frame of a clip is asked for once; the ends of a clip are repeated, as in prediction. A clip shorter than
-n frames is filled up with its last one, and what was filled does not count.
+A network with a receptive field of R frames turns a window of R - 1 + n frames into n frames of joints. Windows overlap
+by R - 1 frames so that every frame of a clip is predicted once. The first and last frames of a clip are repeated, as in
+prediction. A clip shorter than n frames is filled up with its last one, and filled frames do not count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array32 = NDArray[np.float32]
 
 
 ARRAYS = ("inputs", "targets", "mask", "root", "camera", "seen", "root_unit")
-"""Of a clip."""
+"""The arrays of a clip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,12 @@ class Clip:
 
     inputs     (time, joint, feature)
     targets    (time, out joint, 3), or None: not labelled
-    mask       (time, out joint) which targets are there
-    root       (time, 3) the root's place in the camera frame, in `root_unit`; NaN where it is not known
-    camera     (time, 9) that projects targets + root * root_unit to inputs (`gonio.training.losses.project`); NaN where
-               it is not known
-    seen       (time, joint) which keypoints are there
-    root_unit  (time,) what 1 of the root is in the targets' unit; 1 where not given
+    mask       (time, out joint) which targets are valid
+    root       (time, 3) the root in the camera frame, in `root_unit`; NaN if unknown
+    camera     (time, 9) that projects targets + root * root_unit to inputs (`gonio.training.losses.project`); NaN if
+               unknown
+    seen       (time, joint) which keypoints are present
+    root_unit  (time,) the unit of the root in the targets' unit; default: 1
 
     Raises `InputError` if the numbers of frames differ, or there is none.
     """
@@ -71,7 +71,7 @@ class Clip:
         return Clip(*(part(getattr(self, name)) for name in ARRAYS))
 
     def unlabelled(self) -> Clip:
-        """Without its answers: targets, mask and root."""
+        """The clip without targets, mask and root."""
         return replace(self, targets=None, mask=None, root=None)
 
     def flipped(self, joints_in: Skeleton, joints_out: Skeleton) -> Clip:
@@ -97,14 +97,14 @@ class Clip:
 
 
 Clips = Callable[[int], Sequence[Clip]]
-"""Clips by number: always the same ones for the same number, fresh ones or not for another."""
+"""Clips by number: the same clips for the same number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows of several clips. inputs (batch, n + R - 1, joint, feature), all others over the n frames in the middle.
 
-    weight (batch, n) is false where a clip was filled up.
+    weight (batch, n) is false for filled frames.
     """
 
     inputs: Array32
@@ -119,16 +119,16 @@ class Batch:
 
 
 class Windows:
-    """All windows of a list of clips, given out in batches in random order.
+    """All windows of a list of clips, in batches in random order.
 
-    frames  of a window that are predicted; the network sees `architecture.receptive_field` - 1 more
+    frames  of a window that are predicted; the input has `architecture.receptive_field` - 1 more
 
-    Raises `InputError` if there is no clip, or if some clips have what others lack.
+    Raises `InputError` if there is no clip, or if some clips have arrays that others lack.
     """
 
     def __init__(self, clips: Sequence[Clip], architecture: Architecture, frames: int) -> None:
         if not clips:
-            raise InputError("there is no clip to train on")
+            raise InputError("no clip to train on")
         self._frames = frames
         self._span = frames + architecture.receptive_field - 1
         past, future = architecture.past_frames, architecture.future_frames
@@ -156,13 +156,13 @@ class Windows:
         return len(self._starts)
 
     def steps(self, size: int) -> int:
-        """How many batches `batches` gives."""
+        """Number of batches that `batches` gives."""
         return max(1, len(self) // size)
 
     def batches(self, size: int, rng: Generator) -> Iterator[Batch]:
-        """Every window once, in random order, `size` at a time; what is left over at the end is not given.
+        """Every window once, in random order, `size` at a time; the rest at the end is left out.
 
-        Where there are fewer than `size`, one batch in which they are repeated.
+        If there are fewer than `size`, one batch in which they are repeated.
         """
         order = rng.permutation(len(self))
         if len(order) < size:

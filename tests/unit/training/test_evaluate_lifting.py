@@ -30,9 +30,9 @@ from gonio.training.evaluate_lifting import (
     evaluate,
     evaluation_set,
     network_lifts,
-    protocol_in_words,
     protocol_l1,
     protocol_of_paper,
+    protocol_sentence,
     read_weights,
     summary_table,
 )
@@ -167,7 +167,7 @@ def test_what_has_no_answer_does_not_count_and_is_said() -> None:
     result = scored(gap)
     assert result.missing == pytest.approx(18 / (6 * 17))
     assert result.scores["plain"].all_frames.frames == 5
-    assert "17.65%" in protocol_in_words(result)
+    assert "17.65%" in protocol_sentence(result)
     nothing = scored(lambda x: np.full_like(x, np.nan))
     assert np.isnan(nothing.scores["plain"].all_frames.mpjpe_mm)
     assert nothing.to_plain()["scores"]["plain"]["all_frames"]["mpjpe_mm"] is None
@@ -219,7 +219,7 @@ def test_the_files(tmp_path: Path) -> None:
     assert len(rows) == 2 + 1 + 17 + 2
     (wrist,) = (row for row in rows if row["name"] == "left_wrist")
     assert (wrist["lifting"], wrist["group"], wrist["frames"], wrist["mpjpe_mm"]) == ("plain", "joint", "10", "50.000")
-    assert protocol_in_words(result).startswith(
+    assert protocol_sentence(result).startswith(
         "Human3.6M, coco-17 keypoints: 17 joints relative to mid_hip, 50 frames per second"
     )
     assert [line[1] for line in summary_table(result)] == [
