@@ -176,7 +176,7 @@ def test_options_go_over_the_file_and_its_values_are_shown(folder, run):
         (("offset_s = 0.5", "offset_s = 50"), (), "has no joints at the times of late.npz"),
         (('joints = "multiview.npz"', 'joints = "cam01.npz"'), (), "3D joints are needed"),
         (("focal_px = 900", ""), ("--training.epochs", "0"), "training.epochs = 0"),
-        (("image_size_px = [960, 1080]", ""), (), "does not tell the size of its images"),
+        (("image_size_px = [960, 1080]", ""), (), "image_size_px"),
         (("", ""), ("--init", "nobody"), "no weights of this name come with gonio"),
     ],
 )

@@ -5,7 +5,7 @@ D. Pavllo et al., "3D human pose estimation in video with temporal convolutions 
 `gonio.comparison.position_error`; here they are summed over recordings, by action, subject and joint. Results with and
 without flip averaging (the mean of the output and that for the mirrored keypoints) come from one run.
 
-A `Protocol` defines the joints and the root. Human3.6M and HumanEva: all joints of their skeletons, relative to joint 0.
+A `Protocol` defines joints and root. Human3.6M and HumanEva: all joints of their skeletons, relative to joint 0.
 UI-PRMD: protocol L1 and gonio's twelve joints, relative to the mean of the hips.
 """
 

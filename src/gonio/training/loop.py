@@ -188,7 +188,7 @@ class _Run:
         return log
 
     def save(self, output: Path, log: list[Entry]) -> None:
-        """Write weights, log and checkpoint, each atomically. The checkpoint is last: it exists only if the others do."""
+        """Write weights, log and checkpoint, each atomically; the checkpoint last, so that it implies the others."""
         state = {
             "facts": self._facts,
             "log": log,

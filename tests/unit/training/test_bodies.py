@@ -90,7 +90,7 @@ class TestTrainingBody:
         ("change", "words"),
         [
             (lambda s: s.derive(up=None), "which axis points up"),
-            (lambda s: s.derive(frame="root"), "place of the person"),
+            (lambda s: s.derive(frame="root"), "position of the person"),
             (lambda s: s.at(slice(0, 1)), "two frames"),
             (lambda s: s.select([j for j in BODY_22.joints if j != "left_knee"]), "has no left_knee"),
             (lambda s: s.derive(positions=s.positions[..., :2], unit="px", frame="image", up=None), "these are 2D"),

@@ -196,9 +196,9 @@ def test_what_cannot_be_evaluated() -> None:
     with pytest.raises(InputError, match="none"):
         scored(lambda x: x, pair(n_frames=1))
     other: tuple[tuple[Lift, str], ...] = (
-        (lambda one: one.target.select(EVALUATION_JOINTS), r"S9/Walking 1/54138969: the answer is h36m-17\[12\]"),
-        (lambda one: one.target.derive(frame="camera"), "in frame 'camera'; the target is h36m-17 in frame 'root'"),
-        (lambda one: one.target.at(slice(3)), "the answer has 3 frames of other times; the target 6"),
+        (lambda one: one.target.select(EVALUATION_JOINTS), r"S9/Walking 1/54138969: .*h36m-17\[12\]"),
+        (lambda one: one.target.derive(frame="camera"), "'camera'.*'root'"),
+        (lambda one: one.target.at(slice(3)), r"\b3 frames.*\b6"),
     )
     for wrong, words in other:
         with pytest.raises(InputError, match=words):
