@@ -19,7 +19,7 @@ from gonio.report.palette import FAINT, INK, Style
 SMALL, NORMAL = 7.5, 8.5  # text sizes in points
 SOFT = "#5B626B"
 _PNG_DPI = 160
-_CHARACTERS_PER_INCH = 15.5  # of small text, somewhat fewer than there is room for
+_CHARACTERS_PER_INCH = 15.5  # of small text, somewhat fewer than fit
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
@@ -52,11 +52,11 @@ def style_axes(ax: Axes) -> None:
     ax.margins(x=0.01)
 
 
-def label(text: Text, words: str | None = None) -> None:
-    """Names are the user's own words: a "$" in one is a dollar, not the beginning of a formula."""
+def label(text: Text, content: str | None = None) -> None:
+    """Set text that the user wrote: a "$" in it is a dollar, not the start of a formula."""
     text.set_parse_math(False)
-    if words is not None:
-        text.set_text(words)
+    if content is not None:
+        text.set_text(content)
 
 
 def words_of(name: str) -> str:
@@ -64,18 +64,18 @@ def words_of(name: str) -> str:
     return name.replace("_", " ")
 
 
-def footnote(figure: Figure, words: str) -> None:
-    """A line below, broken where the figure ends."""
-    words = textwrap.fill(words, int(_CHARACTERS_PER_INCH * figure.get_figwidth()))
-    figure.supxlabel(words, fontsize=SMALL, color=SOFT, x=0.01, ha="left")
+def footnote(figure: Figure, text: str) -> None:
+    """A line of small text below the figure, wrapped to its width."""
+    text = textwrap.fill(text, int(_CHARACTERS_PER_INCH * figure.get_figwidth()))
+    figure.supxlabel(text, fontsize=SMALL, color=SOFT, x=0.01, ha="left")
 
 
 def curve(ax: Axes, times_s: FloatArray, values: FloatArray, style: Style) -> None:
     """A line with gaps where values are missing; a lone sample between two gaps is a dot."""
     order = 2 if style.is_reference else 3
     ax.plot(times_s, values, color=style.colour, ls=style.dashes, lw=style.width, zorder=order, solid_capstyle="round")
-    there = np.concatenate([[False], np.isfinite(values), [False]])
-    alone = there[1:-1] & ~there[:-2] & ~there[2:]
+    finite = np.concatenate([[False], np.isfinite(values), [False]])
+    alone = finite[1:-1] & ~finite[:-2] & ~finite[2:]
     if alone.any():
         ax.plot(times_s[alone], values[alone], ".", color=style.colour, ms=3, zorder=order)
 

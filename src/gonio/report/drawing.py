@@ -1,4 +1,4 @@
-"""Drawing on an image: skeletons whose sides have their colours, words, and the legend that tells what they mean.
+"""Drawing on an image: skeletons with the colours of their sides, text, and the legend.
 
 An image is (height, width, 3) uint8 RGB and is drawn into. Points are in px of the image; pixel (0, 0) is the centre
 of the top left pixel.
@@ -25,7 +25,7 @@ _EMS_PER_LETTER = 1.4  # letters are about 0.6 of their height wide, and a margi
 
 
 def scaled(image: Image, max_height_px: int | None) -> tuple[Image, float]:
-    """A copy of the image, made smaller where it is too high, and by which factor."""
+    """A copy of the image, scaled down to the height if it is higher, and the factor."""
     import cv2  # noqa: PLC0415
 
     height, width = image.shape[:2]
@@ -69,21 +69,21 @@ def draw_skeleton(
 
     points  (joint, 2) px; NaN = missing: neither the joint nor its bones are drawn
     size    1 gives bones 2 px wide
-    depths  (joint,) distance from the viewer: what is nearer is drawn later; the skeleton's order where not given
+    depths  (joint,) distance from the viewer: what is nearer is drawn later; default: the skeleton's order
     """
     import cv2  # noqa: PLC0415
 
-    there = is_there(points)
+    present = is_there(points)
     away = np.zeros(len(points)) if depths is None else depths
     for parent, child in sorted(skeleton.bones, key=lambda bone: -away[bone[0]] - away[bone[1]]):
-        if there[parent] and there[child]:
+        if present[parent] and present[child]:
             alpha = _alpha(min(confidence[parent], confidence[child]))
             with _Faded(image, points[[parent, child]], 3 * size, alpha) as (canvas, ends):
                 a, b = fixed(ends[0]), fixed(ends[1])
                 colour = rgb(side_colour(skeleton.joints[child]))
                 cv2.line(canvas, a, b, (0, 0, 0), round(3.6 * size), cv2.LINE_AA, SUBPIXEL_BITS)
                 cv2.line(canvas, a, b, colour, round(2 * size), cv2.LINE_AA, SUBPIXEL_BITS)
-    for joint in sorted(np.flatnonzero(there), key=lambda joint: -away[joint]):
+    for joint in sorted(np.flatnonzero(present), key=lambda joint: -away[joint]):
         with _Faded(image, points[[joint]], 5 * size, _alpha(confidence[joint])) as (canvas, ends):
             _disc(canvas, ends[0], 3.4 * size, (0, 0, 0))
             _disc(canvas, ends[0], 2.6 * size, rgb(side_colour(skeleton.joints[joint])))
@@ -96,7 +96,7 @@ def _disc(canvas: Image, centre: FloatArray, radius: float, colour: tuple[int, i
 
 
 def _alpha(confidence: float) -> float:
-    """Nothing that is there is invisible: 0.15 for a confidence of 0, 1 for 1."""
+    """The opacity of a joint: 0.15 for a confidence of 0, so that every joint is visible, 1 for 1."""
     return 0.15 + 0.85 * float(confidence)
 
 
@@ -133,30 +133,28 @@ def legend(text_px: int, with_reprojection: bool, with_others: bool) -> Image:
     line_px, dpi = 1.6 * text_px, 100
     width, height = 13.5 * text_px, line_px * (len(entries) + 1) + 0.8 * text_px
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor=(0.08, 0.09, 0.11, 0.62))
-    for i, (colour, words) in enumerate([*entries, (None, "fainter: less certain")]):
+    for i, (colour, text) in enumerate([*entries, (None, "fainter: less certain")]):
         y = 1 - (0.4 * text_px + (i + 0.5) * line_px) / height
         if colour is not None:
             x = np.array([0.6, 1.9]) * text_px / width
             figure.add_artist(_line(x, y, colour, 0.32 * text_px * 72 / dpi))
-        figure.text(2.5 * text_px / width, y, words, color="white", size=text_px * 72 / dpi, va="center_baseline")
+        figure.text(2.5 * text_px / width, y, text, color="white", size=text_px * 72 / dpi, va="center_baseline")
     return _picture(figure)
 
 
 @functools.lru_cache(maxsize=32)
-def caption(words: str, text_px: int, width_px: int) -> Image:
-    """(height, width, 4) uint8: words, dark on nothing, in the middle of a strip.
+def caption(text: str, text_px: int, width_px: int) -> Image:
+    """(height, width, 4) uint8: dark text on a transparent strip, centred.
 
-    Smaller where they would not fit; without their beginning where they would be too small to read.
+    The text is smaller if it does not fit, and loses its beginning if it would be too small to read.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     dpi, most = 100, round(_EMS_PER_LETTER * width_px / _SMALLEST_PX)
-    words = words if len(words) <= most else "…" + words[1 - most :]
-    text_px = max(min(text_px, round(_EMS_PER_LETTER * width_px / max(len(words), 1))), _SMALLEST_PX)
+    text = text if len(text) <= most else "…" + text[1 - most :]
+    text_px = max(min(text_px, round(_EMS_PER_LETTER * width_px / max(len(text), 1))), _SMALLEST_PX)
     figure = Figure(figsize=(width_px / dpi, 1.8 * text_px / dpi), dpi=dpi, facecolor=(1, 1, 1, 0))
-    figure.text(
-        0.5, 0.5, words, color=INK, size=text_px * 72 / dpi, ha="center", va="center_baseline", parse_math=False
-    )
+    figure.text(0.5, 0.5, text, color=INK, size=text_px * 72 / dpi, ha="center", va="center_baseline", parse_math=False)
     return _picture(figure)
 
 

@@ -26,12 +26,12 @@ def learning_curves(log: Sequence[Mapping[str, float]], unit: str) -> Figure:
     """Errors of the joints, in training and in validation, in the upper panel; the other parts of the loss below.
 
     log   an entry for each epoch: "epoch", and any of `LOSSES` and `ERRORS`; "..._mm" too, for what 1 is in mm
-    unit  of the targets, in words
+    unit  of the targets
 
     Raises `InputError` if the log is empty.
     """
     if not log:
-        raise InputError("no epoch was trained; there is no learning curve to draw")
+        raise InputError("the log has no epoch; no learning curve can be drawn")
     names = {name for entry in log for name in entry}
     parts = [name for name in LOSSES if name in names and name != "position"]
     figure = Figure(figsize=(7.0, 3.4 + 2.0 * bool(parts)), layout="constrained", facecolor="white")
@@ -65,11 +65,11 @@ def learning_curves(log: Sequence[Mapping[str, float]], unit: str) -> Figure:
 
 def _title(log: Sequence[Mapping[str, float]]) -> str:
     last = log[-1]
-    words = f"{len(log)} epochs" if len(log) > 1 else "1 epoch"
+    title = f"{len(log)} epochs" if len(log) > 1 else "1 epoch"
     for name, label in (("validation_mpjpe_mm", "MPJPE"), ("validation_n_mpjpe_mm", "N-MPJPE")):
         if name in last:
-            words += f", {label} {last[name]:.1f} mm"
-    return words + (" in validation" if "validation_mpjpe_mm" in last else "")
+            title += f", {label} {last[name]:.1f} mm"
+    return title + (" in validation" if "validation_mpjpe_mm" in last else "")
 
 
 def _leads(value: float, digits: tuple[int, ...]) -> bool:

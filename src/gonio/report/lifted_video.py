@@ -4,14 +4,14 @@ On the left each frame of the camera with its 2D keypoints, on the right one pan
 the person from one side, by one scale, through the whole clip: nothing turns and nothing is fitted to a frame. The view
 is parallel (no perspective) and keeps the person's hips in the middle of the panel.
 
-The viewer stands where the camera stands, goes 40 degrees around the person, against the clock as seen from above, and
-looks down by 12 degrees: what lay in the image's plane is still told from what lay in depth. A sequence in a camera's
-axes says where that is. For one in a room's axes it is the direction from which the 3D joints, seen without
-perspective, lie most like the 2D keypoints: least squares over all shared joints and frames.
+The viewing direction is that of the camera, turned by 40 degrees around the person (counter-clockwise from above) and
+by 12 degrees downwards, so that depth is visible too. For a sequence in a camera's axes that direction is known. For
+one in world axes it is the direction from which the parallel projection of the 3D joints fits the 2D keypoints best:
+least squares over all shared joints and frames.
 
-Where the vertical is known, a floor of half metres lies below the feet. In a room or before a camera it is where the
-lowest joint was in most frames. Joints relative to the hips have no place in a room: there the lower of ankles and
-feet stands on the floor in every frame, so a squat goes down as it should, and a jump does not leave the floor.
+If the vertical is known, a ground of half-metre tiles is drawn below the feet. In world and camera frames its height is
+that of the lowest joint in most frames. Joints relative to the hips have no absolute height: the lower of ankles and
+feet is on the ground in every frame, so that a squat goes down, but a jump does not leave the ground.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _PANEL = 0.8  # width of a panel, over its height
 _AROUND, _DOWN = np.deg2rad(40.0), np.deg2rad(12.0)
 _MARGIN = 0.12  # of a panel, left free above and below the person
 _OUTLIERS = 1.0  # per cent of the frames that need not fit in at either end
-_TILE_M, _TILES = 0.5, 2  # the floor: that many tiles to each side of the person
-_PAPER, _CANVAS, _FLOOR = "#FFFFFF", "#2B3038", "#EDF0F4"
+_TILE_M, _TILES = 0.5, 2  # the ground: that many tiles to each side of the person
+_PAPER, _CANVAS, _GROUND = "#FFFFFF", "#2B3038", "#EDF0F4"
 _FEET = ("ankle", "foot", "heel", "toe")
 _CAMERA_UP: Axis = "-y"
 
@@ -97,7 +97,7 @@ def lifted_video(
         renderer.check()
 
     if is_gif:
-        write_gif(path, drawn(), [rgb(colour) for colour in (_PAPER, _FLOOR, FAINT, LEFT, RIGHT, MIDLINE, INK)])
+        write_gif(path, drawn(), [rgb(colour) for colour in (_PAPER, _GROUND, FAINT, LEFT, RIGHT, MIDLINE, INK)])
     else:
         write_mp4(path, drawn())
     return renderer.report()
@@ -117,14 +117,14 @@ def _check(keypoints: PoseSequence, joints: Mapping[str, PoseSequence]) -> None:
     if keypoints.dimensions != 2:
         raise InputError("the keypoints are in 3D; the first sequence must hold the 2D keypoints of the picture, in px")
     if not keypoints.valid.any():
-        raise InputError("there is no keypoint in any frame; nothing can be drawn")
+        raise InputError("no frame has a keypoint; nothing can be drawn")
     if not joints:
-        raise InputError("there are no 3D joints to draw")
+        raise InputError("no 3D joints to draw")
     for name, sequence in joints.items():
         if sequence.dimensions != 3:
             raise InputError(f"{name}: the joints are in 2D; a panel needs 3D joints, in metres")
         if not sequence.valid.any():
-            raise InputError(f"{name}: no joint is there in any frame; nothing can be drawn")
+            raise InputError(f"{name}: no frame has a joint; nothing can be drawn")
         if (nearest_frames(sequence.times_s, keypoints.times_s) < 0).all():
             a, b = keypoints.times_s, sequence.times_s
             raise InputError(
@@ -151,17 +151,17 @@ class PanelRenderer:
     ) -> None:
         self._keypoints, self._largest_px, self._blur_faces = keypoints, largest_px, blur_faces
         self._views = {name: _seen(sequence, keypoints) for name, sequence in joints.items()}
-        self._picture: FrameRenderer | None = None
+        self._image: FrameRenderer | None = None
         self._panels: list[_Panel] = []
 
     def draw(self, frame: VideoFrame) -> Image:
-        if self._picture is None:
+        if self._image is None:
             self._prepare(frame)
-        assert self._picture is not None
-        picture = self._picture.draw(frame)
-        _write_time(picture, frame.time_s)
+        assert self._image is not None
+        image = self._image.draw(frame)
+        _write_time(image, frame.time_s)
         panels = [panel.draw(frame.time_s) for panel in self._panels]
-        return np.concatenate([picture, *panels], axis=1)[:, : self._largest_px[0]]
+        return np.concatenate([image, *panels], axis=1)[:, : self._largest_px[0]]
 
     def _prepare(self, frame: VideoFrame) -> None:
         """Sizes, from the first frame."""
@@ -174,7 +174,7 @@ class PanelRenderer:
             )
         widest, highest = self._largest_px
         height = int(min(height, highest, widest / (width / height + _PANEL * len(self._views))))
-        self._picture = FrameRenderer(self._keypoints, None, self._blur_faces, None, height)
+        self._image = FrameRenderer(self._keypoints, None, self._blur_faces, None, height)
         size = (round(_PANEL * height), height)
         px_per_m = min(view.px_per_m(size) for view in self._views.values())
         self._panels = [_Panel(name, view, size, px_per_m) for name, view in self._views.items()]
@@ -190,9 +190,9 @@ class PanelRenderer:
             )
 
     def report(self) -> RenderedLift:
-        if self._picture is None:
+        if self._image is None:
             return RenderedLift(0, 0, {})
-        done = self._picture.report()
+        done = self._image.report()
         return RenderedLift(done.frames, done.frames_without_keypoints, {p.name: p.empty for p in self._panels})
 
 
@@ -204,7 +204,7 @@ class _View:
     """One sequence as the viewer sees it.
 
     points_m   (time, joint, 3) right, down, away from the viewer; the middle of the panel's width is 0
-    offset_m   (time, 2) where on the floor that middle is: to the right and away, before looking down; None: no floor
+    offset_m   (time, 2) position of that middle on the ground: right and away, before the tilt; None: no ground
     """
 
     sequence: PoseSequence
@@ -212,7 +212,7 @@ class _View:
     offset_m: FloatArray | None
 
     def vertical_m(self) -> tuple[float, float]:
-        """(top, bottom) of what is to fit in: of the floor too, if there is one."""
+        """(top, bottom) of what must fit into the panel, with the ground if there is one."""
         down = self.points_m[..., 1][self.sequence.valid.any(axis=1)]
         top, bottom = (
             np.percentile(np.nanmin(down, axis=1), _OUTLIERS),
@@ -232,50 +232,50 @@ class _View:
 
 
 def _seen(sequence: PoseSequence, keypoints: PoseSequence) -> _View:
-    """The sequence before the viewer: turned upright, the hips in the middle, the feet on the floor."""
+    """The sequence in the viewer's axes: upright, the hips in the middle, the feet on the ground."""
     own = sequence.positions @ up_rotation(sequence.up or _CAMERA_UP, _CAMERA_UP).T  # y down
     middle = _middle(own, sequence)
     around = _around(sequence, own, keypoints)
     turned, travel = (own - middle[:, None]) @ around.T, middle @ around.T
     if sequence.up is not None:
         if sequence.frame == "root":
-            floor = _lowest(turned, sequence)
+            ground = _lowest(turned, sequence)
             travel = np.zeros_like(travel)
         else:
             turned[..., 1] += travel[:, None, 1]
-            floor = np.full(len(sequence), np.nanmedian(_lowest(turned, sequence)))
-        turned[..., 1] -= floor[:, None]
+            ground = np.full(len(sequence), np.nanmedian(_lowest(turned, sequence)))
+        turned[..., 1] -= ground[:, None]
     looking_down = np.array([[1, 0, 0], [0, np.cos(_DOWN), -np.sin(_DOWN)], [0, np.sin(_DOWN), np.cos(_DOWN)]])
     offset = None if sequence.up is None else travel[:, [0, 2]]
     return _View(sequence, turned @ looking_down.T, offset)
 
 
 def _middle(positions: FloatArray, sequence: PoseSequence) -> FloatArray:
-    """(time, 3) the mid-hip, or where no frame has it the mean of the joints; across gaps on a straight line."""
+    """(time, 3) the mid-hip, or if no frame has it the mean of the joints; linear across gaps."""
     hips = sequence.derive(positions=positions, covariance=None).root_m()
-    there = is_there(hips)
-    if not there.any():
-        there = np.asarray(sequence.valid.any(axis=1))
+    present = is_there(hips)
+    if not present.any():
+        present = np.asarray(sequence.valid.any(axis=1))
         hips = np.full_like(hips, np.nan)
-        hips[there] = np.nanmean(positions[there], axis=1)
-    return _filled(hips, there)
+        hips[present] = np.nanmean(positions[present], axis=1)
+    return _filled(hips, present)
 
 
 def _lowest(turned: FloatArray, sequence: PoseSequence) -> FloatArray:
-    """(time,) down of the lowest of ankles and feet, or of all joints where the layout has none of these."""
+    """(time,) down coordinate of the lowest of ankles and feet, or of all joints if the layout has none of these."""
     feet = [j for j, joint in enumerate(sequence.skeleton.joints) if any(word in joint for word in _FEET)]
     down = turned[:, feet or slice(None), 1]
     if np.isnan(down).all():
         down = turned[..., 1]
-    there = np.asarray(np.isfinite(down).any(axis=1))
-    lowest = np.where(there, np.where(np.isfinite(down), down, -np.inf).max(axis=1), np.nan)
-    return _filled(lowest[:, None], there)[:, 0]
+    present = np.asarray(np.isfinite(down).any(axis=1))
+    lowest = np.where(present, np.where(np.isfinite(down), down, -np.inf).max(axis=1), np.nan)
+    return _filled(lowest[:, None], present)[:, 0]
 
 
-def _filled(values: FloatArray, there: BoolArray) -> FloatArray:
-    """(time, n) without gaps: linear between the frames that are there, constant at the ends."""
+def _filled(values: FloatArray, present: BoolArray) -> FloatArray:
+    """(time, n) without gaps: linear between present frames, constant at the ends."""
     rows = np.arange(len(values))
-    known = np.flatnonzero(there)
+    known = np.flatnonzero(present)
     return np.stack([np.interp(rows, known, column[known]) for column in values.T], axis=1)
 
 
@@ -283,14 +283,14 @@ def _around(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) ->
     """(3, 3) turns axes with y down about the vertical, to right, down and away of the viewer."""
     across = np.array([1.0, 0.0])
     if sequence.frame == "world" and sequence.up is not None:
-        across = _picture_across(sequence, own, keypoints)
+        across = _image_across(sequence, own, keypoints)
     camera = np.array([[across[0], 0, across[1]], [0, 1, 0], [-across[1], 0, across[0]]])
     cos, sin = np.cos(_AROUND), np.sin(_AROUND)
     return np.asarray(np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) @ camera)
 
 
-def _picture_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) -> FloatArray:
-    """(2,) along the floor's x and z, of length 1: what points to the right in the image; x where nothing tells.
+def _image_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequence) -> FloatArray:
+    """(2,) along the ground's x and z, of length 1: the direction to the right in the image; x if it is unknown.
 
     Columns of the image are a linear function of the joints' places, in each frame about its own mean; the part of
     the vertical in it is the camera's roll and is left out.
@@ -299,14 +299,14 @@ def _picture_across(sequence: PoseSequence, own: FloatArray, keypoints: PoseSequ
     rows = nearest_frames(sequence.times_s, keypoints.times_s)
     places = own[rows][:, [sequence.skeleton.index(joint) for joint in shared]]
     columns = keypoints.select(shared).positions[..., :1]
-    there = (rows >= 0)[:, None] & is_there(places) & is_there(columns)
+    present = (rows >= 0)[:, None] & is_there(places) & is_there(columns)
 
     def about_mean(values: FloatArray) -> FloatArray:
-        count = np.maximum(there.sum(axis=1), 1)[:, None, None]
-        mean = np.where(there[..., None], values, 0.0).sum(axis=1, keepdims=True) / count
-        return np.asarray((values - mean)[there])
+        count = np.maximum(present.sum(axis=1), 1)[:, None, None]
+        mean = np.where(present[..., None], values, 0.0).sum(axis=1, keepdims=True) / count
+        return np.asarray((values - mean)[present])
 
-    if not there.any():
+    if not present.any():
         return np.array([1.0, 0.0])
     across = np.linalg.lstsq(about_mean(places), about_mean(columns)[:, 0], rcond=None)[0][[0, 2]]
     length = float(np.linalg.norm(across))
@@ -325,7 +325,7 @@ class _Panel:
         self._view, self._px_per_m = view, px_per_m
         top, bottom = view.vertical_m()
         self._origin_px = np.array([(width - 1) / 2, (height - 1) / 2 - px_per_m * (top + bottom) / 2])
-        if view.offset_m is not None:  # floors of all panels at one height
+        if view.offset_m is not None:  # the ground of all panels at one height
             self._origin_px[1] = height * (1 - _MARGIN) - px_per_m * _TILE_M * _TILES * np.sin(_DOWN)
         self._blank = np.full((height, width, 3), rgb(_PAPER), np.uint8)
         self._blank[:, :1] = rgb(FAINT)
@@ -344,15 +344,15 @@ class _Panel:
             self.empty += 1
             return image
         if self._view.offset_m is not None:
-            self._draw_floor(image, self._view.offset_m[row])
+            self._draw_ground(image, self._view.offset_m[row])
         points = self._view.points_m[row]
         draw_skeleton(
             image, self.to_px(points), sequence.confidence[row], sequence.skeleton, self._size, depths=points[:, 2]
         )
         return image
 
-    def _draw_floor(self, image: Image, offset_m: FloatArray) -> None:
-        """Tiles that stay where they are in the room while the person walks over them."""
+    def _draw_ground(self, image: Image, offset_m: FloatArray) -> None:
+        """Ground tiles, fixed in the world while the person walks over them."""
         import cv2  # noqa: PLC0415
 
         reach = _TILE_M * _TILES
@@ -361,7 +361,7 @@ class _Panel:
             return fixed(self.to_px(np.array([right, -away * np.sin(_DOWN)])))
 
         corners = [corner(-reach, -reach), corner(reach, -reach), corner(reach, reach), corner(-reach, reach)]
-        cv2.fillConvexPoly(image, np.array(corners), rgb(_FLOOR), cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.fillConvexPoly(image, np.array(corners), rgb(_GROUND), cv2.LINE_AA, SUBPIXEL_BITS)
         for axis in range(2):
             for line in np.arange(-_TILES, _TILES + 1) * _TILE_M - np.mod(offset_m[axis], _TILE_M):
                 if line < -reach - 1e-9:

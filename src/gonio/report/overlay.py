@@ -1,13 +1,13 @@
 """Skeletons drawn over the images they were found in: videos, single images, folders of images.
 
 Left and right are the person's own and have a colour each; what a method is unsure of is drawn fainter; what is missing
-is not drawn. Points reprojected from 3D are thin, in a third colour. People who were seen and not chosen are thin and
+is not drawn. Points reprojected from 3D are thin, in a third colour. Other people are thin and
 grey, without sides.
 
-Faces can be blurred: an ellipse around the joints of the face, or where those are missing around the place where
-shoulders and trunk say that the head is. Segment lengths are taken from Winter (2009), "Biomechanics and Motor Control
+Faces can be blurred: an ellipse around the joints of the face, or, without those, around the place of
+the head that follows from shoulders and trunk. Segment lengths are from Winter (2009), "Biomechanics and Motor Control
 of Human Movement", figure 4.1: head 0.130, shoulder to hip 0.288, between the shoulders 0.259, shoulder line to eyes
-0.118 of the body's height. Where nothing is known nothing is blurred, and those frames are counted (`Rendered`).
+0.118 of the body's height. If nothing is known, nothing is blurred, and the frame is counted (`Rendered`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from gonio.report.drawing import (
 from gonio.report.palette import OTHERS, REPROJECTED
 from gonio.report.video_writing import write_mp4
 
-_ONE_PERSON = 0.1  # two skeletons are one person's where their joints lie nearer than this share of their height
+_ONE_PERSON = 0.1  # two skeletons are of one person if their joints are closer than this share of their height
 _FACE_WORDS = ("nose", "eye", "ear", "mouth")
 # Parts of the body in units of the head's height (Winter 2009).
 _HEADS_PER_TRUNK = 0.130 / 0.288
@@ -109,7 +109,7 @@ def write_images(
         if on_frame is not None:
             on_frame()
     if renderer.frames == 0:
-        raise InputError(f"{folder}: there is no frame to draw on")
+        raise InputError(f"{folder}: no frame to draw on")
     return renderer.report()
 
 
@@ -130,11 +130,11 @@ def write_still(
 
 
 def _write_image(path: Path, image: Image) -> None:
-    """The suffix says how. Raises `InputError` for one that is no image's."""
+    """Write .png or .jpg, by the suffix. Raises `InputError` for another suffix."""
     import cv2  # noqa: PLC0415
 
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise InputError(f"{path}: pictures are written as .png or .jpg; choose one of these")
+        raise InputError(f"{path}: images are written as .png or .jpg; choose one of these")
     _, data = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[..., ::-1]))
     with replacing(path) as temporary:
         temporary.write_bytes(np.asarray(data).tobytes())
@@ -205,20 +205,20 @@ class FrameRenderer:
         return image
 
 
-def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
-    """(time, person): seen, and not the chosen person of that moment.
+def _not_chosen(detections: Detections, chosen: PoseSequence) -> BoolArray:
+    """(time, person) the detected people other than the chosen one.
 
     The chosen one is the person whose joints lie nearest to the chosen sequence's, if nearer than a tenth of their
     extent: the two may come from neighbouring frames. If no one was chosen all are others.
     """
-    others = np.array(everybody.present)
-    joints = [joint for joint in everybody.skeleton.joints if joint in chosen.skeleton]
+    others = np.array(detections.present)
+    joints = [joint for joint in detections.skeleton.joints if joint in chosen.skeleton]
     if not others.size or not joints or not len(chosen):
         return others
-    rows = nearest_frames(chosen.times_s, everybody.times_s)
+    rows = nearest_frames(chosen.times_s, detections.times_s)
     own = np.where((rows >= 0)[:, None, None], chosen.select(joints).positions[rows], np.nan)
-    theirs = everybody.positions[:, :, [everybody.skeleton.index(joint) for joint in joints]]
-    away = np.linalg.norm(theirs - own[:, None], axis=-1)
+    others_px = detections.positions[:, :, [detections.skeleton.index(joint) for joint in joints]]
+    away = np.linalg.norm(others_px - own[:, None], axis=-1)
     shared = np.isfinite(away)
     mean_px = np.where(shared, away, 0.0).sum(axis=2) / np.maximum(shared.sum(axis=2), 1)
     seen = is_there(own)[..., None]
@@ -231,11 +231,11 @@ def _not_chosen(everybody: Detections, chosen: PoseSequence) -> BoolArray:
 
 
 def _draw_other(image: Image, points: FloatArray, skeleton: Skeleton, size: float) -> None:
-    """Thin grey bones on a dark rim, no joints and no sides: a person who was seen and not chosen."""
+    """Thin grey bones on a dark rim, without joints and sides: a person who was not chosen."""
     import cv2  # noqa: PLC0415
 
-    there = is_there(points)
-    bones = [(fixed(points[a]), fixed(points[b])) for a, b in skeleton.bones if there[a] and there[b]]
+    present = is_there(points)
+    bones = [(fixed(points[a]), fixed(points[b])) for a, b in skeleton.bones if present[a] and present[b]]
     for width, colour in ((2.6 * size, (0, 0, 0)), (1.4 * size, rgb(OTHERS))):
         for a, b in bones:
             cv2.line(image, a, b, colour, max(round(width), 1), cv2.LINE_AA, SUBPIXEL_BITS)
@@ -245,13 +245,13 @@ def _draw_reprojection(image: Image, points: FloatArray, skeleton: Skeleton, siz
     """Thin bones and rings, so that the keypoints below stay visible."""
     import cv2  # noqa: PLC0415
 
-    there = is_there(points)
+    present = is_there(points)
     colour = rgb(REPROJECTED)
     for parent, child in skeleton.bones:
-        if there[parent] and there[child]:
+        if present[parent] and present[child]:
             a, b = fixed(points[parent]), fixed(points[child])
             cv2.line(image, a, b, colour, max(round(size), 1), cv2.LINE_AA, SUBPIXEL_BITS)
-    for joint in np.flatnonzero(there):
+    for joint in np.flatnonzero(present):
         radius = round(3.4 * size * 2**SUBPIXEL_BITS)
         cv2.circle(image, fixed(points[joint]), radius, colour, max(round(size), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
@@ -262,13 +262,13 @@ def _draw_reprojection(image: Image, points: FloatArray, skeleton: Skeleton, siz
 def _faces_px(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
     """(time, [person,] joint, 2) px -> (time, [person,] 4): the face's centre x, y and half axes; NaN if unknown.
 
-    The head's height comes from the longest of trunk, shoulders and face that is seen, each in its proportion to the
-    head, since every length only shortens when it is turned from the camera; where none is seen, from the recording's
+    The head's height comes from the longest of trunk, shoulders and face, each in its proportion to the
+    head, since every length only shortens when it is turned from the camera; without any of them, from the recording's
     median. The centre is the mean of the face's joints, else above the shoulders along the trunk.
     """
 
     def mean(names: Sequence[str]) -> FloatArray:
-        return _mean_seen(positions[..., [skeleton.index(n) for n in names if n in skeleton], :])
+        return _mean_present(positions[..., [skeleton.index(n) for n in names if n in skeleton], :])
 
     face = [joint for joint in skeleton.joints if any(word in joint for word in _FACE_WORDS)]
     head = [joint for joint in ("head",) if joint in skeleton]
@@ -290,24 +290,24 @@ def _faces_px(positions: FloatArray, skeleton: Skeleton) -> FloatArray:
     up = np.where(np.isfinite(up), up, [0.0, -1.0])
     above_shoulders = shoulders + up * (height_px * _EYES_ABOVE_SHOULDERS_HEADS)[..., None]
     top = mean(("head_top",)) - up * (height_px / 2)[..., None]
-    centre = _mean_seen(face_points)
-    sure = np.isfinite(centre[..., 0])
+    centre = _mean_present(face_points)
+    known = np.isfinite(centre[..., 0])
     for other in (mean(head), top, above_shoulders):
         centre = np.where(np.isfinite(centre), centre, other)
-    margin = np.where(sure, 1.25, 1.6) * height_px / 2  # an estimated place is blurred more generously
+    margin = np.where(known, 1.25, 1.6) * height_px / 2  # an estimated place is blurred more generously
     return np.concatenate([centre, (margin * 0.85)[..., None], margin[..., None]], axis=-1)
 
 
-def _mean_seen(points: FloatArray) -> FloatArray:
-    """(..., n, 2) -> (..., 2): the mean of those that are there; NaN if none is."""
-    there = is_there(points)
-    count = there.sum(axis=-1)[..., None]
-    total = np.where(there[..., None], points, 0.0).sum(axis=-2)
+def _mean_present(points: FloatArray) -> FloatArray:
+    """(..., n, 2) -> (..., 2): the mean of those that are present; NaN if none is."""
+    present = is_there(points)
+    count = present.sum(axis=-1)[..., None]
+    total = np.where(present[..., None], points, 0.0).sum(axis=-2)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _largest_distance(points: FloatArray) -> FloatArray:
-    """(..., n, 2) -> (...): the largest distance between two of them; NaN if fewer than two are there."""
+    """(..., n, 2) -> (...): the largest distance between two of them; NaN if fewer than two are present."""
     if points.shape[-2] < 2:
         return np.full(points.shape[:-2], np.nan)
     distance = np.linalg.norm(points[..., :, None, :] - points[..., None, :, :], axis=-1)
@@ -325,7 +325,7 @@ def _largest(*lengths: FloatArray) -> FloatArray:
 def _blur(image: Image, face: FloatArray) -> None:
     """Replaces an ellipse (x, y, half axes; px) by six by six averages of the image around it, blended smoothly.
 
-    What is left of a face in 36 numbers is no one's. Only pixels inside the ellipse change.
+    36 averages identify no one. Only pixels inside the ellipse change.
     """
     import cv2  # noqa: PLC0415
 

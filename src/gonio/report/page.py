@@ -33,10 +33,10 @@ class Cell:
 class Table:
     """A table of the page.
 
-    header    (words, unit, method whose colour it has or None) of each column
+    header    (title, unit, method whose colour it has or None) of each column
     rows      (row header, its method or None, cells)
-    notes     stand below in small print
-    of_words  its cells are words, not numbers
+    notes     below the table in small print
+    of_words  its cells are text, not numbers
     """
 
     title: str
@@ -66,7 +66,7 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
 
 
 def figure_uri(path: Path) -> str:
-    """The image, or its .svg neighbour where that is smaller, as a data URI."""
+    """The image, or the .svg of the same name if that is smaller, as a data URI."""
     path = Path(path)
     vector = path.with_suffix(".svg")
     data = _read(path)
@@ -82,7 +82,7 @@ def photo_uri(path: Path) -> str:
     data = _read(path)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise InputError(f"{path}: not a picture that can be read; render the videos again")
+        raise InputError(f"{path}: not an image that can be read; render the videos again")
     _, small = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return _uri(np.asarray(small).tobytes(), ".jpg")
 
@@ -91,11 +91,11 @@ def _read(path: Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the picture cannot be read ({error.strerror}); draw the figures again") from None
+        raise InputError(f"{path}: the image cannot be read ({error.strerror}); draw the figures again") from None
 
 
 def _uri(data: bytes, suffix: str) -> str:
     kinds = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
     if suffix.lower() not in kinds:
-        raise InputError(f"a picture of the report is {suffix!r}; it shows {', '.join(kinds)}")
+        raise InputError(f"an image of the report is {suffix!r}; it shows {', '.join(kinds)}")
     return f"data:{kinds[suffix.lower()]};base64,{base64.b64encode(data).decode('ascii')}"

@@ -48,7 +48,7 @@ LINES = "#7F9CB8"
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """One angle of one movement over 0-100 % of each repetition, (repetition, 101) degrees by method; whose each is."""
+    """One angle of one movement: (repetition, 101) degrees over 0-100 % of each repetition, by method; the subjects."""
 
     movement: str
     angle: str
@@ -76,16 +76,16 @@ def angle_of(row: Row) -> str:
 def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> Figure:
     """The bias-free RMSE of every angle in every movement, written into a grid; the main angle's has a frame.
 
-    rows   curves of all movements and methods; names  movement -> its words
+    rows   curves of all movements and methods; names  movement -> its title
     Raises `InputError` if the method has none.
     """
-    mine = [row for row in rows if row["method"] == method and row.get("rmse_bias_free") is not None]
-    if not mine:
-        raise InputError(f"{method} has no angle; there is nothing to draw")
-    movements = list(dict.fromkeys(row["movement"] for row in mine))
-    angles = sorted({angle_of(row) for row in mine}, key=lambda name: (name.split("_", 1)[-1], name))
+    of_method = [row for row in rows if row["method"] == method and row.get("rmse_bias_free") is not None]
+    if not of_method:
+        raise InputError(f"{method} has no angle to draw")
+    movements = list(dict.fromkeys(row["movement"] for row in of_method))
+    angles = sorted({angle_of(row) for row in of_method}, key=lambda name: (name.split("_", 1)[-1], name))
     errors = np.full((len(movements), len(angles)), np.nan)
-    for row in mine:
+    for row in of_method:
         errors[movements.index(row["movement"]), angles.index(angle_of(row))] = row["rmse_bias_free"]
     figure = new_figure(2.4 + 0.55 * len(angles), 1.9 + 0.3 * len(movements))
     ax: Axes = figure.subplots()
@@ -96,7 +96,7 @@ def error_matrix(rows: Sequence[Row], method: str, names: Mapping[str, str]) -> 
         if np.isfinite(error):
             ax.text(j, i, f"{error:.1f}", ha="center", va="center", fontsize=SMALL, color=INK)
     for i, movement in enumerate(movements):
-        main = main_row([row for row in mine if row["movement"] == movement])
+        main = main_row([row for row in of_method if row["movement"] == movement])
         if main is not None:
             place = (angles.index(angle_of(main)) - 0.5, i - 0.5)
             ax.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=INK, lw=1.1))
@@ -119,7 +119,7 @@ def mean_curves(curves: Sequence[Curves], reference: str, names: Mapping[str, st
     Raises `InputError` if there is none.
     """
     if not curves:
-        raise InputError("the study holds no curve; there is nothing to draw")
+        raise InputError("the study has no curve to draw")
     methods = list(dict.fromkeys(name for each in curves for name in each.by_method))
     styles = method_styles(methods, reference)
     figure, grid = _grid(len(curves))
@@ -127,9 +127,9 @@ def mean_curves(curves: Sequence[Curves], reference: str, names: Mapping[str, st
         style_axes(ax)
         for name, values in each.by_method.items():
             style = styles[name]
-            there = np.isfinite(values).any(axis=0)
-            percent = np.linspace(0, 100, values.shape[1])[there]
-            mean, sd = np.nanmean(values[:, there], axis=0), np.nanstd(values[:, there], axis=0)
+            present = np.isfinite(values).any(axis=0)
+            percent = np.linspace(0, 100, values.shape[1])[present]
+            mean, sd = np.nanmean(values[:, present], axis=0), np.nanstd(values[:, present], axis=0)
             ax.fill_between(percent, mean - sd, mean + sd, color=style.colour, alpha=0.14, lw=0)
             ax.plot(percent, mean, color=style.colour, ls=style.dashes, lw=style.width)
         _title(ax, names.get(each.movement, each.movement), words_of(each.angle))
@@ -145,7 +145,7 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
     Raises `InputError` if there is none.
     """
     if not ranges:
-        raise InputError("the study holds no range of motion; there is nothing to draw")
+        raise InputError("the study has no range of motion to draw")
     people = sorted({subject for each in ranges for subject in each.subjects})
     colours = {name: METHODS[i % len(METHODS)] for i, name in enumerate(people)}
     markers = {name: "osD^v>"[i // len(METHODS) % 6] for i, name in enumerate(people)}
@@ -178,21 +178,21 @@ def range_agreement(ranges: Sequence[Ranges], method: str, names: Mapping[str, s
 
 
 def joint_errors(rows: Sequence[Row]) -> Figure:
-    """How far each joint lies from the reference's after rigid alignment: median and quartiles over all repetitions.
+    """The distance of each joint from the reference's after rigid alignment: median and quartiles over all repetitions.
 
     rows  positions of the movement "all". Raises `InputError` if there is none.
     """
-    mine = [row for row in rows if row["joint"] and row.get("rmse") is not None]
-    if not mine:
-        raise InputError("the study holds no error of any joint; there is nothing to draw")
-    methods = list(dict.fromkeys(row["method"] for row in mine))
+    of_method = [row for row in rows if row["joint"] and row.get("rmse") is not None]
+    if not of_method:
+        raise InputError("the study has no error of any joint to draw")
+    methods = list(dict.fromkeys(row["method"] for row in of_method))
     styles = method_styles(methods)
-    joints = list(dict.fromkeys(f"{row['side']} {row['joint']}".strip() for row in mine))
+    joints = list(dict.fromkeys(f"{row['side']} {row['joint']}".strip() for row in of_method))
     figure = new_figure(7.0, 1.2 + 0.28 * len(joints))
     ax: Axes = figure.subplots()
     style_axes(ax)
     for k, method in enumerate(methods):
-        of = {f"{row['side']} {row['joint']}".strip(): row for row in mine if row["method"] == method}
+        of = {f"{row['side']} {row['joint']}".strip(): row for row in of_method if row["method"] == method}
         place = np.array([joints.index(joint) for joint in of]) + 0.16 * (k - (len(methods) - 1) / 2)
         low, middle, high = (np.array([row[key] for row in of.values()]) for key in ("rmse_q25", "rmse", "rmse_q75"))
         style = styles[method]
@@ -213,7 +213,7 @@ def joint_errors(rows: Sequence[Row]) -> Figure:
 def main_row(rows: Sequence[Row]) -> Row | None:
     """Of the curves of one movement and method the one whose angle moves most by the reference; None without one.
 
-    The forearm against the trunk takes the motion of two joints: it is one only where it moves twice as far.
+    The forearm against the trunk takes the motion of two joints: it is chosen only if it moves twice as far.
     """
     moving = [row for row in rows if row.get("rom_reference") is not None]
     return max(

