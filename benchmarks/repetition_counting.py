@@ -163,7 +163,7 @@ def measure(
             errors.append(np.abs(bounds - recording.truth_s))
             finer.append(np.abs(bounds - recording.finer_truth_s))
         elif say:
-            print(f"({key[0]} m{key[1]:02d} s{key[2]:02d}, {len(recording.truth_s)} true: {found.words})")
+            print(f"({key[0]} m{key[1]:02d} s{key[2]:02d}, {len(recording.truth_s)} true: {found.description})")
     return right, np.concatenate(errors), np.concatenate(finer)
 
 

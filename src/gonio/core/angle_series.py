@@ -110,7 +110,7 @@ class AngleSeries(Displayed):
         return np.rad2deg(self.angles_rad)
 
     def range_of_motion_deg(self) -> dict[str, float]:
-        """Largest minus smallest value of each angle, degrees; NaN where an angle was never seen."""
+        """Largest minus smallest value of each angle, degrees; NaN if an angle is always missing."""
         seen = ~np.isnan(self.angles_rad).all(axis=0)
         span = np.full(len(self.names), np.nan)
         if seen.any():

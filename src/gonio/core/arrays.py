@@ -1,4 +1,4 @@
-"""One picture of a video, with its exact time."""
+"""Types of arrays, and one image of a video."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, eq=False)
 class VideoFrame:
-    """index from 0; time_s on the video's own clock; image (height, width, 3) uint8 RGB, turned upright; its
-    rows may lie apart in memory, and it is not to be written to."""
+    """One image of a video.
+
+    index   from 0
+    time_s  on the video's own clock
+    image   (height, width, 3) uint8 RGB, upright; not always contiguous in memory, and not to be written to
+    """
 
     index: int
     time_s: float
@@ -26,7 +30,9 @@ IntArray = NDArray[np.int64]
 
 def frozen(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
     """A read-only, C-contiguous copy of `values`."""
-    with np.errstate(invalid="ignore", over="ignore"):  # numbers beyond the new kind: who owns the array checks them
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # numbers beyond the new type become infinite; the owner checks them
         array = np.array(values, dtype=dtype, order="C")
     array.setflags(write=False)
     return array

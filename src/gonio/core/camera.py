@@ -1,4 +1,4 @@
-"""Cameras and rigs: how a point in the world becomes a pixel, and a pixel a ray.
+"""Cameras and rigs: points of the world to pixels, and pixels to rays.
 
 World to camera: X_c = R X_w + t; the camera looks along +z, x right, y down (OpenCV). Pixel (0, 0) is the centre of the
 top left pixel. Two distortion models, which share the radial part and differ in the tangential one; x, y are the
@@ -10,7 +10,7 @@ normalised coordinates X_c/Z_c, Y_c/Z_c and r2 = x^2 + y^2:
           (OpenCV, "Camera Calibration and 3D Reconstruction")
 "h36m"    coefficients k1, k2, k3, p1, p2
           x' = x (radial + p1 x + p2 y) + p1 r2,  y' = y (radial + p1 x + p2 y) + p2 r2
-          (Human3.6M's cameras as VideoPose3D projects them; without its clamp of x, y to -1..1, which serves training)
+          (Human3.6M's cameras as VideoPose3D projects them; without its limit of x, y to -1..1)
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 DistortionModel = Literal["opencv", "h36m"]
 
-_POINTS_AT_ONCE = 8192  # whose intermediate results stay in a core's cache
-_SOLVED = 1e-15  # error of an undistorted point in normalised coordinates, below which it gets no better
+_POINTS_AT_ONCE = 8192  # their intermediate results fit into a core's cache
+_SOLVED = 1e-15  # normalised coordinates: the error of an undistorted point that more steps do not reduce
 
 
-_LARGEST = 1e12  # no focal length in pixels and no place in a room is that; beyond it products overflow
+_LARGEST = 1e12  # larger than any focal length in px or distance in m; beyond it products overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Camera:
     rotation    (3, 3) world -> camera
     translation (3,) m, world -> camera
 
-    Raises `InputError` where the matrix is no camera matrix or the rotation no rotation.
+    Raises `InputError` if the matrix is not a camera matrix, or the rotation is not a rotation.
     """
 
     name: str
@@ -145,7 +145,7 @@ class Camera:
     def undistort(self, distorted: ArrayLike, iterations: int = 8) -> FloatArray:
         """(..., 2) distorted normalised coordinates -> (..., 2) ideal ones, by Newton's method on `distort`.
 
-        NaN where there is none: a polynomial that bends inwards reaches only so far from the middle of the image.
+        NaN if there is no solution: a polynomial that bends inwards covers only a part of the image.
         """
         target = np.asarray(distorted, dtype=float)
         if not any(self.distortion):
@@ -160,7 +160,7 @@ class Camera:
     def _undistort(self, target_x: FloatArray, target_y: FloatArray, iterations: int) -> FloatArray:
         """(2, point) ideal coordinates of (point,) distorted ones."""
         x, y = target_x, target_y
-        with np.errstate(all="ignore"):  # a point that has no solution may run away; it is found out below
+        with np.errstate(all="ignore"):  # a point without a solution diverges, and is set to NaN below
             for step in range(iterations + 1):
                 (now_x, now_y), (xx, xy, yx, yy) = self.distort_components(x, y)
                 error_x, error_y = now_x - target_x, now_y - target_y
@@ -170,8 +170,8 @@ class Camera:
                     break
                 x = x - (yy * error_x - xy * error_y) / determinant
                 y = y - (xx * error_y - yx * error_x) / determinant
-            there = (off < 1e-6) & (determinant > 0) & (x * target_x + y * target_y >= -1e-6)
-        return np.where(there, [x, y], np.nan)
+            solved = (off < 1e-6) & (determinant > 0) & (x * target_x + y * target_y >= -1e-6)
+        return np.where(solved, [x, y], np.nan)
 
     def world_to_camera(self, points_m: ArrayLike) -> FloatArray:
         """(..., 3) m in the world -> (..., 3) m in the camera."""
@@ -210,7 +210,7 @@ class Camera:
         return self.undistort(centred @ np.linalg.inv(self.matrix[:2, :2]).T)
 
     def undistort_image_points(self, pixels: ArrayLike) -> FloatArray:
-        """(..., 2) px -> (..., 2) px where an ideal camera of the same matrix would see them."""
+        """(..., 2) px -> (..., 2) px in an ideal camera with the same matrix."""
         return self.image_to_normalized(pixels) @ self.matrix[:2, :2].T + self.matrix[:2, 2]
 
     def rays(self, pixels: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -220,7 +220,7 @@ class Camera:
         return self.center_m, direction / np.linalg.norm(direction, axis=-1, keepdims=True)
 
     def cropped(self, left_px: int, top_px: int, size_px: tuple[int, int]) -> Camera:
-        """The same camera for images of which `left_px` columns and `top_px` rows were cut off."""
+        """The same camera for images without their first `left_px` columns and `top_px` rows."""
         shift = np.zeros((3, 3))
         shift[0, 2], shift[1, 2] = left_px, top_px
         return replace(self, matrix=self.matrix - shift, size_px=size_px)
@@ -228,9 +228,11 @@ class Camera:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rig(Displayed):
-    """Calibrated cameras in one world. `up` is the world's axis against gravity; where not given it is guessed.
+    """Calibrated cameras in one world.
 
-    Raises `InputError` where two cameras share a name.
+    up       the world's axis against gravity (default: guessed from the cameras, and said so in the history)
+
+    Raises `InputError` if two cameras share a name.
     """
 
     name: str
@@ -262,14 +264,14 @@ class Rig(Displayed):
         return iter(self.cameras)
 
     def __getitem__(self, name: str) -> Camera:
-        """A camera by name. Raises `InputError` naming those that there are."""
+        """A camera by name. Raises `InputError`, with the known names, if it is unknown."""
         for camera in self.cameras:
             if camera.name == name:
                 return camera
         raise InputError(f"rig {self.name!r} has no camera {name!r}; it has {', '.join(self.camera_names)}")
 
     def select(self, names: Sequence[str]) -> Rig:
-        """The rig of some cameras only, in the order given; the world stays."""
+        """The rig of some cameras only, in the given order, in the same world."""
         return replace(self, cameras=tuple(self[name] for name in names))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -338,7 +340,7 @@ class Rig(Displayed):
     ) -> Rig:
         """Two parallel cameras at one height; the world is the left camera's frame (y down).
 
-        An unknown principal point is taken as the middle of the image, ((w-1)/2, (h-1)/2), and the history says so.
+        principal_point_px  default: the middle of the image, ((w-1)/2, (h-1)/2), which the history states
         """
         if not baseline_m > 0 or not focal_px > 0:
             raise InputError(f"baseline ({baseline_m} m) and focal length ({focal_px} px) must be positive")

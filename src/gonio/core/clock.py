@@ -14,7 +14,7 @@ SAME_SAMPLE_S = 0.0005  # a sample nearer than this to the target time is that s
 
 
 def common_span(times: Sequence[FloatArray]) -> tuple[float, float]:
-    """(start, end) in seconds that all recordings cover. Raises `InputError` where they do not overlap."""
+    """(start, end) in seconds that all recordings cover. Raises `InputError` if they do not overlap."""
     if any(len(t) == 0 for t in times):
         raise InputError("a recording holds no frame; there is no common time span")
     start, end = max(float(t[0]) for t in times), min(float(t[-1]) for t in times)
@@ -25,9 +25,9 @@ def common_span(times: Sequence[FloatArray]) -> tuple[float, float]:
 
 
 def common_times(times: Sequence[FloatArray]) -> FloatArray:
-    """The times of the slowest recording that lie inside the span that all cover, (time,) in seconds.
+    """(time,) seconds: the times of the slowest recording inside the span that all cover.
 
-    Raises `InputError` where the recordings do not overlap.
+    Raises `InputError` if the recordings do not overlap.
     """
     start, end = common_span(times)
     inside = [t[(t >= start - SAME_SAMPLE_S) & (t <= end + SAME_SAMPLE_S)] for t in times]
@@ -37,10 +37,11 @@ def common_times(times: Sequence[FloatArray]) -> FloatArray:
 def resample(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | None = None) -> PoseSequence:
     """The sequence at other times, linear between its neighbours.
 
-    A time that falls on a sample (within 0.5 ms) takes it as it is; one between two samples that are both there, and
-    no further apart than `max_gap_s` (default: 1.5 times the median interval), is interpolated and marked so; every
-    other time, and every time outside the recording, is missing. Covariances are those of a weighted mean of two
-    samples with independent errors.
+    max_gap_s  longest interval between two samples to interpolate across (default: 1.5 times the median interval)
+
+    A time that falls on a sample (within 0.5 ms) takes it unchanged. A time between two valid samples is interpolated
+    and has the status interpolated. Every other time, and every time outside the recording, is missing. Covariances are
+    those of a weighted mean of two samples with independent errors.
     """
     return _resampled(sequence, times_s, max_gap_s, "resampled to {} common times")
 
@@ -52,44 +53,46 @@ def _resampled(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | N
     own = sequence.times_s
     if max_gap_s is None:
         max_gap_s = 1.5 / sequence.rate_hz if len(own) > 1 else 0.0
-    wanted = np.asarray(times_s, dtype=float)
+    targets_s = np.asarray(times_s, dtype=float)
     after = (
-        np.clip(np.searchsorted(own, wanted), 1, max(len(own) - 1, 1)) if len(own) > 1 else np.zeros(len(wanted), int)
+        np.clip(np.searchsorted(own, targets_s), 1, max(len(own) - 1, 1))
+        if len(own) > 1
+        else np.zeros(len(targets_s), int)
     )
     before = np.maximum(after - 1, 0)
-    nearest = np.where(np.abs(wanted - own[before]) <= np.abs(wanted - own[after]), before, after)
-    exact = np.abs(wanted - own[nearest]) <= SAME_SAMPLE_S
+    nearest = np.where(np.abs(targets_s - own[before]) <= np.abs(targets_s - own[after]), before, after)
+    exact = np.abs(targets_s - own[nearest]) <= SAME_SAMPLE_S
     gap = own[after] - own[before]
-    between = ~exact & (wanted > own[before]) & (wanted < own[after]) & (gap <= max_gap_s + 1e-9)
-    weight = np.where(between, (wanted - own[before]) / np.where(gap > 0, gap, 1.0), 0.0)[:, None]
-    there = between[:, None] & sequence.valid[before] & sequence.valid[after]
+    between = ~exact & (targets_s > own[before]) & (targets_s < own[after]) & (gap <= max_gap_s + 1e-9)
+    weight = np.where(between, (targets_s - own[before]) / np.where(gap > 0, gap, 1.0), 0.0)[:, None]
+    present = between[:, None] & sequence.valid[before] & sequence.valid[after]
 
     def blend(values: FloatArray, power: int = 1) -> FloatArray:
         extra = (1,) * (values.ndim - 2)
         w = weight.reshape(*weight.shape, *extra)
         mixed = values[before] * (1 - w) ** power + values[after] * w**power
         missing = np.full_like(mixed, np.nan)
-        choice = np.where(there.reshape(*there.shape, *extra), mixed, missing)
+        choice = np.where(present.reshape(*present.shape, *extra), mixed, missing)
         return np.where(exact.reshape(-1, 1, *extra), values[nearest], choice)
 
     status = np.where(
         exact[:, None],
         sequence.status[nearest],
-        np.where(there, Status.INTERPOLATED, Status.MISSING),
+        np.where(present, Status.INTERPOLATED, Status.MISSING),
     )
     confidence = np.where(
         exact[:, None],
         sequence.confidence[nearest],
-        np.where(there, np.minimum(sequence.confidence[before], sequence.confidence[after]), 0.0),
+        np.where(present, np.minimum(sequence.confidence[before], sequence.confidence[after]), 0.0),
     )
     step = (
-        f"{title.format(len(wanted))}: {int(exact.sum())} taken as they are, "
+        f"{title.format(len(targets_s))}: {int(exact.sum())} taken as they are, "
         f"{int(between.sum())} interpolated, {int((~exact & ~between).sum())} without data"
     )
     return sequence.derive(
         step,
         positions=blend(sequence.positions),
-        times_s=wanted,
+        times_s=targets_s,
         confidence=confidence,
         status=status,
         covariance=None if sequence.covariance is None else blend(sequence.covariance, power=2),
@@ -97,9 +100,9 @@ def _resampled(sequence: PoseSequence, times_s: FloatArray, max_gap_s: float | N
 
 
 def at_rate(sequence: PoseSequence, rate_hz: float) -> PoseSequence:
-    """The sequence at an even rate from its first frame on, by `resample`; fast movements are not smoothed before.
+    """The sequence at an even rate from its first frame on, by `resample`, without smoothing before.
 
-    A slower sequence is filled between neighbouring frames, never across a gap. Raises `InputError` where the rate is
+    A slower sequence is filled between neighbouring frames, never across a gap. Raises `InputError` if the rate is
     not a positive number.
     """
     if not (np.isfinite(rate_hz) and rate_hz > 0):

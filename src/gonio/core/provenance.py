@@ -1,4 +1,4 @@
-"""How a file came to be: versions of what numbers depend on, and the record that lies beside an output."""
+"""Provenance: the versions that numbers depend on, and the record beside every output file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gonio.core.settings import as_plain
 VERSION = "0.1.0"
 PACKAGES = ("numpy", "scipy", "av", "opencv-python-headless", "ai-edge-litert", "matplotlib")
 OF_EXTRAS = ("onnxruntime", "torch", "torchvision")
-"""For records that are not averaged. The protocol of a comparison leaves them out: results of two computers may be
-averaged though one has an extra that neither used."""
+"""Packages of extras, for records that are not averaged. The protocol of a comparison leaves them out, so that results
+can be averaged if only one of two computers has an extra that neither used."""
 
 
 def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
-    """gonio, Python, the packages that numbers depend on and `more` of them, as far as they are installed."""
+    """Versions of gonio, Python, the packages that numbers depend on, and `more` packages, if they are installed."""
     found = {"gonio": VERSION, "python": platform.python_version()}
     for package in (*PACKAGES, *more):
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -29,7 +29,7 @@ def versions(more: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 def provenance_path(output: Path) -> Path:
-    """Where the provenance of one output file lies: beside it."""
+    """The path of the provenance of an output file, beside it."""
     return output.with_name(output.name + ".provenance.json")
 
 

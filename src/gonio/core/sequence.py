@@ -1,7 +1,7 @@
-"""The nouns: `PoseSequence` (one person's joints over time), `AngleSeries`, `Detections` (people nobody follows yet).
+"""`PoseSequence`: one person's joints over time.
 
-All three are frozen, hold read-only numpy arrays, and are validated once, where they are made. Metres, seconds, pixels
-and radians inside; degrees only in names that end in `_deg`.
+A sequence is frozen, holds read-only numpy arrays, and is validated once, when it is made. Units are metres, seconds
+and pixels.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Unit = Literal["px", "m"]
 Frame = Literal["image", "camera", "world", "root"]
 Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 
-DERIVED: Any = None  # a field that is computed from the others where it is not given
+DERIVED: Any = None  # a field that is computed from the others if it is not given
 
 
 class Status(IntEnum):
-    """Where a joint's position comes from; counted in every report."""
+    """The origin of a joint's position; counted in every report."""
 
     MISSING = 0
     MEASURED = 1
@@ -45,7 +45,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """What made a sequence."""
+    """The origin of a sequence: the method, its model and version, and the file."""
 
     method: str = ""
     model: str = ""
@@ -66,16 +66,16 @@ class PoseSequence(Displayed):
                   "world": the rig's frame, or that of the recording `frame_name`
                   "root": origin at the mid-hip, axes those of the camera or rig `frame_name`
     image_size_px (width, height), for "image"
-    up            the axis that points against gravity, where it is known
-    confidence    (time, joint)          0..1; 1 where not given, 0 where missing
-    status        (time, joint)          `Status`; measured where not given
-    covariance    (time, joint, d, d)    unit squared, or None; NaN where the joint is missing or its error not known
-    source        what made it
-    history       the steps applied to it, in words, in order; for people: no code reads it
-    assumptions   what was not known and had to be assumed; its numbers depend on it
+    up            the axis that points against gravity, or None if it is not known
+    confidence    (time, joint)          0..1; default: 1; 0 if the joint is missing
+    status        (time, joint)          `Status`; default: measured
+    covariance    (time, joint, d, d)    unit squared, or None; NaN if the joint is missing or its error is unknown
+    source        its origin
+    history       the steps applied to it, in order; sentences for people, which no code reads
+    assumptions   facts that were not known and had to be assumed; the numbers depend on them
 
-    Raises `InputError` where shapes disagree, times do not increase, confidence leaves 0..1, a value is infinite, or
-    unit, frame or up is none of those.
+    Raises `InputError` if shapes disagree, times do not increase, confidence leaves 0..1, a value is infinite, or
+    unit, frame or up is unknown.
     """
 
     positions: FloatArray
@@ -122,7 +122,7 @@ class PoseSequence(Displayed):
             )
         status = frozen(given, np.uint8)
         if ((status == Status.MISSING) != missing).any():
-            raise InputError("status says missing where a position is there, or the reverse")
+            raise InputError("status is missing for a joint that has a position, or the reverse")
         if missing.any():
             positions = frozen(np.where(missing[..., None], np.nan, positions))
             confidence = frozen(np.where(missing, 0.0, confidence))
@@ -150,7 +150,7 @@ class PoseSequence(Displayed):
 
     @property
     def valid(self) -> BoolArray:
-        """(time, joint): the joint is there."""
+        """(time, joint) whether the joint has a position."""
         return np.asarray(self.status != Status.MISSING)
 
     @property
@@ -161,26 +161,26 @@ class PoseSequence(Displayed):
     def derive(self, step: str | None = None, **changes: Any) -> PoseSequence:
         """A new sequence with some fields changed and `step` appended to its history.
 
-        Changing positions without status derives which joints are missing from the new positions:
-        those that vanish become missing, those that stay keep their status.
+        If positions change and status does not, joints without a new position become missing; the others keep their
+        status. Raises `ValueError` if a missing joint gets a position without a status.
         """
         if "positions" in changes and "status" not in changes:
             missing = np.isnan(changes["positions"]).any(axis=-1)
             status = self.status
             if missing.shape == status.shape:
                 if (~missing & (status == Status.MISSING)).any():
-                    raise ValueError("a step that fills missing joints must say with which status")
+                    raise ValueError("a step that fills missing joints must also give their status")
                 changes["status"] = np.where(missing, Status.MISSING, status)
         if step:
             changes["history"] = (*self.history, step)
         return replace(self, **changes)
 
     def assuming(self, *assumptions: Assumption) -> PoseSequence:
-        """The same sequence, which depends on these assumptions too."""
+        """The same sequence with these assumptions added."""
         return self.derive(assumptions=united([self.assumptions, assumptions]))
 
     def without_assumed(self, kind: AssumptionKind) -> PoseSequence:
-        """The same sequence without assumptions of one kind: the fact was replaced by one that is known."""
+        """The same sequence without assumptions of one kind, because the fact is now known."""
         return self.derive(assumptions=tuple(a for a in self.assumptions if a.kind != kind))
 
     def at(self, index: slice | NDArray[Any], step: str | None = None) -> PoseSequence:
@@ -203,7 +203,7 @@ class PoseSequence(Displayed):
         return self.derive(f"times shifted by {offset_s:+.4f} s ({reason})", times_s=self.times_s + offset_s)
 
     def select(self, joints: Sequence[str]) -> PoseSequence:
-        """Some of the joints, in the order given. Raises `InputError` where one is unknown."""
+        """Some of the joints, in the given order. Raises `InputError` if one is unknown."""
         index = [self.skeleton.index(joint) for joint in joints]
         return self.derive(
             positions=self.positions[:, index],
@@ -220,8 +220,8 @@ class PoseSequence(Displayed):
     def to_skeleton(self, target: Skeleton) -> PoseSequence:
         """The joints of another layout, mapped by name.
 
-        A joint that is the mean of others, or the nearest counterpart of one, is marked inferred and named in the
-        history; one that has neither is missing.
+        A joint that is the mean of others, or the nearest counterpart of one, has the status inferred and is named in
+        the history. A joint that has neither is missing.
         """
         if target.joints == self.skeleton.joints:
             return self.derive(skeleton=target)
@@ -236,20 +236,20 @@ class PoseSequence(Displayed):
             index = list(sources)
             positions[:, joint] = self.positions[:, index].mean(axis=1)
             confidence[:, joint] = self.confidence[:, index].min(axis=1)
-            there = ~np.isnan(positions[:, joint, 0])
+            present = ~np.isnan(positions[:, joint, 0])
             origin = self.status[:, index[0]] if kind == "same" else Status.INFERRED
-            status[:, joint] = np.where(there, origin, Status.MISSING)
-            if covariance is not None and self.covariance is not None:  # the parts' errors taken as independent
+            status[:, joint] = np.where(present, origin, Status.MISSING)
+            if covariance is not None and self.covariance is not None:  # errors are taken as independent
                 covariance[:, joint] = self.covariance[:, index].sum(axis=1) / len(index) ** 2
         own = self.skeleton.joints
-        words = [
+        replaced = [
             f"{joint} = {'mean of ' if kind == 'synthesised' else ''}{'+'.join(own[s] for s in sources)}"
             for joint, sources, kind in zip(target.joints, mapping.sources, mapping.kinds, strict=True)
             if kind in ("synthesised", "counterpart")
         ]
         absent = [j for j, kind in zip(target.joints, mapping.kinds, strict=True) if kind == "missing"]
         step = f"mapped {self.skeleton.name} -> {target.name}"
-        step += f"; {', '.join(words)}" if words else ""
+        step += f"; {', '.join(replaced)}" if replaced else ""
         step += f"; absent: {', '.join(absent)}" if absent else ""
         return self.derive(
             step,
@@ -286,10 +286,10 @@ class PoseSequence(Displayed):
     def with_up(self, up: Axis) -> PoseSequence:
         """3D only: the axes renamed so that `up` points up. A proper rotation (`up_rotation`).
 
-        Raises `InputError` where this sequence does not know its own vertical.
+        Raises `InputError` if the vertical of this sequence is not known.
         """
         if self.up is None:
-            raise InputError(f"which axis points up is not known for this sequence; it cannot be turned to {up} up")
+            raise InputError(f"the up axis of this sequence is not known; it cannot be turned to {up} up")
         if self.up == up:
             return self
         rotation = up_rotation(self.up, up)
@@ -404,19 +404,19 @@ _ROOT = Skeleton("root", ("mid_hip",), (-1,))
 EVALUATION_JOINTS: tuple[str, ...] = BODY_12.joints
 
 
-def up_rotation(current: Axis, wanted: Axis) -> FloatArray:
-    """(3, 3) rotation that turns the axis `current` into `wanted`; the reverse map is its transpose.
+def up_rotation(current: Axis, target: Axis) -> FloatArray:
+    """(3, 3) rotation that turns the axis `current` into `target`; the reverse map is its transpose.
 
     Between two axes of one sign it is the cyclic renaming (z up to y up: x, y, z -> y, z, x, as OpenSim users do it).
     From a negative axis to a positive one, half a turn comes first (about x; about y where the axis is x), so a
     camera's "-y" becomes "+y" with x kept.
     """
-    if (current[0], wanted[0]) == ("+", "-"):
-        return up_rotation(wanted, current).T
+    if (current[0], target[0]) == ("+", "-"):
+        return up_rotation(target, current).T
     rotation = np.eye(3)
-    if current[0] != wanted[0]:
+    if current[0] != target[0]:
         rotation = np.diag([-1.0, 1.0, -1.0]) if current[1] == "x" else np.diag([1.0, -1.0, -1.0])
-    shift = ("xyz".index(wanted[1]) - "xyz".index(current[1])) % 3
+    shift = ("xyz".index(target[1]) - "xyz".index(current[1])) % 3
     return np.roll(np.eye(3), shift, axis=0) @ rotation
 
 

@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 
 def load_config(kind: type[T], path: Path, what: str) -> T:
-    """A dataclass from a TOML file; `what` it describes, for messages. Its paths are relative to the file.
+    """A dataclass from a TOML file. Paths in it are relative to the file; `what` names its purpose in messages.
 
-    Raises `InputError` where it cannot be read, `ConfigError` where a key or value is wrong.
+    Raises `InputError` if it cannot be read, `ConfigError` if a key or value is wrong.
     """
     path = Path(path)
     try:

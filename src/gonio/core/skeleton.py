@@ -1,9 +1,9 @@
 """Skeletons: which joints a sequence holds, in which order, and how one layout maps to another.
 
-Joints have one vocabulary. The same anatomical point has the same name in every layout ("left_knee"); points that
-two systems merely *call* alike but define differently have different names (the Kinect's "hip_center" is not the
-midpoint of the hips, "mid_hip"), and are listed in `COUNTERPARTS`. Maps go by name, never by number.
-Left and right are the person's own.
+All layouts share one vocabulary. The same anatomical point has the same name in every layout ("left_knee"). Points that
+two systems name alike but define differently have different names here (the Kinect's "hip_center" is not the midpoint
+of the hips, "mid_hip") and are listed in `COUNTERPARTS`. Joints are mapped by name, never by number. Left and right are
+the person's own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MapKind = Literal["same", "synthesised", "counterpart", "missing"]
 class Skeleton:
     """Joint names in order, and each joint's parent (-1: none).
 
-    Raises `InputError` where names repeat, or where the parents are not a forest over the joints.
+    Raises `InputError` if names repeat, or if the parents do not form trees.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Skeleton:
         if len(self.parents) != len(self.joints):
             raise InputError(f"skeleton {self.name!r} has {len(self.joints)} joints but {len(self.parents)} parents")
         for start in range(len(self.joints)):
-            seen, joint = set(), start
+            passed, joint = set(), start
             while joint != -1:
-                if joint in seen or not -1 <= joint < len(self.joints):
-                    raise InputError(f"skeleton {self.name!r}: parents {self.parents} are no tree")
-                seen.add(joint)
+                if joint in passed or not -1 <= joint < len(self.joints):
+                    raise InputError(f"skeleton {self.name!r}: parents {self.parents} form no tree")
+                passed.add(joint)
                 joint = self.parents[joint]
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Skeleton:
         return {joint: i for i, joint in enumerate(self.joints)}
 
     def index(self, joint: str) -> int:
-        """Position of a joint. Raises `InputError` naming the nearest joint where there is none."""
+        """Number of a joint. Raises `InputError`, with the nearest name, if the joint is unknown."""
         try:
             return self._index[joint]
         except KeyError:
@@ -341,7 +341,7 @@ SYNTHESISED: dict[str, tuple[str, ...]] = {
     "thorax": ("left_shoulder", "right_shoulder"),
     "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
 }
-"""Joints that are the mean of others where a layout lacks them."""
+"""Joints that are computed as the mean of others if a layout lacks them."""
 
 COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "mid_hip": ("hip_center",),
@@ -354,7 +354,7 @@ COUNTERPARTS: dict[str, tuple[str, ...]] = {
     "head": ("head_top",),
     "head_top": ("head",),
 }
-"""Points that two systems call alike and define differently: the nearest one, and not the same one."""
+"""Points that two systems name alike and define differently: the nearest one, not the same one."""
 
 COCO_SIGMAS = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107,

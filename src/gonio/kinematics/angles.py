@@ -1,18 +1,17 @@
 """Joint angles from joint centres, named for what they are.
 
-A camera method gives points, not bones with axes, so an angle here is the angle between two lines through joint
-centres, in space. It is unsigned: bending one way and the other read the same, and a knee that hyperextends by 5
-degrees reads 5 degrees of flexion. For the same reason noise never averages out to 0 at a straight joint: it reads as
-a small flexion. The ankle angle alone has a sign, because its zero lies in the middle of what a foot can do.
+A camera method gives points, not bones with axes. So an angle here is the angle between two lines through joint
+centres, in space. It has no sign: a knee that hyperextends by 5 degrees reads 5 degrees of flexion. For the same reason
+noise does not average to 0 at a straight joint: it reads as a small flexion. Only the ankle angle has a sign, because
+its zero lies in the middle of the foot's range.
 
-Each `AngleDefinition` says where it comes from and how it differs from the recommendations of the International
+Each `AngleDefinition` states its source and how it differs from the recommendations of the International
 Society of Biomechanics (ISB: Grood and Suntay 1983 for the knee; Wu et al. 2002 for ankle, hip and spine; Wu et al.
 2005 for shoulder and elbow), which decompose the rotation between two segments' axes into three angles. For a pure
 flexion of an ideal hinge the two agree.
 
-The trunk's line runs from the mean of the hips to the mean of the shoulders in every layout, also in one that has a
-neck or a hip centre of its own: so an angle means the same whatever made the sequence. Left and right are the person's
-own.
+The trunk's line runs from the mean of the hips to the mean of the shoulders in every layout, also if the layout has a
+neck or a hip centre of its own. So an angle has the same meaning for every method. Left and right are the person's own.
 """
 
 from __future__ import annotations
@@ -57,10 +56,10 @@ class AngleDefinition:
     first, second    the lines, from one point to another; a point is a joint, "mid_hip" or "mid_shoulder". If the
                      angle is sided, write "hip" for the hip of each side; joints of the midline (`MIDLINE`) have no
                      side. The line ("down", "up") is the vertical
-    definition       in words
-    source           where the definition comes from
-    differs_from_isb in words
-    interval_deg     (low, high) that it can take by its definition
+    definition       for the reader of a report, in one sentence
+    source           of the definition
+    differs_from_isb how it differs from the recommendations of the ISB
+    interval_deg     (low, high) values that it can take by its definition
     zero_deg         the angle between the lines at which it reads 0
     """
 
@@ -85,7 +84,7 @@ class AngleDefinition:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The points it is made of, in the order of its lines; without a side where sided."""
+        """The points of its lines, in their order; without a side if the angle is sided."""
         return tuple(dict.fromkeys(point for line in self._drawn for point in line))
 
     @property
@@ -96,7 +95,7 @@ class AngleDefinition:
 
     @property
     def needs_vertical(self) -> bool:
-        """Whether it is measured against gravity."""
+        """Whether it is measured against the vertical."""
         return _VERTICAL in (self.first, self.second)
 
     @property
@@ -104,7 +103,7 @@ class AngleDefinition:
         return tuple(line for line in (self.first, self.second) if line != _VERTICAL)
 
     def joints(self, side: str = "") -> tuple[str, ...]:
-        """The joints of a skeleton that it needs; `side` is "left" or "right" where it is sided."""
+        """The joints of a skeleton that it needs; `side` is "left" or "right" if the angle is sided."""
         return tuple(dict.fromkeys(joint for point in self.needs for joint in _parts(point, side)))
 
 
@@ -192,7 +191,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
             sided=True,
             first=("ankle", "knee"),
             second=(toe, "heel"),
-            definition=f"90 degrees minus the angle between the shank (ankle to knee) and the foot (heel to {words}); "
+            definition=f"90 degrees minus the angle between the shank (ankle to knee) and the foot (heel to {name}); "
             "0 = foot square to the shank, positive = dorsiflexed, negative = plantarflexed",
             source="foot against shank as in Winter (2009), Biomechanics and Motor Control of Human Movement, 0 at the "
             "neutral position",
@@ -202,7 +201,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
             interval_deg=(-90.0, 90.0),
             zero_deg=90.0,
         )
-        for toe, words in (("big_toe", "big toe"), ("foot_index", "tip of the foot"))
+        for toe, name in (("big_toe", "big toe"), ("foot_index", "tip of the foot"))
     ),
     AngleDefinition(
         name="ankle_angle_without_heel",
@@ -219,7 +218,7 @@ DEFINITIONS: tuple[AngleDefinition, ...] = (
         zero_deg=90.0,
     ),
 )
-"""Every angle that gonio measures. Where two have one name, the first whose joints a skeleton has is taken."""
+"""gonio's own angles. If two have the same name, the first whose joints a skeleton has is taken."""
 
 
 _ADDED = Registry("gonio.angles", AngleDefinition, {d.name: d for d in DEFINITIONS}, knows_its_name=True)
@@ -262,10 +261,10 @@ def joint_angles(sequence: PoseSequence, *, definitions: Sequence[AngleDefinitio
     if not chosen:
         raise InputError(f"skeleton {sequence.skeleton.name!r} has the joints of no angle; limbs or a trunk are needed")
     angles = np.stack([_angle(sequence, definition, side) for _, definition, side in chosen], axis=1)
-    made_up = np.stack([_rests_on_fill(sequence, definition.joints(side)) for _, definition, side in chosen], axis=1)
+    filled = np.stack([_rests_on_fill(sequence, definition.joints(side)) for _, definition, side in chosen], axis=1)
     missing = np.isnan(angles)
     step = (
-        f"joint angles: {angles.size} values, {int(missing.sum())} missing, {int((made_up & ~missing).sum())} from "
+        f"joint angles: {angles.size} values, {int(missing.sum())} missing, {int((filled & ~missing).sum())} from "
         f"interpolated or repaired positions"
     )
     if sequence.up is None:
@@ -289,8 +288,8 @@ def _chosen(
     for definition in definitions:
         for side in ("left", "right") if definition.sided else ("",):
             name = f"{side}_{definition.name}" if side else definition.name
-            there = all(joint in skeleton for joint in definition.joints(side))
-            if there and name not in chosen and not (definition.needs_vertical and up is None):
+            complete = all(joint in skeleton for joint in definition.joints(side))
+            if complete and name not in chosen and not (definition.needs_vertical and up is None):
                 chosen[name] = name, definition, side
     return list(chosen.values())
 
@@ -304,7 +303,7 @@ def _angle(sequence: PoseSequence, definition: AngleDefinition, side: str) -> Fl
 def _line(sequence: PoseSequence, line: Line, side: str) -> FloatArray:
     """(time, 3) or, for the vertical, (3,): the vector from the line's first point to its second."""
     if line == _VERTICAL:
-        assert sequence.up is not None  # `_chosen` saw to it
+        assert sequence.up is not None  # checked by `_chosen`
         return np.asarray(np.eye(3)["xyz".index(sequence.up[1])] * (1 if sequence.up[0] == "+" else -1))
     return _point(sequence, line[1], side) - _point(sequence, line[0], side)
 

@@ -1,10 +1,10 @@
-"""Cleaning a sequence: a confidence gate, gap filling, a low-pass filter. Nothing happens unless it is asked for.
+"""Cleaning a sequence: a confidence gate, gap filling, a low-pass filter. Every step is optional.
 
-Each step returns a new sequence, says in its history what it did and how often, and keeps `status` true: a position
-that the gate takes away is missing, one that fills a gap is interpolated. A filtered position keeps its status. In a
+Each step returns a new sequence, and its history states what was done and how often. A position that the gate removes
+has the status missing, one that fills a gap the status interpolated. A filtered position keeps its status. In a
 comparison every method and the reference get the same steps, and by default none.
 
-The usual order is gate, fill, filter: a filter that meets a gap must stop there.
+The usual order is gate, fill, filter, because a filter cannot pass a gap.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ def clean(sequence: PoseSequence, *, min_confidence: float, max_gap_s: float, lo
 def gate_confidence(sequence: PoseSequence, min_confidence: float) -> PoseSequence:
     """Positions whose confidence is below `min_confidence` (0..1) become missing.
 
-    The history counts them for each joint. Raises `InputError` where the threshold lies outside 0..1.
+    The history counts them for each joint. Raises `InputError` if the threshold lies outside 0..1.
     """
     if not 0 <= min_confidence <= 1:
         raise InputError(f"the confidence gate must lie in 0..1, not {min_confidence}")
-    taken = sequence.valid & (sequence.confidence < min_confidence)
-    words = f"{_count(taken.sum(), 'position')} of {int(sequence.valid.sum())} taken as missing"
-    words += _per_joint(sequence, taken)
+    removed = sequence.valid & (sequence.confidence < min_confidence)
+    counts = f"{_count(removed.sum(), 'position')} of {int(sequence.valid.sum())} set to missing"
+    counts += _per_joint(sequence, removed)
     covariance = sequence.covariance
     return sequence.derive(
-        f"confidence gate {min_confidence:g}: {words}",
-        positions=np.where(taken[..., None], np.nan, sequence.positions),
-        covariance=None if covariance is None else np.where(taken[..., None, None], np.nan, covariance),
+        f"confidence gate {min_confidence:g}: {counts}",
+        positions=np.where(removed[..., None], np.nan, sequence.positions),
+        covariance=None if covariance is None else np.where(removed[..., None, None], np.nan, covariance),
     )
 
 
 def fill_gaps(sequence: PoseSequence, max_gap_s: float) -> PoseSequence:
-    """Fills the interior gaps of each joint that last at most `max_gap_s` seconds.
+    """Fill the interior gaps of each joint that last at most `max_gap_s` seconds.
 
-    A gap lasts from the sample before it to the sample after it, in real time, so uneven times are respected. It is
-    filled by a piecewise cubic Hermite polynomial through the joint's samples (PCHIP; Fritsch and Carlson 1980, SIAM
-    J. Numer. Anal. 17:238-246): the speed is continuous and no coordinate leaves the interval between its values on
-    either side, so a fill invents no extreme position. What is filled has the status interpolated, the lower
-    confidence of the two sides, and a covariance of NaN (its error is unknown).
+    A gap lasts from the sample before it to the sample after it, in real time. It is filled by a piecewise cubic
+    Hermite polynomial through the joint's samples (PCHIP; Fritsch and Carlson 1980, SIAM J. Numer. Anal. 17:238-246).
+    The speed is continuous, and no coordinate leaves the interval between the two samples beside the gap. A filled
+    position has the status interpolated, the lower confidence of these two samples, and a covariance of NaN (its error
+    is unknown).
 
-    Longer gaps stay, and so does what is missing before the first and after the last sample: nothing is extrapolated.
-    Both are counted in the history. Raises `InputError` where `max_gap_s` is not positive.
+    Longer gaps stay missing, and so do positions before the first and after the last sample: nothing is extrapolated.
+    The history counts both. Raises `InputError` if `max_gap_s` is not positive.
     """
     from scipy.interpolate import PchipInterpolator  # noqa: PLC0415
 
@@ -81,11 +81,11 @@ def fill_gaps(sequence: PoseSequence, max_gap_s: float) -> PoseSequence:
 
     positions, confidence = sequence.positions.copy(), sequence.confidence.copy()
     for joint in np.flatnonzero(filled.any(axis=0)):
-        there, wanted = valid[:, joint], filled[:, joint]
-        curve = PchipInterpolator(times[there], positions[there, joint], axis=0)
-        positions[wanted, joint] = curve(times[wanted])
-        sides = before[wanted, joint], after[wanted, joint]
-        confidence[wanted, joint] = np.minimum(confidence[sides[0], joint], confidence[sides[1], joint])
+        known, gap = valid[:, joint], filled[:, joint]
+        curve = PchipInterpolator(times[known], positions[known, joint], axis=0)
+        positions[gap, joint] = curve(times[gap])
+        sides = before[gap, joint], after[gap, joint]
+        confidence[gap, joint] = np.minimum(confidence[sides[0], joint], confidence[sides[1], joint])
     step = (
         f"gaps up to {max_gap_s:g} s filled (PCHIP): {_gaps(filled, valid)} interpolated"
         f"{_per_joint(sequence, filled)}; left: {_gaps(longer, valid)} that last longer, "
@@ -104,7 +104,7 @@ def fill_gaps(sequence: PoseSequence, max_gap_s: float) -> PoseSequence:
 def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSequence:
     """Zero-phase Butterworth low-pass of every coordinate, run by run.
 
-    The filter goes forwards and then backwards, so it shifts nothing in time. `order` is that of the whole filter:
+    The filter runs forwards and then backwards, so it causes no delay. `order` is that of the whole filter:
     two passes of half of it. `cutoff_hz` too belongs to the whole: two passes at f would be 6 dB down at f, so each
     has its cutoff raised by C = (sqrt(2) - 1)^(1/order), on the frequency axis of the bilinear transform,
     tan(pi f' / rate) = tan(pi f / rate) / C, and the whole is 3 dB down at `cutoff_hz` exactly (Winter 2009,
@@ -112,11 +112,11 @@ def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSeq
     Robertson and Dowling 2003, J. Electromyogr. Kinesiol. 13:569-573).
 
     A run is an uninterrupted stretch of one joint; the filter never bridges a gap. A run that is not longer than one
-    period of the cutoff (the odd extension at either end, in which the filter settles) stays unfiltered and is counted.
+    period of the cutoff (the odd extension at each end, in which the filter settles) stays unfiltered and is counted.
     The covariance is dropped, since filtering correlates the errors of neighbouring frames.
 
-    Raises `InputError` where the times are uneven (an interval differs by 10 % or more from the mean), where the
-    cutoff is not between 0 and half the rate, or where the order is not a positive even number.
+    Raises `InputError` if the times are uneven (an interval differs by 10 % or more from the mean), if the
+    cutoff is not between 0 and half the rate, or if the order is not a positive even number.
     """
     from scipy.signal import butter, sosfiltfilt  # noqa: PLC0415
 
@@ -135,7 +135,7 @@ def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSeq
 
     positions = sequence.positions.copy()
     filtered = short = short_positions = 0
-    joints_of: dict[tuple[int, int], list[int]] = {}  # joints that are there over the same frames go through at once
+    joints_of: dict[tuple[int, int], list[int]] = {}  # joints that are valid over the same frames are filtered together
     for joint in range(len(sequence.skeleton)):
         for start, stop in _runs(sequence.valid[:, joint]).tolist():
             joints_of.setdefault((start, stop), []).append(joint)
@@ -149,7 +149,7 @@ def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSeq
     step = (
         f"low-pass {cutoff_hz:g} Hz (zero-phase Butterworth, order {order}, at {rate_hz:.4g} Hz): "
         f"{_count(filtered, 'run')} filtered; {_count(short, 'run')} ({_count(short_positions, 'position')}) "
-        f"of {padding} frames or fewer left as they were"
+        f"of {padding} frames or fewer not filtered"
     )
     if sequence.covariance is not None:
         step += "; covariance dropped"
@@ -157,7 +157,7 @@ def lowpass(sequence: PoseSequence, cutoff_hz: float, order: int = 4) -> PoseSeq
 
 
 def _even_rate_hz(sequence: PoseSequence) -> float:
-    """Frames per second over the whole recording, where its times are even."""
+    """Frames per second of a recording. Raises `InputError` if its times are uneven."""
     if len(sequence) < 2:
         raise InputError(f"a recording of {_count(len(sequence), 'frame')} has no rate and cannot be filtered")
     intervals = np.diff(sequence.times_s)
@@ -185,13 +185,13 @@ def _runs(valid: BoolArray) -> IntArray:
 
 
 def _gaps(chosen: BoolArray, valid: BoolArray) -> str:
-    """How many interior gaps are `chosen` (whole gaps, (time, joint)), and how many positions they hold."""
+    """Number of the interior gaps in `chosen` (time, joint), and number of their positions."""
     starts = int((chosen[1:] & valid[:-1]).sum())
     return f"{_count(starts, 'gap')} ({_count(chosen.sum(), 'position')})"
 
 
 def _per_joint(sequence: PoseSequence, chosen: BoolArray) -> str:
-    """The joints of which some positions are `chosen`, with their numbers, in brackets."""
+    """The joints with positions in `chosen` (time, joint), each with their number, in brackets."""
     numbers = chosen.sum(axis=0)
     named = [f"{joint} {n}" for joint, n in zip(sequence.skeleton.joints, numbers, strict=True) if n]
     return f" ({', '.join(named)})" if named else ""

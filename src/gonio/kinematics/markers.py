@@ -1,12 +1,12 @@
 """Joint centres from markers on the skin: Vicon's plug-in-gait set for the whole body.
 
-A marker lies on the skin over a bone's prominence; the joint's centre lies some centimetres deeper. The offsets here
-are those of grown people and known rules; nothing is fitted to the subject. Left and right go by the markers' names,
-and every direction comes from the markers, so the world's vertical is not needed. A joint is missing wherever a marker
-it rests on is: nothing is filled. Skin slides: in deep squats the distance of the knee's and the ankle's own markers
-changes by centimetres, and so does the shank.
+A marker lies on the skin over a prominence of a bone; the joint's centre lies some centimetres deeper. The offsets here
+are those of adults, from published rules; nothing is fitted to the subject. Left and right follow the markers' names.
+Every direction comes from the markers, so the world's vertical is not needed. A joint is missing if one of its markers
+is missing: nothing is filled. Skin moves over bone: in deep squats the distance between the markers of knee and ankle
+changes by centimetres, and with it the length of the shank.
 
-Two definitions. "gonio" puts every joint as near to its centre as these markers allow:
+There are two definitions. "gonio" puts every joint as near to its centre as these markers allow:
 
 hip         from the middle of the two ASIS 0.19 w back, 0.30 w down, 0.36 w lateral, w being their distance (Bell,
             Brand and Pedersen 1989, Hum. Mov. Sci. 8:3-16; Bell, Pedersen and Brand 1990, J. Biomech. 23:617-621)
@@ -17,14 +17,14 @@ shoulder    below the acromion (SHO), along the trunk, by 17 % of the distance b
 elbow       40 mm medial of the lateral epicondyle (ELB), along the elbow's axis (`_elbow`)
 wrist       the middle of WRA and WRB
 
-"protocol" is that of the comparison of UI-PRMD's Kinect with Vicon: the hips and wrists are the same, knee and ankle go
-medial on the level, towards the other leg's marker (where the vertical is not known, square to the pelvis's own),
-shoulder and elbow are the raw markers SHO and ELB.
+"protocol" is that of the comparison of UI-PRMD's Kinect with Vicon. Hips and wrists are the same. Knee and ankle are
+moved medially and horizontally, towards the marker of the other leg (if the vertical is not known, at right angles to
+that of the pelvis). Shoulder and elbow are the raw markers SHO and ELB.
 
 Trunk and head in both: mid_hip = middle of the hips, spine = middle of T10 and STRN, thorax = middle of C7 and CLAV.
-The four head markers sit on a band round the temples. From its middle and axes: head_top 90 mm up; eyes, ears and nose
-by a grown head's proportions; neck_nose half way from thorax to head_top, about as in Human3.6M's skeletons. These
-seven are marked inferred. Heels and big toes are the markers HEE and TOE, on the skin.
+The four head markers are on a band around the temples. From its middle and axes: head_top 90 mm up; eyes, ears and nose
+by the proportions of an adult head; neck_nose half way from thorax to head_top, about as in Human3.6M's skeletons.
+These seven have the status inferred. Heels and big toes are the markers HEE and TOE, on the skin.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ JOINT_CENTRES = Skeleton(
 def joint_centres(markers: PoseSequence, *, definition: Definition = "gonio") -> PoseSequence:
     """The joints of `JOINT_CENTRES`, in metres and in the markers' own frame.
 
-    Raises `InputError` for 2D, where a marker of the set is not there by name, and for an unknown definition.
+    Raises `InputError` for 2D, if a marker of the set is absent, and for an unknown definition.
     """
     if definition not in ("gonio", "protocol"):
         raise InputError(f"the definition {definition!r} of joint centres is not known; there are gonio and protocol")
@@ -86,7 +86,7 @@ def joint_centres(markers: PoseSequence, *, definition: Definition = "gonio") ->
         raise InputError("joint centres need markers in 3D; these are 2D")
     absent = [name for name in _MARKERS if name not in markers.skeleton]
     if absent:
-        raise InputError(f"joint centres need plug-in-gait markers; there is no {', '.join(absent)}")
+        raise InputError(f"joint centres need plug-in-gait markers; absent are {', '.join(absent)}")
     joints = _trunk_and_head(markers)
     for side in ("left", "right"):
         joints |= _leg(markers, side, definition) | _arm(markers, side, definition)
@@ -110,11 +110,11 @@ def joint_centres(markers: PoseSequence, *, definition: Definition = "gonio") ->
 
 
 def plug_in_gait_names(markers: PoseSequence) -> PoseSequence | None:
-    """The sequence with Vicon's names for its markers; None where it does not hold a plug-in-gait set.
+    """The sequence with Vicon's names for its markers; None if it is not a plug-in-gait set.
 
-    It does where both ASIS and PSIS, knees and ankles are there by name. A subject before the name ("Anna:LASI") is
-    left out, small letters count as capitals, and the spellings of `ALIASES` are known; what was renamed is counted in
-    the history. A name that would then stand twice stays as it is.
+    It is one if both ASIS and PSIS, knees and ankles are present by name. A subject before the name ("Anna:LASI") is
+    removed, small letters count as capitals, and the spellings of `ALIASES` are known. The history counts the renamed
+    markers. A name that would then occur twice is not changed.
     """
     own = markers.skeleton.joints
     known = [_plain_name(name) for name in own]
@@ -230,7 +230,7 @@ def _pelvis_axes(markers: PoseSequence) -> tuple[FloatArray, FloatArray, FloatAr
     return forward, left, np.cross(forward, left)
 
 
-def _level(way: FloatArray, up: Axis | None, pelvis_up: FloatArray) -> FloatArray:
-    """(time, 3) unit vectors of a way (time, 3) without its rise."""
+def _level(direction: FloatArray, up: Axis | None, pelvis_up: FloatArray) -> FloatArray:
+    """(time, 3) unit vectors: the horizontal part of a direction (time, 3)."""
     vertical = pelvis_up if up is None else np.eye(3)["xyz".index(up[1])]
-    return square_to(vertical, way)
+    return square_to(vertical, direction)

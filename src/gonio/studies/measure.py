@@ -460,11 +460,11 @@ def _repetitions(
         name = recording.repetition or "1"
         return [_Span(name, 0, len(times_s), float(times_s[0]), float(times_s[-1]))]
     found = find_repetitions(joint_angles(reference), angle=study.repetitions.angle)
-    remarks.append(found.words)
+    remarks.append(found.description)
     spans = []
     for number, (start_s, end_s) in enumerate(zip(found.starts_s.tolist(), found.ends_s.tolist(), strict=True), 1):
         start, stop = np.searchsorted(times_s, (start_s, end_s)).tolist()
         spans.append(_Span(str(number), start, stop, start_s, end_s))
     if not spans:
-        raise InputError(found.words)
+        raise InputError(found.description)
     return spans

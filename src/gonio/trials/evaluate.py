@@ -56,8 +56,8 @@ def _repetitions(angles: Mapping[str, AngleSeries], reference: str | None) -> tu
     except InputError as error:
         return None, f"of {name}: {error}"
     if not len(found):
-        return None, f"of {name}: {found.words}"
-    return np.column_stack([found.starts_s, found.ends_s]), f"of {name}: {found.words}"
+        return None, f"of {name}: {found.description}"
+    return np.column_stack([found.starts_s, found.ends_s]), f"of {name}: {found.description}"
 
 
 def _lifting_protocol(measurement: Measurement) -> dict[str, object] | None:
