@@ -185,7 +185,7 @@ def write(item: Item | AngleSeries, path: str | Path) -> tuple[str, ...]:
     if isinstance(item, Detections) and "detections" not in form.several:
         raise InputError(f"{path}: {form.name} holds one person, not the people of each frame; write .npz or a folder")
     if isinstance(item, dict) and "named" not in form.several:
-        raise InputError(f"{path}: {form.name} holds one person, there are {len(item)}; write .npz, or one by one")
+        raise InputError(f"{path}: {form.name} holds one person, not {len(item)}; write .npz, or one by one")
     for each in item.values() if isinstance(item, dict) else () if isinstance(item, AngleSeries) else (item,):
         _check_dimensions(path, form, _dimensions_of(each))
     not_preserved: tuple[str, ...] = form.load().write(item, path)
@@ -223,9 +223,9 @@ def _unit_remedy(form: Format, declared: str | None) -> str:
 
 
 def _sized(path: Path, item: Person, size_px: tuple[int, int]) -> Person:
-    """The item with images of this size, where its own is not known; 3D has no image.
+    """The item with this image size if its own is not known; 3D has no image.
 
-    Raises `InputError` where its own is known and another one.
+    Raises `InputError` if its own is known and differs.
     """
     own = item.image_size_px
     if own == size_px or (isinstance(item, PoseSequence) and item.unit != "px"):
@@ -234,19 +234,19 @@ def _sized(path: Path, item: Person, size_px: tuple[int, int]) -> Person:
         step = f"image size {size_px[0]} x {size_px[1]} as declared"
         return replace(item, image_size_px=size_px, history=(*item.history, step))
     raise InputError(
-        f"{path}: its images are {own[0]}x{own[1]} px; {size_px[0]}x{size_px[1]} were expected. Where the video was "
-        f"cropped after the calibration, say crop_px for this camera in the trial file; where it was scaled, give "
-        f"keypoints of the size that was calibrated"
+        f"{path}: its images are {own[0]}x{own[1]} px; {size_px[0]}x{size_px[1]} were expected. If the video was "
+        f"cropped after the calibration, declare crop_px for this camera in the trial file; if it was scaled, give "
+        f"keypoints of the calibrated size"
     )
 
 
 def _check_declared(path: Path, item: PoseSequence | Detections, declared: dict[str, Any]) -> None:
-    """What was declared for a format that tells it itself must be what it tells."""
+    """Checks that declared values agree with those in the file."""
     layout, rate_hz, unit = (declared.get(key) for key in ("layout", "rate_hz", "unit"))
     own_unit = item.unit if isinstance(item, PoseSequence) else "px"
     if layout is not None and set(layout_of(layout).joints) != set(item.skeleton.joints):
-        raise InputError(f"{path}: the file's joints are {item.skeleton.name}, declared was {layout}")
+        raise InputError(f"{path}: the file's joints are {item.skeleton.name}; {layout} was declared")
     if rate_hz is not None and isinstance(item, PoseSequence) and not abs(item.rate_hz - rate_hz) <= 0.01 * rate_hz:
-        raise InputError(f"{path}: the file has {item.rate_hz:.6g} frames per second, declared were {rate_hz:g}")
+        raise InputError(f"{path}: the file has {item.rate_hz:.6g} frames per second; {rate_hz:g} were declared")
     if unit is not None and unit != own_unit:
-        raise InputError(f"{path}: read in {own_unit}, declared was {unit}; the file tells its unit itself")
+        raise InputError(f"{path}: the file is in {own_unit}; {unit} was declared")

@@ -32,9 +32,9 @@ _LARGEST = 1 << 30  # bytes of one variable, unpacked
 
 def variables(content: bytes) -> dict[str, Any]:
     """Variables by name: arrays without axes of length 1, numbers, texts, dicts of structs (lists of several), and 1D
-    arrays of objects for cells; None for what else there is.
+    arrays of objects for cells; None for all else.
 
-    Raises `ValueError` or `zlib.error` where the content is cut or damaged.
+    Raises `ValueError` or `zlib.error` if the content is cut or damaged.
     """
     if len(content) < _HEADER or content[126:128] not in (b"IM", b"MI"):
         raise ValueError("its header ends early or is damaged")
@@ -50,14 +50,14 @@ def variables(content: bytes) -> dict[str, Any]:
                 raise ValueError("a variable is cut, or larger than a gigabyte")
             kind, body, _ = _element(unpacked, 0, order)
         if kind != _MATRIX:
-            raise ValueError(f"an element of type {kind} where a variable is expected")
+            raise ValueError(f"an element of type {kind}; a variable is expected")
         name, value = _matrix(body, order, 0)
         found[name] = value
     return found
 
 
 def _element(content: bytes, at: int, order: str) -> tuple[int, bytes, int]:
-    """The type of an element, its bytes, and where the next begins."""
+    """The type of an element, its bytes, and the start of the next element."""
     if at + 8 > len(content):
         raise ValueError("it ends inside an element")
     kind, size = struct.unpack_from(order + "II", content, at)
@@ -69,7 +69,7 @@ def _element(content: bytes, at: int, order: str) -> tuple[int, bytes, int]:
         start = at + 8
         following = start + size + (0 if kind == _COMPRESSED else -size % 8)
     if start + size > len(content):
-        raise ValueError(f"an element of {size} bytes where {len(content) - start} are left")
+        raise ValueError(f"an element of {size} bytes; {len(content) - start} are left")
     return kind, content[start : start + size], following
 
 

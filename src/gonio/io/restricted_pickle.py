@@ -1,10 +1,10 @@
 """Arrays of Python objects in .npz files, read without executing anything.
 
 VideoPose3D keeps dictionaries of arrays in .npz files. numpy stores them as pickles, and `np.load(allow_pickle=True)`
-would run whatever program a pickle names. Here the file's entries are unpacked one by one; arrays of numbers are read
-as ever; a pickle is read by an unpickler that knows a dozen names and refuses every other. Not even numpy's own
-constructors are called with what the pickle says: arrays and dtypes are first read into stand-ins, which take only
-plain dtypes (numbers, text, objects), and then made from their bytes.
+would run whatever program a pickle names. Here the file's entries are unpacked one by one. Arrays of numbers are
+read by numpy. A pickle is read by an unpickler that knows a dozen names and refuses all others. Even numpy's own
+constructors are not called with the content of the pickle: arrays and dtypes are first read into stand-ins, which
+accept only plain dtypes (numbers, text, objects), and are then made from their bytes.
 
 Strings of Python 2 are read as Latin-1, as numpy recommends for such files.
 """
@@ -36,11 +36,11 @@ _MOST_EMPTY = 10_000  # texts without a letter, which no bytes in the file stand
 
 
 class RefusedError(Exception):
-    """The pickle asks for something that is not on the list."""
+    """The pickle names something that is not allowed."""
 
 
 def entry_names(path: Path) -> tuple[str, ...]:
-    """The names of the arrays in a .npz file, in order; none where it is no zip file."""
+    """The names of the arrays in a .npz file, in order; empty if it is not a zip file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(name.removesuffix(".npy") for name in archive.namelist())
@@ -52,7 +52,8 @@ def entry_names(path: Path) -> tuple[str, ...]:
 def load_npz(path: Path) -> dict[str, Any]:
     """Every entry of a .npz file: an array, or what a single pickled object holds (dict, list, array, number, text).
 
-    Raises `InputError` where the file is absent, no zip, damaged, or its pickle names anything but data.
+    Raises `InputError` if the file does not exist, is not a zip, is damaged, or if its pickle names something other
+    than data.
     """
     path = Path(path)
     read_bytes(path)
@@ -67,11 +68,11 @@ def load_npz(path: Path) -> dict[str, Any]:
             return entries
     except RefusedError as error:
         raise InputError(
-            f"{path}: {name} asks for {error}, which is no data: it was not executed; get the file from its authors"
+            f"{path}: {name} names {error}, which is not data: it was not executed; get the file from its authors"
         ) from None
     except ERRORS as error:
-        where = f"{name} in it " if name else "it "
-        raise InputError(f"{path}: {where}is damaged or no array ({one_line(error)}); download it again") from None
+        entry = f"{name} in it " if name else "it "
+        raise InputError(f"{path}: {entry}is damaged or not an array ({one_line(error)}); download it again") from None
 
 
 def _entry(stream: IO[bytes]) -> Any:

@@ -165,7 +165,7 @@ def test_impossible_paths(tmp_path: Path) -> None:
     [
         ({"layout": "body-25"}, r"h36m-17.*body-25"),
         ({"rate_hz": 25.0}, r"50 .*25"),
-        ({"unit": "mm"}, r" m,.* mm"),
+        ({"unit": "mm"}, r" m;.* mm"),
     ],
 )
 def test_what_is_declared_must_agree(tmp_path: Path, options: dict[str, Any], words: str) -> None:
