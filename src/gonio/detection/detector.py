@@ -102,7 +102,7 @@ def of_one_size(frames: Iterable[VideoFrame], camera: str, image_size_px: tuple[
         if (width, height) != tuple(image_size_px):
             raise InputError(
                 f"{camera}: frame {frame.index} is {width}x{height} px, the video {image_size_px[0]}x"
-                f"{image_size_px[1]}; cut the video where its size changes"
+                f"{image_size_px[1]}; cut the video at the change of size"
             )
         yield frame
 

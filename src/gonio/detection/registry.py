@@ -1,4 +1,4 @@
-"""Detectors by name: a table that says what options each has and how it is made.
+"""Detectors by name: a table of their options and of the functions that make them.
 
 A program adds its own with `gonio.register_detector`. An installed package adds one by an entry point that names a
 `DetectorEntry`; examples/own_detector.py is both:
@@ -77,7 +77,7 @@ def create(name: str, options: object | None = None, selection: Selection | None
     options    an instance of the detector's dataclass of options; default: that dataclass's own defaults
     selection  which people of a view it returns; default: one, the largest
 
-    Its weights and the packages that it needs are looked for when `detect` is called. Raises `ConfigError` for an
+    Its weights and packages are needed only when `detect` is called. Raises `ConfigError` for an
     unknown name and for options of another detector.
     """
     made = default_options(name) if options is None else options

@@ -1,1 +1,1 @@
-"""OpenPose: every person in a picture, from part heatmaps and part affinity fields."""
+"""OpenPose: all people of an image, from part heatmaps and part affinity fields."""
