@@ -73,13 +73,13 @@ def test_another_number_of_joints_than_declared(recorded, refused):
     assert "18" in line
 
 
-def test_ambiguous_layout_is_asked_for(recorded, refused):
+def test_an_ambiguous_layout_is_requested(recorded, refused):
     arguments = triangulate(recorded, *ALL)
     del arguments[3:5]
     assert "--layout body-25" in refused(*arguments)
 
 
-def test_unknown_frame_rate_is_asked_for(recorded, refused):
+def test_an_unknown_frame_rate_is_requested(recorded, refused):
     arguments = triangulate(recorded, *ALL)
     del arguments[5:7]
     assert "--fps" in refused(*arguments)
@@ -146,7 +146,7 @@ def test_foreign_truncated_and_empty_files(tmp_path, refused, name, content):
 
 
 @pytest.mark.parametrize("content", [b"", b"this is a text", bytes(range(256)) * 40])
-def test_a_video_that_is_none(tmp_path, refused, content):
+def test_what_is_no_video(tmp_path, refused, content):
     (tmp_path / "film.mp4").write_bytes(content)
     assert "film.mp4" in refused("detect", tmp_path / "film.mp4", "-o", tmp_path / "joints.npz")
     assert not (tmp_path / "joints.npz").exists()
@@ -189,7 +189,7 @@ def test_converting_a_file_into_itself_is_refused(recorded, scene, refused):
     assert (recorded / "truth.npz").read_bytes() == before
 
 
-def test_a_recording_may_not_bear_the_name_of_a_method(recorded, scene, refused):
+def test_a_recording_may_not_have_the_name_of_a_method(recorded, scene, refused):
     archive.write(scene.truth, recorded / "multiview.npz")
     views = [recorded / f"{name}_json" for name in ALL]
     line = refused(
@@ -222,7 +222,7 @@ def test_the_same_video_twice_has_no_depth(tmp_path, refused):
     assert "twice" in line
 
 
-def test_a_region_without_anybody_is_named(recorded, refused):
+def test_a_region_without_a_person_is_named(recorded, refused):
     text = '[rig]\ncalibration = "Calib.toml"\n' + "".join(
         f'[[cameras]]\nname = "{name}"\nkeypoints = "{name}_json"\nlayout = "body-25"\nfps = 30\n' for name in ALL
     )
@@ -311,7 +311,7 @@ def test_an_input_is_never_replaced(tmp_path, refused):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["keypoints"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path, refused):
+def test_a_folder_that_cannot_be_written(tmp_path, refused):
     left, right = parallel_views(tmp_path)
     (tmp_path / "file").write_text("in the way")
     line = refused("compare", left, right, "--baseline", 0.28, "--focal", 525, "-o", tmp_path / "file")

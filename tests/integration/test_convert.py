@@ -1,4 +1,4 @@
-"""`gonio convert` from any format to any that can hold it: what is written, what is said, and what is refused."""
+"""`gonio convert` from any format to any that can hold it: what is written, what is printed, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import gonio as api
 from gonio.cli import main
 from gonio.core.sequence import PoseSequence
 
-SOLID = ("mat", "nc", "bvh", "mot")  # the other endings are converted in other tests
+ENDINGS_3D = ("mat", "nc", "bvh", "mot")  # the other endings are converted in other tests
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def joints(scene, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("ending", SOLID)
+@pytest.mark.parametrize("ending", ENDINGS_3D)
 def test_3d_joints_to_every_format(joints, run, ending):
     done = run("convert", "joints.trc", f"out.{ending}", cwd=joints)
     assert (joints / f"out.{ending}").exists()
@@ -46,7 +46,7 @@ def test_keypoints_to_every_format(joints, run, ending):
     np.testing.assert_array_equal(back.times_s, before.times_s)
 
 
-def test_angles_are_gonios_own_and_said_to_be(joints, run):
+def test_angles_are_gonios_own(joints, run):
     done = run("convert", "joints.trc", "out.mot", cwd=joints)
     assert "gonio's" in done.stdout
     angles = api.read_angles(joints / "out.mot")

@@ -1,4 +1,4 @@
-"""`gonio render`: keypoints, joints and a video in, a picture of both out; and joints at another rate."""
+"""`gonio render`: keypoints, joints and a video in, an image of both out; and joints at another rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gonio.trials.single_step import render
 
 @pytest.fixture
 def files(scene, tmp_path: Path) -> Path:
-    """cam01.npz, its joints relative to the hips (lifted.npz, lifted.npy), those in the room (room.trc), cam01.mp4."""
+    """cam01.npz, its joints relative to the hips (lifted.npz, lifted.npy), those in the world (world.trc), cam01.mp4."""
     camera = scene.rig["cam01"]
     seen = scene.truth.transformed(
         camera.rotation, camera.translation, frame="camera", frame_name="cam01", up="-y", step="seen by cam01"
@@ -31,14 +31,14 @@ def files(scene, tmp_path: Path) -> Path:
     api.write(scene.views["cam01"], tmp_path / "cam01.npz")
     api.write(lifted, tmp_path / "lifted.npz")
     api.write(lifted, tmp_path / "lifted.npy")
-    api.write(scene.truth, tmp_path / "room.trc")
+    api.write(scene.truth, tmp_path / "world.trc")
     grey = np.full((1080, 960, 3), 120, np.uint8)
     write_mp4(tmp_path / "cam01.mp4", (VideoFrame(i, t, grey) for i, t in enumerate(scene.truth.times_s.tolist())))
     return tmp_path
 
 
 def test_render_as_video_and_gif(files, run):
-    done = run("render", "cam01.npz", "lifted.npz", "room.trc", "--video", "cam01.mp4", "-o", "lifted.mp4", cwd=files)
+    done = run("render", "cam01.npz", "lifted.npz", "world.trc", "--video", "cam01.mp4", "-o", "lifted.mp4", cwd=files)
     assert done.returncode == 0, done.stderr
     assert (done.stderr, len(done.stdout.splitlines())) == ("", 1)
     shown = list(video.frames(files / "lifted.mp4"))
@@ -55,37 +55,32 @@ def test_render_as_video_and_gif(files, run):
 
 
 def test_what_is_missing_is_told(files, run):
-    room = api.read(files / "room.trc")
-    api.write(room.between(0.5, 1.5), files / "part.npz")
+    world = api.read(files / "world.trc")
+    api.write(world.between(0.5, 1.5), files / "part.npz")
     done = run("render", "cam01.npz", "part.npz", "-o", "part.gif", cwd=files)
     assert re.search(r"part: .*15 of 30", done.stdout)
 
 
 @pytest.mark.parametrize(
-    ("keypoints", "joints", "output", "words"),
+    ("keypoints", "joints", "output", "expected"),
     [
-        ("cam01.npz", ["lifted.npy"], "out.mp4", r"lifted.npy: a .npy file does not hold its frame rate; .* --fps"),
-        ("cam01.npz", ["late.npz"], "out.mp4", r"cam01.npz: late: its joints .* never meet in time"),
-        ("cam01.npz", [], "out.mp4", "cam01.npz: there are no 3D joints"),
-        ("room.trc", ["lifted.npz"], "out.mp4", "room.trc: the keypoints are in 3D"),
-        ("cam01.npz", ["cam01.npz"], "out.mp4", "the joints are in 2D"),
+        ("cam01.npz", ["lifted.npy"], "out.mp4", r"lifted\.npy.*--fps"),
+        ("cam01.npz", ["late.npz"], "out.mp4", r"cam01\.npz: late: .* s\)"),
+        ("cam01.npz", [], "out.mp4", "cam01.npz: .*3D"),
+        ("world.trc", ["lifted.npz"], "out.mp4", "world.trc: .*3D"),
+        ("cam01.npz", ["cam01.npz"], "out.mp4", "2D"),
         ("cam01.npz", ["lifted.npz"], "out.avi", r"out.avi: .* \.mp4 or \.gif"),
-        ("cam01.npz", ["lifted.npz"], "cam01.mp4", "cam01.mp4: is an input"),
-        ("cam01.npz", ["absent.npz"], "out.mp4", "absent.npz: no such file"),
-        (
-            "small.npz",
-            ["lifted.npz"],
-            "out.mp4",
-            "small.npz: the video has 960 x 1080 px, the keypoints .* 480 x 540 px",
-        ),
+        ("cam01.npz", ["lifted.npz"], "cam01.mp4", "cam01.mp4: .*input"),
+        ("cam01.npz", ["absent.npz"], "out.mp4", "absent.npz: "),
+        ("small.npz", ["lifted.npz"], "out.mp4", r"small\.npz: .*960 x 1080 px.*480 x 540 px"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(files, keypoints, joints, output, words):
+def test_bad_input_is_one_line_and_leaves_nothing(files, keypoints, joints, output, expected):
     lifted, view = api.read(files / "lifted.npz"), api.read(files / "cam01.npz")
     api.write(lifted.shifted(60, "another recording"), files / "late.npz")
     api.write(replace(view, image_size_px=(480, 540)), files / "small.npz")
     before = sorted(files.iterdir())
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=expected):
         render(files / keypoints, [files / name for name in joints], files / output, video=files / "cam01.mp4")
     assert sorted(files.iterdir()) == before
 
