@@ -129,7 +129,7 @@ def run():
 
 def flat_network(causal: bool = False) -> Weights:
     """A network that answers with the keypoints of the middle frame (causal: the last) and depth 0: no training, and
-    right for somebody who moves in a plane square to the camera. Takes and gives what gonio's own networks do."""
+    right for a person who moves in a plane parallel to the image. Takes and gives what gonio's own networks do."""
     architecture = Architecture((3, 3), in_features=3, channels=2 * 51, causal=causal)
     arrays = {name: np.zeros(shape) for name, shape in architecture.shapes.items()}
     for name in arrays:

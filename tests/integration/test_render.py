@@ -22,7 +22,7 @@ from gonio.trials.single_step import render
 
 @pytest.fixture
 def files(scene, tmp_path: Path) -> Path:
-    """cam01.npz, its joints relative to the hips (lifted.npz, lifted.npy), those in the world (world.trc), cam01.mp4."""
+    """cam01.npz and cam01.mp4; joints relative to the hips (lifted.npz, lifted.npy) and in the world (world.trc)."""
     camera = scene.rig["cam01"]
     seen = scene.truth.transformed(
         camera.rotation, camera.translation, frame="camera", frame_name="cam01", up="-y", step="seen by cam01"
