@@ -36,6 +36,7 @@ from gonio.multiview.triangulation import (
     checked_views,
     inherited_history,
     least_direct,
+    models,
     reprojection_errors,
     view_counts,
 )
@@ -84,33 +85,17 @@ def from_disparity(
     who is too large.
     """
     left_camera, right_camera, baseline_m = _parallel_pair(rig)
-    names = (left_camera.name, right_camera.name)
+    cameras, names = (left_camera, right_camera), (left_camera.name, right_camera.name)
     checked_views(rig, dict(zip(names, (left, right), strict=True)))
     if sigma_px is not None and not sigma_px > 0:
         raise InputError(f"sigma_px is {sigma_px:g}; noise must be a positive number of pixels")
 
-    pixels = np.stack([left_camera.undistort_image_points(view.positions) for view in (left, right)])
-    present = ~np.isnan(pixels[..., 0])  # a pixel further out than the lens model reaches counts as missing
-    usable = present & (np.stack([left.confidence, right.confidence]) >= min_confidence)
+    (left, right), pixels, present, usable, swapped = _observations(left, right, left_camera, min_confidence)
     both = np.asarray(usable.all(axis=0))
-    if not both.any():
-        raise InputError(
-            f"no joint is in both views with confidence >= {min_confidence:g}; check that they are of one recording"
-        )
-    swapped = bool(np.median((pixels[0] - pixels[1])[both, 0]) < 0)
-    if swapped:
-        left, right = right, left
-        pixels, present, usable = pixels[::-1], present[::-1], usable[::-1]
-
-    row_difference = pixels[0, ..., 1] - pixels[1, ..., 1]
     size_m = _check_placement(pixels, both, left_camera, baseline_m, rig.name, max_row_disparity_px)
-    offset_px, noise_px = _row_noise(row_difference, both)
-    limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _MIN_NOISE_PX)
-    off_row = both & (np.abs(row_difference - offset_px) > limit_px)
-    in_front = both & (pixels[0, ..., 0] > pixels[1, ..., 0])
-    behind = both & ~off_row & ~in_front
+    noise_px, in_front, off_row = _classified(pixels, both)
     found = in_front & ~off_row
-
+    behind = both & ~off_row & ~in_front
     sigma = noise_px if sigma_px is None else np.full(left.positions.shape[1], sigma_px)
     in_camera, covariance = _depth(left_camera, baseline_m, np.where(in_front[..., None], pixels, np.nan), sigma)
     all_before = left_camera.camera_to_world(in_camera)
@@ -118,7 +103,7 @@ def from_disparity(
     R = left_camera.rotation
     used = np.stack([found, found])
     observed = np.stack([left.positions, right.positions])
-    errors = reprojection_errors((left_camera, right_camera), positions, observed)
+    errors = reprojection_errors(cameras, positions, observed)
     sequence = PoseSequence(
         positions=positions,
         times_s=(left.times_s + right.times_s) / 2,
@@ -131,12 +116,12 @@ def from_disparity(
         status=least_direct([left.status, right.status], used),
         covariance=np.where(found[..., None, None], R.T @ covariance @ R, np.nan),
         assumptions=united([left.assumptions, right.assumptions]),
-        source=Source("disparity", ", ".join(dict.fromkeys(v.source.model for v in (left, right) if v.source.model))),
+        source=Source("disparity", models((left, right))),
         history=(
             *inherited_history(rig, dict(zip(names, (left, right), strict=True))),
             *(["views were given right, left: swapped"] if swapped else []),
             f"depth from disparity: f {left_camera.matrix[0, 0]:g} px, baseline {baseline_m:g} m; "
-            f"row difference {np.median(row_difference[both]):+.2f} px in the median",
+            f"row difference {np.median((pixels[0] - pixels[1])[both, 1]):+.2f} px in the median",
             *_size_sentence(size_m),
             _noise_sentence(sigma, given=sigma_px is not None),
             f"joints missing: {(~both).sum()} not in both views with confidence >= {min_confidence:g}, "
@@ -150,8 +135,36 @@ def from_disparity(
         reprojection_px=frozen(np.where(used, errors, np.nan)),
         used=frozen(used, bool),
         excluded=view_counts(names, present, usable, used),
-        all_views_px=frozen(all_views_errors((left_camera, right_camera), all_before, observed, usable)),
+        all_views_px=frozen(all_views_errors(cameras, all_before, observed, usable)),
     )
+
+
+def _observations(
+    left: PoseSequence, right: PoseSequence, camera: Camera, min_confidence: float
+) -> tuple[tuple[PoseSequence, PoseSequence], FloatArray, BoolArray, BoolArray, bool]:
+    """The left and the right view; undistorted pixels (2, time, joint, 2); which are present, and which usable
+    (2, time, joint); whether the views were given right, left."""
+    pixels = np.stack([camera.undistort_image_points(view.positions) for view in (left, right)])
+    present = ~np.isnan(pixels[..., 0])  # a pixel outside the lens model counts as missing
+    usable = present & (np.stack([left.confidence, right.confidence]) >= min_confidence)
+    both = usable.all(axis=0)
+    if not both.any():
+        raise InputError(
+            f"no joint is in both views with confidence >= {min_confidence:g}; check that they are of one recording"
+        )
+    if np.median((pixels[0] - pixels[1])[both, 0]) < 0:
+        return (right, left), pixels[::-1], present[::-1], usable[::-1], True
+    return (left, right), pixels, present, usable, False
+
+
+def _classified(pixels: FloatArray, both: BoolArray) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """(joint,) noise per coordinate in px; (time, joint) which joints have a positive disparity, and which lie in
+    different rows of the two views."""
+    row_difference = pixels[0, ..., 1] - pixels[1, ..., 1]
+    offset_px, noise_px = _row_noise(row_difference, both)
+    limit_px = _ROW_SIGMAS * np.sqrt(2) * np.maximum(noise_px, _MIN_NOISE_PX)
+    off_row = both & (np.abs(row_difference - offset_px) > limit_px)
+    return noise_px, both & (pixels[0, ..., 0] > pixels[1, ..., 0]), off_row
 
 
 def _parallel_pair(rig: Rig) -> tuple[Camera, Camera, float]:

@@ -148,31 +148,17 @@ def triangulate(
     scene = Views.of(Optics.of(cameras), pixels, np.where(usable, weights, 0.0))
     present &= (scene.weights > 0) | ~usable  # a pixel outside the lens model counts as missing
     usable &= scene.weights > 0
-    if not (usable.sum(axis=0) >= 2).any():
-        counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
-        raise InputError(
-            f"no joint is seen by two cameras at once with confidence >= {min_confidence:g} "
-            f"(joints seen: {counts}); lower min_confidence or check the recordings"
-        )
-
+    _check_paired(names, usable, min_confidence)
     estimate = _refined_estimate if refine == "reprojection" else _linear_estimate
     points, converged = estimate(scene, usable)
     fit = scene.fit(usable, points)
     all_views_px = _common_errors(fit.errors_px, usable)
     limits = _limits(fit, usable, max_reprojection_px, robust_sigmas)
     used = _agreeing_views(scene, fit, usable, limits, estimate)
-    found = used.any(axis=0)
-    if not found.any():
-        typical = np.nanmedian(fit.errors_px)
-        raise InputError(
-            f"no point passed: with all cameras the median reprojection error is {typical:.1f} px; check that the "
-            f"calibration belongs to {', '.join(names)}, that their clocks agree and that they show the same person"
-        )
-    changed = np.flatnonzero((used != usable).any(axis=0))
-    points[:, changed], converged[changed] = estimate(scene.at(changed), used[:, changed])
-    errors_px, cofactor = fit.errors_px.copy(), fit.cofactor.copy()
-    fit_anew = scene.at(changed).fit(used[:, changed], points[:, changed])
-    errors_px[:, changed], cofactor[:, changed] = fit_anew.errors_px, fit_anew.cofactor
+    found = np.asarray(used.any(axis=0))
+    _check_any_found(names, found, fit)
+    points, converged, errors_px, cofactor = _refitted(scene, estimate, usable, used, points, converged, fit)
+    unconverged = int((found & ~converged).sum())
     return Triangulation(
         sequence=PoseSequence(
             positions=points.T.reshape(*grid, 3),
@@ -186,22 +172,11 @@ def triangulate(
             status=least_direct([sequence.status.ravel() for sequence in sequences], used).reshape(grid),
             covariance=_covariance(scene.weights, errors_px, cofactor, used, grid),
             assumptions=united(sequence.assumptions for sequence in sequences),
-            source=Source(
-                "triangulation", ", ".join(dict.fromkeys(s.source.model for s in sequences if s.source.model))
-            ),
+            source=Source("triangulation", models(sequences)),
             history=(
                 *inherited_history(rig, dict(zip(names, sequences, strict=True))),
                 *_own_history(
-                    names,
-                    usable,
-                    used,
-                    present,
-                    limits,
-                    min_confidence,
-                    robust_sigmas,
-                    refine,
-                    int((found & ~converged).sum()),
-                    sigma_px,
+                    names, usable, used, present, limits, min_confidence, robust_sigmas, refine, unconverged, sigma_px
                 ),
             ),
         ),
@@ -211,6 +186,47 @@ def triangulate(
         excluded=view_counts(names, present, usable, used),
         all_views_px=frozen(all_views_px.reshape(-1, *grid)),
     )
+
+
+def models(views: Iterable[PoseSequence]) -> str:
+    """The detectors' models of the views, each once."""
+    return ", ".join(dict.fromkeys(view.source.model for view in views if view.source.model))
+
+
+def _check_paired(names: Sequence[str], usable: BoolArray, min_confidence: float) -> None:
+    if not (usable.sum(axis=0) >= 2).any():
+        counts = ", ".join(f"{name} {n}" for name, n in zip(names, usable.sum(axis=1), strict=True))
+        raise InputError(
+            f"no joint is in two cameras at once with confidence >= {min_confidence:g} "
+            f"(joints of each: {counts}); lower min_confidence or check the recordings"
+        )
+
+
+def _refitted(
+    scene: Views,
+    estimate: _Estimate,
+    usable: BoolArray,
+    used: BoolArray,
+    points: FloatArray,
+    converged: BoolArray,
+    fit: Fit,
+) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray]:
+    """Points, convergence, reprojection errors and cofactors, computed again for points that lost a view."""
+    changed = np.flatnonzero((used != usable).any(axis=0))
+    points[:, changed], converged[changed] = estimate(scene.at(changed), used[:, changed])
+    errors_px, cofactor = fit.errors_px.copy(), fit.cofactor.copy()
+    refit = scene.at(changed).fit(used[:, changed], points[:, changed])
+    errors_px[:, changed], cofactor[:, changed] = refit.errors_px, refit.cofactor
+    return points, converged, errors_px, cofactor
+
+
+def _check_any_found(names: Sequence[str], found: BoolArray, fit: Fit) -> None:
+    if not found.any():
+        raise InputError(
+            f"no point passed: with all cameras the median reprojection error is {np.nanmedian(fit.errors_px):.1f} px; "
+            f"check that the calibration belongs to {', '.join(names)}, that their clocks agree and that they show the "
+            f"same person"
+        )
 
 
 def dlt(cameras: Sequence[Camera], pixels: ArrayLike, weights: ArrayLike | None = None) -> FloatArray:
