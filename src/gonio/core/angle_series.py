@@ -111,11 +111,11 @@ class AngleSeries(Displayed):
 
     def range_of_motion_deg(self) -> dict[str, float]:
         """Largest minus smallest value of each angle, degrees; NaN if an angle is always missing."""
-        seen = ~np.isnan(self.angles_rad).all(axis=0)
+        measured = ~np.isnan(self.angles_rad).all(axis=0)
         span = np.full(len(self.names), np.nan)
-        if seen.any():
-            columns = self.angles_deg[:, seen]
-            span[seen] = np.nanmax(columns, axis=0) - np.nanmin(columns, axis=0)
+        if measured.any():
+            columns = self.angles_deg[:, measured]
+            span[measured] = np.nanmax(columns, axis=0) - np.nanmin(columns, axis=0)
         return dict(zip(self.names, span.tolist(), strict=True))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -152,6 +152,8 @@ class AngleSeries(Displayed):
         yield "time", span(self.times_s, median_rate_hz(self.times_s))
         ranges = self.range_of_motion_deg()
         for name, column in zip(self.names, self.angles_deg.T, strict=True):
-            seen = column[np.isfinite(column)]
-            text = f"{seen.min():.1f} to {seen.max():.1f} degrees, range {ranges[name]:.1f}" if len(seen) else "missing"
+            valid = column[np.isfinite(column)]
+            text = (
+                f"{valid.min():.1f} to {valid.max():.1f} degrees, range {ranges[name]:.1f}" if len(valid) else "missing"
+            )
             yield name, text

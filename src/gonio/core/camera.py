@@ -230,7 +230,7 @@ class Camera:
 class Rig(Displayed):
     """Calibrated cameras in one world.
 
-    up       the world's axis against gravity (default: guessed from the cameras, and said so in the history)
+    up       the world's axis against gravity (default: guessed from the cameras, which the history states)
 
     Raises `InputError` if two cameras share a name.
     """

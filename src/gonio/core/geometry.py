@@ -12,12 +12,12 @@ from gonio.core.arrays import FloatArray
 
 
 def in_axes(axes: FloatArray, vectors: FloatArray) -> FloatArray:
-    """(time, 3) vectors as seen in axes (time, 3, 3), whose rows are unit vectors."""
+    """(time, 3) components of vectors along axes (time, 3, 3), whose rows are unit vectors."""
     return np.asarray(np.einsum("tij,tj->ti", axes, vectors))
 
 
 def out_of_axes(axes: FloatArray, vectors: FloatArray) -> FloatArray:
-    """(time, 3) vectors given in axes (time, 3, 3), turned back: the inverse of `in_axes`."""
+    """(time, 3) vectors from their components along axes (time, 3, 3): the inverse of `in_axes`."""
     return np.asarray(np.einsum("tij,ti->tj", axes, vectors))
 
 
@@ -54,7 +54,7 @@ def angle_between(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def cross_matrix(v: FloatArray) -> NDArray[np.float64]:
-    """(..., 3) to (..., 3, 3): the matrix whose product with a vector is v x that vector."""
+    """(..., 3) to (..., 3, 3): the matrix K of a vector v, so that K w = v x w."""
     matrix = np.zeros((*v.shape, 3))
     matrix[..., 0, 1], matrix[..., 0, 2], matrix[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
     return matrix - matrix.swapaxes(-1, -2)
@@ -73,7 +73,7 @@ def rotation_matrix(vector: FloatArray) -> FloatArray:
 
 
 def shortest_rotation(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(time, 3, 3) that turn the unit vector a into b the shortest way; between opposite ones there is no such way."""
+    """(time, 3, 3) the shortest rotations of the unit vectors a to b; wrong for opposite vectors."""
     K = cross_matrix(np.cross(a, b))
     cosine = (a * b).sum(axis=-1)[..., None, None]
     return np.asarray(np.eye(3) + K + K @ K / np.maximum(1 + cosine, 1e-6))

@@ -1,8 +1,8 @@
-"""Reading pickles that hold data alone, without trusting what they say.
+"""Safe reading of pickles that hold only data.
 
-This is the standard library's own unpickler in Python. That in C sets aside as much memory as a number in the file asks
-for: seven bytes are enough to take eight gigabytes and half a minute. Nor may a key nest: the hash of a tuple of tuples
-takes twice as long with every level, so that a hundred bytes keep a program busy for ever.
+It uses the standard library's unpickler in Python. The one in C reserves as much memory as a number in the file
+requests: seven bytes are enough to take eight gigabytes and half a minute. A key must not be nested: the time to hash a
+tuple of tuples doubles with every level, so a hundred bytes keep a program busy for ever.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FLAT = (str, bytes, int, float, complex, type(None), np.generic)
 
 
 class _Bounded:
-    """A stream of which no more is read at once than a pickle may hold: a length in a file is only a claim."""
+    """A stream from which at most `largest` bytes are read at once, because a length in a file may be wrong."""
 
     def __init__(self, stream: BinaryIO, largest: int) -> None:
         self._stream = stream
@@ -39,14 +39,14 @@ class _Bounded:
 
 
 def check_keys(keys: Iterable[object]) -> None:
-    """Raises `UnpicklingError` if what is to be a key or in a set is neither plain nor a tuple of plain values."""
+    """Raises `UnpicklingError` if a key, or an item of a set, is neither a plain value nor a tuple of plain values."""
     for key in keys:
         if not all(isinstance(part, _FLAT) for part in (key if isinstance(key, tuple) else (key,))):
             raise pickle.UnpicklingError(f"a {type(key).__name__} as a key")
 
 
-# What checks first and then does what the standard library's method of that opcode does; `stack` holds what came since
-# the last mark.
+# Each function checks, and then calls the standard library's method for the opcode. `stack` holds the values since the
+# last mark.
 
 _PYTHONS: Any = pickle._Unpickler  # its methods are not in its type
 
@@ -92,13 +92,15 @@ _CHECKED: dict[int, Callable[[Any], None]] = {
 
 
 class DataUnpickler(pickle._Unpickler):
-    """Text of Python 2 is read as Latin-1; `largest` is the most bytes in one piece. `find_class` must be given.
+    """An unpickler of data. A subclass defines `find_class`. Text of Python 2 is read as Latin-1.
 
-    `load` raises `pickle.UnpicklingError` and what a program raises that is given the wrong values.
+    largest  the largest number of bytes of one value
+
+    `load` raises `pickle.UnpicklingError`, and other errors for values of the wrong type.
     """
 
     dispatch = {
-        code: does for code, does in pickle._Unpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
+        code: method for code, method in pickle._Unpickler.dispatch.items() if code not in [c[0] for c in _REFUSED]
     } | _CHECKED
 
     def __init__(self, stream: BinaryIO, largest: int) -> None:

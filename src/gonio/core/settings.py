@@ -54,13 +54,13 @@ def parse_config(kind: type[T], text: str, folder: Path, where: str) -> T:
 
 def non_default_fields(config: Any) -> list[tuple[str, Any]]:
     """The fields whose values differ from their defaults."""
-    told = []
+    changed = []
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
         default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
         if value != default and value is not None:
-            told.append((f.name, value))
-    return told
+            changed.append((f.name, value))
+    return changed
 
 
 def to_toml(value: Any, folder: Path | None = None) -> str:
@@ -126,13 +126,13 @@ def _convert(value: Any, hint: Any, where: str, folder: Path) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         options = [arg for arg in args if arg is not type(None)]
-        words = [option for option in options if typing.get_origin(option) is Literal and len(options) > 1]
-        (inner,) = [option for option in options if option not in words]
-        said = [word for literal in words for word in typing.get_args(literal)]
-        if value in said:
+        literals = [option for option in options if typing.get_origin(option) is Literal and len(options) > 1]
+        (inner,) = [option for option in options if option not in literals]
+        names = [name for literal in literals for name in typing.get_args(literal)]
+        if value in names:
             return value
-        if said and isinstance(value, str):
-            raise ConfigError(f"{where} = {value!r}; it must be a {inner.__name__}, or {' or '.join(map(repr, said))}")
+        if names and isinstance(value, str):
+            raise ConfigError(f"{where} = {value!r}; it must be a {inner.__name__}, or {' or '.join(map(repr, names))}")
         return _convert(value, inner, where, folder)
     if origin is Mapping:
         if not isinstance(value, dict) or not value:

@@ -82,7 +82,7 @@ def prefetched(items: Iterable[T]) -> Generator[T, None, None]:
 
 
 def batched(items: Iterable[T], size: Callable[[], int]) -> Iterator[list[T]]:
-    """The same items in lists. `size` is asked for the length of each list; the last list may be shorter."""
+    """The same items in lists. `size` gives the length of each list; the last list may be shorter."""
     source = iter(items)
     while batch := list(islice(source, size())):
         yield batch
