@@ -30,8 +30,8 @@ def test_nothing_heavy_is_loaded(program):
 
 
 def test_detecting_loads_neither_figures_nor_statistics():
-    program = "import gonio.trials.overlays, gonio.trials.detect, gonio.core.provenance, gonio.io.formats"
-    program += ", gonio.detection.openpose.detector"
+    program = "import gonio.trials.one_video"
+    program += ", gonio.detection.openpose.detector, gonio.detection.blazepose.detector"
     code = f"{program}\nimport sys\nprint('LOADED', [m for m in ('matplotlib', 'scipy', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "LOADED []"
