@@ -49,7 +49,7 @@ def recognise(path: Path) -> bool:
     return head.startswith(b"PK\x03\x04") and head.endswith(_FIRST_ENTRY)
 
 
-def read(path: Path) -> Item:
+def read(path: str | Path) -> Item:
     """What was written. Raises `InputError` if the file does not exist, is damaged, foreign or of a newer version."""
     path = Path(path)
     if not path.is_file():
@@ -90,7 +90,7 @@ def dimensions(path: Path) -> int:
         raise InputError(f"{path}: the archive is damaged or cut ({one_line(error)}); write it again") from None
 
 
-def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+def write(item: PoseSequence | Detections | Mapping[str, PoseSequence], path: str | Path) -> tuple[str, ...]:
     """Writes everything; the returned tuple is empty.
 
     Detections that have what `infer_video` writes get its arrays beside gonio's own (`infer_video.arrays`), and the

@@ -94,7 +94,7 @@ def recognise(path: Path) -> bool:
     return bool(_BEGINNING.match(head))
 
 
-def read(path: Path, *, rate_hz: float | None = None, image_size_px: tuple[int, int] | None = None) -> Detections:
+def read(path: str | Path, *, rate_hz: float | None = None, image_size_px: tuple[int, int] | None = None) -> Detections:
     """The people of a video's frames; regions of many people are left out and counted.
 
     The images in the order of their ids are the frames. Their times are `time_s` if every image has it, as in gonio's
@@ -155,7 +155,7 @@ def read(path: Path, *, rate_hz: float | None = None, image_size_px: tuple[int, 
         )
 
 
-def write(item: PoseSequence | Detections, path: Path) -> tuple[str, ...]:
+def write(item: PoseSequence | Detections, path: str | Path) -> tuple[str, ...]:
     """Writes an annotation file that pycocotools loads, with the item's own joints; returns what is not preserved.
 
     Missing joints are 0, 0, 0; measured ones have v = 2, inferred, interpolated and repaired ones v = 1. A person's box
@@ -219,7 +219,7 @@ def write(item: PoseSequence | Detections, path: Path) -> tuple[str, ...]:
     return tuple(not_preserved)
 
 
-def write_found(item: Detections, path: Path, image_ids: Sequence[int]) -> tuple[str, ...]:
+def write_found(item: Detections, path: str | Path, image_ids: Sequence[int]) -> tuple[str, ...]:
     """Writes the list of detections that COCO's evaluation takes (`loadRes`); `image_ids` has one for each frame.
 
     A person's score is the detector's, else the mean confidence of the joints that are not missing.
@@ -247,7 +247,7 @@ def write_found(item: Detections, path: Path, image_ids: Sequence[int]) -> tuple
     return ("the image size, the times, the boxes and the history are not preserved",)
 
 
-def read_annotations(path: Path) -> CocoPeople:
+def read_annotations(path: str | Path) -> CocoPeople:
     """All people of an annotation file or of a list of detections, with the joints of the category that has keypoints.
 
     Raises `InputError` if the file does not exist, is cut or of another kind; if no category or several have keypoints;

@@ -46,7 +46,7 @@ def dimensions(path: Path) -> int:
     return 3 if "z" in fields else 2
 
 
-def read(path: Path, *, unit: str | None = None) -> PoseSequence:
+def read(path: str | Path, *, unit: str | None = None) -> PoseSequence:
     """One person's joints. `unit` ("px", "m", "mm") is needed if the file does not state its own.
 
     Raises `InputError` if the file does not exist, is cut or not such a table, and if its unit is unknown or not the
@@ -100,7 +100,7 @@ def read(path: Path, *, unit: str | None = None) -> PoseSequence:
         )
 
 
-def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+def write(sequence: PoseSequence, path: str | Path) -> tuple[str, ...]:
     """Writes the table; returns what is not preserved. Raises `InputError` if the sequence has no frame."""
     path = Path(path)
     if not isinstance(sequence, PoseSequence):

@@ -16,9 +16,9 @@ from gonio.core.errors import InputError
 from gonio.io.reading import read_bytes
 
 
-def read(path: Path) -> NDArray[np.uint8]:
+def read(path: str | Path) -> NDArray[np.uint8]:
     """(height, width, 3) RGB. Raises `InputError` if the file does not exist, is empty or not an image."""
-    content = np.frombuffer(read_bytes(path), dtype=np.uint8)
+    content = np.frombuffer(read_bytes(Path(path)), dtype=np.uint8)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(content, flags) if len(content) else None

@@ -52,7 +52,7 @@ def recognise(path: Path) -> bool:
     return head in (_MAGIC, _MAGIC_HDF5) or head.startswith(_HDF5)
 
 
-def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -> PoseSequence:
+def read(path: str | Path, *, unit: str | None = None, rate_hz: float | None = None) -> PoseSequence:
     """One person's joints. `unit` ("px", "m", "cm", "mm") and `rate_hz` if the file does not state them.
 
     Raises `InputError` if the file does not exist, is cut, of version 7.3 or has no such layout, if the order of its
@@ -109,7 +109,7 @@ def _assumptions(held: Any) -> tuple[Assumption, ...]:
     return tuple(Assumption(cast("AssumptionKind", kind), text) for kind, text in zip(kinds, texts, strict=True))
 
 
-def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+def write(sequence: PoseSequence, path: str | Path) -> tuple[str, ...]:
     """Writes everything, numbers bit for bit; the returned tuple is empty.
 
     Raises `InputError` if the sequence has no frame.

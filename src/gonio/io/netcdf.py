@@ -37,7 +37,7 @@ def recognise(path: Path) -> bool:
 
 
 def read(
-    path: Path, *, unit: str | None = None, rate_hz: float | None = None
+    path: str | Path, *, unit: str | None = None, rate_hz: float | None = None
 ) -> PoseSequence | dict[str, PoseSequence]:
     """The joints of one individual, or of several by name.
 
@@ -119,7 +119,7 @@ def _people(path: Path, data: Any, unit: str | None, rate_hz: float | None) -> P
     return people if len(people) > 1 else people[individuals[0]]
 
 
-def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+def write(sequence: PoseSequence, path: str | Path) -> tuple[str, ...]:
     """Writes NetCDF 3; returns what is not preserved.
 
     Raises `InputError` if the sequence has no frame, `MissingExtraError` without xarray.

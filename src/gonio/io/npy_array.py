@@ -33,7 +33,7 @@ def recognise(path: Path) -> bool:
         return False
 
 
-def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, unit: str = "m") -> PoseSequence:
+def read(path: str | Path, *, layout: str = "h36m-17", rate_hz: float | None = None, unit: str = "m") -> PoseSequence:
     """(time, joint, 3) numbers as a sequence; NaN is missing. Frame i has the time i / rate_hz.
 
     The frame is "root" if the mid-hip is at the origin in every frame, as in VideoPose3D's files; otherwise "world",
@@ -79,7 +79,7 @@ def read(path: Path, *, layout: str = "h36m-17", rate_hz: float | None = None, u
     return sequence.derive(frame=frame)
 
 
-def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
+def write(sequence: PoseSequence, path: str | Path) -> tuple[str, ...]:
     """Writes float32 (time, 17, 3) metres in Human3.6M's order, mapped by name, NaN = missing.
 
     Returns what is not preserved. Raises `InputError` for 2D.

@@ -55,7 +55,7 @@ def recognise(path: Path) -> bool:
 
 
 def read(
-    folder: Path,
+    folder: str | Path,
     *,
     layout: str | None = None,
     rate_hz: float | None = None,
@@ -127,7 +127,7 @@ def dimensions(folder: Path) -> int:
     return 2
 
 
-def write(item: PoseSequence | Detections, folder: Path) -> tuple[str, ...]:
+def write(item: PoseSequence | Detections, folder: str | Path) -> tuple[str, ...]:
     """Writes a folder as OpenPose does; returns what is not preserved.
 
     The files are named for the video or camera of the joints, or for the folder. BODY_25, BODY_25B, COCO-18 and COCO-17

@@ -62,7 +62,7 @@ class VideoInfo:
     codec: str
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: str | Path) -> VideoInfo:
     """What the file states about itself; its first frame is decoded as a test.
 
     Raises `InputError` for a file that does not exist, is empty, not a video, without a frame, or mirrored.
@@ -89,7 +89,7 @@ def probe(path: Path) -> VideoInfo:
         )
 
 
-def frames(path: Path, *, start: int = 0, stop: int | None = None) -> FrameStream:
+def frames(path: str | Path, *, start: int = 0, stop: int | None = None) -> FrameStream:
     """The frames `start` to before `stop` of a video, upright, RGB, one after another.
 
     Indices and times count from the file's first frame, whatever `start` is. As with a slice, a bound beyond the end is

@@ -70,7 +70,7 @@ def recognise(path: Path) -> bool:
     return bool(names & {"positions_2d", "positions_3d"}) or {"boxes", "keypoints"} <= names
 
 
-def read(path: Path, *, rate_hz: float | None = None) -> PoseSequence | dict[str, PoseSequence] | Detections:
+def read(path: str | Path, *, rate_hz: float | None = None) -> PoseSequence | dict[str, PoseSequence] | Detections:
     """The detections of a video, or the recordings of a set by their names (the sequence itself if there is only one).
 
     Raises `InputError` as `VideoPose3DSet` and `read_detections` do.
@@ -93,7 +93,7 @@ class VideoPose3DSet:
     Raises `InputError` if the file is absent, damaged or of another kind.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         entries = load_npz(self.path)
         if "positions_2d" not in entries and "positions_3d" not in entries:
@@ -145,7 +145,7 @@ def dimensions(path: Path) -> int:
     return 3 if "positions_3d" in entry_names(Path(path)) else 2
 
 
-def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
+def read_detections(path: str | Path, *, rate_hz: float | None = None) -> Detections:
     """The people that Detectron found in each frame: COCO's 17 keypoints in px, confidence = probability.
 
     Raises `InputError` if the file does not exist, is damaged or of another kind, or if the rate is not declared.
@@ -188,7 +188,7 @@ def read_detections(path: Path, *, rate_hz: float | None = None) -> Detections:
         )
 
 
-def write(item: PoseSequence | Mapping[str, PoseSequence], path: Path) -> tuple[str, ...]:
+def write(item: PoseSequence | Mapping[str, PoseSequence], path: str | Path) -> tuple[str, ...]:
     """Writes a custom set for VideoPose3D's scripts; returns what is not preserved.
 
     A sequence becomes the video, or the subject, of its `frame_name`, a mapping one for each name; the action is
