@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonio.comparison.agreement import bias, pearson_r, rmse
+from gonio.comparison.agreement import bias, peak_differences, pearson_r, rmse
 from gonio.core.errors import InputError
 
+TIMES = np.arange(0, 4, 0.02)
+SPANS = np.array([[0.0, 2.0], [2.0, 4.0]])
+FLEXION = 60 * np.sin(np.pi * TIMES / 2) ** 2
 WAVE = np.sin(np.linspace(0, 6, 100)) * 40 + 60
 
 
@@ -70,3 +73,19 @@ def test_one_sample_has_an_error_and_no_correlation() -> None:
 def test_curves_of_unequal_length_are_refused() -> None:
     with pytest.raises(InputError, match=r"\(100,\) and \(99,\)"):
         rmse(WAVE, WAVE[1:])
+
+
+def test_peaks_forgive_a_delay_and_see_a_smaller_movement() -> None:
+    late = 0.9 * 60 * np.sin(np.pi * (TIMES - 0.1) / 2) ** 2 + 2
+    np.testing.assert_allclose(peak_differences(late, FLEXION, TIMES, SPANS), [-4, -4], atol=0.1)
+
+
+def test_a_movement_downwards() -> None:
+    np.testing.assert_allclose(peak_differences(170 - 1.1 * FLEXION, 170 - FLEXION, TIMES, SPANS), [-6, -6], atol=0.1)
+
+
+def test_no_peak_without_movement_or_samples() -> None:
+    still = np.full(len(TIMES), 30.0)
+    assert len(peak_differences(FLEXION, still, TIMES, SPANS)) == 0
+    gone = np.where(TIMES < 2, np.nan, FLEXION)
+    assert len(peak_differences(gone, FLEXION, TIMES, SPANS)) == 1

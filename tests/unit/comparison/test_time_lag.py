@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gonio.comparison.time_lag import Lag, best_lag, shifted, shifts
+from gonio.comparison.time_lag import Lag, best_lag, shifted, shifted_curve, shifted_positions, shifts
 from gonio.core.errors import InputError
 
+TIMES = np.arange(0, 1, 0.05)
 TRUE = np.sin(np.linspace(0, 5, 120)) * 40 + np.sin(np.linspace(0, 17, 120)) * 9
 
 
@@ -71,3 +72,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
         best_lag(np.full(120, np.nan), TRUE, max_lag=3)
     with pytest.raises(InputError, match="0"):
         best_lag(TRUE, TRUE, max_lag=-1)
+
+
+def test_a_curve_read_later() -> None:
+    moved = shifted_curve(10 * TIMES, TIMES, 0.1)
+    np.testing.assert_allclose(moved[:-2], 10 * TIMES[2:])
+    assert np.isnan(moved[-2:]).all()
+
+
+def test_positions_off_the_mask_are_missing() -> None:
+    positions = np.repeat(TIMES[:, None, None], 2, axis=1) * np.array([1.0, 2.0, 3.0])
+    mask = np.ones((len(TIMES), 2), dtype=bool)
+    mask[:, 1] = False
+    moved = shifted_positions(positions, mask, TIMES, -0.1)
+    np.testing.assert_allclose(moved[2:, 0], positions[:-2, 0], atol=1e-12)
+    assert np.isnan(moved[:2]).all()
+    assert np.isnan(moved[:, 1]).all()

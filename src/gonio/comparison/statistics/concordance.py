@@ -1,8 +1,8 @@
 """Concordance of two methods: Lin's coefficient, and Deming's line where both methods err.
 
-How to read them. Lin's concordance is 1 only where both methods give the same number; a bias, another scale and scatter
-all lessen it. Like every correlation it is high where the people differ much. Deming's line takes the disagreement
-apart: an intercept other than 0 is a constant error, a slope other than 1 grows with the movement.
+How to read them. Lin's concordance is 1 only if both methods give the same values; a bias, another scale and scatter
+all lower it. Like every correlation it is high if the people differ much. Deming's line separates the disagreement: an
+intercept other than 0 is a constant error, a slope other than 1 an error that grows with the movement.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _(figure: Concordance, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.value):
         return f"In {population}, the concordance does not exist: {figure.note}."
     return (
-        f"In {population}, the method gives the reference's number with a concordance of {figure.value:z.2f}"
-        f"{interval_phrase(figure.interval, 2)}, where 1 is always; it is less in people who differ less"
+        f"In {population}, the concordance of the method with the reference is {figure.value:z.2f}"
+        f"{interval_phrase(figure.interval, 2)}; 1 is identity. It is lower in people who differ less"
         f"{note_phrase(figure.note)}."
     )
 
@@ -68,10 +68,10 @@ def _(figure: Concordance, *, population: str, unit: str = "") -> str:
 @interpret.register
 def _(figure: Deming, *, population: str, unit: str = "") -> str:
     if math.isnan(figure.slope):
-        return f"In {population}, there is no line between the methods: {figure.note}."
+        return f"In {population}, Deming's line does not exist: {figure.note}."
     unit = unit_phrase(unit)
     return (
-        f"In {population}, a change of 10{unit} by the reference reads as {10 * figure.slope:z.1f}{unit} by the method "
+        f"In {population}, a change of 10{unit} by the reference is {10 * figure.slope:z.1f}{unit} by the method "
         f"(slope {figure.slope:z.2f}; {interval_or_note(figure.slope_interval, figure.note, 2)})."
     )
 
@@ -164,7 +164,7 @@ def deming(
             slope_interval = _jackknife(slope, slopes, level)
             intercept_interval = _jackknife(intercept, intercepts + y - slopes * x, level)
             if slope_interval is None:
-                note = "the line hangs on one subject: without it there is none"
+                note = "the line depends on one subject: without it there is none"
     return Deming(
         slope=slope,
         intercept=intercept,

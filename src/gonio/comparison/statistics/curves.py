@@ -1,9 +1,9 @@
-"""The coefficient of multiple correlation: how alike whole curves are.
+"""The coefficient of multiple correlation: the similarity of whole curves.
 
-How to read it. 1 where all curves coincide. Like a correlation it compares the spread about the mean curve with the
-movement itself: a joint that moves through a large range has a high CMC with the same error in degrees that gives a
-joint of a small range a low one, and where the curves differ by more than they move it does not exist (NaN). Give
-it beside an error in degrees, never alone (Roislien et al. 2012, Gait & Posture 36:357-361).
+How to read it. It is 1 if all curves coincide. Like a correlation it compares the spread about the mean curve with the
+movement itself: with the same error in degrees, a joint with a large range has a high CMC and a joint with a small
+range a low one. If the curves differ by more than they move, it does not exist (NaN). Give it beside an error in
+degrees, never alone (Roislien et al. 2012, Gait & Posture 36:357-361).
 
 Repetitions are time-normalised: each has the same number of samples over one cycle.
 """
@@ -40,7 +40,7 @@ def cmc_between_methods(curves: FloatArray) -> float:
     """The inter-protocol CMC, curves (method, repetition, time) recorded by all methods at the same time.
 
     Ferrari et al. 2010, Gait & Posture 31:540-542: as `cmc`, with methods in the place of repetitions and every
-    repetition about its own mean, so that what differs between repetitions does not count:
+    repetition about its own mean, so that differences between repetitions do not count:
 
         CMC^2 = 1 - [sum (Y_gpf - Y_gf)^2 / (G F (P - 1))] / [sum (Y_gpf - Y_g)^2 / (G (P F - 1))]
 
@@ -63,8 +63,8 @@ def interpret_cmc(value: float, *, population: str) -> str:
             f"In {population}, the CMC does not exist: the curves differ by more than the joint moves, or are missing."
         )
     return (
-        f"In {population}, the curves are alike with a CMC of {value:.2f}, where 1 is identical; it is high wherever "
-        "the movement is large, so read it with the error in degrees."
+        f"In {population}, the curves are similar with a CMC of {value:.2f}; 1 is identical. It is high if the "
+        "movement is large, so read it together with the error in degrees."
     )
 
 

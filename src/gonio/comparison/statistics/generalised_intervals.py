@@ -2,9 +2,8 @@
 
 No exact interval exists for a root or a ratio of sums of variances. The generalised (fiducial) one draws the unknown
 variances given those seen, and takes the quantiles over the draws (Weerahandi 1993, J Am Stat Assoc 88:899-905; for
-intraclass correlations Ionan et al. 2014, BMC Med Res Methodol 14:121). It takes the subjects as they are, few and each
-with many repetitions, and lets the methods have unequal variances. How often it covers the truth:
-benchmarks/interval_coverage.py.
+intraclass correlations Ionan et al. 2014, BMC Med Res Methodol 14:121). It suits few subjects with many
+repetitions each, and methods with unequal variances. benchmarks/interval_coverage.py measures its coverage.
 """
 
 from __future__ import annotations

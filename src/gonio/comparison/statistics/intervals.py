@@ -1,7 +1,7 @@
-"""Intervals: what one is, when there is none, and the bootstrap by subject for what has no theory of its own.
+"""Confidence intervals, and the bootstrap by subject for statistics that have no interval of their own.
 
-A subject's repetitions resemble each other: ten squats of eight people are not eighty people. Every interval here and
-in the modules beside it takes the subject as the unit, and below `TOO_FEW_SUBJECTS` none is given.
+A subject's repetitions resemble each other: ten squats of eight people are not eighty people. Every interval of this
+package takes the subject as the unit; below `TOO_FEW_SUBJECTS` there is none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MEDIAN_DRAWS = 1000
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval low..high at `level` (0.95), and in words how it was found."""
+    """A confidence interval low..high at `level` (0.95), and the name of its method."""
 
     low: float
     high: float
@@ -51,12 +51,12 @@ def cluster_bootstrap(
     """The BCa interval of `statistic(*arrays)`, whole subjects drawn with replacement (Efron 1987; Davison & Hinkley).
 
     arrays      each (values, ...), with one row per value
-    subjects    (values,) whose each row is
+    subjects    (values,) the subject of each row
     seed, n     of the draws: the same seed gives the same interval
 
     None with fewer than `TOO_FEW_SUBJECTS`, or where the statistic does not vary or is not a number in a tenth of the
-    draws. With few subjects a bootstrap interval is too short: of 8 it holds an RMSE in 80 to 87 % of the studies where
-    it says 95. An exact or analytic one is better where it exists.
+    draws. With few subjects a bootstrap interval is too short: of 8 it holds an RMSE in 80 to 87 % of the studies
+    instead of 95 %. An exact or analytic interval is better if it exists.
     Raises `InputError` if the lengths differ.
     """
     check_level(level)
@@ -94,8 +94,8 @@ def cluster_bootstrap(
 def median_interval(values: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Interval | None:
     """The percentile bootstrap interval of a median, whole subjects drawn with replacement.
 
-    None with fewer than `TOO_FEW_SUBJECTS`. With so few subjects as a clinic has it is rather too short than too long.
-    A draw counts every value as often as its subject was drawn.
+    None with fewer than `TOO_FEW_SUBJECTS`. With few subjects it tends to be too short. A draw counts every value as
+    often as its subject was drawn.
     """
     labels, owner = np.unique(np.asarray(subjects), return_inverse=True)
     if len(labels) < TOO_FEW_SUBJECTS:

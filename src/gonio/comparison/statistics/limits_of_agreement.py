@@ -1,8 +1,8 @@
 """Bland and Altman's limits of agreement, with one or several measurements of each subject.
 
 How to read them. Of a hundred new measurements of people like these, about 95 differ from the reference by something
-between the two limits. The bias is what a constant correction takes away; the width of the limits is not. Whether the
-limits are narrow enough is not for statistics to say: `ACCEPTABLE_DEG` has what gait reviews took.
+between the two limits. A constant correction removes the bias, but not the width of the limits. Statistics do not
+say whether the limits are narrow enough: `ACCEPTABLE_DEG` has the limits that reviews of gait used.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ AGREEMENT_Z = 1.96  # standard deviations that hold 95 % of normal differences, 
 
 ACCEPTABLE_DEG = {
     2.0: "error of 2 degrees or less: likely to be considered acceptable",
-    5.0: "error above 5 degrees: large enough to mislead the clinical reading; between 2 and 5 it needs thought",
+    5.0: "error above 5 degrees: it can mislead a clinical interpretation; between 2 and 5 it needs consideration",
 }
-"""The lines at 2 and 5 degrees. They come from a review of gait (`ACCEPTABLE_ORIGIN`) and are no law of measurement."""
+"""The limits 2 and 5 degrees. They come from a review of gait (`ACCEPTABLE_ORIGIN`) and do not hold for all movements."""
 ACCEPTABLE_ORIGIN = "McGinley et al. 2009, Gait & Posture 29:360-369 (review of the reliability of 3D gait kinematics)"
 
 
@@ -70,14 +70,14 @@ def limits_of_agreement(
     subjects    (n,) labels: with several pairs of one subject the variance of a difference is that between subjects
                 plus that within (Bland & Altman 2007, J Biopharm Stat 17:571-582, the true value varies; subjects may
                 have unequally many). None: each pair is of a subject of its own (Bland & Altman 1986, Lancet 1:307).
-    level       of the intervals; the limits themselves hold 95 % whatever it is
+    level       of the intervals; the limits themselves always hold 95 %
 
     The bias is the mean of all differences, as in Bland & Altman 2007; its interval is Student's with subjects - 1
     degrees of freedom, its standard error from how far the subjects' sums scatter. The interval of a limit is exact
     with one pair of each subject (noncentral t; Carkeet 2015, Optom Vis Sci 92:e71-e80) and else MOVER (Zou 2013, Stat
     Methods Med Res 22:630-642).
 
-    With one subject the limits hold for that person alone. Where the differences are constant the limits are the bias.
+    With one subject the limits hold for that person alone. If the differences are constant, the limits are the bias.
     Raises `InputError` for unequal shapes or fewer than 2 pairs.
     """
     check_level(level)

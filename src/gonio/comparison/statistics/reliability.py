@@ -1,10 +1,10 @@
 """Reliability: intraclass correlations, and the error of measurement of one method within a session.
 
-How to read them. An ICC says how well people can be told apart: the share of the differences between values that is
-of the people and not of the measuring. It is high wherever people differ much, however large the errors in degrees;
-it says nothing about the follow-up of one patient. For that, the SEM is the error of one value and the MDC95 the least
-change between two values that is more than error. Both come from repetitions of one method. What differs between two
-methods is said by the limits of agreement, not by an SEM.
+How to read them. An ICC says how well people can be distinguished: the share of the variance of the values that comes
+from differences between people and not from errors of measurement. It is high if people differ much, however large the
+errors in degrees, and it says nothing about the follow-up of one patient. For that, the SEM is the error of one value
+and the MDC95 the smallest change between two values that is more than error. Both come from repetitions of one method.
+For the difference between two methods use the limits of agreement, not an SEM.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Reliability:
 
     kind        "2,1" absolute agreement: a bias between raters counts; "3,1" consistency: it does not
     interval    None if there is none; `note` says why
-    n_targets   what is told apart: targets, or pairs of values
+    n_targets   number of targets, or of pairs of values
     n_raters    raters, or methods
-    n_subjects  of whom the targets are
+    n_subjects  subjects of the targets
     n_dropped   targets left out because a rating is missing
     """
 
@@ -84,8 +84,8 @@ def _(figure: Reliability, *, population: str, unit: str = "") -> str:
     what = "give the same values" if figure.kind == "2,1" else "give the same values, a constant bias apart,"
     return (
         f"In {population}, measurements {what} with ICC({figure.kind}) {figure.value:z.2f}"
-        f"{interval_phrase(figure.interval, 2)}: {_strength(figure)} reliability to tell these people apart, "
-        f"less in people who differ less{note_phrase(figure.note)}."
+        f"{interval_phrase(figure.interval, 2)}: {_strength(figure)} reliability in distinguishing these people; "
+        f"it is lower in people who differ less{note_phrase(figure.note)}."
     )
 
 
@@ -106,7 +106,7 @@ def _(figure: MeasurementError, *, population: str, unit: str = "") -> str:
     interval = interval_or_note(figure.interval, figure.note)
     return (
         f"In {population}, one value of this method is uncertain by {figure.sem:.1f}{unit} (SEM, {figure.label}; "
-        f"{interval}): a change of less than {figure.mdc95:.1f}{unit} (MDC95) may be error."
+        f"{interval}): a change of less than {figure.mdc95:.1f}{unit} (MDC95) can be error."
     )
 
 
@@ -212,11 +212,11 @@ def icc_agreement(
 
 
 def within_session_error(values: FloatArray, subjects: object, *, level: float = 0.95) -> MeasurementError:
-    """SEM and MDC95 of one method from its repetitions: (n,) values and whose they are, (n,).
+    """SEM and MDC95 of one method from its repetitions: (n,) values and their subjects, (n,).
 
     SEM is the root of the mean square within subjects (Bland & Altman 1996, BMJ 313:744; Weir 2005, J Strength Cond
-    Res 19:231-240), MDC95 = 1.96 sqrt(2) SEM. It holds what differs from one repetition to the next: the method's noise
-    and the person's own variation, nothing of a second visit or a second assessor. Intervals by chi-square.
+    Res 19:231-240), MDC95 = 1.96 sqrt(2) SEM. It contains the differences between repetitions: the method's noise
+    and the person's own variation, but not those of a second visit or a second assessor. Intervals by chi-square.
 
     Raises `InputError` for unequal shapes or where no subject has two values.
     """

@@ -1,7 +1,7 @@
-"""Where in the cycle two methods differ: statistical parametric mapping, a thin bridge to `spm1d` (extra `spm`).
+"""The part of the cycle in which two methods differ: statistical parametric mapping by `spm1d` (extra `spm`).
 
-How to read it. Where the t curve leaves the band between -threshold and +threshold the methods differ by more than
-chance would let smooth curves differ anywhere in the cycle. It says where, not how much: a difference of half a degree
+How to read it. Where the t curve is outside the band between -threshold and +threshold, the methods differ by more than
+smooth curves would by chance anywhere in the cycle. It says where, not how much: a difference of half a degree
 can be significant and one of ten degrees in five people not.
 """
 
@@ -34,7 +34,7 @@ class CurveTest:
 
     t            (time,) of estimate - reference; NaN throughout where there is no test
     threshold    |t| beyond which the curves differ at `alpha` over the whole cycle; NaN with no test, `note` says why
-    clusters     where it is passed
+    clusters     the parts of the cycle beyond the threshold
     n, n_subjects, n_dropped    repetitions used, their subjects, repetitions left out for a missing sample
     """
 
@@ -54,9 +54,7 @@ def _(figure: CurveTest, *, population: str, unit: str = "") -> str:
         return f"In {population}, the curves were not tested along the cycle: {figure.note}."
     where = ", ".join(f"{c.start_percent:.0f}-{c.end_percent:.0f} %" for c in figure.clusters)
     found = f"differ in {where} of the cycle" if where else "do not differ demonstrably anywhere in the cycle"
-    return (
-        f"In {population}, the mean curves of the two methods {found} (SPM, alpha {figure.alpha:g}); see by how much."
-    )
+    return f"In {population}, the mean curves of the two methods {found} (SPM, alpha {figure.alpha:g}); the test does not say by how much."
 
 
 def spm_paired(

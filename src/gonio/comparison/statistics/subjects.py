@@ -1,4 +1,4 @@
-"""Values and whose they are: pairs without gaps, and the variance between and within subjects."""
+"""Values and their subjects: pairs without gaps, and the variance between and within subjects."""
 
 from __future__ import annotations
 
