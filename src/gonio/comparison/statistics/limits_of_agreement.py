@@ -23,7 +23,7 @@ ACCEPTABLE_DEG = {
     2.0: "error of 2 degrees or less: likely to be considered acceptable",
     5.0: "error above 5 degrees: it can mislead a clinical interpretation; between 2 and 5 it needs consideration",
 }
-"""The limits 2 and 5 degrees. They come from a review of gait (`ACCEPTABLE_ORIGIN`) and do not hold for all movements."""
+"""The limits 2 and 5 degrees come from a review of gait (`ACCEPTABLE_ORIGIN`) and do not hold for all movements."""
 ACCEPTABLE_ORIGIN = "McGinley et al. 2009, Gait & Posture 29:360-369 (review of the reliability of 3D gait kinematics)"
 
 
