@@ -55,8 +55,8 @@ def _(figure: CurveTest, *, population: str, unit: str = "") -> str:
     where = ", ".join(f"{c.start_percent:.0f}-{c.end_percent:.0f} %" for c in figure.clusters)
     found = f"differ in {where} of the cycle" if where else "do not differ demonstrably anywhere in the cycle"
     return (
-        f"In {population}, the mean curves of the two methods {found} (SPM, alpha {figure.alpha:g}); the test does not say "
-        "by how much."
+        f"In {population}, the mean curves of the two methods {found} (SPM, alpha {figure.alpha:g}); the test does "
+        "not say by how much."
     )
 
 
