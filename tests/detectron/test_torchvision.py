@@ -71,7 +71,7 @@ def test_the_network_is_the_published_one(state, monkeypatch):
 
 
 @pytest.mark.parametrize("published", [False, True])
-def test_a_picture_becomes_people_as_torchvision_has_them(state, weights, published, monkeypatch):
+def test_the_people_of_an_image_are_torchvisions(state, weights, published, monkeypatch):
     """The numbers are those of torchvision's own network; the keypoints lie in their boxes."""
     network = torchvisions_own(state, monkeypatch)
     if published:  # told by the checksum of the file

@@ -1,4 +1,4 @@
-"""`gonio evaluate-2d`: detectors and saved results against pictures annotated here."""
+"""`gonio evaluate-2d`: detectors and saved results against images annotated here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def annotate(
     skeleton: Skeleton = COCO_17,
     colours: bool = False,
 ) -> Path:
-    """annotations.json and pictures/: of each picture the joints (k, 2) of its people; `colours` paints every joint."""
+    """annotations.json and the folder pictures: of each image the joints (k, 2) of its people; `colours` paints every joint."""
     (folder / "pictures").mkdir()
     images, annotations = [], []
     for number, (bodies, (width, height)) in enumerate(zip(people, sizes, strict=True)):
@@ -64,7 +64,7 @@ def annotate(
 
 
 class Reader:
-    """A detector that reads the joints off the painted pictures; it would show pictures that were exchanged, turned or
+    """A detector that reads the joints off the painted images; it would show images that were exchanged, turned or
     of other colours. Joints are `shift` px too far right."""
 
     source, weights = Source("reader"), ()
@@ -90,8 +90,8 @@ class Reader:
         return Detections(found, confidence, np.arange(len(found)), self.skeleton, image_size_px, camera)
 
 
-def test_openpose_on_pictures_it_sees_right_and_wrong(tmp_path, run):
-    """The network sees one person in every picture: there in the first two, elsewhere in the third, nobody in the
+def test_openpose_on_images_with_right_and_wrong_detections(tmp_path, run):
+    """The network sees one person in every image: there in the first two, elsewhere in the third; the annotations have no person in the
     fourth."""
     write_seeing(tmp_path / "seeing.onnx", [HERE], SIZE)
     file = annotate(tmp_path, [[HERE[OWN]], [HERE[OWN]], [THERE[OWN] - [40, 0]], []], [SIZE] * 4)
@@ -122,8 +122,8 @@ def test_openpose_on_pictures_it_sees_right_and_wrong(tmp_path, run):
 
 
 @pytest.mark.parametrize(("name", "calls"), [("openpose", [2, 1]), ("blazepose-heavy", [1, 1, 1])])
-def test_pictures_of_several_sizes(tmp_path, monkeypatch, name, calls):
-    """Who follows nobody is started once for each size; who follows people sees every picture for itself."""
+def test_images_of_several_sizes(tmp_path, monkeypatch, name, calls):
+    """A detector that finds all people runs once for each size; one that follows people takes every image by itself."""
     bodies = [[HERE[OWN].round()], [THERE[OWN].round()], [HERE[OWN].round() + [30, 0]]]
     file = annotate(tmp_path, bodies, [SIZE, (200, 150), SIZE], colours=True)
     reader = Reader(name, COCO_17)
@@ -170,7 +170,7 @@ def test_saved_results(tmp_path, run):
         evaluate_keypoints.evaluate_file(file, tmp_path / "found.json")
 
 
-def test_what_is_assumed_of_annotations_is_said(tmp_path):
+def test_assumptions_about_annotations_are_notes(tmp_path):
     file = annotate(tmp_path, [[HERE[OWN]]], [SIZE])
     content = json.loads(file.read_text())
     del content["annotations"][0]["bbox"], content["annotations"][0]["area"]
@@ -202,14 +202,14 @@ def test_what_cannot_be_measured_is_one_line(tmp_path, run, arguments, words):
     assert not (tmp_path / "accuracy.json").exists()
 
 
-def test_a_picture_of_another_size_is_refused(tmp_path):
+def test_an_image_of_another_size_is_refused(tmp_path):
     file = annotate(tmp_path, [[HERE[OWN]]], [SIZE])
     cv2.imwrite(str(tmp_path / "pictures" / "000000.png"), np.zeros((160, 128, 3), np.uint8))
     with pytest.raises(InputError, match=r"000000\.png: 128x160 px.*160x128"):
         evaluate_keypoints.evaluate_detector(file, tmp_path / "pictures", DetectorConfig())
 
 
-def test_real_pictures_and_a_real_network(tmp_path, shared_data, run):
+def test_real_images_and_a_real_network(tmp_path, shared_data, run):
     """The small OpenPose network on frames of the demo, with BlazePose's joints in place of annotations: two detectors
     compared, not the truth. What is tested is that real pictures go through."""
     if not (is_cached(ASSETS["demo-balancing"]) and is_cached(ASSETS["blazepose-heavy"])):

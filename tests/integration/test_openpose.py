@@ -1,4 +1,4 @@
-"""`gonio detect --detector openpose` with a network that sees one person in every picture; `gonio assets import`."""
+"""`gonio detect --detector openpose` with a network that sees one person in every image; `gonio assets import`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PERSON = standing(80.0, 66.0, 100.0)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    """walk.mp4: ten grey frames of 160 x 128 px, and seeing.onnx, which sees the person in every picture."""
+    """walk.mp4: ten grey frames of 160 x 128 px, and seeing.onnx, which sees the person in every image."""
     folder = tmp_path_factory.mktemp("openpose")
     with av.open(str(folder / "walk.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=10)

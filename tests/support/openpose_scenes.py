@@ -32,7 +32,7 @@ FOOT_M = {"heel": (-0.05, 0.0, -0.06), "big_toe": (0.19, -0.02, -0.06), "small_t
 
 @dataclass(frozen=True)
 class Scene:
-    """The joints of people in one picture, by parts of a layout.
+    """The joints of people in one image, by parts of a layout.
 
     joints_px   (person, part, 2)  where it is; NaN where it cannot be seen
     alone       (person, part)     it is seen, and nobody else's of the same kind lies within 3 cells

@@ -12,7 +12,7 @@ from gonio.detection.openpose.layouts import COCO_18_PARTS, PartLayout
 
 
 def standing(x_px: float, y_px: float, height_px: float) -> np.ndarray:
-    """(25, 2) px: a body seen from the front, its mid-hip at x, y; the person's right is at the picture's left."""
+    """(25, 2) px: a body seen from the front, its mid-hip at x, y; the person's right is at the image's left."""
     shares = {
         "nose": (0, -0.42), "neck": (0, -0.3), "mid_hip": (0, 0), "shoulder": (0.1, -0.3), "elbow": (0.15, -0.15),
         "wrist": (0.16, 0.0), "hip": (0.06, 0.0), "knee": (0.07, 0.24), "ankle": (0.07, 0.46), "eye": (0.02, -0.45),
@@ -46,7 +46,7 @@ def draw(people: Sequence[np.ndarray], layout: PartLayout, size: tuple[int, int]
 
 
 def write_seeing(path: Path, people: Sequence[np.ndarray], size: tuple[int, int]) -> None:
-    """A COCO-18 network as .onnx that sees these people (25, 2) px, as `standing` gives them, in every picture of
+    """A COCO-18 network as .onnx that sees these people (25, 2) px, as `standing` gives them, in every image of
     (width, height)."""
     import onnx
     from onnx import TensorProto, helper

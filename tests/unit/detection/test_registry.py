@@ -26,7 +26,7 @@ def test_every_blazepose_says_what_it_is() -> None:
         assert (made.finds_everybody, made.has_3d_estimate) == (False, True)
 
 
-def test_openpose_finds_everybody_in_2d() -> None:
+def test_openpose_finds_all_people_in_2d() -> None:
     made = create("openpose")
     assert (made.name, made.finds_everybody, made.has_3d_estimate) == ("openpose", True, False)
 

@@ -92,7 +92,7 @@ def test_people_in_a_new_order_in_every_frame(seed: int) -> None:
 @pytest.mark.parametrize("noise", [0.005, 0.02])
 @pytest.mark.parametrize("seed", range(12))
 def test_two_people_cross(seed: int, noise: float) -> None:
-    """Through each other in the picture: both are seen throughout."""
+    """Through each other in the image: both are seen throughout."""
     people = [
         walker(line((300, 540), (1600, 560)), 500, 2 * seed),
         walker(line((1500, 550), (200, 540)), 470, 2 * seed + 1),
@@ -114,7 +114,7 @@ def test_two_people_cross_and_the_one_behind_is_not_seen_meanwhile(seed: int) ->
     assert numbers_in(followed.history[-1])[2] == 1
 
 
-def test_who_walks_on_unseen_is_found_where_the_velocity_leads() -> None:
+def test_a_hidden_person_is_found_where_the_velocity_predicts() -> None:
     """0.4 s unseen at 260 px/s, half a width away from somebody who stands there."""
     people = [walker(line((200, 540), (1500, 540))), walker(line((1100, 540), (1100, 540)), 520, 1)]
     seen = always(2)
@@ -123,7 +123,7 @@ def test_who_walks_on_unseen_is_found_where_the_velocity_leads() -> None:
 
 
 @pytest.mark.parametrize(("gap_s", "people"), [(1.5, 2), (3.0, 3)])
-def test_a_long_absence_makes_somebody_new(gap_s: float, people: int) -> None:
+def test_a_person_gets_a_new_number_after_a_long_absence(gap_s: float, people: int) -> None:
     seen = always(2)
     seen[20 : 20 + round(gap_s * RATE_HZ), 0] = False
     standing = [walker(line((500, 540), (500, 540))), walker(line((1300, 540), (1300, 540)), 450, 1)]
@@ -132,7 +132,7 @@ def test_a_long_absence_makes_somebody_new(gap_s: float, people: int) -> None:
     assert all(len(who) == 1 for who in identities(followed))
 
 
-def test_who_waits_unseen_does_not_take_the_place_of_who_is_there() -> None:
+def test_a_hidden_person_does_not_take_the_detection_of_a_visible_one() -> None:
     """A person vanishes beside one who stays; the one who stays is not renamed."""
     people = [walker(line((600, 540), (600, 540))), walker(line((700, 540), (700, 540)), 500, 0)]
     seen = always(2)
@@ -140,7 +140,7 @@ def test_who_waits_unseen_does_not_take_the_place_of_who_is_there() -> None:
     assert sorted(identities(follow(film(people, seen))), key=min) == [{0.1}, {0.2}]
 
 
-def test_a_person_who_enters_and_one_who_leaves() -> None:
+def test_one_person_enters_and_another_leaves() -> None:
     people = [walker(line((300 + 400 * i, 540), (300 + 400 * i, 540)), 500, i) for i in range(3)]
     seen = always(3)
     seen[:60, 1] = False
@@ -203,7 +203,7 @@ def test_a_number_that_passes_from_one_person_to_another_is_corrected() -> None:
     assert np.flatnonzero(followed.present[:, 1]).tolist() == list(range(75, 150))
 
 
-def test_one_person_is_one_person_and_nobody_is_nobody() -> None:
+def test_one_person_and_no_person() -> None:
     found = film([walker(line((300, 540), (1600, 560)))], always(1))
     np.testing.assert_array_equal(follow(found).positions, found.positions)
     nobody = replace(
@@ -212,7 +212,7 @@ def test_one_person_is_one_person_and_nobody_is_nobody() -> None:
     assert follow(nobody) is nobody
 
 
-def test_a_single_frame_and_everybody_short_are_kept() -> None:
+def test_a_single_frame_and_short_recordings_are_kept() -> None:
     people = [walker(line((300, 540), (400, 560), 3), 500, 0), walker(line((1500, 550), (1400, 540), 3), 470, 1)]
     assert len(identities(follow(film(people, always(2, 3))))) == 2
     one = follow(film([person[:1] for person in people], always(2, 1)))

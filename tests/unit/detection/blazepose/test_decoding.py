@@ -41,7 +41,7 @@ def test_overlapping_people_become_their_weighted_mean_with_the_best_score():
     np.testing.assert_allclose(merged[1:], [person(40), person(7)])
 
 
-def test_nobody_merges_to_nobody():
+def test_no_people_merge_to_no_people():
     points, scores = merge_overlapping(np.zeros((0, 6, 2)), np.zeros(0))
     assert points.shape == (0, 6, 2)
     assert scores.shape == (0,)

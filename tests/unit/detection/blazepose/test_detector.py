@@ -125,7 +125,7 @@ def test_a_person_is_searched_once_and_then_followed():
     assert counts(found) == {"at once": 1, "frames": 5, "followed": 1, "empty": 0, "searched": 1, "lost": 0}
 
 
-def test_a_person_who_is_lost_is_searched_again_in_the_same_frame():
+def test_a_lost_person_is_searched_again_in_the_same_frame():
     found, world = detect(lambda frame: [A] if frame < 3 else [B])
     assert_is(found.positions[2, 0], A)
     assert_is(found.positions[3, 0], B)
@@ -133,7 +133,7 @@ def test_a_person_who_is_lost_is_searched_again_in_the_same_frame():
     assert counts(found)["lost"] == 1
 
 
-def test_frames_without_anybody_are_missing_and_counted():
+def test_frames_without_people_are_missing_and_counted():
     found, world = detect(lambda frame: [] if frame in (0, 2, 3) else [A])
     np.testing.assert_array_equal(found.people_per_frame, [0, 1, 0, 0, 1])
     assert np.isnan(found.positions[2]).all()
@@ -143,7 +143,7 @@ def test_frames_without_anybody_are_missing_and_counted():
     assert counts(found) == {"at once": 1, "frames": 5, "followed": 1, "empty": 3, "searched": 5, "lost": 1}
 
 
-def test_nobody_at_all_is_no_person_and_said():
+def test_a_video_without_people_has_no_person():
     found, _ = detect(lambda frame: [])
     assert found.positions.shape == (5, 0, 33, 2)
     assert found.scores.shape == (5, 0)
@@ -176,7 +176,7 @@ def test_only_people_whose_mid_hip_lies_in_the_region_are_taken():
     found, world = detect(lambda frame: [A, B], people=2, region_px=(20, 50, 120, 150))
     assert found.positions.shape[1] == 1
     assert_is(found.positions[0, 0], A)
-    assert len(world.searches) == 20  # every frame, in two closer squares, the whole picture and the region
+    assert len(world.searches) == 20  # every frame, in two closer squares, the whole image and the region
     walking, _ = detect(lambda frame: [(A[0] + 15 * frame, A[1], A[2])], region_px=(20, 50, 120, 150))
     np.testing.assert_array_equal(walking.people_per_frame, [1, 1, 1, 1, 0])
 
@@ -186,7 +186,7 @@ def test_the_same_person_found_twice_is_one():
     np.testing.assert_array_equal(found.people_per_frame, 1)
 
 
-def test_two_who_become_one_are_one():
+def test_two_tracks_of_one_person_become_one():
     def meeting(frame: int) -> Where:
         gap = max(60 - 15 * frame, 0)
         return [(80.0, 100.0, 25.0), (80.0 + gap, 100.0, 25.0)]
@@ -210,7 +210,7 @@ def test_metres_are_turned_by_the_angle_of_the_region():
 
 
 @pytest.mark.parametrize("presence", [0.49, np.nan])
-def test_an_unsure_network_finds_nobody(presence):
+def test_a_low_presence_is_no_person(presence):
     output = LandmarkOutput(np.ones((39, 5)), presence, np.zeros((64, 64, 39)), np.zeros((39, 3)))
     networks = Networks(lambda image: (np.zeros((2254, 12)), np.zeros(2254)), lambda image: output)
     assert blazepose.find_landmarks(picture(0), Region(np.array([100.0, 100.0]), 80.0), networks) is None
@@ -255,7 +255,7 @@ def test_the_real_networks_find_the_participant(demo_frames, capfd):
     assert capfd.readouterr() == ("", "")
     assert found.people_per_frame.tolist() == [1, 1, 1]
     at = {joint: found.positions[0, 0, i] for i, joint in enumerate(BLAZEPOSE_33.joints)}
-    # He stands upright and faces the camera: his left is on the picture's right.
+    # He stands upright and faces the camera: his left is on the image's right.
     assert at["left_shoulder"][0] > at["right_shoulder"][0] + 60
     for above, below in pairwise(("nose", "left_shoulder", "left_hip", "left_knee", "left_ankle")):
         assert at[above][1] < at[below][1]
@@ -271,7 +271,7 @@ def test_the_real_networks_find_the_participant(demo_frames, capfd):
 
 
 @pytest.mark.network
-def test_a_mirrored_picture_gives_mirrored_joints(demo_frames):
+def test_a_mirrored_image_gives_mirrored_joints(demo_frames):
     frame = demo_frames[0]
     height, width = frame.image.shape[:2]
     mirrored = VideoFrame(0, 0.0, np.ascontiguousarray(frame.image[:, ::-1]))
@@ -289,7 +289,7 @@ def test_a_mirrored_picture_gives_mirrored_joints(demo_frames):
 
 @pytest.mark.network
 @pytest.mark.parametrize("size", [(1, 1), (3, 200)])
-def test_a_picture_too_small_for_anybody_holds_nobody(demo_frames, size):
+def test_no_person_is_found_in_a_tiny_image(demo_frames, size):
     width, height = size
     tiny = [VideoFrame(0, 0.0, np.zeros((height, width, 3), np.uint8))]
     found = BlazePose("blazepose-full", region_px=(-5, -5, 5, 5)).detect(tiny, camera="c", image_size_px=size)

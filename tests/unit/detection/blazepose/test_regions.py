@@ -68,17 +68,17 @@ def test_the_crop_shows_each_point_where_the_arithmetic_says(angle_deg):
     assert abs((picture[..., :2] - (expected - 0.5) / 2).mean()) < 0.3  # rounding, no shift
 
 
-def test_a_crop_of_the_whole_picture_is_the_picture():
+def test_a_crop_of_the_whole_image_is_the_image():
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(crop(image, square_around(-0.5, -0.5, 31.5, 31.5), 32), image)
 
 
-def test_a_crop_beyond_the_picture_is_black():
+def test_a_crop_outside_the_image_is_black():
     image = np.full((10, 10, 3), 255, np.uint8)
     assert crop(image, Region(np.array([500.0, 500.0]), 20.0), 16).max() == 0
 
 
-def test_who_is_the_same_person():
+def test_regions_of_the_same_person():
     a = Region(np.array([100.0, 100.0]), 100.0)
     assert same_person(a, Region(np.array([109.0, 100.0]), 20.0))  # one mid-hip, whatever the size
     assert same_person(a, Region(np.array([130.0, 100.0]), 100.0))  # overlap 70/130
@@ -94,7 +94,7 @@ def test_who_is_the_same_person():
         ((100, 400), range(0, 301, 50)),
     ],
 )
-def test_closer_squares_cover_the_picture_and_overlap(size, starts):
+def test_closer_squares_cover_the_image_and_overlap(size, starts):
     squares = closer_squares(*size)
     assert [square.side_px for square in squares] == [min(size)] * len(squares)
     low = np.array([square.box_px[:2] for square in squares])

@@ -215,7 +215,7 @@ def test_a_pair_that_contradicts_better_ones_is_dropped():
 
 
 @LAYOUTS
-def test_nobody(layout):
+def test_no_people(layout):
     people = associate(np.zeros((layout.n_heatmaps, 46, 82)), np.zeros((layout.n_pafs, 46, 82)), layout)
     assert len(people) == 0
     assert people.keypoints.shape == (0, layout.n_parts, 3)

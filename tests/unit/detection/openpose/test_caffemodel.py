@@ -105,7 +105,7 @@ def test_bytes_turned_over_raise_nothing_else(tmp_path: Path) -> None:
         (message(1, b"\xff\xfe"), "not text"),
     ],
 )
-def test_what_is_no_caffe_model_is_said(tmp_path: Path, content: bytes, words: str) -> None:
+def test_other_files_are_refused_with_the_reason(tmp_path: Path, content: bytes, words: str) -> None:
     path = written(tmp_path, content)
     with pytest.raises(InputError) as error:
         read_caffemodel(path)

@@ -1,4 +1,4 @@
-"""The detector: from the maps that a network gives to people in the picture's own pixels."""
+"""The detector: from the maps that a network gives to people in the image's own pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE = (320, 240)  # width, height
 
 @dataclass
 class Painter:
-    """In place of a network: knows where people are in each frame, and how the picture was placed in its input.
+    """In place of a network: knows where people are in each frame, and how the image was placed in its input.
 
     A frame's red value is ten times its index, and its left half is less green than its right one.
     """
@@ -69,7 +69,7 @@ ALICE, BOB = standing(90.0, 110.0, 190.0), standing(240.0, 125.0, 150.0)
     ("resolution", "scales", "flip"),
     [("-1x240", (1.0,), False), ("-1x480", (1.0,), False), ("480x480", (1.0,), True), ("-1x480", (1.0, 0.75), True)],
 )
-def test_people_come_back_in_the_pixels_of_the_picture(resolution: str, scales: tuple[float, ...], flip: bool) -> None:
+def test_people_are_returned_in_pixels_of_the_image(resolution: str, scales: tuple[float, ...], flip: bool) -> None:
     painter = Painter([[ALICE, BOB], [], [BOB]])
     made = OpenPose(BODY_25_PARTS, Path("x"), net_size(resolution), scales, flip, load=painter.load)
     found = made.detect(frames(3), camera="cam", image_size_px=SIZE)
@@ -119,7 +119,7 @@ def test_as_many_frames_are_taken_as_do_not_take_long(frames_taken: int, seconds
     assert pace.frames == next_time
 
 
-def test_a_slow_network_is_asked_by_two_threads_and_stopped_soon() -> None:
+def test_a_slow_network_runs_in_two_threads_and_stops_soon() -> None:
     meeting, met = threading.Barrier(2, timeout=10), threading.Event()  # an error unless two threads come
     painter = Painter([[ALICE]] * 8)
 
@@ -158,7 +158,7 @@ def test_coco_18() -> None:
     np.testing.assert_allclose(found.positions[0, 0], people[0], atol=1.0)
 
 
-def test_nobody_in_no_frame() -> None:
+def test_no_frames_and_no_people() -> None:
     made = OpenPose(BODY_25_PARTS, Path("x"), load=Painter([[]]).load)
     found = made.detect(frames(0), camera="cam", image_size_px=SIZE)
     assert found.positions.shape == (0, 0, 25, 2)

@@ -12,7 +12,7 @@ from gonio.detection.openpose.options import NetSize, net_size
 
 
 @pytest.mark.parametrize("image_size", [(64, 48), (1920, 1080), (500, 1000), (20, 10)])
-def test_a_place_in_the_input_divided_by_the_scale_is_the_place_in_the_picture(image_size: tuple[int, int]) -> None:
+def test_a_position_in_the_input_divided_by_the_scale_is_that_in_the_image(image_size: tuple[int, int]) -> None:
     width, height = image_size
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     image = np.stack([x * 255 / width, y * 255 / height, np.full(x.shape, 200)], axis=2).astype(np.uint8)
@@ -29,7 +29,7 @@ def test_a_place_in_the_input_divided_by_the_scale_is_the_place_in_the_picture(i
         assert (end[covered + 2 + 2 * int(scale) :] == 0).all()
 
 
-def test_a_picture_of_one_pixel() -> None:
+def test_an_image_of_one_pixel() -> None:
     entry, scale = placed(np.full((1, 1, 3), 255, np.uint8), NetSize(16, 16))
     assert entry.shape == (16, 16, 3)
     assert np.isfinite(scale)
@@ -43,7 +43,7 @@ def blob_maps(layout: PartLayout, centre_px: tuple[float, float], size: tuple[in
 
 
 def test_scales_are_averaged_in_place() -> None:
-    """A bump of the picture stays where it is, whatever the scales."""
+    """A bump of the image stays where it is, whatever the scales."""
     first = blob_maps(COCO_18_PARTS, (100.0, 60.0), (256, 128), 20.0)
     second = blob_maps(COCO_18_PARTS, (75.0, 45.0), (192, 96), 15.0)
     third = blob_maps(COCO_18_PARTS, (50.0, 30.0), (128, 64), 10.0)
@@ -55,7 +55,7 @@ def test_scales_are_averaged_in_place() -> None:
 
 
 @pytest.mark.parametrize("layout", [COCO_18_PARTS, BODY_25_PARTS], ids=["coco-18", "body-25"])
-def test_the_maps_of_a_mirrored_picture(layout: PartLayout) -> None:
+def test_the_maps_of_a_mirrored_image(layout: PartLayout) -> None:
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((layout.n_channels, 3, 5)).astype(np.float32)
     seen = mirrored(maps, layout)

@@ -79,7 +79,7 @@ def test_the_wrong_number_of_channels_is_one_clear_line(tmp_path: Path) -> None:
     ("options", "words"),
     [({"colours": 1}, r"takes image \[1, 1, 'height', 'width'\]"), ({"kind": TensorProto.UINT8}, r"tensor\(uint8\)")],
 )
-def test_what_takes_no_pictures_is_refused(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+def test_a_network_that_takes_no_images_is_refused(tmp_path: Path, options: dict[str, Any], words: str) -> None:
     path = write_network(tmp_path / "net.onnx", 57, **options)
     with pytest.raises(InputError, match=words):
         load_network(path, COCO_18_PARTS)
@@ -116,7 +116,7 @@ def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
         load_network(tmp_path / "net.onnx", BODY_25_PARTS)
 
 
-def test_cameras_share_one_network_as_long_as_somebody_uses_it(tmp_path: Path) -> None:
+def test_cameras_share_one_network_while_it_is_in_use(tmp_path: Path) -> None:
     path = write_network(tmp_path / "a.onnx", 57)
     network = load_network(path, COCO_18_PARTS)
     assert load_network(path, COCO_18_PARTS) is network

@@ -64,7 +64,7 @@ def test_the_imported_network_gives_what_opencv_gives(
     assert np.abs(found - wanted).max() < 1e-4 * np.ptp(wanted)
 
 
-def test_both_networks_are_told_apart_by_their_layers() -> None:
+def test_both_networks_are_recognised_by_their_layers() -> None:
     for network in (BODY_25, COCO_18):
         assert recognise(Path("any"), zeros(network)) is network
 
