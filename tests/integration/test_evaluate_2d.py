@@ -39,7 +39,7 @@ def annotate(
     skeleton: Skeleton = COCO_17,
     colours: bool = False,
 ) -> Path:
-    """annotations.json and the folder pictures: of each image the joints (k, 2) of its people; `colours` paints every joint."""
+    """annotations.json and the images in pictures/. people: the joints (k, 2) per person and image."""
     (folder / "pictures").mkdir()
     images, annotations = [], []
     for number, (bodies, (width, height)) in enumerate(zip(people, sizes, strict=True)):
@@ -91,8 +91,8 @@ class Reader:
 
 
 def test_openpose_on_images_with_right_and_wrong_detections(tmp_path, run):
-    """The network sees one person in every image: there in the first two, elsewhere in the third; the annotations have no person in the
-    fourth."""
+    """The network finds one person in every image. The annotations have this person in the first two images, a person
+    elsewhere in the third, and no person in the fourth."""
     write_seeing(tmp_path / "seeing.onnx", [HERE], SIZE)
     file = annotate(tmp_path, [[HERE[OWN]], [HERE[OWN]], [THERE[OWN] - [40, 0]], []], [SIZE] * 4)
     output = tmp_path / "accuracy.json"
