@@ -302,7 +302,7 @@ def upright(name: str = "a", up: str = "+z") -> Camera:
 
 
 @pytest.mark.parametrize("up", ["+x", "-x", "+y", "-y", "+z", "-z"])
-def test_vertical_is_guessed_and_the_guess_is_told(up: str) -> None:
+def test_an_unknown_vertical_is_guessed_and_the_history_states_it(up: str) -> None:
     rig = Rig("room", (upright("a", up), upright("b", up)))
     assert rig.up == up
     assert up in rig.history[-1]
@@ -314,8 +314,8 @@ def rolled(quarters: int, name: str, size_px: tuple[int, int] = (640, 480)) -> C
     return Camera(name, size_px, MATRIX, rotation=roll @ upright().rotation)
 
 
-def test_vertical_comes_from_the_axes_and_not_from_the_pictures_shape() -> None:
-    """A portrait picture that is stored upright has its y downward as a landscape one has."""
+def test_the_vertical_follows_from_the_axes_and_not_from_the_shape_of_the_image() -> None:
+    """The y axis of an upright portrait image points down, as that of a landscape image."""
     assert Rig("room", (rolled(0, "a", (1080, 1920)), rolled(0, "b", (1920, 1080)))).up == "+z"
 
 
@@ -337,7 +337,7 @@ def test_tilted_cameras_still_tell_the_vertical() -> None:
     assert Rig("room", tuple(cameras)).up == "+z"
 
 
-def test_a_lone_camera_on_its_head_is_believed_and_the_guess_is_told() -> None:
+def test_the_vertical_of_a_single_upside_down_camera() -> None:
     """Nothing in a calibration says that a single camera hangs upside down: the history says that it was a guess."""
     rig = Rig("room", (rolled(2, "a"),))
     assert rig.up == "-z"

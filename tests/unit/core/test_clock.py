@@ -153,7 +153,7 @@ class TestResample:
         np.testing.assert_array_equal(found.confidence[:, 0], [0, 1, 1, 1, 1, 0])
 
     @pytest.mark.parametrize(("max_gap_s", "bridged"), [(None, False), (0.2, False), (0.3, True), (1.0, True)])
-    def test_a_gap_in_the_times_is_bridged_only_where_asked(self, max_gap_s: float | None, bridged: bool) -> None:
+    def test_a_gap_in_the_times_is_bridged_only_on_request(self, max_gap_s: float | None, bridged: bool) -> None:
         """10 Hz, but nothing between 0.2 and 0.5 s: three intervals, more than the 1.5 that are bridged by default."""
         own = sequence([0.0, 0.1, 0.2, 0.5, 0.6, 0.7])
         found = resample(own, np.array([0.15, 0.3, 0.4, 0.55]), max_gap_s)
@@ -192,12 +192,12 @@ class TestResample:
         np.testing.assert_allclose(found.positions[inside], expected.reshape(-1, 2, 3)[inside], atol=speed)
         assert not found.valid[wanted_s > own_s[-1] + SAME_SAMPLE_S].any()
 
-    def test_one_frame_is_there_at_its_moment_only(self) -> None:
+    def test_a_single_frame_is_valid_at_its_own_time_only(self) -> None:
         found = resample(sequence([0.5]), np.array([0.4, 0.5, 0.6]))
         np.testing.assert_array_equal(found.valid[:, 0], [False, True, False])
         np.testing.assert_array_equal(found.positions[1], line([0.5])[0])
 
-    def test_no_time_is_asked_for(self) -> None:
+    def test_no_target_time(self) -> None:
         found = resample(sequence([0.0, 0.1]), np.array([]))
         assert found.positions.shape == (0, 2, 3)
 

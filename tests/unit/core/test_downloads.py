@@ -174,7 +174,7 @@ def test_a_wheel_with_the_wrong_bytes_is_refused(monkeypatch, cache, only_local_
     assert not list(cache.rglob("*.bin"))
 
 
-def test_a_wheel_without_the_file_and_one_that_does_not_exist_are_both_told(monkeypatch, only_local_wheels):
+def test_a_wheel_without_the_file_and_an_absent_wheel_are_both_reported(monkeypatch, only_local_wheels):
     wheel(only_local_wheels)
     net = network(
         NO_SERVER,

@@ -27,7 +27,7 @@ class TestFile:
             temporary.write_text("1\n", encoding="utf-8")
         assert tree(tmp_path) == {"a": None, "a/b": None, "a/b/joints.csv": "1\n"}
 
-    def test_the_old_file_stands_until_the_new_one_is_whole(self, tmp_path: Path) -> None:
+    def test_the_old_file_stays_until_the_new_one_is_complete(self, tmp_path: Path) -> None:
         target = tmp_path / "joints.csv"
         target.write_text("old", encoding="utf-8")
         with replacing(target) as temporary:
@@ -44,7 +44,7 @@ class TestFile:
             temporary.touch()
 
     def test_the_file_has_ordinary_permissions(self, tmp_path: Path) -> None:
-        """Not those of a temporary folder, which nobody else may read."""
+        """Not those of a temporary folder, which other users cannot read."""
         (tmp_path / "plain").touch()
         with replacing(tmp_path / "made") as temporary:
             temporary.touch()
@@ -91,13 +91,13 @@ class TestFolder:
                 (temporary / file).touch()
         assert tree(tmp_path) == {name: None} | {f"{name}/{file}": "" for file in content}
 
-    def test_a_file_where_a_folder_shall_be_stays(self, tmp_path: Path) -> None:
+    def test_a_folder_does_not_replace_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "json").write_text("a file", encoding="utf-8")
         with pytest.raises(InputError, match="json"), replacing(tmp_path / "json") as temporary:
             temporary.mkdir()
         assert tree(tmp_path) == {"json": "a file"}
 
-    def test_a_folder_where_a_file_shall_be_stays(self, tmp_path: Path) -> None:
+    def test_a_file_does_not_replace_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "kept").touch()
         with pytest.raises(InputError, match="out"), replacing(tmp_path / "out") as temporary:

@@ -190,7 +190,7 @@ class TestPoseSequence:
         with pytest.raises(InputError, match="left_knee"):
             seq["left_kne"]
 
-    def test_select_keeps_everything_in_the_order_asked(self) -> None:
+    def test_select_keeps_all_fields_in_the_given_order(self) -> None:
         status = np.random.default_rng(1).integers(1, 5, (4, 17))
         seq = sequence(
             status=status, confidence=status / 8, covariance=random_positions(COCO_17, d=9).reshape(4, 17, 3, 3)
@@ -255,7 +255,7 @@ class TestToSkeleton:
         assert (mapped.status == Status.MEASURED).all()
         assert len(mapped.history) == 1
 
-    def test_means_are_inferred_and_told(self) -> None:
+    def test_means_are_inferred_and_named_in_the_history(self) -> None:
         confidence = np.full((4, 17), 0.9)
         confidence[:, 11] = 0.4
         seq = sequence(confidence=confidence, covariance=np.broadcast_to(np.eye(3), (4, 17, 3, 3)))
@@ -276,7 +276,7 @@ class TestToSkeleton:
         assert mapped.valid[:, 0].tolist() == [True, True, False, True]
         assert np.isnan(mapped["mid_hip"][2]).all()
 
-    def test_counterparts_are_inferred_and_told(self) -> None:
+    def test_counterparts_are_inferred_and_named_in_the_history(self) -> None:
         seq = sequence(KINECT_V1_20)
         mapped = seq.to_skeleton(H36M_17)
         np.testing.assert_array_equal(mapped["head_top"], seq["head"])

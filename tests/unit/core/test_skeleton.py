@@ -334,7 +334,7 @@ def test_select_joins_each_joint_to_its_nearest_ancestor_kept(data: st.DataObjec
         assert nearest == (None if parent == -1 else part.joints[parent])
 
 
-def test_select_refuses_what_is_not_there_and_what_is_there_twice() -> None:
+def test_select_refuses_unknown_and_repeated_joints() -> None:
     with pytest.raises(InputError, match=r"'left_kne'.*'left_knee'"):
         BODY_25.select(["nose", "left_kne"])
     with pytest.raises(InputError, match="twice"):

@@ -27,12 +27,12 @@ def test_the_results_come_in_the_items_order(at_once):
     assert threads() == 0
 
 
-def test_as_many_are_worked_on_at_once_as_were_asked_for():
+def test_the_requested_number_of_items_is_processed_at_once():
     together = threading.Barrier(3, timeout=5)
     assert list(map_in_order(lambda _: together.wait() >= 0, range(9), 3)) == [True] * 9
 
 
-def test_few_items_are_taken_before_they_are_asked_for():
+def test_few_items_are_fetched_in_advance():
     taken = []
     enough = threading.Event()
 
@@ -93,7 +93,7 @@ def test_items_are_taken_ahead():
     assert threads() == 0
 
 
-def test_items_come_so_many_at_a_time_and_are_taken_when_asked_for():
+def test_batches_have_the_given_sizes_and_are_fetched_on_demand():
     taken, sizes = [], iter([3, 1, 2, 5])
     batches = batched((taken.append(number) or number for number in range(8)), lambda: next(sizes, 9))
     assert next(batches) == [0, 1, 2]

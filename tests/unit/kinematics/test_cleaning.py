@@ -197,7 +197,7 @@ def amplitude(signal: np.ndarray, frequency_hz: float, rate_hz: float) -> comple
 class TestLowpass:
     @pytest.mark.parametrize("order", [2, 4, 6, 8])
     @pytest.mark.parametrize("rate_hz", [30.0, 50.0, 100.0])
-    def test_whole_filter_is_3_db_down_at_the_cutoff_and_shifts_nothing(self, order: int, rate_hz: float) -> None:
+    def test_the_whole_filter_is_3_db_down_at_the_cutoff_and_has_no_delay(self, order: int, rate_hz: float) -> None:
         t = np.arange(int(16 * rate_hz)) / rate_hz
         positions = np.zeros((len(t), 2, 3))
         for axis, frequency in enumerate((1.0, 6.0, 12.0)):
@@ -245,7 +245,7 @@ class TestLowpass:
         assert not np.allclose(filtered["left_knee"][12:50], positions[12:50, 0])
         assert re.findall(r"\d+", filtered.history[-1]) == ["6", "4", "50", "3", "1", "9", "9"]
 
-    def test_status_stays_and_covariance_is_dropped_and_said(self) -> None:
+    def test_status_stays_and_covariance_is_dropped(self) -> None:
         status = np.full((60, 2), Status.INTERPOLATED)
         covariance = np.broadcast_to(np.eye(3), (60, 2, 3, 3))
         filtered = lowpass(sequence(walk(), status=status, covariance=covariance), 6.0)

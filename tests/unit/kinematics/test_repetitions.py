@@ -149,7 +149,7 @@ class TestChoice:
         assert (found.angle, len(found)) == ("most", 6)
         assert "of 7" in found.description
 
-    def test_an_angle_as_asked_for(self) -> None:
+    def test_the_requested_angle(self) -> None:
         starts, lengths, heights = layout(6, seed=8)
         times = even(starts[-1] + lengths[-1] + 1)
         curves = {

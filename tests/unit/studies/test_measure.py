@@ -14,8 +14,11 @@ from gonio.core.errors import InputError
 from gonio.core.sequence import PoseSequence
 from gonio.core.skeleton import BODY_12
 from gonio.io import formats
+from gonio.kinematics import angles
 from gonio.studies.config import ClockConfig, MethodConfig, RepetitionsConfig, StudyConfig, ui_prmd_study
 from gonio.studies.measure import joints_of_angles, measure_recording, split_side, study_work
+from gonio.studies.processes import worker_processes
+from gonio.studies.store import RecordingTask
 
 RATE_HZ = 30.0
 
@@ -240,3 +243,18 @@ def test_ui_prmds_shoulder_abduction_reads_as_published(shared_data: Path) -> No
     own = agreement_table(results, "gonio", joints_of_angles())
     (whole,) = [r for r in own if (r["movement"], r["quantity"], r["joint"]) == ("all", "position", "")]
     assert 30 < whole["rmse"] < 80
+
+
+def test_an_added_angle_is_measured_by_other_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(angles._ADDED, "_known", dict(angles._ADDED._known))
+    angles.register_angle(
+        angles.AngleDefinition("shank_inclination", "shank", True, ("ankle", "knee"), ("down", "up"), "own", "", "")
+    )
+    times_s = np.arange(150) / RATE_HZ
+    write(tmp_path, body(bend(times_s), times_s), body(bend(times_s), times_s))
+    (work,), _ = study_work(study(tmp_path))
+    with worker_processes(1, measure_recording) as measure:
+        ((_, outcome),) = measure([RecordingTask("s1", work)])
+    measured = {(value["quantity"], value["side"]) for value in json.loads(outcome.values)["angles"]}
+    assert {("shank_inclination", "left"), ("shank_inclination", "right")} <= measured
+    assert joints_of_angles()["shank_inclination"] == "shank"
