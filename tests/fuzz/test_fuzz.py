@@ -6,10 +6,12 @@ The same damages, many more of them, are in benchmarks/fuzz_readers.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import file_samples
 import pytest
+from file_samples import Reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import damaged
@@ -71,6 +73,19 @@ def test_damaged_files(judge: Callable[[str, int, bytes], None], name: str) -> N
         judge(name, number, damaged(1, index, samples[number].name, samples[number].content))
 
     check()
+
+
+@pytest.mark.parametrize("name", [name for name, reader in READERS.items() if reader.read is formats.read])
+def test_dimensions_of_damaged_files(tmp_path: Path, name: str) -> None:
+    """The head of a file: 2, 3 or one line that names the file."""
+    reader = Reader(name, formats.dimensions, READERS[name].samples)
+    for index in range(60):
+        sample = reader.samples[index % len(reader.samples)]
+        declared = {key: value for key, value in sample.options.items() if key in ("layout", "rate_hz")}
+        content = damaged(2, index, sample.name, sample.content)
+        outcome = judged(reader, replace(sample, options=declared), content, tmp_path)
+        emptied(tmp_path)
+        assert outcome.kind in ("read", "refused"), outcome.words
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name not in SLOW])

@@ -82,6 +82,7 @@ def read(path: str | Path) -> Item:
 
 def dimensions(path: Path) -> int:
     """2 or 3, from the text of the archive; its arrays are not read. Raises `InputError` if it is damaged."""
+    check_unpacked_size(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             metadata = json.loads(str(npz[_SHARED if _SHARED in npz.files else _TEXT]))

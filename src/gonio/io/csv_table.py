@@ -64,7 +64,7 @@ def read(path: str | Path, *, unit: str | None = None) -> PoseSequence:
     coordinates = [i for i, name in enumerate(fields) if name in "xyz"]
     positions = _numbers(path, cells[..., coordinates], lines) * DECLARED_METRES.get(unit, 1.0)
     missing = np.isnan(positions).any(axis=2)
-    confidence: Any = None  # where there is no column, what the noun takes by default
+    confidence: Any = None  # without a column: the default of `PoseSequence`
     status: Any = None
     if "confidence" in fields:
         confidence = _numbers(path, cells[..., fields.index("confidence")], lines)
