@@ -223,7 +223,8 @@ class _Worker:
         self._process.join()
         code = self._process.exitcode or 0
         self._process.close()
-        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        known = {number.value: number.name for number in signal.Signals}  # fewer on Windows
+        return known.get(-code, f"exit status {code}")
 
 
 def _serve(connection: Connection) -> None:
