@@ -7,6 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from bodies import STANDING
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -18,18 +19,10 @@ from gonio.core.skeleton import BLAZEPOSE_33, BODY_25, COCO_17
 from gonio.detection.tracking import _assigned, follow
 
 RATE_HZ = 30.0
-STANDING = np.array(
-    [
-        *([0.0, -0.90], [0.03, -0.93], [-0.03, -0.93], [0.07, -0.92], [-0.07, -0.92]),
-        *([0.19, -0.70], [-0.19, -0.70], [0.26, -0.40], [-0.26, -0.40], [0.27, -0.12], [-0.27, -0.12]),
-        *([0.12, -0.10], [-0.12, -0.10], [0.13, 0.35], [-0.13, 0.35], [0.13, 0.80], [-0.13, 0.80]),
-    ]
-)
-"""(17, 2) somebody in the order of COCO-17, in half heights, y down."""
 
 
 def walker(path_px: NDArray, height_px: float = 500.0, seed: int = 0) -> NDArray:
-    """(time, 17, 2) px somebody along a path (time, 2), who swings arms and legs in his own rhythm."""
+    """(time, 17, 2) px a person along a path (time, 2), who swings arms and legs in an own rhythm."""
     rng = np.random.default_rng([7, seed])
     phase, rate_hz, width = rng.uniform([0, 0.7, 0.5], [2 * np.pi, 1.1, 1.0])
     swing = np.sin(2 * np.pi * rate_hz * np.arange(len(path_px)) / RATE_HZ + phase)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bodies import STANDING
 from numpy.typing import NDArray
 
 from gonio.core.camera import Camera, Rig
@@ -17,19 +18,11 @@ from gonio.trials.patient import Click, choose_among, first_people, patient_in_v
 
 RATE_HZ = 30.0
 N = 90
-BODY = np.array(
-    [
-        *([0.0, -0.90], [0.03, -0.93], [-0.03, -0.93], [0.07, -0.92], [-0.07, -0.92], [0.19, -0.70], [-0.19, -0.70]),
-        *([0.26, -0.40], [-0.26, -0.40], [0.27, -0.12], [-0.27, -0.12], [0.12, -0.10], [-0.12, -0.10], [0.13, 0.35]),
-        *([-0.13, 0.35], [0.13, 0.80], [-0.13, 0.80]),
-    ]
-)
-"""(17, 2) in half heights, y down."""
 
 
 def standing(x: float, y: float, height: float) -> NDArray:
     """(time, 17, 2) px somebody who stands with the middle at x, y."""
-    return np.repeat((BODY * height / 2 + [x, y])[None], N, axis=0)
+    return np.repeat((STANDING * height / 2 + [x, y])[None], N, axis=0)
 
 
 def view(*people: NDArray, boxes: bool = False) -> Detections:
@@ -170,7 +163,7 @@ def camera(name: str, azimuth_deg: float) -> Camera:
 
 def body_m(x: float, y: float, seed: int) -> NDArray:
     """(time, 17, 3) m somebody 1.8 m tall, facing +y, who sways."""
-    joints = np.column_stack([BODY[:, 0] * 0.9, 0.1 * np.sin(BODY[:, 1] * 3), 0.9 - BODY[:, 1] * 0.9])
+    joints = np.column_stack([STANDING[:, 0] * 0.9, 0.1 * np.sin(STANDING[:, 1] * 3), 0.9 - STANDING[:, 1] * 0.9])
     sway = 0.05 * np.sin(2 * np.pi * np.arange(N) / RATE_HZ + seed)
     return joints + np.array([x, y, 0.0]) + sway[:, None, None] * [1, 0.5, 0]
 
@@ -237,7 +230,7 @@ def test_clicks_on_two_people_are_refused(crowd) -> None:
 
 def test_a_click_on_a_person_in_one_camera_alone_is_refused(crowd) -> None:
     rig, found, _ = crowd
-    third = np.repeat((BODY * 60 + [60, 80])[None, None], N, axis=0)
+    third = np.repeat((STANDING * 60 + [60, 80])[None, None], N, axis=0)
     more = np.concatenate([found["cam01"].positions, third], axis=1)
     three = replace(found["cam01"], positions=more, confidence=np.full(more.shape[:3], 0.9), status=None)
     people = {name: follow(each) for name, each in (found | {"cam01": three}).items()}
