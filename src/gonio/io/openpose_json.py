@@ -335,7 +335,7 @@ def _skeleton(folder: Path, found: _Found, declared: str | None) -> tuple[Skelet
     if declared is not None:
         skeleton = layout_of(declared)
     elif not counts:
-        raise InputError(f"{folder}: nobody is in any frame; with --layout it is read as a recording without people")
+        raise InputError(f"{folder}: no person is in any frame; with --layout it is read as a recording without people")
     elif counts[0] == 25:
         raise InputError(
             f"{folder}: 25 keypoints are BODY_25 or BODY_25B, and the files do not say which; "

@@ -171,7 +171,7 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metadata", "words"),
+    ("metadata", "match"),
     [
         ("{", "damaged"),
         ("[]", "damaged"),
@@ -180,10 +180,10 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
         ('{"people": null}', "damaged"),
     ],
 )
-def test_damaged_metadata(tmp_path: Path, metadata: str, words: str) -> None:
+def test_damaged_metadata(tmp_path: Path, metadata: str, match: str) -> None:
     path = tmp_path / "x.npz"
     np.savez(path, gonio_archive=np.array(1), metadata=np.array(metadata))
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=match):
         archive.read(path)
 
 
@@ -192,11 +192,11 @@ def test_metadata_that_disagree_with_the_arrays(tmp_path: Path) -> None:
     archive.write(sequence(), path)
     with np.load(path) as npz:
         arrays = dict(npz)
-    told = json.loads(str(arrays["metadata"]))
-    for key, value, words in (("unit", "inch", "unit 'inch'"), ("frame", "moon", "frame"), ("up", "+w", "up")):
-        changed = {"people": None, "items": [told["items"][0] | {key: value}]}
+    description = json.loads(str(arrays["metadata"]))
+    for key, value, match in (("unit", "inch", "unit 'inch'"), ("frame", "moon", "frame"), ("up", "+w", "up")):
+        changed = {"people": None, "items": [description["items"][0] | {key: value}]}
         np.savez(path, **(arrays | {"metadata": np.array(json.dumps(changed))}))
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=match):
             archive.read(path)
     np.savez(path, **{name: array for name, array in arrays.items() if name != "0/positions"})
     with pytest.raises(GonioError, match=r"x\.npz"):

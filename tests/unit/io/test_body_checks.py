@@ -49,9 +49,9 @@ def test_hands_and_unknown_markers_are_let_through() -> None:
         check_body_size("x", sequence(positions, skeleton), "")
 
 
-@pytest.mark.parametrize(("length_m", "words"), [(0.0011, "1.1 mm"), (0.2, "200 mm"), (5.5, "5.5 m"), (1100, "1100 m")])
-def test_dwarfs_and_giants(length_m: float, words: str) -> None:
-    with pytest.raises(InputError, match=rf"^x\.trc: .*{words} .*do this$"):
+@pytest.mark.parametrize(("length_m", "match"), [(0.0011, "1.1 mm"), (0.2, "200 mm"), (5.5, "5.5 m"), (1100, "1100 m")])
+def test_dwarfs_and_giants(length_m: float, match: str) -> None:
+    with pytest.raises(InputError, match=rf"^x\.trc: .*{match} .*do this$"):
         check_body_size("x.trc", sequence(line(length_m=length_m), BODY_12), "do this")
 
 

@@ -247,7 +247,7 @@ def test_a_rate_is_asked_for(tmp_path: Path) -> None:
         coco_json.read(path, rate_hz=0.0)
 
 
-def test_openpose_files_are_told_apart(tmp_path: Path) -> None:
+def test_openpose_files_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, {"version": 1.3, "people": []})
     with pytest.raises(InputError, match="OpenPose"):
         formats.read(path, rate_hz=25.0)

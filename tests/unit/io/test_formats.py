@@ -80,9 +80,9 @@ def test_several_people_stay_detections(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.positions, np.concatenate([positions[:1, 0], positions[1:, 1]]))
 
 
-def test_nobody_in_any_frame(tmp_path: Path) -> None:
-    nobody = flat().derive(positions=np.full((4, 25, 2), np.nan))
-    formats.write(nobody, tmp_path / "v")
+def test_no_person_in_any_frame(tmp_path: Path) -> None:
+    empty = flat().derive(positions=np.full((4, 25, 2), np.nan))
+    formats.write(empty, tmp_path / "v")
     back = formats.read(tmp_path / "v", layout="body-25", rate_hz=50.0)
     assert isinstance(back, PoseSequence)
     assert not back.valid.any()
@@ -99,23 +99,23 @@ def test_several_people_in_an_archive_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "match"),
     [
         ("x.tcr", r"\.trc\?"),
         ("x.c4d", r"\.npz"),
         ("x.json", "folder"),
     ],
 )
-def test_unknown_endings(tmp_path: Path, name: str, words: str) -> None:
-    with pytest.raises(InputError, match=words):
+def test_unknown_endings(tmp_path: Path, name: str, match: str) -> None:
+    with pytest.raises(InputError, match=match):
         formats.write(solid(), tmp_path / name)
     (tmp_path / name).write_text("content")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=match):
         formats.read(tmp_path / name)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "match"),
     [
         ("x.iPiVideo", r"iPi.*\.bvh"),
         ("x.fbx", r"\.bvh"),
@@ -123,9 +123,9 @@ def test_unknown_endings(tmp_path: Path, name: str, words: str) -> None:
         ("x.tak", r"\.c3d.*\.bvh.*Motive"),
     ],
 )
-def test_closed_formats(tmp_path: Path, name: str, words: str) -> None:
+def test_closed_formats(tmp_path: Path, name: str, match: str) -> None:
     (tmp_path / name).write_bytes(b"closed")
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=match) as raised:
         formats.read(tmp_path / name)
     assert str(raised.value).startswith(f"{tmp_path / name}: is ")
 
@@ -161,16 +161,16 @@ def test_impossible_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "match"),
     [
         ({"layout": "body-25"}, r"h36m-17.*body-25"),
         ({"rate_hz": 25.0}, r"50 .*25"),
         ({"unit": "mm"}, r" m;.* mm"),
     ],
 )
-def test_what_is_declared_must_agree(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+def test_what_is_declared_must_agree(tmp_path: Path, options: dict[str, Any], match: str) -> None:
     formats.write(solid(), tmp_path / "x.trc")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=match):
         formats.read(tmp_path / "x.trc", **options)
     agreeing: dict[str, Any] = {"layout": "h36m-17", "rate_hz": 50.0, "unit": "m"}
     formats.read(tmp_path / "x.trc", **{key: agreeing[key] for key in options})
@@ -220,7 +220,7 @@ def test_an_image_size_of_several_people_is_none_until_it_is_declared(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "factor", "options", "words"),
+    ("name", "factor", "options", "match"),
     [
         ("x.trc", 0.001, {}, r"1\.\d+ mm.*header"),
         ("x.trc", 1000, {}, r"1\d+ m "),
@@ -232,12 +232,12 @@ def test_an_image_size_of_several_people_is_none_until_it_is_declared(tmp_path: 
     ],
 )
 def test_a_body_in_the_wrong_unit_is_refused(
-    tmp_path: Path, name: str, factor: float, options: dict[str, Any], words: str
+    tmp_path: Path, name: str, factor: float, options: dict[str, Any], match: str
 ) -> None:
     formats.write(standing(), tmp_path / name)
     formats.read(tmp_path / name, **({"rate_hz": 50.0} if name == "x.npy" else {}))
     formats.write(standing(factor), tmp_path / name)
-    with pytest.raises(InputError, match=rf"{name}: .*{words}"):
+    with pytest.raises(InputError, match=rf"{name}: .*{match}"):
         formats.read(tmp_path / name, **options)
 
 
@@ -253,8 +253,8 @@ def test_a_header_in_millimetres_over_metres(shared_data: Path, tmp_path: Path) 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
 @pytest.mark.parametrize("name", ["x.npy", "x.trc", "x.csv", "x.txt", "x.npz"])
 def test_files_without_any_joint(tmp_path: Path, name: str, value: float) -> None:
-    nobody = standing().derive(positions=np.full((4, 17, 3), value))
-    formats.write(nobody, tmp_path / name)
+    empty = standing().derive(positions=np.full((4, 17, 3), value))
+    formats.write(empty, tmp_path / name)
     with pytest.raises(InputError, match=rf"{name}.*joint"):
         formats.read(tmp_path / name, rate_hz=50.0)
 

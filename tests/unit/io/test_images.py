@@ -32,12 +32,12 @@ def test_pixels_come_as_they_are_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "match"),
     [(b"", "empty"), (b"not an image", "JPEG"), (b"\xff\xd8\xff\xe0", "JPEG")],
 )
-def test_other_files_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_other_files_is_refused(tmp_path: Path, content: bytes, match: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=match):
         images.read(tmp_path / "a.jpg")
     with pytest.raises(InputError, match="file"):
         images.read(tmp_path / "b.jpg")

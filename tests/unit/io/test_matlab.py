@@ -97,7 +97,7 @@ GOOD = {"positions": np.ones((4, 2, 3)), "times": np.arange(4.0), "names": np.ar
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "match"),
     [
         ({"positions": None}, "positions"),
         ({"names": None}, "names"),
@@ -116,17 +116,17 @@ GOOD = {"positions": np.ones((4, 2, 3)), "times": np.arange(4.0), "names": np.ar
         ({"positions": np.ones((3, 2, 2)), "times": None, "fps": 1}, "2D joints|3D joints"),
     ],
 )
-def test_other_content(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_other_content(tmp_path: Path, change: dict[str, Any], match: str) -> None:
     path = tmp_path / "x.mat"
     savemat(path, {name: value for name, value in (GOOD | change).items() if value is not None})
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=match) as raised:
         matlab.read(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "match"),
     [
         (b"", "empty"),
         (b"hello", "MATLAB"),
@@ -136,10 +136,10 @@ def test_other_content(tmp_path: Path, change: dict[str, Any], words: str) -> No
         (b"MATLAB 5.0 MAT-file".ljust(400, b"\xff"), "damaged"),
     ],
 )
-def test_damaged_files(tmp_path: Path, content: bytes, words: str) -> None:
+def test_damaged_files(tmp_path: Path, content: bytes, match: str) -> None:
     path = tmp_path / "x.mat"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=match) as raised:
         formats.read(path)
     assert "\n" not in str(raised.value)
 

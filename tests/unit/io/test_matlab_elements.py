@@ -89,7 +89,7 @@ def numeric(shape: tuple[int, ...], kind: int = 6) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "match"),
     [
         (b"MATLAB 5.0", "header"),
         (file(b"\0\0"), "element"),
@@ -102,8 +102,8 @@ def numeric(shape: tuple[int, ...], kind: int = 6) -> bytes:
         (file(numeric((3,))), "inside"),
     ],
 )
-def test_sizes_that_are_only_claimed(content: bytes, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_sizes_that_are_only_claimed(content: bytes, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
         variables(content)
 
 

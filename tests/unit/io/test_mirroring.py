@@ -1,4 +1,4 @@
-"""Mirrored bodies found by feet, face, trunk and knees; what looks right stays; what cannot be told is said."""
+"""Mirrored bodies found by feet, face, trunk and knees; correct ones stay; the others are unknown."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_several_individuals_of_another_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "match"),
     [
         (other(), "--fps"),
         (other(time_unit="seconds", space_unit="ell"), "2D.* ell"),
@@ -82,11 +82,11 @@ def test_several_individuals_of_another_program(tmp_path: Path) -> None:
         (other(time_unit="seconds") * np.inf, "infinite"),
     ],
 )
-def test_other_content(tmp_path: Path, data: Any, words: str) -> None:
-    if "infinite" in words:
+def test_other_content(tmp_path: Path, data: Any, match: str) -> None:
+    if "infinite" in match:
         data.attrs["time_unit"] = "seconds"
     data.to_netcdf(tmp_path / "x.nc", engine="scipy")
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=match) as raised:
         netcdf.read(tmp_path / "x.nc")
     assert str(raised.value).startswith(f"{tmp_path / 'x.nc'}: ")
 

@@ -82,7 +82,7 @@ def test_what_must_be_declared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("array", "words"),
+    ("array", "match"),
     [
         (np.zeros((5, 17, 2)), "shape"),
         (np.zeros((5, 51)), "shape"),
@@ -92,9 +92,9 @@ def test_what_must_be_declared(tmp_path: Path) -> None:
         (np.full((2, 17, 3), np.inf), "infinite"),
     ],
 )
-def test_foreign_arrays(tmp_path: Path, array: Any, words: str) -> None:
+def test_foreign_arrays(tmp_path: Path, array: Any, match: str) -> None:
     path = saved(tmp_path, array)
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(InputError, match=match) as error:
         npy_array.read(path, rate_hz=50.0)
     assert "\n" not in str(error.value)
 

@@ -108,7 +108,7 @@ def test_frames_come_in_order_in_colour_at_their_times(steady: Path) -> None:
 
 @pytest.mark.skipif(int(av.__version__.split(".")[0]) < 17, reason="PyAV before 17 passes over a picture's own space")
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv422p10le", "yuv444p", "nv12", "gray", "rgb24", "gbrp"])
-def test_colours_are_those_of_the_space_and_range_that_a_picture_names(pixels: str) -> None:
+def test_colours_are_those_of_the_space_and_range_that_an_image_states(pixels: str) -> None:
     rng = np.random.default_rng(3)
     mixed = av.VideoFrame.from_ndarray(rng.integers(0, 256, (46, 54, 3), dtype=np.uint8), format="rgb24")
     converter = video.Converter()
@@ -203,7 +203,7 @@ def test_a_raw_stream_without_time_stamps_is_timed_and_says_so(tmp_path: Path) -
     assert note.endswith(": 12")
 
 
-def test_stamps_that_do_not_rise_are_dropped_and_missing_ones_guessed() -> None:
+def test_stamps_that_do_not_rise_are_dropped_and_missing_ones_estimated() -> None:
     clock = video.Clock()
     stamps = [Fraction(5), Fraction(6), Fraction(6), None, Fraction(8), Fraction(4), Fraction(10)]
     assert [clock.tell(stamp, Fraction(1)) for stamp in stamps] == [0, 1, None, 2, 3, None, 5]
@@ -219,11 +219,11 @@ def test_a_first_frame_without_a_stamp_is_time_zero() -> None:
 @given(st.lists(st.none() | st.integers(-50, 50), min_size=1, max_size=40))
 def test_times_always_start_at_zero_and_rise(stamps: list[int | None]) -> None:
     clock = video.Clock()
-    told = [clock.tell(None if s is None else Fraction(s), Fraction(1)) for s in stamps]
-    times = [t for t in told if t is not None]
+    found = [clock.tell(None if s is None else Fraction(s), Fraction(1)) for s in stamps]
+    times = [t for t in found if t is not None]
     assert times[0] == 0
     assert all(a < b for a, b in itertools.pairwise(times))
-    assert (clock.dropped, clock.guessed) == (told.count(None), stamps.count(None))
+    assert (clock.dropped, clock.guessed) == (found.count(None), stamps.count(None))
 
 
 # ------------------------------------------------------------------------------------------------------- rotation
@@ -272,7 +272,7 @@ def test_quarter_turns_move_pixels_as_the_matrix_says(turns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("matrix", "said"),
+    ("matrix", "match"),
     [
         ([[-1, 0, 0], [0, 1, 0], [0, 0, 1]], "mirrored"),
         ([[0, 1, 0], [1, 0, 0], [0, 0, 1]], "mirrored"),
@@ -280,8 +280,8 @@ def test_quarter_turns_move_pixels_as_the_matrix_says(turns: int) -> None:
         ([[0.7, 0.7, 0], [-0.7, 0.7, 0], [0, 0, 1]], r"45\.0"),
     ],
 )
-def test_mirrors_and_odd_angles_are_refused(matrix: list[list[float]], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_mirrors_and_odd_angles_are_refused(matrix: list[list[float]], match: str) -> None:
+    with pytest.raises(InputError, match=match):
         video.quarter_turns(matrix)
 
 
@@ -376,7 +376,7 @@ def test_an_index_at_the_end_that_is_cut_off(tmp_path: Path) -> None:
         video.probe(path)
 
 
-def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path) -> None:
+def test_an_image_size_that_changes_is_refused(tmp_path: Path) -> None:
     small = make(tmp_path / "small.h264", [40 * i for i in range(5)], codec="libx264")
     large = make(tmp_path / "large.h264", [40 * i for i in range(5)], codec="libx264", size=(128, 96))
     (tmp_path / "both.h264").write_bytes(small.read_bytes() + large.read_bytes())

@@ -69,14 +69,14 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     gap = flat().positions.copy()
     gap[2, 3] = np.nan
     solid = PoseSequence(np.zeros((2, 17, 3)), [0, 1], H36M_17, "m", "world")
-    for item, words in (
+    for item, match in (
         (flat().derive(positions=gap), "1 of 85"),
         (flat().to_skeleton(H36M_17), "nose"),
         (flat().derive(image_size_px=None), "size"),
         (solid, "2D"),
         ({}, "one person"),
     ):
-        with pytest.raises(InputError, match=words):
+        with pytest.raises(InputError, match=match):
             videopose3d_npz.write(item, tmp_path / "data_2d_custom_x.npz")
     assert not list(tmp_path.iterdir())
     formats.write(flat(), tmp_path / "other.npz")  # another name is gonio's archive
@@ -159,7 +159,7 @@ def test_detections(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "words"),
+    ("entries", "match"),
     [
         ({"something": np.zeros(3)}, "something"),
         ({"positions_2d": [1, 2], "metadata": COCO}, "subjects"),
@@ -174,9 +174,9 @@ def test_detections(tmp_path: Path) -> None:
         ({"positions_3d": {"a": {"b": np.full((2, 17, 3), np.inf)}}}, "infinite"),
     ],
 )
-def test_foreign_sets(tmp_path: Path, entries: dict[str, Any], words: str) -> None:
+def test_foreign_sets(tmp_path: Path, entries: dict[str, Any], match: str) -> None:
     np.savez(tmp_path / "x.npz", **entries)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=match) as raised:
         VideoPose3DSet(tmp_path / "x.npz").recordings()
     assert "x.npz" in str(raised.value)
 
