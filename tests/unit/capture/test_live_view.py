@@ -1,4 +1,4 @@
-"""Images as Tk reads them, and what is said where no window can be shown."""
+"""Images in Tk's format, and the error if no window can be shown."""
 
 import sys
 

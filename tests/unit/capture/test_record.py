@@ -71,9 +71,9 @@ def camera(name: str, address: str) -> CameraSource:
     return CameraSource(name, address)
 
 
-def test_a_full_disk_costs_one_camera_and_is_told(played, monkeypatch):
+def test_a_full_disk_costs_one_camera_and_is_reported(played, monkeypatch):
     real = PacketCopier.write
-    told: list[str] = []
+    events: list[str] = []
 
     def write(self, packet, frames, origin):
         if "left" in self._container.name and packet.pts - origin > 500:
@@ -82,11 +82,11 @@ def test_a_full_disk_costs_one_camera_and_is_told(played, monkeypatch):
 
     monkeypatch.setattr(PacketCopier, "write", write)
     done = record_sources(
-        [camera("left", "fake://a"), camera("right", "fake://b")], played, seconds=2, on_event=told.append
+        [camera("left", "fake://a"), camera("right", "fake://b")], played, seconds=2, on_event=events.append
     )
     left, right = done.cameras
-    assert told[1].startswith("left (fake://a): ")
-    assert os.strerror(errno.ENOSPC) in told[1]
+    assert events[1].startswith("left (fake://a): ")
+    assert os.strerror(errno.ENOSPC) in events[1]
     assert left.frames in (15, 16)
     assert 40 <= right.frames <= 61
     assert right.dropped_out is None

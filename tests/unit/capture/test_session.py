@@ -1,4 +1,4 @@
-"""The folder of a recording: its trial says which clock is ahead, what dropped out, and no password."""
+"""The folder of a recording: its trial states clock offsets and drop-outs, and no password."""
 
 import json
 from dataclasses import replace
@@ -58,9 +58,9 @@ def test_the_camera_that_began_first_has_the_clock_that_is_ahead(tmp_path):
     assert trial.name == tmp_path.name
     assert len(trial.caveats) == 1  # what the offsets do not hold
     assert "right 1.0 ms" in trial.caveats[0]
-    told = json.loads((tmp_path / "recording.json").read_text())
-    assert [camera["offset_s"] for camera in told["cameras"]] == [0.5, 0.0]
-    assert told["finished"] is True
+    content = json.loads((tmp_path / "recording.json").read_text())
+    assert [camera["offset_s"] for camera in content["cameras"]] == [0.5, 0.0]
+    assert content["finished"] is True
 
 
 def test_what_went_wrong_is_in_the_trial(tmp_path):

@@ -1,4 +1,4 @@
-"""gonio's own networks in use: cameras known and assumed, gaps, frame rates, what is said of what was not seen."""
+"""gonio's own networks in use: cameras known and assumed, gaps, frame rates, status of missing keypoints."""
 
 from dataclasses import replace
 
@@ -57,10 +57,10 @@ def test_the_answer_is_turned_back_and_given_a_size(weights, pair):
     assert any("1000 px" in step for step in lifted.history)
     assert [assumption.kind for assumption in lifted.assumptions] == ["stature"]
     assert "1.70 m" in lifted.assumptions[0].text
-    told = lift(weights, pair.keypoints, camera=pair.camera, flip=False, stature_m=1.87)
-    np.testing.assert_allclose(told.positions, expected * 1.1, atol=1e-5)
-    assert any("1.87 m" in step for step in told.history)
-    assert told.assumptions == ()
+    with_stature = lift(weights, pair.keypoints, camera=pair.camera, flip=False, stature_m=1.87)
+    np.testing.assert_allclose(with_stature.positions, expected * 1.1, atol=1e-5)
+    assert any("1.87 m" in step for step in with_stature.history)
+    assert with_stature.assumptions == ()
 
 
 def test_an_unknown_camera_is_assumed_and_told(weights, pair):

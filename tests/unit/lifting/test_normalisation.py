@@ -36,7 +36,7 @@ def test_focal_length_resolution_and_a_turned_camera_do_not_change_the_input(bod
     a = body_input(plain.keypoints, plain.camera)
     b = body_input(finer.keypoints, finer.camera)
     np.testing.assert_allclose(a.inputs, b.inputs, atol=1e-6)
-    # The same camera, turned by yaw and pitch: the body moves through the picture and the answer stays.
+    # The same camera, turned by yaw and pitch: the body moves through the image and the input stays.
     c, s = np.cos(0.2), np.sin(0.2)
     turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     old = plain.camera
@@ -58,7 +58,7 @@ def test_the_input_is_the_target_in_perspective(body):
     target, there, size = body_target(pair.target, found.rotations)
     assert there.all()
     root = np.einsum("tij,tj->ti", found.rotations, pair.root_m) / size
-    np.testing.assert_allclose(root[:, :2], 0, atol=0.02)  # the middle of the hips in the picture is not that in 3D
+    np.testing.assert_allclose(root[:, :2], 0, atol=0.02)  # the middle of the hips in the image is not that in 3D
     wrist = target[:, 16] + root
     image = wrist[:, :2] / wrist[:, 2:] / found.lengths[:, None]
     np.testing.assert_allclose(found.inputs[:, COCO_17.index("right_wrist"), :2], image, atol=1e-4)

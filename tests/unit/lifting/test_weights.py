@@ -21,6 +21,6 @@ def test_a_name_a_file_and_the_defaults(tmp_path, monkeypatch):
     mine = tmp_path / "mine"
     mine.write_bytes(b"")
     assert weights.weights_file(mine) == mine
-    assert weights.weights_file(Path("gone.bin")) == Path("gone.bin")  # the reader says that it is not there
+    assert weights.weights_file(Path("gone.bin")) == Path("gone.bin")  # the reader reports that it is absent
     with pytest.raises(InputError, match=r"lifter-coco17-9.*lifter-coco17-27, lifter-coco17-causal"):
         weights.weights_file(Path("lifter-coco17-9"))

@@ -167,26 +167,26 @@ class TestUncertainty:
         assert np.isfinite(given[:, :4]).all()
 
     def test_world_of_a_rectified_pair_elsewhere(self) -> None:
-        """A pair that lies on its side in a room: points and covariance stand in the room's axes."""
+        """A pair that lies on its side in a laboratory: points and covariance are in the laboratory's axes."""
         R = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
-        room = Rig(
-            "room",
+        lab = Rig(
+            "lab",
             tuple(
                 Camera(c.name, c.size_px, c.matrix, (-0.1, 0.02), rotation=R, translation=c.translation + np.arange(3))
                 for c in KINECTS
             ),
             up="+z",
         )
-        points = room["left"].camera_to_world(truth())
-        left, right = views(points, noise_px=1, rig=room)
-        special = from_disparity(left, right, room, sigma_px=1.0).sequence
-        general = triangulate(room, {"left": left, "right": right}, robust_sigmas=None).sequence
+        points = lab["left"].camera_to_world(truth())
+        left, right = views(points, noise_px=1, rig=lab)
+        special = from_disparity(left, right, lab, sigma_px=1.0).sequence
+        general = triangulate(lab, {"left": left, "right": right}, robust_sigmas=None).sequence
         both = special.valid
         assert np.linalg.norm(special.positions - general.positions, axis=-1)[both].max() < 0.02
         assert special.covariance is not None and general.covariance is not None
         spread = [np.sqrt(np.trace(s.covariance[both], axis1=-2, axis2=-1)) for s in (special, general)]
         assert np.median(spread[0] / spread[1]) == pytest.approx(1, abs=0.05)
-        assert special.frame_name == "room"
+        assert special.frame_name == "lab"
         assert special.up == "+z"
 
 
@@ -209,7 +209,7 @@ def seen_by_turned(
     rig: Rig = KINECTS,
     seed: int = 3,
 ) -> tuple[PoseSequence, PoseSequence]:
-    """The views where the right camera was turned (about x: pitch, y: yaw, z: roll) and nobody knows."""
+    """The views with the right camera turned (about x: pitch, y: yaw, z: roll), without a correction of the rig."""
     rng = np.random.default_rng(seed)
     left, right = rig.cameras
     turn = Rotation.from_rotvec(turn_deg, degrees=True).as_matrix()
@@ -225,7 +225,7 @@ def seen_by_turned(
 
 
 class TestCamerasThatDidNotStandParallel:
-    """`Rig.parallel` is a claim; the views are asked whether it can be true."""
+    """`Rig.parallel` is an assumption; the views are checked against it."""
 
     @pytest.mark.parametrize("depth_m", [2.0, 3.5, 6.0])
     @pytest.mark.parametrize("outliers", [0.0, 0.1])

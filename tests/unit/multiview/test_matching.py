@@ -37,7 +37,7 @@ TIMES_S = np.arange(40) / 30
 
 
 def walker(start_m: tuple[float, float], velocity_m_s: tuple[float, float] = (0.0, 0.0), seed: int = 0) -> NDArray:
-    """(time, 17, 3) m somebody of his own height and heading, who swings arms and legs in his own rhythm."""
+    """(time, 17, 3) m a person of given height and heading, who swings arms and legs in a given rhythm."""
     rng = np.random.default_rng(seed)
     height, heading, phase, rate_hz = rng.uniform([0.85, 0, 0, 0.5], [1.1, 2 * np.pi, 2 * np.pi, 1.0])
     swing = np.sin(2 * np.pi * rate_hz * TIMES_S + phase)
@@ -112,7 +112,7 @@ def patient_in(rig: Rig, detections: Mapping[str, Detections], **options: float)
 
 
 def right_share(match: PersonMatch, scene: Scene, person: int = 0) -> float:
-    """The share of all (camera, frame) in which the choice, or that nobody is chosen, is right."""
+    """The share of all (camera, frame) with the right choice, including none."""
     return float(np.mean([match.chosen[name] == scene.truth[name][:, person] for name in scene.truth]))
 
 
@@ -191,8 +191,8 @@ def test_patient_is_kept_when_somebody_walks_past() -> None:
 
 
 def test_a_bystander_whom_two_cameras_see_well_is_not_the_patient() -> None:
-    """The patient is seen by all four, but in a third of the frames by nobody, and half of the joints are never found:
-    less support than the bystander has, in more pictures."""
+    """The patient is in all four views, but in a third of the frames in none, and half of the joints are never found:
+    less support than the bystander has, in more images."""
     rig = ring(4)
     seen = everywhere(rig, 2)
     seen[:, ::3, 0] = False
@@ -213,7 +213,7 @@ def test_a_bystander_whom_two_cameras_see_well_is_not_the_patient() -> None:
 
 
 def test_rival_is_named() -> None:
-    """Two people in all views for all of the time: either may be chosen, and the history says that it was close."""
+    """Two people in all views for all of the time: either may be chosen, and the history reports the ambiguity."""
     rig = ring(3)
     scene = film(rig, [walker((0, 0)), walker((1.2, 0), seed=1)], everywhere(rig, 2), seed=0)
     match = patient_in(rig, scene.detections)
@@ -340,11 +340,11 @@ def test_unusable_input_is_refused() -> None:
     none = Detections(np.zeros((0, 1, 17, 2)), np.zeros((0, 1, 17)), np.zeros(0), COCO_17, (1080, 1920))
     with pytest.raises(InputError, match="frame"):
         patient_in(rig, {"c0": none, "c1": none})
-    nobody = Detections(np.zeros((40, 0, 17, 2)), np.zeros((40, 0, 17)), TIMES_S, COCO_17, (1080, 1920))
+    empty = Detections(np.zeros((40, 0, 17, 2)), np.zeros((40, 0, 17)), TIMES_S, COCO_17, (1080, 1920))
     with pytest.raises(InputError, match="c0 0, c1 0"):
-        patient_in(rig, {"c0": nobody, "c1": nobody})
+        patient_in(rig, {"c0": empty, "c1": empty})
     with pytest.raises(InputError, match=r"c0 40, c1 0"):
-        patient_in(rig, {"c0": views["c0"], "c1": nobody})
+        patient_in(rig, {"c0": views["c0"], "c1": empty})
 
 
 def read_openpose(folder: Path, seed: int) -> Detections:

@@ -65,7 +65,7 @@ def _view(camera: Camera, pixels: FloatArray) -> PoseSequence:
 def _noisy_views(
     rig: Rig, truth_m: FloatArray, sigma_px: dict[str, float], rng: np.random.Generator
 ) -> dict[str, PoseSequence]:
-    """What the cameras see of the points that lie in the pictures of all of them."""
+    """Images of the points that lie inside the images of all cameras."""
     exact = {camera.name: camera.world_to_image(truth_m) for camera in rig}
     inside = np.all(
         [((exact[c.name] >= 0) & (exact[c.name] <= np.subtract(c.size_px, 1))).all(axis=-1) for c in rig], axis=0
@@ -151,7 +151,7 @@ SIGMA_PX = {"near": 2.0, "side": 0.5, "far": 1.0, "high": 1.5}
 
 
 def _camera_at(name: str, center_m: list[float], focal_px: float, distortion: tuple[float, ...] = ()) -> Camera:
-    """A camera in a room with z up that looks at the origin."""
+    """A camera aimed at the origin of a world with z up."""
     forward = -np.array(center_m) / np.linalg.norm(center_m)
     right = np.cross(forward, [0, 0, 1])
     right /= np.linalg.norm(right)

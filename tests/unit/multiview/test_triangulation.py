@@ -25,7 +25,7 @@ from gonio.multiview.triangulation import Triangulation, ViewCounts, dlt, reproj
 def camera_at(
     name: str, center_m: Sequence[float], focal_px: float = 900, distortion: tuple[float, ...] = ()
 ) -> Camera:
-    """A camera in a room with z up that looks at the origin."""
+    """A camera aimed at the origin of a world with z up."""
     forward = -np.array(center_m) / np.linalg.norm(center_m)
     right = np.cross(forward, [0, 0, 1])
     right /= np.linalg.norm(right)
@@ -566,7 +566,7 @@ def test_counts_have_words() -> None:
 
 
 def test_a_pixel_that_the_lens_cannot_have_made_is_missing() -> None:
-    """With strong barrel distortion the corner of the picture has no ray: there, and where a joint is missing."""
+    """With strong barrel distortion the corner of the image has no ray, nor has a missing joint."""
     matrix = np.array([[700, 0, 639.5], [0, 700, 359.5], [0, 0, 1.0]])
     cameras = tuple(
         Camera(name, (1280, 720), matrix, (-0.3,), translation=np.array([x, 0, 0]))

@@ -244,7 +244,7 @@ class TestBodies:
             np.testing.assert_allclose(after, expected, atol=1e-6)
 
     def test_halves_keep_their_own_motion(self, person, body):
-        # The upper half comes from somebody who is turned, stands elsewhere, and was recorded at another rate.
+        # The upper half comes from a person who is turned, stands elsewhere, and was recorded at another rate.
         other = training_body(person(300, rate_hz=60.0, seed=2))
         turned = other.derive(positions=other.positions @ bend(1.1, (0, 0, 1)).T + (3, -4, 0.05))
         both = recombined(body, turned, np.random.default_rng(0))

@@ -64,7 +64,7 @@ def test_a_mirrored_clip_has_the_same_reprojection_error(pair, make):
 
 
 def test_a_body_s_root_does_not_tell_its_distance(body, front):
-    """What a network of bodies cannot see is not asked of it: at 3 m and at 6 m the root is the same but for 2 %."""
+    """The target does not contain the absolute distance: at 3 m and at 6 m the root differs by at most 2 %."""
     near, far = (body_clip(training_pair(body, front(body, distance_m=d))) for d in (3.0, 6.0))
     assert near.root[:, 2].mean() == pytest.approx(far.root[:, 2].mean(), rel=0.02)
     assert far.root_unit.mean() == pytest.approx(2 * near.root_unit.mean(), rel=0.02)

@@ -37,8 +37,8 @@ H36M = {"layout_name": "h36m", "num_joints": 17, "keypoints_symmetry": [[4, 5, 6
 COCO = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": [[1, 3], [2, 4]]}
 
 
-def somebody(n_frames: int, n_joints: int, seed: int) -> np.ndarray:
-    """(time, joint, 3) m, near the middle of Human3.6M's room, z up."""
+def random_body(n_frames: int, n_joints: int, seed: int) -> np.ndarray:
+    """(time, joint, 3) m, near the origin of Human3.6M's world, z up."""
     rng = np.random.default_rng(seed)
     still = rng.uniform((-0.5, -0.5, 0.1), (0.5, 0.5, 1.7), (n_joints, 3))
     return (still + 0.01 * rng.normal(size=(n_frames, n_joints, 3))).astype(np.float32)
@@ -56,7 +56,7 @@ def h36m(tmp_path: Path) -> tuple[Path, Path]:
     flat: dict[str, dict[str, list[np.ndarray]]] = {}
     for subject, recordings in frames.items():
         for number, (recording, n_frames) in enumerate(recordings.items()):
-            joints = somebody(n_frames + 2, 32, number)
+            joints = random_body(n_frames + 2, 32, number)
             solid.setdefault(subject, {})[recording] = joints[:n_frames]
             flat.setdefault(subject, {})[recording] = [
                 camera.world_to_image(joints[:, KEPT])[: n_frames + 2 * (camera.name == "55011271")].astype(np.float32)
@@ -136,7 +136,7 @@ def test_what_human36m_files_cannot_give(h36m: tuple[Path, Path], tmp_path: Path
     ):
         with pytest.raises(InputError, match=words):
             pairs_of(*arguments, **options)
-    np.savez(tmp_path / "data_3d_other.npz", positions_3d={"S2": {"Walking": somebody(3, 32, 0)}})
+    np.savez(tmp_path / "data_3d_other.npz", positions_3d={"S2": {"Walking": random_body(3, 32, 0)}})
     np.savez(tmp_path / "data_2d_other.npz", positions_2d={"S2": {"Walking": [np.ones((3, 17, 2))]}}, metadata=H36M)
     with pytest.raises(InputError, match=r"S2\b.* S1, S5"):
         pairs_of(tmp_path / "data_3d_other.npz", tmp_path / "data_2d_other.npz")
@@ -165,7 +165,7 @@ def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
         },
     }
     (tmp_path / "cameras.json").write_text(json.dumps(table))
-    joints = {"Walking 1 chunk0": somebody(5, 15, 0), "Walking 1 chunk1": somebody(4, 15, 1)}
+    joints = {"Walking 1 chunk0": random_body(5, 15, 0), "Walking 1 chunk1": random_body(4, 15, 1)}
     flat = {
         name: [
             camera.world_to_image(np.concatenate([each, each[:, :2]], axis=1)).astype(np.float32) for camera in cameras
@@ -189,7 +189,7 @@ def test_humaneva_with_cameras_of_a_table(tmp_path: Path) -> None:
 
 
 def markers(n_frames: int = 24, seed: int = 0) -> np.ndarray:
-    """(time, 117) mm: 39 markers where they are on somebody who stands and sways a little."""
+    """(time, 117) mm: 39 markers of a person who stands and sways a little."""
     left = {
         "FHD": (100, 70, 1650), "BHD": (-80, 70, 1650), "SHO": (0, 180, 1430), "UPA": (0, 210, 1300),
         "ELB": (0, 230, 1150), "FRM": (20, 240, 1050), "WRA": (60, 230, 930), "WRB": (20, 250, 930),

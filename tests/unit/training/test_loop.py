@@ -372,12 +372,12 @@ def clips(number):
     targets = np.cumsum(inputs, axis=1)
     return [Clip(inputs, targets, np.ones(targets.shape[:2], bool), inputs[:, 0] + np.float32(9))]
 
-told, asked = [], []
+entries, requested = [], []
 task = LiftingTask(Architecture((3,), in_features=3, channels=8))
 options = TrainingOptions(epochs=2, frames=4, batch=4, trajectory=True, precision="float32")
-weights = train(task, options, lambda n: asked.append(n) or clips(n), folder / "run", on_epoch=told.append)
+weights = train(task, options, lambda n: requested.append(n) or clips(n), folder / "run", on_epoch=entries.append)
 arrays = dict(weights.arrays) | {"root." + k: v for k, v in weights.trajectory.arrays.items()}
-np.savez(folder / f"{rank}.npz", told=len(told), asked=asked, **arrays)
+np.savez(folder / f"{rank}.npz", entries=len(entries), requested=requested, **arrays)
 """
 
 
@@ -391,10 +391,10 @@ def test_two_processes_end_with_equal_weights_and_one_writes(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     first, second = (np.load(tmp_path / f"{rank}.npz") for rank in (0, 1))
-    for name in set(first.files) - {"told", "asked"}:
+    for name in set(first.files) - {"entries", "requested"}:
         assert np.array_equal(first[name], second[name]), name
-    assert (first["asked"].tolist(), second["asked"].tolist()) == ([0, 2], [1, 3])  # different clips
-    assert (int(first["told"]), int(second["told"])) == (2, 0)
+    assert (first["requested"].tolist(), second["requested"].tolist()) == ([0, 2], [1, 3])  # different clips
+    assert (int(first["entries"]), int(second["entries"])) == (2, 0)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [CHECKPOINT, LOG, WEIGHTS]
     written = checkpoints.read(tmp_path / "run" / WEIGHTS)
     assert np.abs(written.arrays["expand_bn.running_mean"] - first["expand_bn.running_mean"]).max() < 1e-6

@@ -29,7 +29,7 @@ def test_the_same_clips_in_any_order_with_and_without(person):
         causal=False,
     )
     with PrefetchedClips(make, last=7, step=2) as ahead:
-        for number in (0, 2, 6, 8):  # 4 is made ahead and never asked for; 8 is beyond the last
+        for number in (0, 2, 6, 8):  # 4 is prefetched and never requested; 8 is beyond the last
             for theirs, ours in zip(ahead(number), make(number), strict=True):
                 for name in ARRAYS:
                     assert np.array_equal(getattr(theirs, name), getattr(ours, name)), (number, name)

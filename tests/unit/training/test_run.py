@@ -51,22 +51,22 @@ class TestRun:
         torch.set_num_threads(before)
 
     def test_a_run_and_its_record(self, sets, tmp_path):
-        told, started = [], []
+        entries, started = [], []
         run = tmp_path / "run"
-        weights = train(config(TINY + SETS, sets), run, on_start=started.append, on_epoch=told.append)
+        weights = train(config(TINY + SETS, sets), run, on_start=started.append, on_epoch=entries.append)
         names = ["checkpoint.pt", "config.json", "learning_curves.png", "learning_curves.svg", "log.json", "run.json"]
         assert sorted(path.name for path in run.iterdir()) == [*names, "weights.safetensors"]
         record = json.loads((run / "run.json").read_text())
-        assert record["log"] == told == json.loads((run / "log.json").read_text())
+        assert record["log"] == entries == json.loads((run / "log.json").read_text())
         assert (record["seed"], record["threads"], record["processes"], record["precision"]) == (0, 1, 1, "float32")
         assert record["data"][0] == {"name": "labelled S1, S5", "recordings": 8, "frames": 320, "notes": []}
         assert {"gonio", "numpy", "torch"} <= set(record["versions"])
         assert record["parameters"] == weights.architecture.parameters
-        assert record["duration_s"] == round(sum(entry["seconds"] for entry in told), 1)
+        assert record["duration_s"] == round(sum(entry["seconds"] for entry in entries), 1)
         plain = json.loads((run / "config.json").read_text())
         assert plain["network"]["channels"] == 8
         assert plain["videopose3d"]["data_3d"] == str(sets / "data_3d_h36m.npz")
-        assert told[0]["validation_mpjpe_mm"] == 1000 * told[0]["validation_mpjpe"]
+        assert entries[0]["validation_mpjpe_mm"] == 1000 * entries[0]["validation_mpjpe"]
         assert len(started) == 1
 
     def test_weights_tell_their_recipe_and_nothing_of_the_machine(self, sets, tmp_path):
@@ -83,11 +83,11 @@ class TestRun:
         assert str(tmp_path) not in json.dumps(dict(about))
 
     def test_it_goes_on_and_refuses_another_training(self, sets, tmp_path):
-        told = []
+        entries = []
         train(config(TINY + SETS, sets), tmp_path)
         longer = TINY.replace("epochs = 2", "epochs = 3")
-        train(config(longer + SETS, sets), tmp_path, on_epoch=told.append)
-        assert [entry["epoch"] for entry in told] == [3]
+        train(config(longer + SETS, sets), tmp_path, on_epoch=entries.append)
+        assert [entry["epoch"] for entry in entries] == [3]
         record = json.loads((tmp_path / "run.json").read_text())
         assert len(record["log"]) == 3
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -13,7 +13,7 @@ CAUSAL_9 = Architecture((3, 3), in_joints=1, in_features=1, out_joints=1, channe
 
 
 def counting(n, first=0):
-    """A clip whose numbers say which frame they are of."""
+    """A clip whose numbers identify their frame."""
     frames = np.arange(first, first + n, dtype=np.float32)
     return Clip(
         inputs=frames[:, None, None],
