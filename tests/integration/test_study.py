@@ -121,7 +121,7 @@ def test_the_folder(whole):
     assert provenance["recordings"] == {"measured": 21, "failed": 0}
 
 
-def test_the_page_says_it_in_words(whole, tmp_path, opened):
+def test_the_page_has_the_summary(whole, tmp_path, opened):
     done, output = whole
     assert any("7 subjects" in words and "21 repetitions" in words for words in done.sentences)
     page = (output / "report.html").read_text(encoding="utf-8")

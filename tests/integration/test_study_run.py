@@ -146,7 +146,7 @@ def test_a_killed_dask_worker_loses_nothing(work, tmp_path):
     assert len((tmp_path / "log").read_text().splitlines()) > 15  # what the killed worker was at was measured again
 
 
-def test_what_a_dask_worker_does_not_survive_has_failed_and_a_cluster_that_ends_is_told(work, tmp_path, monkeypatch):
+def test_a_recording_that_kills_its_worker_fails_and_a_cluster_that_ends_is_reported(work, tmp_path, monkeypatch):
     dask = pytest.importorskip("dask")
     tasks = [
         RecordingTask("deadly", {"do": "die"}),
@@ -169,7 +169,7 @@ def test_what_a_dask_worker_does_not_survive_has_failed_and_a_cluster_that_ends_
     assert finished(tmp_path / "two") >= 1
 
 
-def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_told(work, tmp_path, monkeypatch):
+def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_reported(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     with cluster(n_workers=0) as made, pytest.raises(InputError, match="dask worker"):
@@ -180,7 +180,7 @@ def test_a_cluster_without_workers_and_a_worker_without_the_recordings_are_told(
     assert f"{gonio.__version__}, not 0.0" in outcome.reason
 
 
-def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeypatch):
+def test_a_cluster_that_has_lost_all_its_workers_is_reported(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 2.0)
     monkeypatch.setattr(dask_cluster, "LOST_S", 0.5)
@@ -196,7 +196,7 @@ def test_a_cluster_that_has_lost_all_its_workers_is_told(work, tmp_path, monkeyp
     assert 1 <= finished(tmp_path) < 6
 
 
-def test_a_scheduler_that_does_not_answer_is_told_in_one_line(work, tmp_path, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported_in_one_line(work, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.5)
     for address in ("tcp://127.0.0.1:1", "nonsense", "http://127.0.0.1:1", "tcp://no.such.host.invalid:8786"):

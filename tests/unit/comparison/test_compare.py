@@ -121,7 +121,7 @@ def test_a_joint_that_one_layout_lacks_is_left_out_for_all() -> None:
     assert "left_wrist" not in result.methods["bad"].per_joint
 
 
-def test_a_frame_that_one_method_drops_counts_for_nobody_and_is_counted() -> None:
+def test_a_frame_that_one_method_drops_is_left_out_for_all_and_counted() -> None:
     truth = walk()
     careful, honest = truth + np.array([0.01, 0, 0]), truth + np.array([0.01, 0, 0])
     honest[4:8] += [0.5, 0, 0]  # hard frames, measured badly
@@ -334,7 +334,7 @@ def test_status_is_counted_in_the_protocol() -> None:
     assert counts["left_elbow"]["measured"] == 15
 
 
-def test_the_protocol_says_how_it_was_done() -> None:
+def test_the_protocol_describes_the_comparison() -> None:
     result = study(
         {"truth": pose(walk()), "e": pose(walk(seed=1), history=("triangulated",))},
         filter_words="Butterworth 6 Hz",
@@ -353,14 +353,14 @@ def test_the_protocol_says_how_it_was_done() -> None:
     assert result.methods["e"].history == ("triangulated",)
 
 
-def test_the_tolerance_allows_what_it_says() -> None:
+def test_times_within_the_tolerance_are_accepted() -> None:
     late = pose(walk(), times_s=np.arange(20) / RATE_HZ + 0.003)
     with pytest.raises(InputError, match=r"late.*truth.*frame 0.*3\.0 ms"):
         study({"truth": pose(walk()), "late": late})
     assert study({"truth": pose(walk()), "late": late}, tolerance_s=0.004).methods["late"].mpjpe_mm == 0
 
 
-def test_nothing_in_common_names_who_lacks_what() -> None:
+def test_nothing_in_common_names_the_method_and_the_joint() -> None:
     first, second = walk(), walk()
     first[10:] = np.nan
     second[:10] = np.nan
@@ -413,7 +413,7 @@ def test_what_cannot_be_compared_is_refused(
         study(methods, **options)
 
 
-def test_what_a_wrong_clock_does_is_told_over_the_same_cells() -> None:
+def test_the_effect_of_a_clock_error_is_over_the_same_cells() -> None:
     times = np.arange(100) / RATE_HZ
     curve = 30 + 30 * np.sin(2 * times)
     late = 30 + 30 * np.sin(2 * (times - 0.1))

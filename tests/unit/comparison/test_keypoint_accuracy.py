@@ -177,7 +177,7 @@ def test_left_and_right_exchanged_costs_what_it_should():
     assert result.joints["left_wrist"].pck.value < 0.5
 
 
-def test_two_people_who_stand_close_go_one_to_one():
+def test_two_close_people_are_matched_one_to_one():
     """Both found people lie nearest to the left one; the second is the right one's, and not false."""
     shape = np.random.default_rng(6).uniform(0, 100, (K, 2))
     truth = replace(
@@ -249,7 +249,7 @@ def test_joints_that_the_detector_lacks_are_named():
         accuracy(truth, replace(found, joints=("a", "b")))
 
 
-def test_nobody_found_and_nobody_there():
+def test_no_detected_and_no_annotated_person():
     truth = people(np.random.default_rng(10))
     nobody = FoundPeople(COCO_17.joints, np.zeros(0, dtype=int), np.zeros((0, K, 2)), np.zeros(0))
     result = accuracy(truth, nobody)
@@ -259,7 +259,7 @@ def test_nobody_found_and_nobody_there():
         accuracy(replace(truth, crowd=np.ones(40, dtype=bool)), nobody)
 
 
-def test_pycocotools_that_is_not_there_is_named(monkeypatch):
+def test_missing_pycocotools_is_named(monkeypatch):
     real = builtins.__import__
 
     def without(name, *arguments, **more):

@@ -266,7 +266,7 @@ def test_tables_hold_every_number_once() -> None:
     assert (knee["rom_all_deg"], knee["n_all"]) == (pytest.approx(54), 10)
 
 
-def test_tables_of_pairs_say_who_is_measured_against_whom() -> None:
+def test_tables_of_pairs_name_both_methods() -> None:
     rows = tables(result(reference=None))["methods"]
     assert [row[:2] for row in rows[1:]] == [["truth", None], ["estimate", None], ["estimate", "truth"]]
 

@@ -40,7 +40,7 @@ def test_what_is_missing_is_not_drawn_whatever_its_depth() -> None:
     np.testing.assert_array_equal(image[30, 30], rgb(RIGHT))
 
 
-def test_words_stand_in_the_middle_and_fit() -> None:
+def test_text_is_centred_and_fits() -> None:
     for words in ("lifted", "a very long name of a method " * 3, "größer $x_1$"):
         label = caption(words, 14, 200)
         columns = np.flatnonzero(label[..., 3].any(axis=0))

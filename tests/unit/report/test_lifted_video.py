@@ -99,7 +99,7 @@ def test_joints_are_where_the_view_puts_them_by_one_scale(tmp_path: Path) -> Non
         assert at["mid_hip"][0] == pytest.approx(round(0.8 * HEIGHT) / 2, abs=1)  # hips in the middle
 
 
-def test_relative_to_the_hips_the_feet_stand_on_the_floor_and_a_squat_goes_down(tmp_path: Path) -> None:
+def test_relative_to_the_hips_the_feet_are_on_the_ground_and_a_squat_goes_down(tmp_path: Path) -> None:
     bend = np.linspace(0, 0.4, 8)[:, None]
     positions = np.repeat(LEGS_M[None], 8, axis=0)
     positions[:, 1:, 1] -= bend
@@ -110,7 +110,7 @@ def test_relative_to_the_hips_the_feet_stand_on_the_floor_and_a_squat_goes_down(
     np.testing.assert_allclose(hips - hips[0], px_per_m * np.cos(np.deg2rad(12)) * bend[:, 0], atol=1.0)
 
 
-def test_in_a_room_a_jump_leaves_the_floor(tmp_path: Path) -> None:
+def test_in_world_axes_a_jump_leaves_the_ground(tmp_path: Path) -> None:
     rise = np.array([0, 0, 0, 0.3, 0.3, 0, 0, 0])
     positions = LEGS_M + np.array([2.0, 0.1, 4.0]) - rise[:, None, None] * [0, 1, 0]
     found = render_gif(tmp_path / "v.gif", joints(clock(), positions, "camera"), keypoints(clock(), positions))
@@ -121,7 +121,7 @@ def test_in_a_room_a_jump_leaves_the_floor(tmp_path: Path) -> None:
     np.testing.assert_allclose(feet[0] - feet, px_per_m * np.cos(np.deg2rad(12)) * rise, atol=1.0)
 
 
-def test_who_walks_stays_in_the_middle_and_the_floor_moves(tmp_path: Path) -> None:
+def test_a_walking_person_stays_in_the_middle_and_the_ground_moves(tmp_path: Path) -> None:
     steps = np.linspace(0, 3, 8)[:, None, None] * [1.0, 0, 0]
     positions = LEGS_M + steps
     found = render_gif(tmp_path / "v.gif", joints(clock(), positions, "camera"), keypoints(clock(), positions / 4))
@@ -134,7 +134,7 @@ def test_who_walks_stays_in_the_middle_and_the_floor_moves(tmp_path: Path) -> No
     np.testing.assert_allclose(turning[0]["left_ankle"], turning[-1]["left_ankle"], atol=0.6)
 
 
-def test_a_room_is_seen_from_where_the_camera_stands(tmp_path: Path) -> None:
+def test_world_axes_are_viewed_from_the_camera(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     positions = LEGS_M + rng.normal(0, 0.15, (8, 3, 3)) + [0.5, 0.2, 3.0]
     yaw = np.deg2rad(130)
@@ -163,7 +163,7 @@ def test_real_cameras_are_found_by_what_they_saw(shared_data: Path) -> None:
         assert angle_deg < 6
 
 
-def test_without_a_known_vertical_there_is_no_floor(tmp_path: Path) -> None:
+def test_without_a_known_vertical_there_is_no_ground(tmp_path: Path) -> None:
     render_gif(tmp_path / "floor.gif", joints(clock()), keypoints(clock()))
     found = render_gif(tmp_path / "none.gif", joints(clock()).derive(up=None), keypoints(clock()))
     counts = [
@@ -230,7 +230,7 @@ def test_mp4_keeps_the_size_and_times_of_its_frames(tmp_path: Path) -> None:
     assert images[2][y, x, 2] > images[2][y, x, 0].astype(int) + 80
 
 
-def test_large_pictures_are_made_smaller(tmp_path: Path) -> None:
+def test_large_images_are_scaled_down(tmp_path: Path) -> None:
     times_s = clock(2)
     points = keypoints(times_s, image_size_px=(3840, 2160))
     lifted_video(tmp_path / "v.mp4", frames(times_s, (3840, 2160)), points, joints(times_s))
@@ -257,7 +257,7 @@ def test_a_gif_has_at_most_15_frames_a_second_and_640_columns(tmp_path: Path) ->
         assert container.duration / av.time_base == pytest.approx(16 / 15, abs=0.02)
 
 
-def test_without_a_video_the_keypoints_have_an_empty_picture(tmp_path: Path) -> None:
+def test_without_a_video_the_keypoints_are_on_an_empty_image(tmp_path: Path) -> None:
     times_s = 3.0 + clock(5)
     lifted_video(tmp_path / "v.gif", None, keypoints(times_s), joints(times_s))
     images, shown_s = decoded(tmp_path / "v.gif")

@@ -174,7 +174,7 @@ def test_joints_and_bones_are_drawn_where_they_are() -> None:
     np.testing.assert_array_equal(image[y, x], rgb(palette.LEFT))
 
 
-def test_drawing_scales_with_the_picture() -> None:
+def test_drawing_scales_with_the_image() -> None:
     image = overlay_image(next(frames()), person(), max_height_px=240)
     assert image.shape == (240, 160, 3)
     np.testing.assert_array_equal(pixel(image, person(), "left_knee", 0.5), rgb(palette.LEFT))
@@ -201,7 +201,7 @@ def test_a_missing_joint_is_not_drawn_nor_are_its_bones() -> None:
     assert np.ptp(pixel(image, person(), "left_knee")) > 0
 
 
-def test_joints_outside_the_picture_do_no_harm() -> None:
+def test_joints_outside_the_image_are_ignored() -> None:
     far = person().derive("moved", positions=person().positions + np.array([1e7, -1e7]))
     grey = overlay_image(next(frames()), far)[:, 180:]
     np.testing.assert_array_equal(grey, picture()[:, 180:])
@@ -276,7 +276,7 @@ def test_who_stands_close_by_is_another_and_only_the_nearest_is_the_person() -> 
     np.testing.assert_array_equal(others, np.tile([False, True, True], (6, 1)))
 
 
-def test_where_nobody_was_chosen_all_are_others() -> None:
+def test_without_a_chosen_person_all_are_others() -> None:
     positions = np.array(person().positions)
     positions[2] = np.nan
     lost = person().derive("lost for a frame", positions=positions)
@@ -290,7 +290,7 @@ def test_the_person_is_known_by_the_joints_that_both_layouts_have() -> None:
     np.testing.assert_array_equal(others, np.tile([False, True], (6, 1)))
 
 
-def test_an_empty_room_has_no_others() -> None:
+def test_no_detections_have_no_others() -> None:
     empty = Detections(np.zeros((6, 0, 17, 2)), np.zeros((6, 0, 17)), TIMES_S, COCO_17, (WIDTH, HEIGHT))
     np.testing.assert_array_equal(
         overlay_image(next(frames()), person(), bystanders=empty), overlay_image(next(frames()), person())
@@ -371,7 +371,7 @@ def test_bystanders_faces_are_blurred_too() -> None:
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
-def test_pictures_are_named_for_their_frames(tmp_path: Path) -> None:
+def test_images_are_named_for_their_frames(tmp_path: Path) -> None:
     done = write_images(tmp_path / "out", list(frames())[3:], person())
     assert done.frames == 3
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"frame_00000{i}.jpg" for i in (3, 4, 5)]
@@ -379,7 +379,7 @@ def test_pictures_are_named_for_their_frames(tmp_path: Path) -> None:
     assert np.abs(image.astype(int) - overlay_image(list(frames())[3], person())).mean() < 12
 
 
-def test_a_still_picture_is_exact_as_png_and_refused_as_something_else(tmp_path: Path) -> None:
+def test_a_still_image_is_exact_as_png_and_refused_as_another_format(tmp_path: Path) -> None:
     write_still(tmp_path / "a.png", next(frames()), person())
     image = cv2.imread(str(tmp_path / "a.png"))[..., ::-1]
     np.testing.assert_array_equal(image, overlay_image(next(frames()), person()))

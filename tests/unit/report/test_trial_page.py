@@ -125,7 +125,7 @@ def test_methods_without_common_axes_are_ranked_by_what_all_have(result: Compari
     assert f"{name} ({methods[name].pa_mpjpe_mm:.0f} mm)" in words
 
 
-def test_without_a_reference_nobody_is_right(pairs: ComparisonResult) -> None:
+def test_without_a_reference_pairs_are_compared(pairs: ComparisonResult) -> None:
     words = sentences(pairs)
     nearest = min(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
     farthest = max(pairs.pairs, key=lambda p: p.root_mpjpe_mm)
@@ -143,7 +143,7 @@ def test_a_page_without_a_reference_speaks_of_none(tmp_path: Path, pairs: Compar
         assert words not in made.text, words
 
 
-def test_two_methods_alone_are_told_in_one_sentence(squats: Squats, squat_angles: Angles) -> None:
+def test_two_methods_have_one_sentence_on_their_distance(squats: Squats, squat_angles: Angles) -> None:
     two = ("multiview", "stereo-cam01-cam02")
     made = compare_methods({n: squats[n] for n in two}, {n: squat_angles[n] for n in two}, reference=None)
     (distance,) = [words for words in sentences(made) if " mm (" in words]
@@ -151,7 +151,7 @@ def test_two_methods_alone_are_told_in_one_sentence(squats: Squats, squat_angles
 
 
 @pytest.mark.parametrize("reference", ["multiview", None])
-def test_one_method_alone_is_said_to_be_alone(squats: Squats, squat_angles: Angles, reference: str | None) -> None:
+def test_one_method_alone_is_not_compared(squats: Squats, squat_angles: Angles, reference: str | None) -> None:
     one = compare_methods(
         {"multiview": squats["multiview"]}, {"multiview": squat_angles["multiview"]}, reference=reference
     )
@@ -243,7 +243,7 @@ def test_what_the_angles_are_stands_before_their_numbers(squats: Squats) -> None
     assert any("contracture" in note for note in table.notes)
 
 
-def test_an_angle_with_a_sign_says_so(result: ComparisonResult) -> None:
+def test_a_signed_angle_is_marked(result: ComparisonResult) -> None:
     protocol = result.protocol | {
         "angle_definitions": {"ankle_angle": "0 = foot square to the shank"},
         "angle_intervals_deg": {"ankle_angle": [-90, 90]},
@@ -253,7 +253,7 @@ def test_an_angle_with_a_sign_says_so(result: ComparisonResult) -> None:
     assert table.notes == ()
 
 
-def test_how_well_the_joints_fit_the_pictures_per_camera_and_over_all(result: ComparisonResult) -> None:
+def test_reprojection_errors_per_camera_and_overall(result: ComparisonResult) -> None:
     def rows(protocol: dict[str, object]) -> list[tuple[str, str]]:
         (table,) = [t for t in page_tables(replace(result, protocol=protocol)) if t.title.startswith("How well")]
         assert table.header[1][1] == "px"
@@ -334,7 +334,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path, result: Comp
     assert "default-src 'none'" in str(policy)
 
 
-def test_the_page_says_what_it_must(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
+def test_the_page_contains_all_parts(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     made = page(
         tmp_path / "report.html",
         ReportContent(
@@ -375,7 +375,9 @@ def test_warnings_stand_above_the_answer_or_not_at_all(tmp_path: Path, result: C
     assert not [a for a in calm.all("section") if a.get("class") == "warning"]
 
 
-def test_hostile_names_are_words_not_markup(tmp_path: Path, squats: Squats, squat_angles: Angles, still: Path) -> None:
+def test_hostile_names_are_text_and_not_markup(
+    tmp_path: Path, squats: Squats, squat_angles: Angles, still: Path
+) -> None:
     methods = {HOSTILE: squats["multiview"], "b": squats["stereo-cam01-cam02"]}
     hostile = compare_methods(
         methods,
@@ -415,7 +417,7 @@ def test_photographs_become_jpeg_and_figures_the_smaller_of_png_and_svg(
     assert sources[1].startswith("data:image/svg+xml"[:20])
 
 
-def test_a_picture_that_is_not_there_is_named(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
+def test_a_missing_image_is_named(tmp_path: Path, result: ComparisonResult, still: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.png"):
         write_report(tmp_path / "r.html", ReportContent("t", result, "", {"angle_curves": tmp_path / "gone.png"}))
     still.write_bytes(b"not a picture")

@@ -58,7 +58,7 @@ def test_gif_keeps_times_in_hundredths_and_given_colours_exactly(tmp_path: Path)
     assert b"NETSCAPE2.0" in (tmp_path / "v.gif").read_bytes()[:1000]  # it repeats
 
 
-def test_gif_of_more_pictures_than_choose_its_colours(tmp_path: Path) -> None:
+def test_gif_of_more_images_than_choose_its_colours(tmp_path: Path) -> None:
     times_s = np.arange(40) / 15
     write_gif(tmp_path / "v.gif", frames(times_s), [BLUE])
     images, shown_s, duration_s = decoded(tmp_path / "v.gif")

@@ -57,7 +57,7 @@ def test_a_study_file(tmp_path: Path) -> None:
     assert as_plain(study)["methods"]["vicon"]["files"].endswith("vicon.trc")
 
 
-def test_recordings_are_sorted_and_what_lacks_a_file_is_told(tmp_path: Path) -> None:
+def test_recordings_are_sorted_and_absent_files_are_listed(tmp_path: Path) -> None:
     files = """
         s10/deep_squat_e1_kinect.csv s10/deep_squat_e1_vicon.trc
         s2/deep_squat_e10_kinect.csv s2/deep_squat_e10_vicon.trc
@@ -141,7 +141,7 @@ def test_a_study_of_one_method_or_of_methods_that_are_no_tables(tmp_path: Path) 
         ("[repetitions]\ncut = true\n", r"these have a \{repetition\} each"),
     ],
 )
-def test_what_a_trial_says_itself(tmp_path: Path, more: str, message: str) -> None:
+def test_settings_that_belong_to_the_trial_file_are_refused(tmp_path: Path, more: str, message: str) -> None:
     text = 'reference = "multiview"\n[trials]\nfiles = "{subject}/{movement}_{repetition}/trial.toml"\n'
     with pytest.raises(ConfigError, match=message):
         load_study(written(tmp_path, text + more))

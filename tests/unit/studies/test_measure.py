@@ -108,7 +108,7 @@ def test_the_protocol_stretches_repetitions_to_one_length_and_gonio_does_not(tmp
     assert left_knee(values, "gonio")["rmse"] > 3
 
 
-def test_frames_that_one_method_lacks_count_for_nobody_and_are_told(tmp_path: Path) -> None:
+def test_frames_that_one_method_lacks_are_left_out_for_all_and_counted(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     whole = body(bend(times_s), times_s)
     positions = whole.positions.copy()
@@ -153,7 +153,7 @@ def test_no_lag_is_looked_for_where_the_clocks_are_one(tmp_path: Path) -> None:
     assert knee["moved"] == pytest.approx(expected, abs=0.3)
 
 
-def test_a_wrong_clock_is_told_of_each_repetition_of_a_file(tmp_path: Path) -> None:
+def test_the_effect_of_a_clock_error_is_measured_in_each_repetition(tmp_path: Path) -> None:
     times_s = np.arange(0, 16, 1 / RATE_HZ)
     flexion = bend((times_s - 0.5) % 4) * np.where(times_s < 8, 1.0, 0.5)  # the last two repetitions half as large
     write(tmp_path, body(flexion, times_s), body(flexion, times_s))
@@ -167,7 +167,7 @@ def test_a_wrong_clock_is_told_of_each_repetition_of_a_file(tmp_path: Path) -> N
     assert moved["1"] == pytest.approx(2 * moved["4"], rel=0.15)
 
 
-def test_a_mirrored_recording_is_measured_and_told(tmp_path: Path) -> None:
+def test_a_mirrored_recording_is_measured_with_a_warning(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     true = body(np.abs(bend(times_s)), times_s)
     both = true.derive("both knees bent", positions=_both_knees(true))
@@ -218,7 +218,7 @@ def test_a_file_of_a_whole_exercise_is_cut(tmp_path: Path) -> None:
     assert "4 repetitions" in " ".join(values["words"])
 
 
-def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
+def test_recordings_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     times_s = np.arange(0, 3.5, 1 / RATE_HZ)
     write(tmp_path, body(bend(times_s), times_s + 100), body(bend(times_s), times_s))
     (work,), _ = study_work(study(tmp_path))

@@ -247,7 +247,7 @@ def test_what_a_killed_run_left_half_written_goes(work, tmp_path):
     assert not left.exists()
 
 
-def test_what_is_wrong_with_a_study_is_told(work, tmp_path, monkeypatch):
+def test_wrong_arguments_of_a_run_are_refused(work, tmp_path, monkeypatch):
     task = RecordingTask("s01", {})
     with pytest.raises(InputError, match="s01"):
         run([RecordingTask("S01", {}), task], work.measure, tmp_path, settings={})
@@ -270,7 +270,7 @@ def test_nothing_to_do_is_done_at_once(work, tmp_path):
     assert done == StudyRun({}, {}, {}, 0, 0)
 
 
-def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+def test_a_script_without_a_main_guard_gets_an_error(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"

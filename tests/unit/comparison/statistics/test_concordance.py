@@ -138,7 +138,7 @@ def test_the_jackknife_leaves_out_whole_subjects() -> None:
     assert line.n_subjects == 12
 
 
-def test_where_there_is_no_line() -> None:
+def test_no_line_without_variation() -> None:
     flat = deming(np.arange(9.0), np.ones(9))
     assert np.isnan(flat.slope)
     assert np.isnan(flat.intercept)

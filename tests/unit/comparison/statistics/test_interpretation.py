@@ -63,7 +63,7 @@ def test_curves() -> None:
     assert "41-59 %" in interpret(test, population=PEOPLE)
 
 
-def test_what_does_not_exist_is_said() -> None:
+def test_a_missing_value_has_a_reason() -> None:
     flat = np.full(8, 3.0)
     for figure in (
         icc_agreement(flat, flat),

@@ -148,7 +148,7 @@ def test_a_constant_bias_counts_against_absolute_agreement_only() -> None:
     assert icc(np.column_stack([WRIGHT + 50, WRIGHT]), kind="3,1").note.endswith("constant only")
 
 
-def test_where_nothing_varies_there_is_no_icc() -> None:
+def test_no_icc_without_variation() -> None:
     flat, other = np.full(8, 3.0), np.arange(8.0)
     for found in (icc(np.full((8, 2), 3.0)), icc_agreement(flat, flat), icc_agreement(flat, other)):
         assert np.isnan(found.value)
