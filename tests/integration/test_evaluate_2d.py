@@ -189,7 +189,7 @@ def test_assumptions_about_annotations_are_notes(tmp_path):
         ((), "--images"),
         (("--images", "pictures", "--detections", "f.json"), "--detections"),
         (("--detections", "f.json", "--detector", "openpose"), "--detections are results already"),
-        (("--images", "nowhere"), "000000.png: no such picture; 1 of the 1 that"),
+        (("--images", "nowhere"), "nowhere/000000.png: "),
         (("--images", "pictures", "--detector", "posenet"), "'posenet'"),
     ],
 )
