@@ -94,7 +94,7 @@ def test_a_full_disk_costs_one_camera_and_is_reported(played, monkeypatch):
     assert len(list(video.frames(played / "left.mkv"))) == left.frames
 
 
-def test_what_is_shown_meanwhile(played):
+def test_states_and_images_during_recording(played):
     states = []
     done = record_sources(
         [camera("left", "fake://a"), camera("right", "fake://ends/2.0")],

@@ -63,7 +63,7 @@ def test_the_camera_that_began_first_has_the_clock_that_is_ahead(tmp_path):
     assert content["finished"] is True
 
 
-def test_what_went_wrong_is_in_the_trial(tmp_path):
+def test_problems_are_in_the_trial(tmp_path):
     right = replace(
         RIGHT, name="right", dropped_out='right: dropped out after 3.0 s: a "\\n', missed=4, clock_jumps=1, unusable=2
     )

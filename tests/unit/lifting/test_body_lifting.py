@@ -63,7 +63,7 @@ def test_the_answer_is_turned_back_and_given_a_size(weights, pair):
     assert with_stature.assumptions == ()
 
 
-def test_an_unknown_camera_is_assumed_and_told(weights, pair):
+def test_an_unknown_camera_is_assumed_and_reported(weights, pair):
     camera = assumed_camera((1280, 720))
     assert camera.matrix.tolist() == [[ASSUMED_FOCAL * 1280, 0, 639.5], [0, ASSUMED_FOCAL * 1280, 359.5], [0, 0, 1]]
     lifted = lift(weights, pair.keypoints)
@@ -86,7 +86,7 @@ def test_a_mirrored_person_gives_the_mirrored_answer(weights, pair):
     assert np.abs(apart).max() > 0.01
 
 
-def test_what_was_not_seen_is_masked_counted_and_inferred(weights, pair):
+def test_missing_keypoints_are_masked_counted_and_inferred(weights, pair):
     confidence = np.array(pair.keypoints.confidence)
     confidence[7, COCO_17.index("left_wrist")] = 0.1
     keypoints = without(pair.keypoints.derive(confidence=confidence), slice(20, 23), ["right_hip"])
@@ -111,7 +111,7 @@ def test_nothing_is_said_far_from_the_hips_or_of_an_empty_frame(weights, pair):
     assert any("23 of 200 frames" in step for step in lifted.history)
 
 
-def test_a_causal_network_says_nothing_before_the_hips_and_knows_no_future(own_weights, pair):
+def test_a_causal_network_has_no_joints_before_the_hips_and_uses_no_later_frame(own_weights, pair):
     causal = own_weights(causal=True)
     keypoints = without(pair.keypoints, slice(0, 8), ["right_hip"])
     keypoints = without(keypoints, slice(8, 10), ["left_shoulder", "left_knee", "right_knee"])
@@ -140,7 +140,7 @@ def test_a_fast_recording_is_lifted_in_phases(weights, person, front):
     assert any("3 recordings" in step for step in lifted.history)
 
 
-def test_a_slow_recording_is_told(weights, pair):
+def test_a_slow_recording_is_reported(weights, pair):
     slow = pair.keypoints.derive(times_s=np.arange(200) / 15)
     assert any(" 15: " in step for step in lift(weights, slow, camera=pair.camera).history)
     fast = pair.keypoints.derive(times_s=np.arange(200) / 60)
@@ -177,13 +177,13 @@ def test_the_trajectory_network_places_the_mid_hip(own_weights, pair):
         root_trajectories(own_weights(), {"a": pair.keypoints}, cameras=cameras)
 
 
-def test_what_the_trajectory_network_is_taught_leads_back_to_the_place(pair):
+def test_targets_of_the_trajectory_network_give_the_position(pair):
     task = body_task(pair.keypoints, pair.camera, min_confidence=0.0, causal=False, stature_m=None)
     back = task.root_m(body_clip(pair).root[:, None]) * body_size_m(pair.target) / task.size_m
     np.testing.assert_allclose(back, pair.root_m, atol=1e-5)
 
 
-def test_what_cannot_be_lifted_is_refused(weights, weights_like, own_weights, pair):
+def test_unusable_keypoints_are_refused(weights, weights_like, own_weights, pair):
     keypoints = pair.keypoints
     with pytest.raises(InputError, match="size"):
         lift(weights, keypoints.derive(image_size_px=None))

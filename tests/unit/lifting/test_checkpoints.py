@@ -169,7 +169,7 @@ def test_nothing_in_a_pickle_is_executed(kind, where, file, tmp_path):
     assert "antigravity" not in sys.modules
 
 
-def test_what_is_allowed_cannot_be_bent(tmp_path):
+def test_allowed_names_cannot_be_misused(tmp_path):
     """States set on the classes and functions that stand for the allowed names, and names with dots."""
     import gonio.lifting.checkpoints as module
 
@@ -392,7 +392,7 @@ def test_own_file_damaged(weights_like, tmp_path):
             read(path)
 
 
-def test_what_cannot_be_written(weights_like, tmp_path):
+def test_weights_that_cannot_be_written(weights_like, tmp_path):
     weights = weights_like(SMALL)
     large = dict(weights.arrays) | {"shrink.weight": np.full((18, 8, 1), 1e5)}
     with pytest.raises(InputError, match="half"):

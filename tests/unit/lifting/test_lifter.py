@@ -33,7 +33,7 @@ def keypoints() -> PoseSequence:
     )
 
 
-def test_the_network_sees_screen_coordinates(weights, keypoints):
+def test_the_input_is_screen_coordinates(weights, keypoints):
     x = keypoints.positions[..., 0] / 1000 * 2 - 1
     y = keypoints.positions[..., 1] / 1000 * 2 - 0.8
     expected = predict(weights, np.stack([x, y], axis=-1)[None].astype(np.float32))[0]
@@ -85,12 +85,12 @@ def test_low_confidence_counts_as_missing(weights, keypoints):
     assert np.flatnonzero((lifted.status == Status.INTERPOLATED).any(axis=1)).tolist() == [7]
 
 
-def test_another_frame_rate_is_told(weights, keypoints):
+def test_another_frame_rate_is_reported(weights, keypoints):
     lifted = lift(weights, keypoints.derive(times_s=np.arange(40) / 30))
     assert any("50 Hz" in step and "30 Hz" in step for step in lifted.history)
 
 
-def test_what_cannot_be_lifted_is_refused(weights, weights_like, keypoints):
+def test_unusable_keypoints_are_refused(weights, weights_like, keypoints):
     gone = np.array(keypoints.positions)
     gone[:, [0, 7]] = np.nan
     with pytest.raises(InputError, match="nose, left_elbow"):

@@ -105,7 +105,7 @@ def test_a_squat_does_not_make_the_body_smaller(body):
 
 
 @pytest.mark.parametrize(("joints", "words"), [(["left_hip"], "no frame shows both hips")])
-def test_what_cannot_be_normalised_is_said(body, joints, words):
+def test_unusable_bodies_are_refused(body, joints, words):
     pair = _pair(body)
     positions = pair.keypoints.positions.copy()
     positions[:, [COCO_17.index(joint) for joint in joints]] = np.nan

@@ -76,7 +76,7 @@ def test_frames_that_show_too_little_are_missing_and_counted(pair):
         placed_by_reprojection(pair.target, pair.keypoints.at(slice(0, 9)), pair.camera)
 
 
-def test_a_place_that_is_told_is_taken(pair):
+def test_a_given_position_is_used(pair):
     root = np.array(pair.root_m)
     root[3] = np.nan
     found = placed_at(pair.target, root, "by hand")
@@ -112,7 +112,7 @@ def test_the_size_by_stature_by_segment_and_by_another_measurement(pair):
         scaled(pair.target.derive(frame="world"), 2.0, "")
 
 
-def test_segments_are_told_in_words():
+def test_segments_as_text():
     assert parse_segment("thigh=0.42") == ("thigh", 0.42)
     assert parse_segment("upper_arm = 0.3") == ("upper_arm", 0.3)
     for wrong in ("thigh", "thigh=", "toe=0.1", "thigh=42", "thigh=nan", "=0.4"):

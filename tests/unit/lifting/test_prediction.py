@@ -114,7 +114,7 @@ def test_a_causal_network_does_not_know_the_future(weights_like):
 
 @pytest.mark.parametrize("widths", [(1,), (3,), (5, 3), (3, 1, 3), (3,) * 5])
 @pytest.mark.parametrize("dense", [False, True])
-def test_stream_gives_what_the_recording_gives(widths, dense, weights_like):
+def test_a_stream_equals_the_whole_recording(widths, dense, weights_like):
     weights = weights_like(Architecture(widths, channels=8, causal=True, dense=dense))
     x = keypoints(280 if len(widths) == 5 else 40)
     stream = Stream(weights)

@@ -38,7 +38,7 @@ def recording(person, front, n_frames, rate_hz):
 
 @pytest.mark.parametrize("rate_hz", [30.0, 120.0])
 @pytest.mark.parametrize("flip", [True, False])
-def test_a_stream_gives_what_the_whole_recording_gives(weights, person, front, rate_hz, flip):
+def test_a_stream_equals_the_whole_recording(weights, person, front, rate_hz, flip):
     keypoints, camera = recording(person, front, 300, rate_hz)
     options = {"min_confidence": 0.15, "flip": flip, "stature_m": 1.8}
     whole = lift(weights, keypoints, camera=camera, **options)
@@ -56,7 +56,7 @@ def test_a_stream_gives_what_the_whole_recording_gives(weights, person, front, r
     assert [frame.time_s for frame in frames] == keypoints.times_s.tolist()
 
 
-def test_what_cannot_be_streamed_is_refused(weights, weights_like, front, body):
+def test_unusable_streams_are_refused(weights, weights_like, front, body):
     camera = front(body)
     symmetric = weights_like(Architecture((3, 3), in_features=3, channels=16))
     with pytest.raises(InputError, match="causal"):

@@ -42,7 +42,7 @@ class TestTheOriginsMistakes:
         left, right = np.full((30, 25, 2), [CX, CY]), np.full((30, 25, 2), [CX - 49, CY])
         np.testing.assert_allclose(from_disparity(view(left), view(right), KINECTS).sequence.positions[..., 2], 3.0)
 
-    def test_order_of_the_views_does_not_matter_and_is_told(self) -> None:
+    def test_order_of_the_views_does_not_matter_and_is_reported(self) -> None:
         left, right = views(truth(), noise_px=1)
         straight, swapped = from_disparity(left, right, KINECTS), from_disparity(right, left, KINECTS)
         np.testing.assert_array_equal(swapped.sequence.positions, straight.sequence.positions)
@@ -73,7 +73,7 @@ class TestTheOriginsMistakes:
         found = from_disparity(view(left), view(right), rig).sequence.positions
         np.testing.assert_allclose(found, np.broadcast_to([0, 0, 3.0], found.shape), atol=1e-12)
 
-    def test_assumed_principal_point_is_told(self) -> None:
+    def test_assumed_principal_point_is_reported(self) -> None:
         result = from_disparity(*views(truth()), KINECTS)
         assert any("principal" in step for step in result.sequence.history)
 
@@ -295,7 +295,7 @@ class TestCamerasThatDidNotStandParallel:
 
 
 class TestTrust:
-    def test_lost_share_and_errors_before_anything_was_lost(self) -> None:
+    def test_lost_share_and_errors_of_all_views(self) -> None:
         left, right = views(truth(), noise_px=0.5)
         pixels = right.positions.copy()
         pixels[:6, :, 1] += 30  # a tenth of the joints, in wrong rows
@@ -355,7 +355,7 @@ class TestWhatIsRefused:
         with pytest.raises(InputError, match=r"sigma_px.*-1"):
             from_disparity(left, right, KINECTS, sigma_px=-1)
 
-    def test_nobody_in_both(self) -> None:
+    def test_no_joint_in_both_views(self) -> None:
         left, right = views(truth())
         with pytest.raises(InputError, match="joint"):
             from_disparity(left, view(right.positions, np.full((60, 25), 0.2)), KINECTS, min_confidence=0.5)

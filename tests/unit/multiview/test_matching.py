@@ -156,7 +156,7 @@ def test_reprojection_error_is_that_of_the_noise() -> None:
     assert np.median(error_px) == pytest.approx(6 * np.sqrt(5 / 8) * 1.177, rel=0.1)
 
 
-def test_nobody_chosen_while_the_patient_is_away_and_a_bystander_stays() -> None:
+def test_no_one_is_chosen_while_the_patient_is_away_and_a_bystander_stays() -> None:
     rig = ring(3)
     seen = everywhere(rig, 2)
     seen[:, 15:20, 0] = False
@@ -178,7 +178,7 @@ def test_patient_who_returns_elsewhere_after_a_while_is_joined() -> None:
     assert any("pieces" in step for step in match.history)
 
 
-def test_patient_is_kept_when_somebody_walks_past() -> None:
+def test_patient_is_kept_when_a_person_walks_past() -> None:
     """The bystander passes at 0.5 m, seen by as many cameras, but only for half of the time."""
     rig = ring(4)
     seen = everywhere(rig, 2)
@@ -299,7 +299,7 @@ def test_low_confidence_joints_are_not_compared() -> None:
     assert right_share(patient_in(rig, faint, min_confidence=0.2), scene) == 1.0
 
 
-def test_rays_that_never_meet_are_an_error_that_says_what_was_seen() -> None:
+def test_rays_that_never_meet_are_an_error_with_counts() -> None:
     rig = ring(3)
     scene = film(rig, [walker((0, 0))], everywhere(rig, 1), seed=0, false=False)
     wrong = {"c0": scene.detections["c1"], "c1": scene.detections["c2"], "c2": scene.detections["c0"]}
@@ -438,7 +438,7 @@ def test_two_followed_people_are_the_same_two_in_four_views() -> None:
             assert max(apart) > 50
 
 
-def test_everybody_is_found_and_shuffled_numbers_change() -> None:
+def test_all_people_are_found_and_shuffled_numbers_change() -> None:
     rig = ring(4)
     people = [walker(place, (0.1, 0.05), seed) for seed, place in enumerate(PLACES_M[:3])]
     scene = film(rig, people, everywhere(rig, 3), seed=2)
@@ -451,7 +451,7 @@ def test_everybody_is_found_and_shuffled_numbers_change() -> None:
     assert patient_in(rig, scene.detections).chosen["c1"].tolist() == matches[0].chosen["c1"].tolist()
 
 
-def test_a_passer_by_without_support_is_nobody() -> None:
+def test_a_passer_by_without_support_is_dropped() -> None:
     rig = ring(3)
     seen = everywhere(rig, 2)
     seen[:, 1:, 1] = False

@@ -116,7 +116,7 @@ def parallel(motion_m: FloatArray) -> Measured:
     return Measured(truth, from_disparity(views["left"], views["right"], rig), triangulate(rig, views))
 
 
-def test_depth_error_is_what_optics_says(parallel: Measured) -> None:
+def test_depth_error_follows_from_optics(parallel: Measured) -> None:
     Z = parallel.truth_m[..., 2]
     expected = Z**2 / (FOCAL_PX * BASELINE_M) * np.sqrt(2)
     assert parallel.disparity.sequence.valid.sum() >= 100_000

@@ -323,7 +323,7 @@ class TestDroppingViews:
 
 
 class TestReport:
-    def test_counts_add_up_and_are_told(self) -> None:
+    def test_counts_add_up_and_are_reported(self) -> None:
         rig = ring(4)
         pixels, _ = TestDroppingViews().corrupted(rig)
         rng = np.random.default_rng(9)
@@ -422,7 +422,7 @@ class TestTrust:
         assert result.all_views_median_px > 0.02 * np.hypot(1280, 720)
         np.testing.assert_array_equal(np.isnan(result.all_views_px), False)
 
-    def test_lost_points_are_those_seen_twice(self) -> None:
+    def test_lost_share_counts_points_in_two_views(self) -> None:
         rig = ring(2)
         pixels = images(rig, truth())
         pixels[0, :10] = np.nan  # seen once: not lost, never there
@@ -533,7 +533,7 @@ class TestBadInput:
         with pytest.raises(InputError, match=r"'cam1' .*'world'"):
             triangulate(rig, views | {"cam1": triangulate(rig, views).sequence})
 
-    def test_nobody_seen_twice(self) -> None:
+    def test_no_joint_in_two_views(self) -> None:
         rig = ring(2)
         pixels = images(rig, truth())
         with pytest.raises(InputError, match=r"confidence >= 0.5 .*cam0 0, cam1 0"):

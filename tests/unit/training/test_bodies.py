@@ -96,7 +96,7 @@ class TestTrainingBody:
             (lambda s: s.derive(positions=s.positions[..., :2], unit="px", frame="image", up=None), "these are 2D"),
         ],
     )
-    def test_what_cannot_be_used_is_refused(self, person, change, words):
+    def test_unusable_sequences_are_refused(self, person, change, words):
         with pytest.raises(InputError, match=words):
             training_body(change(person(10)))
 
@@ -192,7 +192,7 @@ class TestBodies:
         other = with_bone_lengths(twelve, dict.fromkeys(BONES, 1.2))
         np.testing.assert_array_equal(other.valid, twelve.valid)
 
-    def test_joints_that_hang_on_a_missing_one_are_lost_and_counted(self, body):
+    def test_joints_that_depend_on_a_missing_one_are_missing_and_counted(self, body):
         positions = body.positions.copy()
         positions[5, BODY_22.index("left_elbow")] = np.nan
         other = with_bone_lengths(body.derive(positions=positions), {"forearm": 1.1})
@@ -232,7 +232,7 @@ class TestBodies:
         np.testing.assert_array_equal(still.positions, body.positions)
         assert "none" in still.history[-1]
 
-    def test_a_hinge_bends_by_what_is_asked(self, body):
+    def test_a_hinge_bends_by_the_requested_angle(self, body):
         axes = bodies._trunk_axes(body, "hip")
         upper, lower = (
             in_axes(axes, body[b] - body[a]) for a, b in (("left_hip", "left_knee"), ("left_knee", "left_ankle"))

@@ -125,7 +125,7 @@ def test_takes_of_an_action_share_its_name(h36m: tuple[Path, Path]) -> None:
     ]
 
 
-def test_what_human36m_files_cannot_give(h36m: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unusable_human36m_files(h36m: tuple[Path, Path], tmp_path: Path) -> None:
     solid, flat = h36m
     for arguments, options, words in (
         ((flat, flat), {}, "give the 3D set here"),

@@ -142,7 +142,7 @@ class TestDetector:
             (270, {"left_ear", "left_eye"}),
         ],
     )
-    def test_what_faces_away_is_missing(self, seen, azimuth, missing):
+    def test_averted_keypoints_are_missing(self, seen, azimuth, missing):
         _, keypoints = seen(azimuth, hidden_face_share=1.0, dropout_share=0.0)
         gone = {joint for joint, there in zip(COCO_17.joints, keypoints.valid.T, strict=True) if not there.any()}
         assert gone == missing
@@ -165,7 +165,7 @@ class TestDetector:
         face = [COCO_17.index(joint) for joint in bodies._FACE_M]
         np.testing.assert_allclose(keypoints.positions[:, face], clean.positions[:, face], atol=1e-9)
 
-    def test_what_is_outside_the_picture_is_missing(self, front, body):
+    def test_keypoints_outside_the_image_are_missing(self, front, body):
         camera = front(body, size_px=(400, 200))
         pair = training_pair(body, camera, DetectorModel(strength=0.0), np.random.default_rng(0))
         assert pair.clean.valid.all()
@@ -173,7 +173,7 @@ class TestDetector:
         np.testing.assert_array_equal(pair.keypoints.valid, inside)
         assert 0 < inside.mean() < 1
 
-    def test_the_far_limb_is_told_less_surely_where_it_is_hidden(self, seen):
+    def test_a_hidden_far_limb_has_less_confidence(self, seen):
         _, keypoints = seen(90.0, dropout_share=0.0, difficulty=0.1)
         left, right = (keypoints.confidence[:, COCO_17.index(f"{side}_hip")].mean() for side in ("left", "right"))
         assert right < left - 0.15

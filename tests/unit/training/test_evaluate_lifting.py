@@ -157,7 +157,7 @@ def test_actions_count_once_in_their_mean_and_by_frames_in_the_other() -> None:
     assert scores.by_subject["S9"].mpjpe_mm == pytest.approx((6 * 10 + 2 * 30) / 8 * share)
 
 
-def test_what_has_no_answer_does_not_count_and_is_said() -> None:
+def test_missing_estimates_do_not_count_and_are_reported() -> None:
     def gap(x: np.ndarray) -> np.ndarray:
         x = x + 0.0
         x[0] = np.nan
@@ -188,7 +188,7 @@ def test_the_same_numbers_as_the_losses_in_torch() -> None:
     assert errors.mpjve_mm_per_frame == pytest.approx(1000 * float(losses.mpjve(guess, target)))
 
 
-def test_what_cannot_be_evaluated() -> None:
+def test_unusable_evaluations_are_refused() -> None:
     with pytest.raises(InputError, match="recording"):
         evaluate(EvaluationSet((), PAPER), answering(lambda x: x))
     with pytest.raises(InputError, match="50, 60"):

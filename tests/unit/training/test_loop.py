@@ -116,7 +116,7 @@ def test_the_trajectory_network_learns_depth(tmp_path, clips):
         assert root[:, 2].mean() == pytest.approx(distance, abs=0.5)
 
 
-def test_unlabelled_keypoints_teach_what_labels_do_not(tmp_path, labelled, others):
+def test_unlabelled_keypoints_improve_the_network(tmp_path, labelled, others):
     """Reprojection makes joints fall on their keypoints, bones keep them a body; both are better than either."""
     found = {}
     for name, reprojection, bones in (
@@ -263,7 +263,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, labelled):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x02N."])
-def test_what_is_no_checkpoint_is_refused(tmp_path, labelled, content):
+def test_files_that_are_no_checkpoint_are_refused(tmp_path, labelled, content):
     (tmp_path / CHECKPOINT).write_bytes(content)
     with pytest.raises(InputError, match=r"checkpoint\.pt"):
         run(tmp_path, BODY, SHORT, labelled)
@@ -333,7 +333,7 @@ def test_clips_that_lack_something_are_refused(tmp_path, labelled, others):
         LiftingTask(replace(BODY.architecture, in_joints=5))
 
 
-def test_what_is_not_known_does_not_count(tmp_path, labelled, others):
+def test_unknown_values_do_not_count(tmp_path, labelled, others):
     """Absurd numbers where masks are false change nothing."""
 
     def spoiled(clip):

@@ -66,7 +66,7 @@ def test_velocity_error():
 
 
 @pytest.mark.parametrize("loss", [losses.mpjpe, losses.n_mpjpe, losses.mpjve])
-def test_masked_joints_count_for_nothing(loss, pair):
+def test_masked_joints_do_not_count(loss, pair):
     predicted, target = pair
     mask = half_seen(4, 10, 17)
     gone = torch.where(mask[..., None], target, torch.nan)

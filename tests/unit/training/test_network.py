@@ -25,7 +25,7 @@ def keypoints(time, architecture=SMALL, batch=2, seed=0):
 
 
 @pytest.mark.parametrize("dense", [False, True])
-def test_state_is_as_the_architecture_says(dense):
+def test_state_fits_the_architecture(dense):
     architecture = replace(SMALL, dense=dense, out_joints=1, in_features=3)
     model = TemporalModel(architecture)
     state = {name: tuple(v.shape) for name, v in model.state_dict().items() if "num_batches" not in name}
@@ -82,7 +82,7 @@ def test_chunked_form_trains_as_the_dilated_one(causal, weights_like):
         torch.testing.assert_close(chunked, dilated, atol=1e-10, rtol=1e-10)
 
 
-def test_single_frame_form_sees_the_same_derivative(weights_like):
+def test_single_frame_form_has_the_same_derivative(weights_like):
     weights = weights_like(replace(SMALL, dropout=0.0))
     x, gradients = keypoints(27, batch=8).double(), []
     for form in ("dilated", "single-frame"):

@@ -35,7 +35,7 @@ def test_the_same_clips_in_any_order_with_and_without(person):
                     assert np.array_equal(getattr(theirs, name), getattr(ours, name)), (number, name)
 
 
-def test_errors_arrive_when_their_number_is_asked_for():
+def test_errors_are_raised_when_their_number_is_requested():
     one = [Clip(np.ones((1, 1, 1), np.float32))]
     with PrefetchedClips(partial(shared_clips, one, 2), last=1) as ahead:
         assert len(ahead(0)) == 1
@@ -44,12 +44,12 @@ def test_errors_arrive_when_their_number_is_asked_for():
             ahead(1)
 
 
-def test_a_process_that_ends_is_told_of():
+def test_a_killed_process_is_reported():
     with PrefetchedClips(os._exit, last=1) as ahead, pytest.raises(GonioError, match="memory"):
         ahead(3)
 
 
-def test_leaving_does_not_wait_for_what_is_not_wanted_any_more():
+def test_leaving_does_not_wait_for_prefetched_clips():
     began = time.perf_counter()
     with PrefetchedClips(time.sleep, last=60, step=60) as ahead:
         assert ahead(0) is None

@@ -34,7 +34,7 @@ def config(text, folder):
     return parse_training(text, folder, "train.toml")
 
 
-def test_without_torch_one_line_says_what_to_install(sets, tmp_path, monkeypatch):
+def test_without_torch_one_line_names_the_extra(sets, tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     with pytest.raises(MissingExtraError, match=r"gonio\[train\]"):

@@ -79,7 +79,7 @@ class TestCameras:
 
     @settings(max_examples=25, deadline=None)
     @given(seed=st.integers(0, 10**6))
-    def test_everybody_is_in_the_picture_unless_cut_off(self, person, seed):
+    def test_the_body_is_inside_the_image_unless_cut_off(self, person, seed):
         body = training_body(person(20))
         camera = sample_camera(body, CameraPlacement(cut_off_share=0.0), np.random.default_rng(seed))
         pixels = camera.world_to_image(body.positions)

@@ -41,7 +41,7 @@ def full(n=4, seed=0):
 
 @pytest.mark.parametrize("frames", [1, 4, 64])
 @pytest.mark.parametrize("size", [1, 3])
-def test_every_frame_is_asked_for_once(frames, size):
+def test_every_frame_is_predicted_once(frames, size):
     windows = Windows([counting(10), counting(1, 100), counting(7, 200)], SEES_9, frames)
     seen = []
     for batch in windows.batches(size, np.random.default_rng(0)):
@@ -65,13 +65,13 @@ def test_a_window_spans_the_receptive_field_and_ends_are_repeated():
     assert batch.weight.all()
 
 
-def test_a_causal_window_sees_no_later_frame():
+def test_a_causal_window_has_no_later_frame():
     batch = Windows([counting(6)], CAUSAL_9, 6).batch(np.array([0]))
     assert batch.inputs[0, :, 0, 0].tolist() == [0] * 8 + [0, 1, 2, 3, 4, 5]
     assert batch.targets[0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_what_was_filled_up_does_not_count():
+def test_filled_frames_do_not_count():
     batch = Windows([counting(7)], SEES_9, 5).batch(np.array([1]))
     assert batch.weight.tolist() == [[True, True, False, False, False]]
     assert batch.targets[0, :, 0, 0].tolist() == [5, 6, 6, 6, 6]
