@@ -167,8 +167,8 @@ def _leg(markers: PoseSequence, side: str, definition: Definition) -> dict[str, 
         knee = knee_marker + KNEE_M * _level(markers[f"{other}KNE"] - knee_marker, markers.up, up)
         ankle = ankle_marker + ANKLE_M * _level(markers[f"{other}ANK"] - ankle_marker, markers.up, up)
     else:
-        knee = knee_marker - KNEE_M * square_to(unit(knee_marker - hip), outward)
-        ankle = ankle_marker - ANKLE_M * square_to(unit(ankle_marker - knee_marker), outward)
+        knee = knee_marker - KNEE_M * _square_to_line(knee_marker - hip, outward)
+        ankle = ankle_marker - ANKLE_M * _square_to_line(ankle_marker - knee_marker, outward)
     return {
         f"{side}_hip": hip,
         f"{side}_knee": knee,
@@ -212,7 +212,7 @@ def _trunk_and_head(markers: PoseSequence) -> dict[str, FloatArray]:
     front = (markers["LFHD"] + markers["RFHD"]) / 2
     back = (markers["LBHD"] + markers["RBHD"]) / 2
     forward = unit(front - back)
-    left = square_to(forward, markers["LFHD"] + markers["LBHD"] - markers["RFHD"] - markers["RBHD"])
+    left = _square_to_line(forward, markers["LFHD"] + markers["LBHD"] - markers["RFHD"] - markers["RBHD"])
     axes = np.stack([forward, left, np.cross(forward, left)], axis=1)
     head = {name: (front + back) / 2 + np.asarray(offset) @ axes for name, offset in _HEAD_M.items()}
     return head | {
@@ -226,7 +226,7 @@ def _pelvis_axes(markers: PoseSequence) -> tuple[FloatArray, FloatArray, FloatAr
     """Forward, left, up, each (time, 3): in and square to the plane of the ASIS and the middle of the PSIS."""
     left = unit(markers["LASI"] - markers["RASI"])
     middle = markers["LASI"] + markers["RASI"] - markers["LPSI"] - markers["RPSI"]
-    forward = square_to(left, middle)
+    forward = _square_to_line(left, middle)
     return forward, left, np.cross(forward, left)
 
 
@@ -234,3 +234,8 @@ def _level(direction: FloatArray, up: Axis | None, pelvis_up: FloatArray) -> Flo
     """(time, 3) unit vectors: the horizontal part of a direction (time, 3)."""
     vertical = pelvis_up if up is None else np.eye(3)["xyz".index(up[1])]
     return square_to(vertical, direction)
+
+
+def _square_to_line(line: FloatArray, direction: FloatArray) -> FloatArray:
+    """(time, 3) the unit vector nearest to `direction` that is at right angles to `line`, of any length."""
+    return square_to(unit(line), direction)
