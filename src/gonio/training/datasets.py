@@ -214,6 +214,7 @@ def _pair(
         f"image size {camera.size_px[0]} x {camera.size_px[1]} of camera {camera.name}",
         image_size_px=camera.size_px,
         frame_name=camera.name,
+        times_s=in_camera.times_s,  # the sets share their frames; a rate taken from times is not exact
     )
     action = action_of(recording.action)
     return LabelledPair(recording.subject, action, recording.action, camera.name, seen, target, root_m.copy(), camera)

@@ -89,6 +89,16 @@ def test_human36m_targets_reproject_onto_their_keypoints(h36m: tuple[Path, Path]
         assert (pair.root_m[:, 2] > 3).all()  # in front
 
 
+def test_long_recordings_share_their_times(tmp_path: Path) -> None:
+    """The median interval of 160 frames is not exactly 1/50 s; the pairs must not depend on it."""
+    joints = random_body(160, 32, 0)
+    views = [camera.world_to_image(joints[:, KEPT]) for camera in subject_cameras.human36m()["S9"]]
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d={"S9": {"Walking": joints}})
+    np.savez(tmp_path / "data_2d_h36m_gt.npz", positions_2d={"S9": {"Walking": views}}, metadata=H36M)
+    for pair in pairs_of(tmp_path / "data_3d_h36m.npz", tmp_path / "data_2d_h36m_gt.npz"):
+        np.testing.assert_array_equal(pair.keypoints.times_s, pair.target.times_s)
+
+
 def test_human36m_in_the_axes_of_each_camera(h36m: tuple[Path, Path]) -> None:
     with np.load(h36m[0], allow_pickle=True) as npz:
         world = npz["positions_3d"].item()["S9"]["WalkDog"][:, KEPT].astype(float)
