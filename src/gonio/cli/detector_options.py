@@ -31,8 +31,8 @@ def add_detector(parser: Parser, taken: Collection[str] = ()) -> None:
     group.add_argument(
         "--detector",
         metavar="NAME",
-        help="blazepose-heavy (default), blazepose-full, blazepose-lite, keypoint-rcnn, openpose with weights that you "
-        "have imported (gonio assets import) or name, or a detector of an installed package",
+        help=f"{', '.join(BUILT_IN)}, or a detector of an installed package (default: blazepose-heavy); openpose needs "
+        "weights that you have imported (gonio assets import) or name",
     )
     texts: dict[str, list[str]] = {}
     kinds: dict[str, Any] = {}

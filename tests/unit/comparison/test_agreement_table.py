@@ -249,8 +249,8 @@ def test_an_angle_without_a_joint_is_refused() -> None:
         list(value_rows(study(2), "gonio", {}))
 
 
-def test_the_columns_of_the_first_version_stay() -> None:
-    assert ",".join(AGREEMENT_COLUMNS) == (
+def test_the_columns_of_the_first_version_stay_in_their_order() -> None:
+    first = (
         "movement,method,quantity,side,joint,unit,n,rmse,bias,rmse_bias_free,r,loa_low,loa_high,icc,ccc,sem,mdc95,"
         "rom_method,rom_reference,n_subjects,rmse_low,rmse_high,bias_low,bias_high,rmse_bias_free_low,"
         "rmse_bias_free_high,r_low,r_high,loa_low_low,loa_low_high,loa_high_low,loa_high_high,icc_low,icc_high,ccc_low,"
@@ -258,6 +258,7 @@ def test_the_columns_of_the_first_version_stay() -> None:
         "deming_slope_high,deming_intercept,cmc,rmse_q25,rmse_q75,rmse_bias_free_clock_moved,missed_alone,definitions,"
         "note"
     )
+    assert ",".join(column for column in AGREEMENT_COLUMNS if column in first.split(",")) == first
 
 
 def test_figures_fill_their_own_columns_alone() -> None:

@@ -57,6 +57,28 @@ def test_written_recognised_read(tmp_path: Path, name: str, module: str, options
     np.testing.assert_allclose(back.times_s, solid().times_s)
 
 
+NOT_STATED = {"bvh": {"unit": "cm"}, "openpose_json": {"layout": "body-25"}}
+"""What the files of a format do not state, apart from their rate."""
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in registry.FORMATS if form.writable and 3 in form.dimensions], ids=lambda form: form.key
+)
+def test_every_written_format_gives_the_joints_back(tmp_path: Path, form: registry.Format) -> None:
+    path = tmp_path / f"{(*form.prefixes[-1:], 'x_')[0]}a{form.suffixes[0]}"
+    sequence = standing().derive(positions=standing().positions + 0.01 * np.arange(4)[:, None, None])
+    formats.write(sequence, path)
+    assert registry.recognise(path).key == form.key
+    rate = {} if form.tells_rate(path) else {"rate_hz": 50.0}
+    back = formats.read(path, **rate, **NOT_STATED.get(form.key, {}))
+    back = back if isinstance(back, PoseSequence) else next(iter(back.values()))
+    back = back if back.up is None else back.with_up("+y")
+    np.testing.assert_allclose(
+        back["left_knee"] - back["right_hip"], sequence["left_knee"] - sequence["right_hip"], atol=1e-5
+    )
+    np.testing.assert_allclose(back.times_s, sequence.times_s, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["cam01", "cam01_json", "trial.2_json", "json"])
 def test_openpose_folders(tmp_path: Path, name: str) -> None:
     formats.write(flat(), tmp_path / name)
