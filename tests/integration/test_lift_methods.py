@@ -104,9 +104,9 @@ def test_repaired_views_reach_triangulation_and_lifting(tmp_path, flat, monkeypa
     trial = trial_of(tmp_path)
     before = api.measure(trial)
 
-    def moved(patient: measuring.Patient, rig: Rig) -> measuring.Patient:
-        views = {name: view.derive(positions=view.positions + [4.0, 0.0]) for name, view in patient.views.items()}
-        return replace(patient, views=views, notes=(*patient.notes, f"moved in {len(rig.cameras)} cameras"))
+    def moved(views: measuring.Views, rig: Rig) -> tuple[measuring.Views, tuple[str, ...], tuple[str, ...]]:
+        new = {name: view.derive(positions=view.positions + [4.0, 0.0]) for name, view in views.items()}
+        return new, (f"moved in {len(rig.cameras)} cameras",), ("doubtful",)
 
     monkeypatch.setattr(measuring, "REPAIRS", (moved,))
     after = api.measure(trial)
@@ -114,6 +114,7 @@ def test_repaired_views_reach_triangulation_and_lifting(tmp_path, flat, monkeypa
         assert np.abs(after[name].positions - before[name].positions).max() > 1e-4
     np.testing.assert_allclose(after.views["left"].positions, before.views["left"].positions + [4.0, 0.0])
     assert after.notes == (*before.notes, "moved in 2 cameras")
+    assert set(after.warnings) - set(before.warnings) == {"doubtful"}
 
 
 def test_one_keypoint_file_and_no_rig(tmp_path, flat):

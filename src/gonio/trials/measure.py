@@ -7,7 +7,7 @@ all alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gonio.core.arrays import FloatArray
@@ -105,16 +105,20 @@ def choose_patient(inputs: Inputs, trial: Trial) -> Patient:
     )
 
 
-REPAIRS: tuple[Callable[[Patient, Rig], Patient], ...] = ()
-"""Stages between choosing and estimating, in order. Each may look at all views and the rig; it returns the patient with
-new views, its notes and warnings appended. Triangulation and lifting both use the repaired views."""
+Views = Mapping[str, PoseSequence]
+REPAIRS: tuple[Callable[[Views, Rig], tuple[Views, tuple[str, ...], tuple[str, ...]]], ...] = ()
+"""Stages between choosing and estimating, in order: functions of `multiview`. Each takes the patient's views and the
+rig; it returns new views, notes and warnings. Triangulation and lifting both use the repaired views."""
 
 
 def repair(patient: Patient, rig: Rig | None) -> Patient:
     """The patient after every stage of `REPAIRS`; as they are without a rig."""
     if rig is not None:
         for stage in REPAIRS:
-            patient = stage(patient, rig)
+            views, notes, warnings = stage(patient.views, rig)
+            patient = replace(
+                patient, views=views, notes=(*patient.notes, *notes), warnings=(*patient.warnings, *warnings)
+            )
     return patient
 
 
