@@ -188,7 +188,7 @@ def test_assumptions_about_annotations_are_notes(tmp_path):
     [
         ((), "--images"),
         (("--images", "pictures", "--detections", "f.json"), "--detections"),
-        (("--detections", "f.json", "--detector", "openpose"), "--detections are results already"),
+        (("--detections", "f.json", "--detector", "openpose"), "--detections"),
         (("--images", "nowhere"), "nowhere/000000.png: "),
         (("--images", "pictures", "--detector", "posenet"), "'posenet'"),
     ],

@@ -63,7 +63,7 @@ def test_lift_with_gonios_own_weights(tmp_path, scene, run, flat_weights):
     assert 2 < np.median(joints["mid_hip"][:, 2]) < 7  # the camera stands 4 m away; a flat network is a poor one
     steps = json.loads((tmp_path / "joints.npz.provenance.json").read_text())["steps"]
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    for words in (f"weights {weights.name}, sha256 {sha256}", "focal length 900 px", "the thigh measures 0.440 m"):
+    for words in (f"weights {weights.name}, sha256 {sha256}", "900 px", "0.440 m"):
         assert any(words in step for step in steps), words
     assert "assumed" not in done.stdout
     assumed = run("lift", tmp_path / "cam01.npz", "--weights", weights, "-o", tmp_path / "other.npz")

@@ -87,7 +87,7 @@ def test_a_trial_with_openpose(film, shipped_weights, tmp_path):
     ("arguments", "words"),
     [
         (("--detector", "openpose"), "pose_iter_584000.caffemodel"),
-        ((*OPTIONS[:2], "--weights", "seeing.onnx"), "--layout coco-18"),
+        ((*OPTIONS[:2], "--weights", "seeing.onnx"), "--layout"),
         ((*OPTIONS[:4], "--weights", "seeing.onnx"), "160x128"),
         ((*OPTIONS, "--weights", "walk.mp4"), "walk.mp4"),
         (("--detector", "blazepose-lite", "--flip"), "openpose"),

@@ -65,11 +65,11 @@ def test_what_is_missing_is_told(files, run):
     ("keypoints", "joints", "output", "expected"),
     [
         ("cam01.npz", ["lifted.npy"], "out.mp4", r"lifted\.npy.*--fps"),
-        ("cam01.npz", ["late.npz"], "out.mp4", r"cam01\.npz: late: .* s\)"),
+        ("cam01.npz", ["late.npz"], "out.mp4", r"cam01\.npz.*late"),
         ("cam01.npz", [], "out.mp4", "cam01.npz: .*3D"),
         ("world.trc", ["lifted.npz"], "out.mp4", "world.trc: .*3D"),
         ("cam01.npz", ["cam01.npz"], "out.mp4", "2D"),
-        ("cam01.npz", ["lifted.npz"], "out.avi", r"out.avi: .* \.mp4 or \.gif"),
+        ("cam01.npz", ["lifted.npz"], "out.avi", r"\.mp4.*\.gif"),
         ("cam01.npz", ["lifted.npz"], "cam01.mp4", "cam01.mp4: .*input"),
         ("cam01.npz", ["absent.npz"], "out.mp4", "absent.npz: "),
         ("small.npz", ["lifted.npz"], "out.mp4", r"small\.npz: .*960 x 1080 px.*480 x 540 px"),

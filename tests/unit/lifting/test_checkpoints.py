@@ -283,15 +283,15 @@ def test_impossible_tensors(shape, strides, offset, size, torch, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no file of weights"),
-        (b"hello, I am a text", "no file of weights"),
-        (pickle.dumps({"model_pos": {}}), "no file of weights"),
+        (b"", "weights"),
+        (b"hello, I am a text", "weights"),
+        (pickle.dumps({"model_pos": {}}), "weights"),
         (older([1, 2]), "no 'model_pos'"),
-        (older({"state_dict": {}, "epoch": 3}), r"no 'model_pos' \(found: state_dict, epoch\)"),
-        (newer({"model_pos": {"backbone.weight": 3}}), "is no tensor"),
-        (newer({"model_pos": {}}), "has no 'expand_conv.weight'"),
-        (b"PK\x03\x04" + b"\0" * 100, "damaged or truncated"),
-        (struct.pack("<Q", 60) + b'{"a":' + b" " * 40, "damaged or truncated"),
+        (older({"state_dict": {}, "epoch": 3}), r"'model_pos'.*state_dict"),
+        (newer({"model_pos": {"backbone.weight": 3}}), "tensor"),
+        (newer({"model_pos": {}}), r"'expand_conv.weight'"),
+        (b"PK\x03\x04" + b"\0" * 100, r"damaged.*truncated"),
+        (struct.pack("<Q", 60) + b'{"a":' + b" " * 40, r"damaged.*truncated"),
     ],
 )
 def test_foreign_files(content, message, tmp_path):
@@ -378,12 +378,12 @@ def test_own_file_damaged(weights_like, tmp_path):
     text = json.loads(whole[8 : 8 + size])["__metadata__"]["gonio"]
     about = json.loads(text)
     for changed, message in (
-        (None, "another program"),
+        (None, "program"),
         ("no json", "cannot be read"),
         ("[1]", "cannot be read"),
         (json.dumps(about | {"gonio_weights": 2}), "version 2"),
         (json.dumps({"gonio_weights": 1}), "cannot be read"),
-        (text.replace('"channels": 8', '"channels": 9'), "has shape"),
+        (text.replace('"channels": 8', '"channels": 9'), "shape"),
         (text.replace('"channels": 8', '"channels": "8"'), "cannot be read"),
         (text.replace('"channels"', '"chanels"'), "cannot be read"),
     ):

@@ -104,7 +104,7 @@ def test_a_squat_does_not_make_the_body_smaller(body):
     np.testing.assert_allclose(squat.lengths, body_input(pair.keypoints, pair.camera).lengths, rtol=0.05)
 
 
-@pytest.mark.parametrize(("joints", "words"), [(["left_hip"], "no frame shows both hips")])
+@pytest.mark.parametrize(("joints", "words"), [(["left_hip"], r"frame.*shows")])
 def test_unusable_bodies_are_refused(body, joints, words):
     pair = _pair(body)
     positions = pair.keypoints.positions.copy()

@@ -290,15 +290,15 @@ def test_rates_and_lengths_may_differ_and_rows_are_matched_by_time(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "points", "sequence", "video_s", "message"),
     [
-        ("v.avi", keypoints(clock()), joints(clock()), clock(), r"\.mp4 or \.gif"),
-        ("v.mp4", joints(clock()), joints(clock()), clock(), "keypoints are in 3D"),
-        ("v.mp4", keypoints(clock()), keypoints(clock()), clock(), "joints are in 2D"),
-        ("v.mp4", keypoints(clock()), joints(clock() + 9), clock(), r"\(9.000-9.700 s\).*\(0.000-0.700 s\) never meet"),
-        ("v.mp4", keypoints(clock() + 9), joints(clock() + 9), clock(), "no frame of the video has a time"),
+        ("v.avi", keypoints(clock()), joints(clock()), clock(), r"\.mp4.*\.gif"),
+        ("v.mp4", joints(clock()), joints(clock()), clock(), r"keypoints.*3D"),
+        ("v.mp4", keypoints(clock()), keypoints(clock()), clock(), r"joints.*2D"),
+        ("v.mp4", keypoints(clock()), joints(clock() + 9), clock(), r"9.000-9.700 s.*0.000-0.700 s"),
+        ("v.mp4", keypoints(clock() + 9), joints(clock() + 9), clock(), r"frame.*video"),
         ("v.mp4", keypoints(clock(), np.full((3, 3), np.nan)), joints(clock()), clock(), "keypoint"),
-        ("v.mp4", keypoints(clock()), joints(clock(), np.full((3, 3), np.nan)), clock(), "no frame"),
-        ("v.mp4", keypoints(clock(), image_size_px=(640, 480)), joints(clock()), clock(), "found in 640 x 480 px"),
-        ("v.gif", keypoints(clock()), joints(clock()), np.array([]), "no frame to draw on"),
+        ("v.mp4", keypoints(clock()), joints(clock(), np.full((3, 3), np.nan)), clock(), "frame"),
+        ("v.mp4", keypoints(clock(), image_size_px=(640, 480)), joints(clock()), clock(), r"640.*480 px"),
+        ("v.gif", keypoints(clock()), joints(clock()), np.array([]), r"frame.*draw"),
     ],
 )
 def test_what_does_not_belong_together_is_refused_and_leaves_nothing(

@@ -72,9 +72,9 @@ def test_gif_of_more_images_than_choose_its_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "no frame"),
-        ([VideoFrame(0, 0.0, picture(0)), VideoFrame(1, 0.0, picture(0))], "frame 1 at 0.0000 s is not later"),
-        ([VideoFrame(0, 0.0, picture(0)), VideoFrame(1, 1.0, picture(0)[:20])], "share one size"),
+        ([], "frame"),
+        ([VideoFrame(0, 0.0, picture(0)), VideoFrame(1, 0.0, picture(0))], r"frame 1.*0.0000 s"),
+        ([VideoFrame(0, 0.0, picture(0)), VideoFrame(1, 1.0, picture(0)[:20])], r"share.*size"),
     ],
 )
 def test_what_cannot_be_is_refused_and_the_old_file_stays(

@@ -89,11 +89,11 @@ class TestTrainingBody:
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            (lambda s: s.derive(up=None), "which axis points up"),
-            (lambda s: s.derive(frame="root"), "position of the person"),
-            (lambda s: s.at(slice(0, 1)), "two frames"),
-            (lambda s: s.select([j for j in BODY_22.joints if j != "left_knee"]), "has no left_knee"),
-            (lambda s: s.derive(positions=s.positions[..., :2], unit="px", frame="image", up=None), "these are 2D"),
+            (lambda s: s.derive(up=None), r"\+z"),
+            (lambda s: s.derive(frame="root"), r"position.*person"),
+            (lambda s: s.at(slice(0, 1)), "frames"),
+            (lambda s: s.select([j for j in BODY_22.joints if j != "left_knee"]), "left_knee"),
+            (lambda s: s.derive(positions=s.positions[..., :2], unit="px", frame="image", up=None), "2D"),
         ],
     )
     def test_unusable_sequences_are_refused(self, person, change, words):

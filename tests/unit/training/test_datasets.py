@@ -138,10 +138,10 @@ def test_takes_of_an_action_share_its_name(h36m: tuple[Path, Path]) -> None:
 def test_unusable_human36m_files(h36m: tuple[Path, Path], tmp_path: Path) -> None:
     solid, flat = h36m
     for arguments, options, words in (
-        ((flat, flat), {}, "give the 3D set here"),
-        ((solid, solid), {}, "give the 2D set here"),
-        ((solid, flat), {"subjects": ["S2"]}, "no subject S2; there are S1, S9, S11"),
-        ((solid, flat), {"actions": ["Walk"]}, "no recording is left; its actions are Directions, WalkDog, Walking"),
+        ((flat, flat), {}, "3D"),
+        ((solid, solid), {}, "2D"),
+        ((solid, flat), {"subjects": ["S2"]}, "subject"),
+        ((solid, flat), {"actions": ["Walk"]}, r"recording.*Directions"),
         ((solid, tmp_path / "none.npz"), {}, "no such file"),
     ):
         with pytest.raises(InputError, match=words):

@@ -245,15 +245,15 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, labelled):
     run(tmp_path, BODY, replace(SHORT, epochs=1), labelled, metadata=about)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for task, options, metadata, words in (
-        (BODY, replace(SHORT, decay=0.5), about, r"options.decay was 0.93, now it is 0.5"),
+        (BODY, replace(SHORT, decay=0.5), about, r"0.93.*0.5"),
         (
             LiftingTask(replace(BODY.architecture, channels=8)),
             SHORT,
             about,
-            "architecture.channels was 16, now it is 8",
+            r"16.*8",
         ),
-        (BODY, SHORT, {"data": ["s01", "s03"]}, "metadata.data.1 was 's02', now it is 's03'"),
-        (BODY, replace(SHORT, trajectory=True), about, "options.trajectory was False"),
+        (BODY, SHORT, {"data": ["s01", "s03"]}, r"1.*'s02'.*'s03'"),
+        (BODY, replace(SHORT, trajectory=True), about, r"options.*trajectory"),
     ):
         with pytest.raises(ConfigError, match=words):
             run(tmp_path, task, options, labelled, metadata=metadata)

@@ -131,11 +131,11 @@ def test_zeros_of_a_recorder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is empty"),
-        ("# frame time_s\n", "holds no frame"),
+        ("", "empty"),
+        ("# frame time_s\n", "frame"),
         ("0 0.0 1 2 3\n", "line 1 has 5 numbers"),
-        ("0 0.0 " + "1 " * 59 + "disparity=0\n", "line 1: 'disparity=0' is not a number"),
-        (("0 0.0 " + "1 " * 60 + "\n") * 2, "line 2: the time 0 s does not come after 0 s; times must increase"),
+        ("0 0.0 " + "1 " * 59 + "disparity=0\n", r"line 1.*'disparity=0'"),
+        (("0 0.0 " + "1 " * 60 + "\n") * 2, r"line 2.*0 s"),
         ("0 0.0 " + "1 " * 59 + "inf\n", "infinite"),
     ],
 )

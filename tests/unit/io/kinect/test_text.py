@@ -57,7 +57,7 @@ def test_decimal_commas() -> None:
 
 
 def test_what_is_no_table(tmp_path: Path) -> None:
-    for text, words in (("\n# only this\n", "no row of numbers"), ("a,b\nc,d\n", "a header but no row of numbers")):
+    for text, words in (("\n# only this\n", "numbers"), ("a,b\nc,d\n", r"header.*numbers")):
         with pytest.raises(InputError, match=words):
             parse(PATH, text)
     with pytest.raises(InputError, match="no such file"):

@@ -63,10 +63,10 @@ def test_frame_numbers() -> None:
     np.testing.assert_allclose(times_s, [0, 0.05, 0.1])
     assert "dropped frames cannot be seen" in said[0]
     for numbers, rate_hz, words in (
-        (None, None, "has no times; declare the frames per second"),
-        (["1", "2", "3"], -1, "is not possible"),
-        (["1", "1", "2"], 30, "line 2: the time"),
-        (["1", "x", "2"], 30, "line 2: 'x' is no time or frame number"),
+        (None, None, r"declare.*frames"),
+        (["1", "2", "3"], -1, "possible"),
+        (["1", "1", "2"], 30, "line 2"),
+        (["1", "x", "2"], 30, r"line 2.*'x'"),
     ):
         with pytest.raises(InputError, match=words):
             counted(numbers, rate_hz)
@@ -75,11 +75,11 @@ def test_frame_numbers() -> None:
 @pytest.mark.parametrize(
     ("stamps", "words"),
     [
-        (["0", "4", "8"], "step by 4, which is no Kinect's rate"),
-        (["0", "1e999999999", "2"], "line 3: '1e999999999' is no time"),
-        (["0", "0.03", "0.02"], "line 4: the time 0.02 s does not come after 0.03 s"),
-        (["0", "nan", "0.02"], "line 3: 'nan' is no time"),
-        (["10:00:00", "x:00", "10:00:01"], "line 3: 'x:00' is no time of day"),
+        (["0", "4", "8"], r"4.*Kinect"),
+        (["0", "1e999999999", "2"], r"line 3.*'1e999999999'"),
+        (["0", "0.03", "0.02"], r"line 4.*0.02 s.*0.03 s"),
+        (["0", "nan", "0.02"], r"line 3.*'nan'"),
+        (["10:00:00", "x:00", "10:00:01"], r"line 3.*'x:00'"),
     ],
 )
 def test_refused(stamps: list[str], words: str) -> None:

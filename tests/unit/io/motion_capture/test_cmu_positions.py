@@ -60,7 +60,7 @@ def test_the_missing_vertebral_bone_is_put_back(tmp_path: Path) -> None:
         ({"joint_parents": PARENTS, "walk": np.zeros((3, 38, 3))}, "__root_m"),
         ({"joint_parents": PARENTS, "walk": np.zeros((3, 37, 3)), "walk__root_m": np.zeros((3, 3))}, r"\(T, 38, 3\)"),
         ({"joint_parents": np.array(["a"])}, "joint_parents"),
-        ({"joint_parents": PARENTS, "walk": np.array(1), "walk__root_m": np.zeros((3, 3))}, "walk is no array"),
+        ({"joint_parents": PARENTS, "walk": np.array(1), "walk__root_m": np.zeros((3, 3))}, r"walk.*array"),
         ({"joint_parents": PARENTS, "walk": np.zeros((1, 38, 3)), "walk__root_m": np.zeros((1, 3))}, "shapes"),
     ],
 )

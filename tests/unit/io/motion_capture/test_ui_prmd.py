@@ -89,9 +89,9 @@ def test_incorrect_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"\n\n", "has no columns"),
-        (b"1,2,3\n", "has 3 columns; 39 Vicon markers x 3 are 117"),
+        (b"", "empty"),
+        (b"\n\n", "columns"),
+        (b"1,2,3\n", r"3 columns.*39.*3"),
         (b",".join([b"1"] * 117) + b"\n" + b"1,2\n", "has 2 or 117 columns"),
         (b",".join([b"x"] * 117) + b"\n", "not a number"),
         (b",".join([b"nan"] * 117) + b"\n", "row 1 holds NaN"),

@@ -56,16 +56,16 @@ class Program:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"no pickle", "is damaged or no pickle"),
-        (pickle.dumps(held())[:200], "is damaged or no pickle"),
-        (pickle.dumps(held() | {"rms": Program()}), "mkdir, which is no data: it was not executed"),
-        (pickle.dumps([1, 2]), "holds no dictionary"),
-        (pickle.dumps({key: value for key, value in held().items() if key != "rotation"}), "rotation is missing"),
-        (pickle.dumps(held() | {"translation": np.zeros(2)}), "translation must be 3 finite numbers; it has 2"),
-        (pickle.dumps(held() | {"translation": np.full(3, np.nan)}), "translation must be 3 finite numbers"),
-        (pickle.dumps(held() | {"rotation": np.ones((3, 3))}), "rotation is not an orthogonal"),
-        (pickle.dumps(held() | {"imageSize": np.array([1.5, 2])}), "not in whole pixels"),
+        (b"", "empty"),
+        (b"no pickle", r"damaged.*pickle"),
+        (pickle.dumps(held())[:200], r"damaged.*pickle"),
+        (pickle.dumps(held() | {"rms": Program()}), r"mkdir.*executed"),
+        (pickle.dumps([1, 2]), "dictionary"),
+        (pickle.dumps({key: value for key, value in held().items() if key != "rotation"}), r"rotation.*missing"),
+        (pickle.dumps(held() | {"translation": np.zeros(2)}), r"3.*2"),
+        (pickle.dumps(held() | {"translation": np.full(3, np.nan)}), r"translation.*3"),
+        (pickle.dumps(held() | {"rotation": np.ones((3, 3))}), r"rotation.*orthogonal"),
+        (pickle.dumps(held() | {"imageSize": np.array([1.5, 2])}), r"whole.*pixels"),
     ],
 )
 def test_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str) -> None:

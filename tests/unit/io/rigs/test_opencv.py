@@ -101,17 +101,17 @@ def test_more_cameras_than_two(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"T": None}, "two cameras without T; .* put both into one"),
-        ({"image_width": None}, "the size of the pictures is not in it; add image_width and image_height"),
-        ({"image_width": 640.5}, "whole pixels are expected"),
-        ({"image_width": np.array([640, 480])}, "the size of the pictures is not in it"),
-        ({"M1": None, "M2": None}, "no calibration"),
-        ({"M1": K[:2]}, "M1 has 6 numbers; 3 x 3 are expected"),
-        ({"M1": "none"}, "M1 has no numbers"),
+        ({"T": None}, r"cameras.*without"),
+        ({"image_width": None}, r"image_width.*image_height"),
+        ({"image_width": 640.5}, r"pixels.*expected"),
+        ({"image_width": np.array([640, 480])}, r"size.*pictures"),
+        ({"M1": None, "M2": None}, "calibration"),
+        ({"M1": K[:2]}, r"6.*3"),
+        ({"M1": "none"}, "numbers"),
         ({"M2": K * np.nan}, "M2 holds NaN"),
-        ({"R": R * 2}, "rotation is not an orthogonal"),
+        ({"R": R * 2}, r"rotation.*orthogonal"),
         ({"D1": np.arange(8.0)}, "D1 has 8 coefficients"),
-        ({"D2": D * np.inf}, "coefficients .* not all finite"),
+        ({"D2": D * np.inf}, r"coefficients.*finite"),
     ],
 )
 def test_damaged_files(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -82,20 +82,20 @@ def test_another_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "is no table of cameras"),
-        ("[]", "is no table of cameras"),
-        ('{"cameras": {}}', "'subjects' is absent"),
+        ("{", r"table.*cameras"),
+        ("[]", r"table.*cameras"),
+        ('{"cameras": {}}', "'subjects'"),
         (
             json.dumps(
                 {"cameras": {"C1": INTRINSICS}, "subjects": {"S2": {"C1": PLACE | {"translation_m": [10**400, 0, 0]}}}}
             ),
-            "is no table of cameras",
+            r"table.*cameras",
         ),
         (
             json.dumps({"cameras": {"C1": INTRINSICS | {"size_px": [1e999, 2]}}, "subjects": {"S2": {"C1": PLACE}}}),
-            "is no table of cameras",
+            r"table.*cameras",
         ),
-        (json.dumps({"cameras": {"C1": INTRINSICS}, "subjects": {"S2": {}}}), "'C1' is absent"),
+        (json.dumps({"cameras": {"C1": INTRINSICS}, "subjects": {"S2": {}}}), "'C1'"),
         (
             json.dumps(
                 {
