@@ -163,9 +163,9 @@ def _picture(figure: Any) -> Image:
 
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = np.array(canvas.buffer_rgba())
-    picture.setflags(write=False)
-    return picture
+    pixels = np.array(canvas.buffer_rgba())
+    pixels.setflags(write=False)
+    return pixels
 
 
 def _line(x: FloatArray, y: float, colour: str, width_pt: float) -> Any:

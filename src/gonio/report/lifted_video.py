@@ -115,7 +115,7 @@ def _name(joints: PoseSequence) -> str:
 
 def _check(keypoints: PoseSequence, joints: Mapping[str, PoseSequence]) -> None:
     if keypoints.dimensions != 2:
-        raise InputError("the keypoints are in 3D; the first sequence must hold the 2D keypoints of the picture, in px")
+        raise InputError("the keypoints are in 3D; the first sequence must hold the 2D keypoints of the image, in px")
     if not keypoints.valid.any():
         raise InputError("no frame has a keypoint; nothing can be drawn")
     if not joints:

@@ -157,7 +157,7 @@ class FrameRenderer:
         for name, sequence in (("keypoints", keypoints), ("reprojected", reprojected)):
             if sequence is not None and sequence.unit != "px":
                 raise InputError(
-                    f"{name} are in 3D; only 2D positions in px can be drawn on a picture: project them first"
+                    f"{name} are in 3D; only 2D positions in px can be drawn on an image: project them first"
                 )
         self._keypoints, self._reprojected, self._bystanders = keypoints, reprojected, bystanders
         self._max_height_px = max_height_px

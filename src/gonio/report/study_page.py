@@ -70,7 +70,7 @@ def write_page(path: Path, content: Content) -> None:
             "main_tables": [main_table(content, method) for method in methods],
             "tables": tuple(_all_tables(content, methods)),
             "columns": [(figure.title, figure.explanation) for figure in FIGURES if figure.digits is not None],
-            "figures": [(figure_uri(picture), caption) for picture, caption in content.figures.values()],
+            "figures": [(figure_uri(path), caption) for path, caption in content.figures.values()],
             "protocol": [(key, _shown(value)) for key, value in content.protocol.items()],
             "colours": {name: style.colour for name, style in method_styles(methods).items()},
             "gonio_version": content.versions.get("gonio"),

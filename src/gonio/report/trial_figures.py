@@ -522,9 +522,9 @@ def save_figures(folder: Path, values: FigureInput, progress: Progress = silent)
     Raises `InputError` if there is nothing to draw or `folder` cannot be written.
     """
     drawn = [figure for figure in FIGURES if figure.applies(values.result)]
-    pictures = {}
+    paths = {}
     with progress("drawing figures", len(drawn)) as tick:
         for figure in drawn:
-            pictures[figure.name] = save(figure.draw(values), folder, figure.name)[0]
+            paths[figure.name] = save(figure.draw(values), folder, figure.name)[0]
             tick()
-    return pictures
+    return paths

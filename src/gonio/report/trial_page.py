@@ -65,7 +65,7 @@ def write_report(path: Path, content: ReportContent) -> None:
                 for figure in FIGURES
                 if figure.name in content.figures
             ],
-            "stills": [(camera, photo_uri(picture), caption) for camera, (picture, caption) in content.stills.items()],
+            "stills": [(camera, photo_uri(photo), caption) for camera, (photo, caption) in content.stills.items()],
             "tables": page_tables(result),
             "protocol": _protocol_rows(result.protocol),
             "gonio_version": result.protocol.get("versions", {}).get("gonio"),

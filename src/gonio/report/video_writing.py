@@ -54,8 +54,8 @@ def write_mp4(path: Path, frames: Iterable[VideoFrame], *, crf: int = CRF) -> No
                 stream = _h264(container, width, height, crf)
                 for frame in checked:
                     image = np.ascontiguousarray(frame.image[:height, :width])
-                    picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-                    container.mux(stream.encode(_timed(picture, frame.time_s - first.time_s, _MP4_HZ)))
+                    encoded = av.VideoFrame.from_ndarray(image, format="rgb24")
+                    container.mux(stream.encode(_timed(encoded, frame.time_s - first.time_s, _MP4_HZ)))
                 container.mux(stream.encode())
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: the video cannot be written ({error.strerror})") from None
@@ -81,8 +81,8 @@ def write_gif(path: Path, frames: Iterable[VideoFrame], colours: Sequence[tuple[
                 stream.codec_context.time_base = fractions.Fraction(1, _GIF_HZ)
                 for frame in chain(sample, checked):
                     pixels = nearest[tuple(np.moveaxis(frame.image // (256 // _LEVELS), -1, 0))]
-                    picture = av.VideoFrame.from_ndarray((pixels, palette), format="pal8")  # type: ignore[arg-type]
-                    container.mux(stream.encode(_timed(picture, frame.time_s - first.time_s, _GIF_HZ)))
+                    encoded = av.VideoFrame.from_ndarray((pixels, palette), format="pal8")  # type: ignore[arg-type]
+                    container.mux(stream.encode(_timed(encoded, frame.time_s - first.time_s, _GIF_HZ)))
                 container.mux(stream.encode())
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: the GIF cannot be written ({error.strerror})") from None
@@ -113,10 +113,10 @@ def _checked(path: Path, frames: Iterable[VideoFrame], clock_hz: int) -> tuple[V
     return first, following()
 
 
-def _timed(picture: av.VideoFrame, time_s: float, clock_hz: int) -> av.VideoFrame:
-    picture.pts = round(time_s * clock_hz)
-    picture.time_base = fractions.Fraction(1, clock_hz)
-    return picture
+def _timed(encoded: av.VideoFrame, time_s: float, clock_hz: int) -> av.VideoFrame:
+    encoded.pts = round(time_s * clock_hz)
+    encoded.time_base = fractions.Fraction(1, clock_hz)
+    return encoded
 
 
 def _h264(container: av.container.OutputContainer, width: int, height: int, crf: int) -> Any:
@@ -149,8 +149,8 @@ def _palette(images: Sequence[Image], colours: Sequence[tuple[int, int, int]]) -
     chooser.link_to(sink)
     graph.configure()
     for number, image in enumerate(images):
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        graph.push(_timed(picture, number / _GIF_HZ, _GIF_HZ))
+        encoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        graph.push(_timed(encoded, number / _GIF_HZ, _GIF_HZ))
     graph.push(None)
     chosen = graph.pull()
     assert isinstance(chosen, av.VideoFrame)
