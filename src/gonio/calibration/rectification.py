@@ -157,7 +157,7 @@ def rectify(rig: Rig, names: tuple[str, str], *, alpha: float = 1.0) -> Rectifie
         np.array(right.distortion),
         left.size_px,
         turn,
-        right.translation - turn @ left.translation,
+        (right.translation - turn @ left.translation)[:, None],  # OpenCV 5 takes a column alone
         flags=cv2.CALIB_ZERO_DISPARITY,
         alpha=alpha,
     )
