@@ -31,7 +31,7 @@ SHANK_INCLINATION = gonio.AngleDefinition(
 def main(path: Path) -> None:
     """Print the largest inclination of each shank in a file of 3D joints."""
     gonio.register_angle(SHANK_INCLINATION)
-    angles = gonio.joint_angles(gonio.read(path))
+    angles = gonio.joint_angles(gonio.read_sequence(path))
     for side in ("left", "right"):
         print(f"{side}: {angles.degrees[f'{side}_shank_inclination'].max():.1f} degrees")
 

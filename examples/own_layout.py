@@ -28,7 +28,7 @@ ARMS_7 = gonio.Skeleton(
 def main(path: Path) -> None:
     """Print the range of every angle that these joints have: the elbows'."""
     gonio.register_skeleton(ARMS_7)
-    sequence = gonio.read(path, layout="arms-7", unit="m", rate_hz=60)
+    sequence = gonio.read_sequence(path, layout="arms-7", unit="m", rate_hz=60)
     for name, degrees in gonio.joint_angles(sequence).range_of_motion_deg().items():
         print(f"{name}: {degrees:.1f} degrees")
 
