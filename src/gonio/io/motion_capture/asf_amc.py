@@ -49,8 +49,9 @@ class _Bone:
 def read(asf: Path, amc: Path, *, unit_m: float = CMU_UNIT_M, rate_hz: float = 120.0) -> PoseSequence:
     """The ends of all bones over time, in metres, y up; frame i has the time i / rate_hz.
 
-    Bones of CMU's skeleton get gonio's joint names (`rig_joints.ACCLAIM`), others stay. The frame is "world", named for
-    the motion's file. Raises `InputError` where a file is absent, foreign or cut, or the two do not belong together.
+    Bones of CMU's skeleton get gonio's joint names (`rig_layouts.ACCLAIM`). Other bones keep their names. The frame is
+    "world", named for the motion file. Raises `InputError` if a file is absent, of another format or cut, or if the two
+    files do not belong together.
     """
     asf, amc = Path(asf), Path(amc)
     for name, value in (("frame rate", rate_hz), ("unit", unit_m)):

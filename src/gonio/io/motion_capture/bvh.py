@@ -1,15 +1,44 @@
-"""A sequence of joints as a Biovision file: the rotations of a rig that stands where the joints are.
+"""Biovision files (.bvh): the joint hierarchy of a rig, then one row of channel values per frame. Text.
 
-Points have no axes, so the rotations are chosen: each joint turns so that its bones point where they do, and otherwise
-as its parent does. With o the bones to its children in the rig's rest pose and v what they are now, both of unit
-length, a joint's axes in the world are the rotation G that makes sum v . G o + e trace(G^T G_parent) largest, e small
-(Wahba 1965; by singular values, Markley 1988): with several children it is fixed by them, with one the turn about the
-bone is the parent's, with none all of it.
+    HIERARCHY
+    ROOT hip
+    {
+      OFFSET 0 0 0
+      CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation
+      JOINT lThigh
+      {
+        OFFSET 8.8 2.6 -1.0
+        CHANNELS 3 Zrotation Xrotation Yrotation
+        End Site
+        {
+          OFFSET 0 -37 0.7
+        }
+      }
+    }
+    MOTION
+    Frames: 2
+    Frame Time: 0.008333
+    0 92 0 1.5 0 -2 ...
 
-The rest pose has the directions of the first frame, and each bone's median length. Measured bones change in length,
-which rotations cannot show: every joint has position channels too, which take the place of its offset and give the
-joints back exactly. A program that passes over the positions of all joints but the root shows a figure whose bones
-point the same way, with constant lengths.
+Reading. Angles are in degrees. The rotation of a joint is the product of its rotation channels in the order of the
+CHANNELS line: Zrotation Xrotation Yrotation is R = Rz Rx Ry, about the moved axes. A position channel replaces that
+coordinate of the joint's OFFSET. Programs differ only for a root whose OFFSET is not 0: Biovision's description and
+iClone add the OFFSET to the position channels, Blender and MotionBuilder do not. The wrong choice shifts the whole
+figure. An end site becomes the joint `<parent>_end`. An end site with OFFSET 0 only marks the end of a branch and is
+left out. The file contains neither its unit nor its vertical axis: the caller declares the unit, and y is up by
+default, as is usual.
+
+Writing. A sequence has positions but no rotations, so the rotations are chosen. Each joint turns so that its bones have
+the measured directions; the rest of its rotation is that of its parent. Let o be the bones to the children in the rest
+pose and v the same bones in a frame, both of unit length. The axes of the joint in the world are the rotation G that
+makes sum v . G o + e trace(G^T G_parent) largest, with a small e (Wahba 1965; solved by singular values, Markley 1988).
+Several children determine G. With one child, the rotation about the bone comes from the parent. With no child, the
+whole rotation comes from the parent.
+
+The rest pose has the bone directions of the first frame and the median length of each bone. Measured bones change in
+length, and rotations cannot represent this. Therefore every joint has position channels too. They replace its OFFSET
+and reproduce the joint positions exactly. A program that ignores the position channels of all joints except the root
+shows a figure with the same bone directions and constant bone lengths.
 """
 
 from __future__ import annotations
@@ -236,7 +265,7 @@ def read(
     rate_hz  takes the place of the file's Frame Time, which converters often set without looking
     add_root_offset  the root stands at its offset plus its position channels, as iClone writes it
 
-    Joints of known rigs (`rig_joints`) get gonio's names, others stay. The frame is "world", named for the file.
+    Joints of known rigs (`rig_layouts`) get gonio's names, others stay. The frame is "world", named for the file.
     Raises `InputError` where the file is absent, foreign or cut, the unit is not declared, or the rig is damaged.
     """
     path = Path(path)
