@@ -1,5 +1,6 @@
 """Importing gonio, and asking for help, loads nothing heavy."""
 
+import ast
 import inspect
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import gonio
 
 HEAVY = ("scipy", "av", "cv2", "matplotlib", "ai_edge_litert", "plotly", "torch")
 
@@ -74,3 +77,16 @@ def test_every_public_name_exists():
         assert getattr(gonio, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = gonio.no_such_name
+
+
+def test_modules_and_functions_stay_short():
+    """A reader takes in a function on one screen, a module in one sitting: at most 80 and 550 lines."""
+    root = Path(gonio.__file__).parent
+    long = []
+    for path in root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        long += [path.name] if len(text.splitlines()) > 550 else []
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 80:
+                long.append(f"{path.name}: {node.name}")
+    assert long == []

@@ -103,7 +103,6 @@ def from_disparity(
     R = left_camera.rotation
     used = np.stack([found, found])
     observed = np.stack([left.positions, right.positions])
-    errors = reprojection_errors(cameras, positions, observed)
     sequence = PoseSequence(
         positions=positions,
         times_s=(left.times_s + right.times_s) / 2,
@@ -132,7 +131,7 @@ def from_disparity(
     return Triangulation(
         sequence=sequence,
         camera_names=names,
-        reprojection_px=frozen(np.where(used, errors, np.nan)),
+        reprojection_px=frozen(np.where(used, reprojection_errors(cameras, positions, observed), np.nan)),
         used=frozen(used, bool),
         excluded=view_counts(names, present, usable, used),
         all_views_px=frozen(all_views_errors(cameras, all_before, observed, usable)),
