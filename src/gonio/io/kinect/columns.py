@@ -26,14 +26,14 @@ _LARGEST = 1e9  # in any unit: beyond it a number is damaged
 
 @dataclass(frozen=True)
 class Cells:
-    """What the file says, not yet judged.
+    """The content of the file, not yet checked.
 
     positions  (time, joint, 3) in the file's unit and axes
-    states     (time, joint), or None where the file has none
+    states     (time, joint), or None if the file has none
     lines      of each frame's first row in the file
     stamps, numbers  times and frame numbers as written, or None
-    unit, time_unit  as the header tells; "" where it does not
-    order      the layouts in which the same columns could be read; empty where the header names the joints
+    unit, time_unit  as the header states; "" if it does not
+    order      the layouts in which the same columns could be read; empty if the header names the joints
     """
 
     skeleton: Skeleton
@@ -60,7 +60,7 @@ def fits(table: TextTable) -> bool:
 
 
 def tells_times(path: Path, table: TextTable) -> bool:
-    """Whether the table, or KIMORE's file beside it, tells when its frames were taken."""
+    """Whether the table, or KIMORE's file beside it, states when its frames were taken."""
     if table.header:
         return _column(table.header, names.TIMES) is not None
     orders = _orders(len(table.rows[0]))
@@ -71,15 +71,15 @@ def tells_times(path: Path, table: TextTable) -> bool:
 def cells_of(path: Path, table: TextTable, declared: Skeleton | None) -> Cells:
     """The cells of a table, by its header or by the declared order of joints.
 
-    Raises `InputError`, without the file's name, where columns or rows are not what they should be, where an order must
-    be declared or another one than told is, and where several people are in the table.
+    Raises `InputError`, without the file's name, if columns or rows are not what they should be, if an order must be
+    declared or the declared one does not fit, and if the table holds several people.
     """
     _check_person(table)
     return _named(table, declared) if table.header else _ordered(path, table, declared)
 
 
 def _check_person(table: TextTable) -> None:
-    """Raises `InputError` where a column tells one person from another and there are several."""
+    """Raises `InputError` if a column names the person and the table holds several people."""
     for column, word in enumerate(table.header):
         if names.letters(word) in names.PEOPLE:
             people = {row[column] for row in table.rows if column < len(row)}
@@ -178,10 +178,10 @@ def _named(table: TextTable, declared: Skeleton | None) -> Cells:
 
 
 def _length_unit(units: Iterable[str]) -> str:
-    told = {unit for unit in units if unit}
-    if len(told) > 1:
-        raise InputError(f"the header names several units: {', '.join(sorted(told))}")
-    return told.pop() if told else ""
+    stated = {unit for unit in units if unit}
+    if len(stated) > 1:
+        raise InputError(f"the header names several units: {', '.join(sorted(stated))}")
+    return stated.pop() if stated else ""
 
 
 def _skeleton(joints: Sequence[str], declared: Skeleton | None, ipi: bool) -> tuple[Skeleton, tuple[str, ...]]:

@@ -1,7 +1,7 @@
-"""The words in the headers of Kinect recordings: joints as the SDKs and exporters spell them, and what a column holds.
+"""The names in the headers of Kinect recordings: joints as the SDKs and exporters spell them, and what a column holds.
 
 Only letters and digits count: `SpineBase_X`, `spine base x`, `SPINE_BASE.X`, `JointType_SpineBase.Position.X` and
-`K4ABT_JOINT_PELVIS_X (mm)` are read alike. Side and part may stand in either order (ShoulderLeft, left_shoulder).
+`K4ABT_JOINT_PELVIS_X (mm)` are read alike. Side and part may come in either order (ShoulderLeft, left_shoulder).
 iPi's bones are known by the joint where they begin: its LForearm begins at the elbow, its LFoot at the ankle.
 """
 
@@ -88,7 +88,7 @@ TIMES: dict[str, str] = {
     "timestamp": "",
     "relativetime": "",
 }
-"""Letters and digits of a column with times -> its unit; empty where the name does not tell."""
+"""Letters and digits of a column with times -> its unit; empty if the name does not state it."""
 
 FRAMES = ("frame", "framenumber", "frameno", "frameindex", "frameid")
 PEOPLE = ("bodyid", "trackingid", "skeletonid", "personid", "userid", "body", "skeleton", "person")
@@ -108,7 +108,7 @@ def unit_of(word: str) -> tuple[str, str]:
 
 
 def joint_of(word: str, table: dict[str, str]) -> str | None:
-    """gonio's name of a joint; None where the table does not know it."""
+    """gonio's name of a joint; None if the table does not have it."""
     plain = letters(word)
     for prefix in ("", *_PREFIXES):
         if plain.startswith(prefix) and plain[len(prefix) :] in table:
@@ -117,7 +117,7 @@ def joint_of(word: str, table: dict[str, str]) -> str | None:
 
 
 def column_of(word: str, table: dict[str, str]) -> tuple[str, str] | None:
-    """(joint, "x", "y", "z" or "state") of a column's name without its unit; None where it holds something else."""
+    """(joint, "x", "y", "z" or "state") of a column's name without its unit; None if it holds something else."""
     plain = letters(word)
     for prefix in ("", *_PREFIXES):
         if plain.startswith(prefix):
@@ -129,7 +129,7 @@ def column_of(word: str, table: dict[str, str]) -> tuple[str, str] | None:
 
 
 def table_for(words: Sequence[str]) -> dict[str, str]:
-    """iPi's bones where thighs and shins are named, the Kinect's joints otherwise."""
+    """iPi's bones if thighs and shins are named, the Kinect's joints otherwise."""
     plain = " ".join(letters(word) for word in words)
     return IPI if "lthigh" in plain and "lshin" in plain else KINECT
 

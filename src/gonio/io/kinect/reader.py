@@ -12,7 +12,7 @@ x y z, or x y z and the tracking state, of each joint; or one joint of that orde
 KIMORE has such a file of 25 joints x 4 numbers for each exercise, JointPosition<number>.csv, with its times beside it
 in TimeStamp<number>.csv (Capecci et al. 2019, IEEE Trans. Neural Syst. Rehabil. Eng. 27:1436-1448). iPi Mocap Studio's
 Biomech Add-on exports bones with tabs between the columns; its documentation does not show the header, so the columns
-are found by iPi's names of bones, and the unit must be declared or stand in the header.
+are found by iPi's names of bones, and the unit must be declared or given in the header.
 
 Axes become those of Kinect v1 and v2 (y up, z from the sensor to the person); Azure's are turned half a turn about z.
 """
@@ -48,7 +48,7 @@ def recognise(path: Path) -> bool:
 
 
 def has_times(path: Path) -> bool:
-    """Whether the file, or KIMORE's file beside it, tells when its frames were taken: no rate needs to be declared."""
+    """Whether the file, or KIMORE's file beside it, states when its frames were taken: no rate needs to be declared."""
     table = read_start(Path(path))
     return table is not None and tells_times(Path(path), table)
 
@@ -56,17 +56,17 @@ def has_times(path: Path) -> bool:
 def read(
     path: Path, *, layout: str | None = None, rate_hz: float | None = None, unit: str | None = None
 ) -> PoseSequence:
-    """The recorded person, in metres, y up. frame "world", named for the file; "root" where the hip centre is always 0.
+    """The recorded person, in metres, y up. frame "world", named for the file; "root" if the hip centre is always 0.
 
-    layout   order of the joints, where no header names them
-    rate_hz  frames a second, where the file has no times
-    unit     "m", "cm" or "mm", where the header does not tell; the SDK's own where neither does
+    layout   order of the joints, if no header names them
+    rate_hz  frames a second, if the file has no times
+    unit     "m", "cm" or "mm", if the header does not state it; the SDK's own if neither does
 
-    Tracking states become confidence and status (`kinect_sensor.judged`). A joint at 0 0 0 is missing. A joint beyond
+    Tracking states become confidence and status (`sensor.judged`). A joint at 0 0 0 is missing. A joint beyond
     the sensor's working range is marked inferred, with confidence 0.5 at most. All are counted in the history, and so
-    are gaps in time, and that the recording is mirrored, where it is.
-    Raises `InputError` where the file is absent, cut or no such table, where what it does not tell is not declared,
-    where several people are in it, and where its bones cannot be a person's (`joint_order.check_order`).
+    are gaps in time. The history also states if the recording is mirrored.
+    Raises `InputError` if the file is absent, cut or not such a table, if a value that it does not state is not
+    declared, if it holds several people, and if its bones cannot be a person's (`body_checks.check_order`).
     """
     path = Path(path)
     if path.name.lower().startswith("jointorientation"):
@@ -74,7 +74,7 @@ def read(
     table = read_table(path)
     declared = None if layout is None else layout_of(layout)
     if declared is not None and declared.name not in SENSORS:
-        raise InputError(f"{path}: {declared.name} is no layout of a Kinect; there are {', '.join(SENSORS)}")
+        raise InputError(f"{path}: {declared.name} is no layout of a Kinect; use one of {', '.join(SENSORS)}")
     with naming(path):
         cells = cells_of(path, table, declared)
         metres, unit_words = _scale(cells, unit)
@@ -86,7 +86,7 @@ def read(
         joints = _seen(np.where(zero[..., None], np.nan, positions), cells)
         cut = ("the file does not end with a line end: its last number may be cut",) if table.cut else ()
         root = ("the hip centre is at the origin in every frame: the recording is root-relative",) if rooted else ()
-        lost = (f"{int(zero.sum())} joints at 0 0 0 taken as missing",) if zero.any() else ()
+        at_origin = (f"{int(zero.sum())} joints at 0 0 0 taken as missing",) if zero.any() else ()
         if cells.sensor is not None and not rooted:
             joints = _in_range(joints, cells.sensor)
         positions, up, turned = _upright(joints.positions, cells.skeleton, cells.sensor)
@@ -102,7 +102,7 @@ def read(
             confidence=joints.confidence,
             status=joints.status,
             source=Source(method="kinect", model=cells.sensor.name if cells.sensor else "", file=str(path)),
-            history=(*read_words, *root, *lost, *joints.history, *turned),
+            history=(*read_words, *root, *at_origin, *joints.history, *turned),
         )
         check_order(sequence, cells.order)
     return sequence.derive(history=(*sequence.history, *mirror_warning(sequence)))
@@ -110,7 +110,7 @@ def read(
 
 @dataclass(frozen=True)
 class _Joints:
-    """positions (time, joint, 3) m, NaN = missing; confidence and status (time, joint); what was done, in words."""
+    """positions (time, joint, 3) m, NaN = missing; confidence and status (time, joint); what was done, as sentences."""
 
     positions: FloatArray
     confidence: FloatArray
@@ -119,20 +119,20 @@ class _Joints:
 
 
 def _zeros(positions: FloatArray, skeleton: Skeleton) -> tuple[bool, NDArray[np.bool_]]:
-    """Whether the hip centre is at 0 0 0 in every frame; and (time, joint) which joints at 0 0 0 are not there."""
+    """Whether the hip centre is at 0 0 0 in every frame; and (time, joint) which joints at 0 0 0 are missing."""
     zero = np.asarray((positions == 0).all(axis=2))
-    nobody = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
-    if "hip_center" not in skeleton or nobody.all():
+    empty = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
+    if "hip_center" not in skeleton or empty.all():
         return False, zero
     hip = skeleton.index("hip_center")
-    rooted = bool(zero[~nobody, hip].all())
+    rooted = bool(zero[~empty, hip].all())
     if rooted:
-        zero[~nobody, hip] = False
+        zero[~empty, hip] = False
     return rooted, zero
 
 
 def _seen(positions: FloatArray, cells: Cells) -> _Joints:
-    """Confidence and status by the tracking states, where there are any."""
+    """Confidence and status from the tracking states, if the file has any."""
     missing = np.asarray(np.isnan(positions).any(axis=2))
     if cells.states is None:
         status = np.where(missing, Status.MISSING, Status.MEASURED).astype(np.uint8)
@@ -145,39 +145,41 @@ def _seen(positions: FloatArray, cells: Cells) -> _Joints:
         )
     confidence, status = found
     inferred, untracked = int((status == Status.INFERRED).sum()), int(((status == Status.MISSING) & ~missing).sum())
-    words = f"tracking states: {inferred} joints inferred by the sensor, {untracked} not tracked: missing"
-    return _Joints(np.where((status == Status.MISSING)[..., None], np.nan, positions), confidence, status, (words,))
+    description = f"tracking states: {inferred} joints inferred by the sensor, {untracked} not tracked: missing"
+    return _Joints(
+        np.where((status == Status.MISSING)[..., None], np.nan, positions), confidence, status, (description,)
+    )
 
 
 def _in_range(joints: _Joints, sensor: Sensor) -> _Joints:
     """Joints outside the sensor's working range marked inferred, with confidence 0.5 at most."""
     outside = out_of_range(joints.positions, sensor)
     if outside is None:
-        words = "z is no distance from a sensor: its working range was not looked at"
-        return _Joints(joints.positions, joints.confidence, joints.status, (*joints.history, words))
+        description = "z is no distance from a sensor: its working range was not checked"
+        return _Joints(joints.positions, joints.confidence, joints.status, (*joints.history, description))
     if not outside.any():
         return joints
     near, far = sensor.range_m
-    words = (
+    description = (
         f"{int(outside.sum())} joints outside the {sensor.name}'s working range of {near:g}-{far:g} m: marked inferred"
     )
     return _Joints(
         joints.positions,
         np.where(outside, np.minimum(joints.confidence, GUESSED), joints.confidence),
         np.where(outside, Status.INFERRED, joints.status).astype(np.uint8),
-        (*joints.history, words),
+        (*joints.history, description),
     )
 
 
 def _upright(
     positions: FloatArray, skeleton: Skeleton, sensor: Sensor | None
 ) -> tuple[FloatArray, Axis, tuple[str, ...]]:
-    """The positions in axes whose y points up, where the sensor's or the standing body's tell; the vertical; words."""
+    """The positions with y up, if the sensor or the upright body shows it; the vertical; what was done."""
     stands = _head_over_hips(positions, skeleton)
     if sensor is not None and sensor.y_down:
         if stands == 1:
-            words = "y points up already, unlike in the Azure SDK's axes: the axes are kept as they are"
-            return positions, "+y", (words,)
+            description = "y points up already, unlike in the Azure SDK's axes: the axes are kept as they are"
+            return positions, "+y", (description,)
         return positions * _HALF_TURN, "+y", ("axes turned from the Azure SDK's (y down) half a turn about z: y up",)
     if stands == -1:
         return positions, "-y", ("the head is below the hips: y taken as pointing down",)
@@ -190,11 +192,11 @@ def _scale(cells: Cells, declared: str | None) -> tuple[float, tuple[str, ...]]:
         raise InputError(f"the header says {cells.unit}, declared was {declared}")
     unit = declared or cells.unit or (cells.sensor.unit if cells.sensor else "")
     if not unit:
-        raise InputError("the file does not tell its unit; declare it with --unit m or --unit mm")
+        raise InputError("the file does not state its unit; declare it with --unit m or --unit mm")
     if unit not in METRES:
-        raise InputError(f"unit {unit!r} is not known; there are {', '.join(METRES)}")
-    told = declared or cells.unit
-    return METRES[unit], () if told else (f"unit {unit}, as in the {cells.sensor.name if cells.sensor else ''} SDK",)
+        raise InputError(f"unit {unit!r} is not known; use one of {', '.join(METRES)}")
+    stated = declared or cells.unit
+    return METRES[unit], () if stated else (f"unit {unit}, as in the {cells.sensor.name if cells.sensor else ''} SDK",)
 
 
 def _head_over_hips(positions: FloatArray, skeleton: Skeleton) -> int:

@@ -5,9 +5,9 @@
 
 Frame number, time in seconds, then x y z in metres of the 20 joints in the recorder's own order
 (`KINECT_RECORDER_20`), which is not that of the Kinect's SDK. Axes are the Kinect's: right-handed, y up, z from the
-sensor to the person, x to the sensor's own left. A joint that is not there is `nan`; recorders also write 0 0 0.
+sensor to the person, x to the sensor's own left. A missing joint is `nan`; recorders also write 0 0 0.
 A Kinect has 30 frames a second, more or less evenly; programs made for its recordings may count on that.
-Rows of the same form in the order of the SDK are read where that is declared. Where no first line names the joints,
+Rows of the same form in the order of the SDK are read if that order is declared. If no first line names the joints,
 bones that cannot be a person's are refused.
 """
 
@@ -49,8 +49,8 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
 
     A joint other than the hip centre at exactly 0 0 0 is taken as missing, and so is a whole row of zeros. Where the
     hip centre is at the origin in every frame the recording is root-relative, and the frame is "root".
-    Raises `InputError` where the file is absent, empty, cut, or no such text, where another order is declared than its
-    first line tells, and where that tells none and the bones cannot be a person's (`joint_order.check_order`).
+    Raises `InputError` if the file is absent, empty, cut or not such a text, if the declared order is not that of its
+    first line, and if that line names no order and the bones cannot be a person's (`body_checks.check_order`).
     """
     path = Path(path)
     lines = read_lines(path)
@@ -78,10 +78,10 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
     positions = table[:, 2:].reshape(len(table), len(KINECT_RECORDER_20), 3)
     zero = (positions == 0).all(axis=2)
     hip = skeleton.index("hip_center")
-    nobody = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
-    root_relative = bool(zero[~nobody, hip].all()) and not nobody.all()
+    empty = (zero | np.isnan(positions).any(axis=2)).all(axis=1)
+    root_relative = bool(zero[~empty, hip].all()) and not empty.all()
     if root_relative:
-        zero[~nobody, hip] = False
+        zero[~empty, hip] = False
     history = [f"{len(table)} frames read from {path.name}"]
     if lines[-1]:
         history.append("the file does not end with a line end: its last number may be cut")
@@ -107,9 +107,9 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what was lost. Nine significant digits.
+    """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what is not preserved. 9 digits.
 
-    The times are the sequence's own; a rate more than 5 % from the Kinect's is named among what was lost.
+    The times are the sequence's own; a rate more than 5 % from the Kinect's is named in what is returned.
     A camera's axes (y down) are turned half a turn about z, which keeps z from the camera to the person; any other
     frame whose vertical is known is turned y up. Raises `InputError` for 2D and for a sequence without frames.
     """
@@ -117,12 +117,12 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
         raise InputError(f"{path}: the Kinect recorder's text holds one person in 3D; write 2D as .csv or .npz")
     if not len(sequence):
-        raise InputError(f"{path}: there is no frame to write")
-    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+        raise InputError(f"{path}: no frame to write")
+    not_preserved = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     mapped = sequence.to_skeleton(KINECT_RECORDER_20)
-    lost += unmapped_joints(sequence, mapped)
+    not_preserved += unmapped_joints(sequence, mapped)
     if abs(sequence.rate_hz - _RATE_HZ) > _RATE_TOLERANCE * _RATE_HZ:
-        lost.append(
+        not_preserved.append(
             f"the rows keep their times, {sequence.rate_hz:.6g} a second; for programs that count on the Kinect's 30 "
             f"convert with --fps-out 30"
         )
@@ -132,9 +132,9 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         positions = mapped.with_up("+y").positions
     else:
         positions = mapped.positions
-        lost.append("which axis points up is not known: the axes are written as they are")
+        not_preserved.append("which axis points up is not known: the axes are written as they are")
     if sequence.frame == "root":
-        lost.append("the positions are root-relative; the file does not say so")
+        not_preserved.append("the positions are root-relative; the file does not say so")
     rows = np.char.mod("%.9g", positions.reshape(len(sequence), -1)).tolist()
     lines = ["# " + " ".join(_COLUMNS)]
     lines += [
@@ -143,4 +143,4 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     ]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    return tuple(lost)
+    return tuple(not_preserved)

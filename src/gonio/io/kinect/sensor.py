@@ -1,4 +1,4 @@
-"""What the three Kinects say of their joints: axes, unit, tracking states, working range.
+"""What the three Kinects deliver with their joints: axes, unit, tracking states, working range.
 
 Kinect v1 and v2: metres, y up, z from the sensor to the person, x to the sensor's own left; a joint is not tracked (0),
 inferred (1) or tracked (2). Azure Kinect: millimetres, x right, y down, z forward; the confidence of a joint is none
@@ -26,7 +26,7 @@ _WORDS = {"nottracked": 0, "inferred": 1, "tracked": 2, "none": 0, "low": 1, "me
 
 @dataclass(frozen=True)
 class Sensor:
-    """One of the three.
+    """One of the three Kinects.
 
     unit     of its SDK's positions
     y_down   its SDK's y points down, and x to the right
@@ -59,7 +59,7 @@ def sensor_of(skeleton: Skeleton) -> Sensor | None:
 
 
 def state_number(cell: str) -> float:
-    """A tracking state or confidence as a number; NaN where it is neither."""
+    """A tracking state or confidence as a number; NaN if it is neither."""
     plain = "".join(c for c in cell.lower() if c.isalnum() or c in ".-+")
     try:
         return float(_WORDS.get(plain, plain))
@@ -70,16 +70,16 @@ def state_number(cell: str) -> float:
 def judged(
     states: FloatArray, missing: BoolArray, known: tuple[int, ...]
 ) -> tuple[FloatArray, NDArray[np.uint8]] | None:
-    """(confidence, status), both (time, joint), of tracking states; None where the numbers are no such states.
+    """(confidence, status), both (time, joint), of tracking states; None if the numbers are not such states.
 
     2 and 3 are measured with confidence 1, 1 is inferred with 0.5, 0 is missing. Fractions between 0 and 1 are
     confidences as they are, 0 missing. `missing` joints may have any state.
     """
-    there = states[~missing]
-    if np.isnan(there).any():
+    present = states[~missing]
+    if np.isnan(present).any():
         return None
-    if not np.isin(there, known).all():
-        if (there < 0).any() or (there > 1).any():
+    if not np.isin(present, known).all():
+        if (present < 0).any() or (present > 1).any():
             return None
         absent = missing | (states == 0)
         return np.where(absent, 0.0, states), np.where(absent, Status.MISSING, Status.MEASURED).astype(np.uint8)
@@ -90,7 +90,7 @@ def judged(
 
 
 def out_of_range(positions_m: FloatArray, sensor: Sensor) -> BoolArray | None:
-    """(time, joint) outside the depths at which the sensor works; None where z is no depth: not positive in the median.
+    """(time, joint) outside the depths at which the sensor works; None if z is not a depth: not positive in the median.
 
     positions_m (time, joint, 3) in the sensor's axes; NaN = missing, and not outside.
     """

@@ -24,7 +24,7 @@ _FIRST_BYTES = 65536
 
 @dataclass(frozen=True)
 class TextTable:
-    """header: names of the columns, empty where there is none; rows of cells; their line numbers; is the end cut?"""
+    """header: names of the columns, empty if there is none; rows of cells; their line numbers; is the end cut?"""
 
     header: tuple[str, ...]
     rows: list[list[str]]
@@ -33,13 +33,13 @@ class TextTable:
 
 
 def read_table(path: Path) -> TextTable:
-    """The whole table. Raises `InputError` where the file is absent, empty or without rows, or where a comma may be
+    """The whole table. Raises `InputError` if the file is absent, empty or without rows, or if a comma may be
     a decimal sign or a separator."""
     return parse(path, decoded(path, read_bytes(path)))
 
 
 def read_start(path: Path) -> TextTable | None:
-    """The table as far as the first 64 KiB show it, the last line left out; None where it is none."""
+    """The table as far as the first 64 KiB show it, the last line left out; None if it is not a table."""
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(_FIRST_BYTES)
@@ -50,7 +50,7 @@ def read_start(path: Path) -> TextTable | None:
 
 
 def decoded(path: Path, content: bytes) -> str:
-    """The text. Raises `InputError` for UTF-16 without its mark and for what is no text."""
+    """The text. Raises `InputError` for UTF-16 without its mark and for what is not text."""
     encoding = _MARKS.get(content[:2], "utf-8-sig")
     if encoding == "utf-8-sig" and b"\0" in content[:1000]:
         raise InputError(f"{path}: is no plain text, or UTF-16 without its mark; save it as UTF-8")
@@ -123,7 +123,7 @@ def _check_commas(path: Path, separator: str, rows: Sequence[Sequence[str]], lin
 
 
 def _header(rows: list[list[str]]) -> tuple[str, ...]:
-    """The last row of words; where it holds x, y, z alone, with the joints of the row above it before them."""
+    """The last row of names; if it holds x, y, z alone, with the joints of the row above it before them."""
     if not rows:
         return ()
     last, before = rows[-1], rows[-2] if len(rows) > 1 else []

@@ -1,7 +1,7 @@
-"""When each frame of a Kinect recording was taken: kept from the file, never counted where the file knows better.
+"""When each frame of a Kinect recording was taken: kept from the file, never counted if the file has times.
 
 Timestamps come in seconds, milliseconds, microseconds (Azure), ticks of 100 ns (Kinect v2) or as time of day. A header
-may name the unit. Where it does not, the median step tells: a Kinect delivers about 30 frames a second, and the units
+may name the unit. If it does not, the median step shows it: a Kinect delivers about 30 frames a second, and the units
 lie a factor of ten or more apart. A dropped frame is a longer step, not a shift.
 """
 
@@ -35,24 +35,24 @@ def times_of(
     numbers: Sequence[str] | None,
     rate_hz: float | None,
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """(time,) seconds of the frames, and what was done, in words.
+    """(time,) seconds of the frames, and what was done, as sentences.
 
     lines    of the frames in the file
-    stamps   the file's times, as written; `unit` their unit ("s", "ms", "us"; "" where it is not told)
-    numbers  the file's frame numbers, as written; used where there are no times, with the declared `rate_hz`
+    stamps   the file's times, as written; `unit` their unit ("s", "ms", "us"; "" if it is not stated)
+    numbers  the file's frame numbers, as written; used if the file has no times, with the declared `rate_hz`
 
-    Raises `InputError` where a time is no time or not after the one before, where the unit cannot be told, where
-    neither times nor a rate are there, and where the declared rate is more than 5 % from the file's.
+    Raises `InputError` if a time is not a time or not after the one before, if the unit cannot be found, if neither
+    times nor a rate are given, and if the declared rate is more than 5 % from the file's.
     """
     if stamps is not None:
-        times_s, words = _from_stamps(path, lines, stamps, unit)
+        times_s, messages = _from_stamps(path, lines, stamps, unit)
         check_times(path, times_s.tolist(), lines)
         own_hz = 1 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else rate_hz
         if rate_hz is not None and own_hz is not None and abs(own_hz - rate_hz) > _SAME_RATE * rate_hz:
             raise InputError(
                 f"{path}: by its times the file has {own_hz:.4g} frames per second, declared were {rate_hz:g}"
             )
-        return times_s, (*words, *_gaps(times_s))
+        return times_s, (*messages, *_gaps(times_s))
     if rate_hz is None:
         raise InputError(f"{path}: has no times; declare the frames per second with --fps (a Kinect has 30)")
     if not rate_hz > 0:
@@ -74,16 +74,16 @@ def _from_stamps(
         seconds = [(clock - clocks[0]) / timedelta(seconds=1) for clock in clocks]
         return np.array(seconds), (f"times count from the first frame, taken at {stamps[0]}",)
     values = [_decimal(path, line, stamp) for line, stamp in zip(lines, stamps, strict=True)]
-    words: list[str] = []
+    messages: list[str] = []
     if not unit:
         unit = _unit_by_step(path, values)
         if unit != "s":
-            words.append(f"times taken as {unit}, by their step")
+            messages.append(f"times taken as {unit}, by their step")
     start = values[0] * _SECONDS[unit]
     if start >= Decimal(_DAY_S):  # a date in some clock's count: floats would lose the fractions
-        words.append(f"times count from the first frame, which the file calls {stamps[0]}")
+        messages.append(f"times count from the first frame, which the file calls {stamps[0]}")
         values = [value - values[0] for value in values]
-    return np.array([float(value * _SECONDS[unit]) for value in values]), tuple(words)
+    return np.array([float(value * _SECONDS[unit]) for value in values]), tuple(messages)
 
 
 def _unit_by_step(path: Path, values: Sequence[Decimal]) -> str:

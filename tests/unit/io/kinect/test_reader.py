@@ -259,7 +259,7 @@ def test_ipi(tmp_path: Path, kinect_person: Person) -> None:
     one = ["Time (s)\t" + "\t".join(f"{bone} Coordinate {axis} (m)" for bone in bones for axis in "XYZ")]
     (tmp_path / "one.txt").write_text("\n".join(one + numbers) + "\n")
     (tmp_path / "two.txt").write_text("\n".join(two + numbers) + "\n")
-    with pytest.raises(InputError, match=r"tell.*unit"):
+    with pytest.raises(InputError, match="--unit"):
         formats.read(tmp_path / "two.txt")
     for back in (formats.read(tmp_path / "one.txt"), formats.read(tmp_path / "two.txt", unit="m")):
         assert_same(back, written.select(list(bones.values())))
