@@ -1,7 +1,7 @@
 """Calibrated rigs from files, and back.
 
-Four formats, recognised by their content. Besides the two below these are OpenCV's YAML and XML (`opencv_rig`) and
-OpenCap's pickles (`opencap_rig`), whose unit is found as for TOML.
+Four formats, recognised by their content. Besides the two below these are OpenCV's YAML and XML (`opencv`) and
+OpenCap's pickles (`opencap`), whose unit is found as for TOML.
 
 **TOML of Pose2Sim, aniposelib and FreeMoCap.** One table a camera::
 
@@ -57,17 +57,17 @@ CAMERA_KEYS = {"matrix", "distortions", "rotation", "translation"}  # a table wi
 
 
 @quiet
-def read(path: Path, *, up: Axis | None = None, unit: Unit | None = None) -> Rig:
+def read(path: str | Path, *, up: Axis | None = None, unit: Unit | None = None) -> Rig:
     """The rig of a TOML, Qualisys or OpenCV file, an OpenCap pickle, or the folder that holds its cameras' folders, in
     metres; its name is the file's.
 
-    `up` is the world's axis against gravity; without it, and where the file does not say, `Rig` guesses it from the
-    cameras. `unit` is that of the file's lengths. Without it a Qualisys file is in mm, and another in what it says of
+    `up` is the world's axis against gravity; without it, and if the file does not state it, `Rig` guesses it from the
+    cameras. `unit` is that of the file's lengths. Without it a Qualisys file is in mm, and another in what it states
     itself (TOML), else in what the greatest distance between two cameras shows (for one camera: its distance from the
     origin): up to 30 units mean metres, 100 and more millimetres. The history says which was taken.
 
     Raises `InputError` for a file that is missing, empty, broken or of another kind, a camera that lacks a value or
-    has an impossible one, a fisheye camera, and lengths whose unit cannot be told.
+    has an impossible one, a fisheye camera, and lengths whose unit is not known.
     """
     path = Path(path)
     if pickles := opencap.files(path):
@@ -86,11 +86,12 @@ def read(path: Path, *, up: Axis | None = None, unit: Unit | None = None) -> Rig
         raise InputError(f"{path}: {error}") from None
 
 
-def write(rig: Rig, path: Path) -> None:
+def write(rig: Rig, path: str | Path) -> None:
     """The rig as TOML that Pose2Sim and aniposelib read, in metres.
 
-    Raises `InputError` for a camera whose distortion model is not "opencv", and where `path` cannot be written.
+    Raises `InputError` for a camera whose distortion model is not "opencv", and if `path` cannot be written.
     """
+    path = Path(path)
     lines: list[str] = []
     for camera in rig:
         if camera.distortion_model != "opencv":
@@ -120,7 +121,7 @@ def match_cameras(rig: Rig, names: Sequence[str]) -> dict[str, str]:
     """Which camera of the rig each name means: {name: camera name}.
 
     The same name, else the only camera whose name is equal but for case, spaces and punctuation (cam_01 ~ CAM01).
-    Never by order. Raises `InputError`, naming both lists, where a name fits no camera or several, or two names one.
+    Never by order. Raises `InputError`, naming both lists, if a name fits no camera or several, or two names one.
     """
     lists = f"the recordings are {', '.join(names)}; the rig {rig.name!r} has {', '.join(rig.camera_names)}"
     matches: dict[str, str] = {}
@@ -204,7 +205,7 @@ def _in_metres(name: str, cameras: Sequence[Camera], up: Axis | None, unit: Unit
     """The rig of cameras whose translations are in `unit`, else in what the file states, else in what is probable."""
     reach = _reach(cameras)
     if unit is not None:
-        history = f"lengths in {unit}, as told"
+        history = f"lengths in {unit}, as declared"
     elif stated.get("unit") in list(METRES_PER):
         unit = stated["unit"]
         history = f"lengths in {unit}, as the file says"
@@ -239,7 +240,7 @@ def _toml_camera(key: str, table: dict[str, Any]) -> Camera:
 
 
 def _numbers(where: str, table: dict[str, Any], key: str, shape: tuple[int, ...] | None) -> FloatArray:
-    """The finite numbers of a key, of a shape, or a list of any length where `shape` is None."""
+    """The finite numbers of a key, of a shape, or a list of any length if `shape` is None."""
     if key not in table:
         raise InputError(f"{where}: {key} is missing")
     wanted = "a list of" if shape is None else " x ".join(map(str, shape))
@@ -301,7 +302,7 @@ def _from_qualisys(path: Path, text: str, up: Axis | None, unit: Unit) -> Rig:
     elements = root.findall("cameras/camera")
     if root.tag != "calibration" or not elements:
         raise InputError("XML, but no Qualisys calibration: no <calibration><cameras><camera> in it")
-    history = [f"lengths in {unit}, " + ("as Qualisys writes them" if unit == "mm" else "as told")]
+    history = [f"lengths in {unit}, " + ("as Qualisys writes them" if unit == "mm" else "as declared")]
     cameras = []
     for number, element in enumerate(elements, start=1):
         if element.get("active", "1") == "0":

@@ -23,7 +23,7 @@ FILE = "cameraIntrinsicsExtrinsics.pickle"
 
 
 def files(path: Path) -> tuple[Path, ...]:
-    """The pickle that `path` is, or those of the cameras' folders in a session's folder; none where it is neither."""
+    """The pickle that `path` is, or those of the cameras' folders in a session's folder; none if it is neither."""
     if path.suffix.lower() in (".pickle", ".pkl"):
         return (path,)
     return tuple(sorted(path.glob(f"*/{FILE}"))) if path.is_dir() else ()
@@ -32,7 +32,7 @@ def files(path: Path) -> tuple[Path, ...]:
 def camera(path: Path) -> Camera:
     """The camera of a pickle, its translation still in the file's unit.
 
-    Raises `InputError` where the file is absent or damaged, lacks a value, or asks for anything but data.
+    Raises `InputError` if the file is absent or damaged, lacks a value, or asks for anything but data.
     """
     path = Path(path)
     content = read_bytes(path)

@@ -13,7 +13,7 @@
 
 Two cameras become `cam1`, whose axes are the world's, and `cam2`. A file of one camera has `camera_matrix` and
 `distortion_coefficients` or `dist_coeffs`; it stands in the world's origin unless `R` and `T` (world -> camera; `rvec`
-and `tvec` too) say otherwise. The files name neither unit nor vertical. The picture's size must stand in the file
+and `tvec` too) say otherwise. The files name neither unit nor vertical. The image size must be in the file
 (`image_width` and `image_height`, or `image_size`): OpenCV's stereo example leaves it out, and it is added by hand.
 """
 
@@ -47,7 +47,7 @@ def recognise(text: str) -> bool:
 def cameras(text: str) -> tuple[Camera, ...]:
     """One or two cameras, translations in the file's own unit.
 
-    Raises `InputError` where it is damaged, is no calibration, or holds no size of the pictures.
+    Raises `InputError` if it is damaged, is no calibration, or holds no size of the images.
     """
     import cv2  # noqa: PLC0415
 
@@ -93,10 +93,10 @@ def cameras(text: str) -> tuple[Camera, ...]:
 
 
 def write(rig: Rig, path: Path) -> tuple[str, ...]:
-    """One or two cameras, in metres, YAML or XML by the ending; returns what was lost.
+    """One or two cameras, in metres, YAML or XML by the ending; returns what was not preserved.
 
-    The second camera is told by its place against the first, as OpenCV's stereo functions take it.
-    Raises `InputError` for more cameras, another distortion model, or pictures of two sizes.
+    The second camera is stated relative to the first, as OpenCV's stereo functions take it.
+    Raises `InputError` for more cameras, another distortion model, or images of two sizes.
     """
     import cv2  # noqa: PLC0415
 
@@ -105,13 +105,13 @@ def write(rig: Rig, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: OpenCV's file holds one or two cameras, this rig has {len(rig)}; write .toml")
     sizes = {camera.size_px for camera in rig}
     if len(sizes) > 1:
-        raise InputError(f"{path}: OpenCV's file holds one size of pictures; these cameras have {len(sizes)}")
+        raise InputError(f"{path}: OpenCV's file holds one size of images; these cameras have {len(sizes)}")
     if any(camera.distortion_model != "opencv" for camera in rig):
         raise InputError(f"{path}: OpenCV's file holds its own distortion model only")
     ((width, height),) = sizes
     first = rig.cameras[0]
     numbers: dict[str, Any] = {"image_width": width, "image_height": height}
-    lost = [f"the world's vertical ({rig.up}) is lost"]
+    not_preserved = [f"the world's vertical ({rig.up}) is not preserved"]
     if len(rig) == 1:
         numbers |= {"camera_matrix": first.matrix, "distortion_coefficients": np.array([first.distortion])}
         numbers |= {"R": first.rotation, "T": first.translation[:, None]}
@@ -122,10 +122,10 @@ def write(rig: Rig, path: Path) -> tuple[str, ...]:
         numbers |= {"M2": second.matrix, "D2": np.array([second.distortion])}
         numbers |= {"R": rotation, "T": (second.translation - rotation @ first.translation)[:, None]}
         if not (np.allclose(first.rotation, np.eye(3)) and np.allclose(first.translation, 0)):
-            lost.append("the world is lost: the file's world is the first camera")
+            not_preserved.append("the world is not preserved: the file's world is the first camera")
     names = [camera.name for camera in rig]
     if names != ["cam1", "cam2"][: len(names)]:
-        lost.append(f"the cameras' names ({', '.join(names)}) are lost: they are read as cam1, cam2")
+        not_preserved.append(f"the cameras' names ({', '.join(names)}) are not preserved: they are read as cam1, cam2")
     kind = ".xml" if path.suffix.lower() == ".xml" else ".yml"
     storage = cv2.FileStorage(kind, cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY)
     for name, value in numbers.items():
@@ -133,7 +133,7 @@ def write(rig: Rig, path: Path) -> tuple[str, ...]:
     text = storage.releaseAndGetString()
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _value(cv2: Any, node: Any) -> Any:
@@ -160,7 +160,7 @@ def _matrix(held: dict[str, Any], name: str, shape: tuple[int, ...]) -> FloatArr
 
 
 def _distortion(held: dict[str, Any], name: str) -> tuple[float, ...]:
-    """Up to five coefficients; OpenCV fills those of its longer models with zeros where they are not used."""
+    """Up to five coefficients; OpenCV fills those of its longer models with zeros if they are not used."""
     value = np.zeros(0) if held[name] is None else np.asarray(held[name], dtype=float).ravel()
     if len(value) > 5 and np.any(value[5:] != 0):
         raise InputError(
@@ -185,7 +185,7 @@ def _size(held: dict[str, Any]) -> tuple[int, int]:
     elif held.get("image_size") is not None and np.size(held["image_size"]) == 2:
         values = np.asarray(held["image_size"], dtype=float).ravel()
     else:
-        raise InputError(f"the size of the pictures is not in it; add {_SIZE}, in pixels")
+        raise InputError(f"the size of the images is not in it; add {_SIZE}, in pixels")
     if not np.isfinite(values).all() or (values % 1).any() or (values < 1).any():
         raise InputError(f"{_SIZE} are {values[0]:g} and {values[1]:g}; whole pixels are expected")
     return int(values[0]), int(values[1])

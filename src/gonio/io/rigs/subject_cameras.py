@@ -36,7 +36,7 @@ def human36m() -> Cameras:
 
 @quiet
 def read(path: Path) -> Cameras:
-    """The cameras of every subject. Raises `InputError` where the file is absent or not of this form."""
+    """The cameras of every subject. Raises `InputError` if the file is absent or not of this form."""
     path = Path(path)
     content = read_bytes(path)
     try:

@@ -180,7 +180,7 @@ def test_an_ambiguous_unit_is_asked_for(written: Callable[[str], Path]) -> None:
     for unit, factor in (("m", 1.0), ("mm", 0.001)):
         read = rig_files.read(path, unit=unit)  # type: ignore[arg-type]
         np.testing.assert_allclose(read["cam_01"].center_m, ring()["cam_01"].center_m * 10 * factor, atol=1e-9)
-        assert f"lengths in {unit}, as told" in read.history
+        assert f"lengths in {unit}, as declared" in read.history
 
 
 def test_one_camera_alone_tells_its_unit_by_its_distance_from_the_origin(written: Callable[[str], Path]) -> None:
@@ -204,7 +204,7 @@ def test_tables_that_are_no_cameras_are_passed_over(written: Callable[[str], Pat
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("fisheye = false", "fisheye = true", "'cam_01'"),
         ("matrix =", "matrices =", "'cam_01'"),
@@ -225,10 +225,10 @@ def test_tables_that_are_no_cameras_are_passed_over(written: Callable[[str], Pat
         ("[cam_01]", "[cam_01", r"neither TOML \(.*\) nor Qualisys XML"),
     ],
 )
-def test_a_broken_toml_is_one_clear_line(written: Callable[[str], Path], old: str, new: str, said: str) -> None:
+def test_a_broken_toml_is_one_clear_line(written: Callable[[str], Path], old: str, new: str, message: str) -> None:
     text = toml_text(ring(2))
     assert old in text
-    with pytest.raises(InputError, match=rf"rig\.txt: .*{said}") as raised:
+    with pytest.raises(InputError, match=rf"rig\.txt: .*{message}") as raised:
         rig_files.read(written(text.replace(old, new, 1)))
     assert "\n" not in str(raised.value)
 
@@ -265,7 +265,7 @@ def test_inactive_and_turned_qualisys_cameras_are_mentioned(written: Callable[[s
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("</cameras></calibration>", "", r"broken.*complete"),
         ("calibration", "something", r"Qualisys.*calibration"),
@@ -280,11 +280,11 @@ def test_inactive_and_turned_qualisys_cameras_are_mentioned(written: Callable[[s
     ],
 )
 def test_a_broken_qualisys_file_is_one_clear_line(
-    written: Callable[[str], Path], old: str, new: str, said: str
+    written: Callable[[str], Path], old: str, new: str, message: str
 ) -> None:
     text = qualisys_text(ring(2))
     assert old in text
-    with pytest.raises(InputError, match=rf"rig\.txt: .*{said}") as raised:
+    with pytest.raises(InputError, match=rf"rig\.txt: .*{message}") as raised:
         rig_files.read(written(text.replace(old, new) if "calibration" in old else text.replace(old, new, 1)))
     assert "\n" not in str(raised.value)
 
@@ -313,7 +313,7 @@ def test_a_reflection_is_refused(written: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "cannot be read .No such file"),
         (b"", "empty"),
@@ -324,11 +324,11 @@ def test_a_reflection_is_refused(written: Callable[[str], Path]) -> None:
         (b"<html></html>", r"Qualisys.*calibration"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "calib.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"calib\.toml: .*{said}"):
+    with pytest.raises(InputError, match=rf"calib\.toml: .*{message}"):
         rig_files.read(path)
 
 
@@ -354,7 +354,7 @@ def test_recordings_find_their_cameras() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["cam01", "left"], r"'left'.*cam01.*'ring'"),
         (["cam1"], "'cam1'"),
@@ -362,8 +362,8 @@ def test_recordings_find_their_cameras() -> None:
         (["cam_01", "cam01"], r"'cam01'.*'cam_01'"),
     ],
 )
-def test_recordings_that_fit_no_camera_are_named(names: list[str], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_recordings_that_fit_no_camera_are_named(names: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         rig_files.match_cameras(ring(2), names)
 
 

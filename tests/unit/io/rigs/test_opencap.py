@@ -54,7 +54,7 @@ class Program:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "empty"),
         (b"no pickle", r"damaged.*pickle"),
@@ -68,11 +68,11 @@ class Program:
         (pickle.dumps(held() | {"imageSize": np.array([1.5, 2])}), r"whole.*pixels"),
     ],
 )
-def test_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str) -> None:
+def test_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.pickle"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         rig_files.read(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert not (tmp_path / "executed").exists()

@@ -1,4 +1,4 @@
-"""OpenCV's YAML and XML: written by cv2 itself, there and back, one camera and two, and damaged files."""
+"""OpenCV's YAML and XML: written by cv2 itself, read back, one camera and two, and damaged files."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_a_rig_in_another_world_keeps_its_geometry(tmp_path: Path) -> None:
     turn = cv2.Rodrigues(np.array([0.3, 1, 0.2]))[0]
     left = Camera("left", (640, 480), K, rotation=turn, translation=np.array([1.0, 2, 3]))
     right = Camera("right", (640, 480), K, rotation=R @ turn, translation=R @ left.translation + T[:, 0])
-    lost = opencv.write(Rig("x", (left, right), up="+z"), tmp_path / "x.yml")
-    assert lost == (
-        "the world's vertical (+z) is lost",
-        "the world is lost: the file's world is the first camera",
-        "the cameras' names (left, right) are lost: they are read as cam1, cam2",
+    not_preserved = opencv.write(Rig("x", (left, right), up="+z"), tmp_path / "x.yml")
+    assert not_preserved == (
+        "the world's vertical (+z) is not preserved",
+        "the world is not preserved: the file's world is the first camera",
+        "the cameras' names (left, right) are not preserved: they are read as cam1, cam2",
     )
     second = rig_files.read(tmp_path / "x.yml")["cam2"]
     np.testing.assert_allclose(second.rotation, R)
@@ -99,12 +99,12 @@ def test_more_cameras_than_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"T": None}, r"cameras.*without"),
         ({"image_width": None}, r"image_width.*image_height"),
         ({"image_width": 640.5}, r"pixels.*expected"),
-        ({"image_width": np.array([640, 480])}, r"size.*pictures"),
+        ({"image_width": np.array([640, 480])}, r"size.*images"),
         ({"M1": None, "M2": None}, "calibration"),
         ({"M1": K[:2]}, r"6.*3"),
         ({"M1": "none"}, "numbers"),
@@ -114,10 +114,10 @@ def test_more_cameras_than_two(tmp_path: Path) -> None:
         ({"D2": D * np.inf}, r"coefficients.*finite"),
     ],
 )
-def test_damaged_files(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+def test_damaged_files(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     values = {name: value for name, value in (STEREO | {"T": T} | changes).items() if value is not None}
     path = stored(tmp_path / "x.yml", **values)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         rig_files.read(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)

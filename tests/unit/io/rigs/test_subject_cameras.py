@@ -39,7 +39,7 @@ def test_a_person_in_the_middle_of_the_room_is_seen_upright(camera: Camera) -> N
     assert (ankle > 0).all() and (ankle < 1000).all()
     assert (head > 0).all() and (head < 1000).all()
     assert ankle[1] - head[1] > 250
-    # What lies to the left of the line of sight, seen from above, lies to the left in the picture: no mirror.
+    # What lies to the left of the line of sight, seen from above, lies to the left in the image: no mirror.
     left = np.cross([0, 0, 1.0], -camera.center_m)
     left /= np.linalg.norm(left)
     to_left, to_right = camera.world_to_image([0.3 * left + (0, 0, 1), -0.3 * left + (0, 0, 1)])
@@ -80,7 +80,7 @@ def test_another_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ("{", r"table.*cameras"),
         ("[]", r"table.*cameras"),
@@ -107,9 +107,9 @@ def test_another_table(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_table(tmp_path: Path, content: str, words: str) -> None:
+def test_what_is_no_table(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "cameras.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(InputError, match=message) as error:
         subject_cameras.read(path)
     assert str(error.value).startswith(str(path))
