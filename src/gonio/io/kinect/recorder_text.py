@@ -107,9 +107,10 @@ def read(path: Path, *, layout: str | None = None) -> PoseSequence:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what is not preserved. 9 digits.
+    """Writes the 20 joints, mapped by name, in the Kinect's axes; returns what is not preserved.
 
-    The times are the sequence's own; a rate more than 5 % from the Kinect's is named in what is returned.
+    Numbers have nine significant digits. The times are the sequence's own; a rate more than 5 % from the Kinect's is
+    named in what is returned.
     A camera's axes (y down) are turned half a turn about z, which keeps z from the camera to the person; any other
     frame whose vertical is known is turned y up. Raises `InputError` for 2D and for a sequence without frames.
     """
