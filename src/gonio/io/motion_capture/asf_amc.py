@@ -1,16 +1,17 @@
 """Acclaim skeleton (.asf) and motion (.amc), the form in which CMU publishes its motion capture. Text.
 
-The skeleton: under `:root` the place of the pelvis, under `:bonedata` for each bone its direction (a unit vector in the
+The skeleton: under `:root` the position of the pelvis, under `:bonedata` for each bone its direction (a unit vector
+in the
 world's axes of the reference pose), its length, the axes in which it turns (`axis`, three angles, in the order given)
-and which of its angles move (`dof`); under `:hierarchy` which bone hangs on which. The motion: a line with the frame's
-number, then a line a bone with its moving angles.
+and which of its angles move (`dof`); under `:hierarchy` the parent of each bone. The motion: a line with the frame's
+number, then one line per bone with its moving angles.
 
 With C the rotation of a bone's axes and M that of the motion, its rotation against its parent is C M C^-1, and its end
 lies at the end of its parent plus G length direction, G chained from the root. In XYZ, Acclaim turns about x first and
-about fixed axes: R = Rz Ry Rx. The rotation of the root moves the whole figure, its TX, TY, TZ are its place.
+about fixed axes: R = Rz Ry Rx. The rotation of the root moves the whole figure, its TX, TY, TZ are its position.
 
-A joint is the END of a bone: `lfemur` is the left knee. The bone `lwrist` is the outer third of the forearm, there to
-turn about its own length (in all three of CMU's skeletons at hand it is exactly half as long as `lradius`); its end is
+A joint is the END of a bone: `lfemur` is the left knee. The bone `lwrist` is the outer third of the forearm, which
+turns about its own length (in all three of CMU's skeletons at hand it is exactly half as long as `lradius`); its end is
 the wrist. Lengths: CMU divides inches by 0.45, so a unit is 0.0254 / 0.45 = 0.056444 m. 120 frames per second (the file
 does not say; a few recordings have 60). y is up.
 """
@@ -32,7 +33,7 @@ from gonio.io.reading import naming, read_lines
 
 CMU_UNIT_M = 0.0254 / 0.45
 _ROOT = "root"
-_LARGEST = 1e9  # in the file's units and angles: no body is that large, and products beyond it overflow
+_LARGEST = 1e9  # in the file's units and angles: no body is that large, and products of larger numbers overflow
 _DOF = ("tx", "ty", "tz", "rx", "ry", "rz")
 
 
@@ -66,13 +67,13 @@ def read(asf: Path, amc: Path, *, unit_m: float = CMU_UNIT_M, rate_hz: float = 1
     rotations = np.empty((n_frames, len(bones), 3, 3))
     for index, (name, bone) in enumerate(bones.items()):
         values = dict(zip(bone.dof, motion.get(name, np.zeros((n_frames, 0))).T, strict=False))
-        turned = [values.get(f"r{axis}", np.zeros(n_frames)) * angle for axis in bone.order]
-        # Fixed axes in the order given are moved axes in the reverse order.
-        moved = euler_rotations(np.stack(turned[::-1], axis=-1), bone.order[::-1])
-        rotations[:, index] = bone.axes @ moved @ bone.axes.T
+        angles_rad = [values.get(f"r{axis}", np.zeros(n_frames)) * angle for axis in bone.order]
+        # Rotations about fixed axes equal rotations about moved axes in reverse order.
+        rotation = euler_rotations(np.stack(angles_rad[::-1], axis=-1), bone.order[::-1])
+        rotations[:, index] = bone.axes @ rotation @ bone.axes.T
         if name == _ROOT:
-            place = np.stack([values.get(f"t{axis}", np.zeros(n_frames)) for axis in "xyz"], axis=-1)
-            offsets[:, index] = bone.offset + place
+            translation = np.stack([values.get(f"t{axis}", np.zeros(n_frames)) for axis in "xyz"], axis=-1)
+            offsets[:, index] = bone.offset + translation
         else:  # a bone's own rotation moves its own end
             offsets[:, index] = rotations[:, index] @ bone.offset
     names = tuple(bones)
@@ -99,7 +100,7 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
     """The bones, the root first and every parent before its children; each one's parent; radians per angle unit."""
     sections = _sections(path)
     if "bonedata" not in sections or "hierarchy" not in sections or _ROOT not in sections:
-        raise InputError(f"{path}: is no .asf skeleton: it lacks :root, :bonedata or :hierarchy")
+        raise InputError(f"{path}: is not an .asf skeleton: it lacks :root, :bonedata or :hierarchy")
     units = {line[0].lower(): line[1].lower() for line in sections.get("units", []) if len(line) > 1}
     to_rad = 1.0 if units.get("angle", "deg").startswith("rad") else float(np.deg2rad(1.0))
     try:
@@ -120,7 +121,7 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
         for line in next(iter(_blocks(sections["hierarchy"]))):
             parent_of |= dict.fromkeys(line[1:], line[0])
         ordered = [_ROOT]
-        for name in ordered:  # grows while it is walked: breadth first
+        for name in ordered:  # the list grows during the loop: breadth first
             ordered += [child for child, parent in parent_of.items() if parent == name and child != _ROOT]
         if set(ordered) != set(bones):
             raise InputError(
@@ -135,17 +136,17 @@ def _skeleton(path: Path) -> tuple[dict[str, _Bone], tuple[int, ...], float]:
 def _root(path: Path, lines: list[list[str]], to_rad: float) -> _Bone:
     keys = {line[0].lower(): line[1:] for line in lines}
     axes, order = _axes(_numbers(keys["orientation"][:3]) * to_rad, keys["axis"][0])
-    place = _numbers(keys["position"][:3])
-    if place.shape != (3,):
+    position = _numbers(keys["position"][:3])
+    if position.shape != (3,):
         raise InputError(f"{path}: the position of the root is not three numbers")
     dof = tuple(word.lower() for word in keys["order"])
     if sorted(dof) != sorted(_DOF):
         raise InputError(f"{path}: the order of the root is {' '.join(dof)}; known are the six of {' '.join(_DOF)}")
-    return _Bone(place, axes, order, dof)
+    return _Bone(position, axes, order, dof)
 
 
 def _numbers(words: list[str]) -> FloatArray:
-    """Numbers of the skeleton. Raises `ValueError` for words, NaN and what is too large for a body."""
+    """Numbers of the skeleton. Raises `ValueError` for text, NaN and numbers too large for a body."""
     numbers = np.array(words, dtype=float)
     if not (np.abs(numbers) < _LARGEST).all():
         raise ValueError(f"numbers {' '.join(words)}")
@@ -161,7 +162,7 @@ def _axes(angles_rad: FloatArray, order: str) -> tuple[FloatArray, str]:
 
 
 def _sections(path: Path) -> dict[str, list[list[str]]]:
-    """The words of each line below each :keyword, comments left out; the words after a keyword are its first line."""
+    """The words of each line below each :keyword, without comments. Words after a keyword are its first line."""
     sections: dict[str, list[list[str]]] = {}
     current: list[list[str]] = []
     for line in read_lines(path):
@@ -205,14 +206,16 @@ def _motion(path: Path, dof: dict[str, int]) -> tuple[dict[str, FloatArray], boo
                 )
             rows[words[0]].append(words[1:])
         else:
-            raise InputError(f"{path}: line {number}: {words[0]!r} is no frame and no moving bone of this skeleton")
+            raise InputError(
+                f"{path}: line {number}: {words[0]!r} is neither a frame number nor a moving bone of this skeleton"
+            )
     if not frame:
-        raise InputError(f"{path}: is no .amc motion: it holds no frame")
+        raise InputError(f"{path}: is not an .amc motion: it has no frame")
     _check_complete(path, rows, frame)
     try:
         motion = {name: np.array(values, dtype=float) for name, values in rows.items()}
     except ValueError as error:
-        raise InputError(f"{path}: holds a word where a number is expected ({error})") from None
+        raise InputError(f"{path}: the file has a word where a number is expected ({error})") from None
     bad = [name for name, values in motion.items() if not (np.abs(values) < _LARGEST).all()]
     if bad:
         raise InputError(f"{path}: {', '.join(bad)} has a value that is NaN, infinite, or beyond {_LARGEST:g}")

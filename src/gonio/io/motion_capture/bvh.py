@@ -60,32 +60,34 @@ from gonio.io.reading import METRES, first_line, is_rate, naming, read_lines
 from gonio.io.writing import unsupported_fields
 
 _UNITS_PER_M = 100.0
-_PARENT = 1e-3  # e: how much the parent's axes count against a bone's direction
-_OFF_GRID = 0.1  # of an interval
+_PARENT = 1e-3  # e: weight of the parent's axes relative to a bone's direction
+_OFF_GRID = 0.1  # largest deviation from even spacing, as a fraction of the frame interval
 _CHANNELS = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes centimetres, y up, angles in the order Z, X, Y, nine decimals; returns what was lost.
+    """Writes centimetres, y up, angles in the order Z, X, Y, nine decimals. Returns what the format does not preserve.
 
-    Joints that are missing throughout are left out. A skeleton in several pieces hangs on its largest one.
-    Raises `InputError` for 2D, no frame, a joint that is missing for a while, times that no frame rate gives, and names
-    with a blank.
+    Joints that are missing in all frames are left out. If the skeleton has several roots, the smaller trees become
+    children of the largest tree's root. Raises `InputError` for 2D, for no frame, for a joint that is missing in some
+    frames, for times that are not evenly spaced, and for names with a blank.
     """
     path = Path(path)
     if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
         raise InputError(f"{path}: a .bvh file holds one person in 3D; write 2D as .csv, .npz or OpenPose JSON")
     if not len(sequence):
         raise InputError(f"{path}: there is no frame to write")
-    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
-    lost.append("the unit is lost: read the file with --unit cm")
-    sequence = _complete(sequence, path, lost)
-    frame_time_s = _frame_time(sequence, path, lost)
+    not_preserved = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    not_preserved.append("the file does not contain its unit: read it with --unit cm")
+    sequence = _complete(sequence, path, not_preserved)
+    frame_time_s = _frame_time(sequence, path, not_preserved)
     if sequence.up is None:
-        lost.append("which axis points up is not known: the axes are written as they are, programs take y as up")
+        not_preserved.append(
+            "the vertical axis is not known: the axes are written unchanged, programs assume that y is up"
+        )
     else:
         sequence = sequence.with_up("+y")
-    parents = _one_tree(sequence, lost)
+    parents = _one_tree(sequence, not_preserved)
     children = [[c for c, p in enumerate(parents) if p == joint] for joint in range(len(parents))]
     order = _depth_first(parents.index(-1), children)
 
@@ -96,11 +98,11 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     columns: list[FloatArray] = []
     for joint in order:
         parent = parents[joint]
-        above = np.broadcast_to(np.eye(3), (len(sequence), 3, 3)) if parent < 0 else axes[:, parent]
-        axes[:, joint] = _axes(rest[children[joint]], bones[:, children[joint]], above)
-        back = np.swapaxes(above, 1, 2)
-        place = positions[:, joint] if parent < 0 else (back @ bones[:, joint, :, None])[..., 0]
-        columns += [place, np.rad2deg(_angles_zxy(back @ axes[:, joint]))]
+        parent_axes = np.broadcast_to(np.eye(3), (len(sequence), 3, 3)) if parent < 0 else axes[:, parent]
+        axes[:, joint] = _axes(rest[children[joint]], bones[:, children[joint]], parent_axes)
+        into_parent = np.swapaxes(parent_axes, 1, 2)
+        position = positions[:, joint] if parent < 0 else (into_parent @ bones[:, joint, :, None])[..., 0]
+        columns += [position, np.rad2deg(_angles_zxy(into_parent @ axes[:, joint]))]
     names = sequence.skeleton.joints
     lines = ["HIERARCHY", *_hierarchy_lines(names, rest, children, order[0], 0)]
     lines += ["MOTION", f"Frames: {len(sequence)}", f"Frame Time: {frame_time_s:.9g}"]
@@ -109,50 +111,55 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         temporary.write_text(
             "\n".join([*lines, *(" ".join(row) for row in rows.tolist())]) + "\n", encoding="utf-8", newline="\n"
         )
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
-def _complete(sequence: PoseSequence, path: Path, lost: list[str]) -> PoseSequence:
-    """The joints that are there in every frame."""
-    there = np.asarray(sequence.valid)
+def _complete(sequence: PoseSequence, path: Path, not_preserved: list[str]) -> PoseSequence:
+    """The joints that are present in every frame."""
+    present = np.asarray(sequence.valid)
     names = sequence.skeleton.joints
     for joint in names:
         if not joint or joint.split() != [joint] or set(joint) & set("{}"):
-            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a .bvh file")
-    gaps = [j for j in range(len(names)) if there[:, j].any() and not there[:, j].all()]
+            raise InputError(
+                f"{path}: the joint name {joint!r} is not possible in a .bvh file: it is empty or "
+                f"has a blank or a brace"
+            )
+    gaps = [j for j in range(len(names)) if present[:, j].any() and not present[:, j].all()]
     if gaps:
-        count = int((~there[:, gaps[0]]).sum())
+        count = int((~present[:, gaps[0]]).sum())
         raise InputError(
-            f"{path}: {names[gaps[0]]} is missing in {count} of {len(sequence)} frames; .bvh has no missing joints: "
-            f"fill the gaps or choose frames without them"
+            f"{path}: {names[gaps[0]]} is missing in {count} of {len(sequence)} frames; a .bvh file cannot store "
+            f"missing joints: fill the gaps or choose frames without them"
         )
-    kept = [name for j, name in enumerate(names) if there[:, j].any()]
+    kept = [name for j, name in enumerate(names) if present[:, j].any()]
     if not kept:
-        raise InputError(f"{path}: holds no joint at all")
+        raise InputError(f"{path}: there is no joint to write: all are missing in all frames")
     if len(kept) < len(names):
-        lost.append(f"joints that are missing throughout are lost: {', '.join(n for n in names if n not in kept)}")
+        not_preserved.append(
+            f"joints that are missing in all frames are left out: {', '.join(n for n in names if n not in kept)}"
+        )
     return sequence.select(kept)
 
 
-def _frame_time(sequence: PoseSequence, path: Path, lost: list[str]) -> float:
-    """Seconds a frame."""
+def _frame_time(sequence: PoseSequence, path: Path, not_preserved: list[str]) -> float:
+    """Seconds per frame."""
     times = sequence.times_s
     if times[0] != 0:
-        lost.append(f"the time of the first frame ({times[0]:.6g} s) is lost: it is read as 0")
+        not_preserved.append(f"the time of the first frame ({times[0]:.6g} s) is not stored: it is read as 0")
     if len(times) == 1:
-        lost.append("the frame rate of one frame is not known: 30 per second is written")
+        not_preserved.append("one frame has no frame rate: 30 per second is written")
         return 1 / 30
     interval = float(times[-1] - times[0]) / (len(times) - 1)
     if (np.abs(times - times[0] - interval * np.arange(len(times))) > _OFF_GRID * interval).any():
         raise InputError(
-            f"{path}: the frames are not evenly spaced in time, and .bvh holds one frame time: write them at a "
-            f"steady rate with --fps-out"
+            f"{path}: the frames are not evenly spaced in time, and a .bvh file has one frame time: write them at a "
+            f"constant rate with --fps-out"
         )
     return interval
 
 
-def _one_tree(sequence: PoseSequence, lost: list[str]) -> list[int]:
-    """The parents, with the roots of all pieces but the largest hanging on the largest one's."""
+def _one_tree(sequence: PoseSequence, not_preserved: list[str]) -> list[int]:
+    """The parents. The roots of all trees except the largest become children of the largest tree's root."""
     parents = list(sequence.skeleton.parents)
 
     def root_of(joint: int) -> int:
@@ -165,7 +172,8 @@ def _one_tree(sequence: PoseSequence, lost: list[str]) -> list[int]:
     others = [joint for joint, parent in enumerate(parents) if parent < 0 and joint != main]
     if others:
         names = sequence.skeleton.joints
-        lost.append(f"joints without a parent hang on {names[main]}: {', '.join(names[joint] for joint in others)}")
+        moved = ", ".join(names[joint] for joint in others)
+        not_preserved.append(f"joints without a parent are written as children of {names[main]}: {moved}")
     return [main if joint in others else parent for joint, parent in enumerate(parents)]
 
 
@@ -174,7 +182,7 @@ def _depth_first(joint: int, children: list[list[int]]) -> list[int]:
 
 
 def _rest_pose(bones: FloatArray) -> FloatArray:
-    """(joint, 3) each joint from its parent: the first frame's direction, the median length."""
+    """(joint, 3) each joint relative to its parent: direction of the first frame, median length."""
     lengths = np.linalg.norm(bones, axis=2)
     return np.asarray(bones[0] * (np.median(lengths, axis=0) / np.maximum(lengths[0], 1e-9))[:, None])
 
@@ -188,7 +196,7 @@ def _axes(rest: FloatArray, bones: FloatArray, parents: FloatArray) -> FloatArra
 
 
 def _angles_zxy(rotations: FloatArray) -> FloatArray:
-    """(time, 3, 3) -> (time, 3) radians about z, x, y: R = Rz Rx Ry. Where x is a quarter turn, y is 0."""
+    """(time, 3, 3) -> (time, 3) radians about z, x, y: R = Rz Rx Ry. If x is a quarter turn, y is 0."""
     R = rotations
     x = np.arctan2(R[:, 2, 1], np.hypot(R[:, 0, 1], R[:, 1, 1]))
     locked = np.hypot(R[:, 0, 1], R[:, 1, 1]) < 1e-7
@@ -200,7 +208,7 @@ def _angles_zxy(rotations: FloatArray) -> FloatArray:
 def _hierarchy_lines(
     names: tuple[str, ...], rest: FloatArray, children: list[list[int]], joint: int, depth: int
 ) -> list[str]:
-    """The lines of a joint and all below it. An end site of no length tells programs that the branch ends there."""
+    """The lines of a joint and its descendants. An end site with OFFSET 0 marks the end of a branch."""
     x, y, z = rest[joint] if depth else np.zeros(3)
     below = [line for child in children[joint] for line in _hierarchy_lines(names, rest, children, child, depth + 1)]
     end = ["\tEnd Site", "\t{", "\t\tOFFSET 0 0 0", "\t}"]
@@ -227,7 +235,7 @@ class _Rig:
     is_end: list[bool] = field(default_factory=list)
 
     def add(self, kind: str, name: str, parent: int) -> int:
-        """A new joint without offset and channels; an end site is named for its parent. Returns its number."""
+        """A new joint without offset and channels; an end site is named after its parent. Returns its index."""
         self.joints.append(f"{self.joints[parent]}_end" if kind == "End" else name)
         self.is_end.append(kind == "End")
         self.parents.append(parent)
@@ -236,7 +244,7 @@ class _Rig:
         return len(self.joints) - 1
 
     def leave_out_empty_ends(self) -> int:
-        """Removes the end sites that lie at their parents (they have no channels, no children); returns how many."""
+        """Removes the end sites with OFFSET 0 (they have no channels and no children). Returns their number."""
         kept = [i for i, offset in enumerate(self.offsets) if any(offset) or not self.is_end[i]]
         n_ends = len(self.joints) - len(kept)
         self.parents = [kept.index(p) if (p := self.parents[i]) >= 0 else -1 for i in kept]
@@ -261,12 +269,13 @@ def read(
 ) -> PoseSequence:
     """The rig's joints and end sites over time, in metres; frame i has the time i / rate.
 
-    unit     "m", "cm", "mm", or the metres of one of the file's units; it must be declared
-    rate_hz  takes the place of the file's Frame Time, which converters often set without looking
-    add_root_offset  the root stands at its offset plus its position channels, as iClone writes it
+    unit     "m", "cm", "mm", or the length of the file's unit in metres; required
+    rate_hz  replaces the file's Frame Time, which many converters set wrongly
+    add_root_offset  the root's position is its OFFSET plus its position channels, as iClone writes it
 
-    Joints of known rigs (`rig_layouts`) get gonio's names, others stay. The frame is "world", named for the file.
-    Raises `InputError` where the file is absent, foreign or cut, the unit is not declared, or the rig is damaged.
+    Joints of known rigs (`rig_layouts`) get gonio's names. Other joints keep theirs. The frame is "world", named
+    after the file. Raises `InputError` if the file is absent, of another format, cut or damaged, or if the unit is not
+    declared.
     """
     path = Path(path)
     lines = read_lines(path)
@@ -287,7 +296,7 @@ def read(
     if lines[-1]:
         history.append("the file does not end with a line end: its last number may be cut")
     if abs(rate_hz * frame_time_s - 1) > 0.01:
-        history.append(f"{rate_hz:g} frames per second as declared; the file says {1 / frame_time_s:.6g}")
+        history.append(f"{rate_hz:g} frames per second as declared; the file says {1 / frame_time_s:.6g} per second")
     offsets, rotations = _pose(rig, table)
     if any(rig.offsets[0]) and any(kind == "position" for kind, _ in rig.channels[0]):
         if add_root_offset:
@@ -319,7 +328,8 @@ def _metres(path: Path, unit: str | float | None, rig: _Rig) -> float:
     if unit is None:
         longest = max(float(np.linalg.norm(offset)) for offset in rig.offsets)
         raise InputError(
-            f"{path}: a .bvh file does not say its unit; declare it with --unit (its longest bone is {longest:.4g}; "
+            f"{path}: a .bvh file does not contain its unit; declare it with --unit (its longest "
+            f"bone is {longest:.4g}; "
             f"a thigh is 0.4 m)"
         )
     if isinstance(unit, str):
@@ -335,11 +345,11 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[_Rig, int]:
     """The rig, and the number of the line after MOTION."""
     rig = _Rig()
     open_joints: list[int] = []
-    named: int | None = None  # the joint whose { is yet to come
+    named: int | None = None  # the joint whose { has not been read yet
     words = _words(lines)
     try:
         if next(words)[1] != "HIERARCHY":
-            raise InputError(f"{path}: is no .bvh file: its first word is not HIERARCHY")
+            raise InputError(f"{path}: is not a .bvh file: its first word is not HIERARCHY")
         for number, word in words:
             match word:
                 case "ROOT" | "JOINT" | "End" if named is None and (word == "ROOT") == (not open_joints):
@@ -357,12 +367,12 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[_Rig, int]:
                 case "MOTION" if rig.joints and not open_joints and named is None:
                     return rig, number
                 case _:
-                    raise InputError(f"{path}: line {number}: {word!r} stands where it cannot")
+                    raise InputError(f"{path}: line {number}: {word!r} is not possible here")
     except ValueError:
         raise InputError(f"{path}: line {number}: a number is expected after {word}") from None
     except StopIteration:
         pass
-    raise InputError(f"{path}: ends inside the hierarchy; export it again")
+    raise InputError(f"{path}: the file ends inside the hierarchy; export it again")
 
 
 def _words(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -378,7 +388,7 @@ def _channel(path: Path, number: int, name: str) -> tuple[str, str]:
 
 
 def _motion_header(path: Path, lines: list[str], start: int) -> tuple[int, float, int]:
-    """Frames promised, seconds a frame, and the index of the first row."""
+    """The number that Frames: states, seconds per frame, and the index of the first row."""
     found: dict[str, str] = {}
     for index in range(start, len(lines)):
         key, colon, value = lines[index].partition(":")
@@ -397,23 +407,23 @@ def _motion_header(path: Path, lines: list[str], start: int) -> tuple[int, float
 
 
 def _table(path: Path, lines: list[str], n_channels: int, n_frames: int) -> tuple[FloatArray, list[str]]:
-    """(time, channel) numbers as they stand in the file, and words for the history."""
+    """(time, channel) numbers as in the file, and sentences for the history."""
     rows = [line for line in lines if line.strip()]
     if not rows:
-        raise InputError(f"{path}: has a hierarchy but no frame")
+        raise InputError(f"{path}: the file has a hierarchy but no frame")
     for i in {0, len(rows) - 1}:
         if (n_numbers := len(rows[i].split())) != n_channels:
             raise InputError(f"{path}: frame {i + 1} has {n_numbers} numbers, the hierarchy has {n_channels} channels")
     if len(rows) < n_frames:
-        raise InputError(f"{path}: {len(rows)} frames found, Frames: promises {n_frames}: the file is cut")
+        raise InputError(f"{path}: {len(rows)} frames found, Frames: states {n_frames}: the file is cut")
     try:
         table = np.loadtxt(rows, comments=None, ndmin=2)
     except ValueError as error:
         raise InputError(f"{path}: a row of the motion is not {n_channels} numbers ({one_line(error)})") from None
     if not np.isfinite(table).all():
-        raise InputError(f"{path}: frame {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} holds NaN or infinity")
-    more = len(rows) > n_frames
-    return table, [f"Frames: promises {n_frames}, the file holds {len(rows)}: all are read"] if more else []
+        raise InputError(f"{path}: frame {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} has NaN or infinity")
+    more_than_stated = len(rows) > n_frames
+    return table, [f"Frames: states {n_frames}, the file has {len(rows)}: all are read"] if more_than_stated else []
 
 
 def _pose(rig: _Rig, table: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -425,8 +435,10 @@ def _pose(rig: _Rig, table: FloatArray) -> tuple[FloatArray, FloatArray]:
     for joint, channels in enumerate(rig.channels):
         values = table[:, column : column + len(channels)]
         column += len(channels)
-        turns = [i for i, (kind, _) in enumerate(channels) if kind == "rotation"]
-        rotations[:, joint] = euler_rotations(np.deg2rad(values[:, turns]), "".join(channels[i][1] for i in turns))
+        rotating = [i for i, (kind, _) in enumerate(channels) if kind == "rotation"]
+        rotations[:, joint] = euler_rotations(
+            np.deg2rad(values[:, rotating]), "".join(channels[i][1] for i in rotating)
+        )
         for i, (kind, axis) in enumerate(channels):
             if kind == "position":
                 offsets[:, joint, "xyz".index(axis)] = values[:, i]

@@ -1,12 +1,14 @@
 """Motion capture files (.c3d, https://www.c3d.org): labelled points over time.
 
-A file has POINT:LABELS, POINT:UNITS and POINT:RATE; of some systems POINT:X_SCREEN and POINT:Y_SCREEN, which axis goes
-right and up on the screen: the latter is taken as the vertical. A point of residual -1, NaN, or at 0, 0, 0 is missing.
-What a model computed (POINT:ANGLES, FORCES, MOMENTS, POWERS, SCALARS) and points without a label are no places of
-markers and are left out, counted. Labels of several subjects ("Anna:LASI", "Ben:LASI") are several recordings.
+A file has POINT:LABELS, POINT:UNITS and POINT:RATE; some systems add POINT:X_SCREEN and POINT:Y_SCREEN, the axes that
+point right and up on the screen. Y_SCREEN is used as the vertical axis. A point of residual -1, NaN, or at 0, 0, 0
+is missing.
+Outputs of a model (POINT:ANGLES, FORCES, MOMENTS, POWERS, SCALARS) and points without a label are not positions of
+markers. They are left out and counted in the history. Labels of several subjects ("Anna:LASI", "Ben:LASI") are
+several recordings.
 
-They are read here, every size that a file declares against its length: readers that trust them end the program with
-damaged files. They are written by ezc3d, the extra c3d.
+gonio's own reader checks every size that a file declares against the length of the file: readers without this check
+crash on damaged files. ezc3d (the extra c3d) writes the files.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from gonio.io.writing import unsupported_fields
 
 BLOCK = 512
 MAGIC = 0x50
-INTEL, DEC, MIPS = 84, 85, 86  # what kind of processor the numbers are for
+INTEL, DEC, MIPS = 84, 85, 86  # the kind of processor that defines the number format
 MOST_DIMENSIONS = 7
 MOST_FRAMES = 65535  # the header counts in 16 bits
 MOST_LABELS = 255  # in one parameter
 
-_NO_PLACES = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
+_MODEL_OUTPUTS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
 
 
 def recognise(path: Path) -> bool:
@@ -50,13 +52,13 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path, *, unit: Literal["m", "cm", "mm"] | None = None) -> PoseSequence | dict[str, PoseSequence]:
-    """The markers as joints, in metres; a dict by subject where the labels name more than one.
+    """The markers as joints, in metres; a dict by subject if the labels name more than one.
 
-    unit  where the file does not tell its own
+    unit  required if the file does not state its unit
 
-    The frame is "world", named for the file; the time of the first frame of a capture is 0.
-    Raises `InputError` where the file is absent, foreign, cut, or holds no labelled point, and where its unit is not
-    known.
+    The frame is "world", named after the file; the time of the first frame of a capture is 0.
+    Raises `InputError` if the file is absent, of another format or cut, if it has no labelled point, and if its unit is
+    not known.
     """
     path = Path(path)
     file = _parsed(path, read_bytes(path))
@@ -69,19 +71,19 @@ def read(path: Path, *, unit: Literal["m", "cm", "mm"] | None = None) -> PoseSeq
     if not labels:
         raise InputError(f"{path}: none of its {n_points} points is a labelled marker; label them, or export it again")
     markers = file.points[:, list(labels.values())]
-    places = markers[..., :3]
+    positions = markers[..., :3]
     absent = ~np.isfinite(markers).all(axis=2) | (markers[..., 3] < 0)
-    origin = ~absent & (places == 0).all(axis=2)
+    origin = ~absent & (positions == 0).all(axis=2)
     if origin.any():
         history.append(f"{int(origin.sum())} markers at 0, 0, 0 taken as missing")
-    places = np.where((absent | origin)[..., None], np.nan, places * metres)
+    positions = np.where((absent | origin)[..., None], np.nan, positions * metres)
     up = str(next(iter(parameters.get("Y_SCREEN", [])), "")).lower()
-    people = _by_subject(path, tuple(labels), history)
+    by_subject = _by_subject(path, tuple(labels), history)
     read = {}
-    for subject, (columns, names) in people.items():
+    for subject, (columns, names) in by_subject.items():
         with naming(path):
             read[subject] = PoseSequence(
-                positions=places[:, columns],
+                positions=positions[:, columns],
                 times_s=(file.first + np.arange(n_frames)) / rate_hz,
                 skeleton=skeleton_of(translated(names), "c3d"),
                 unit="m",
@@ -95,10 +97,10 @@ def read(path: Path, *, unit: Literal["m", "cm", "mm"] | None = None) -> PoseSeq
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes millimetres in single precision under gonio's names; returns what was lost.
+    """Writes millimetres in single precision under gonio's names. Returns what the format does not preserve.
 
     Raises `InputError` for 2D, for fewer than two or more than 65535 frames, and for more than 255 joints;
-    `MissingExtraError` where ezc3d is not installed.
+    `MissingExtraError` if ezc3d is not installed.
     """
     path = Path(path)
     if not isinstance(sequence, PoseSequence) or sequence.dimensions != 3:
@@ -108,16 +110,19 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
             f"{path}: a .c3d file holds 2 to {MOST_FRAMES} frames of at most {MOST_LABELS} joints, not "
             f"{len(sequence)} of {len(sequence.skeleton)}"
         )
-    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+    not_preserved = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     rate_hz = 1 / float(np.mean(np.diff(sequence.times_s)))
     first = max(0, round(float(sequence.times_s[0]) * rate_hz))
     first = 0 if first + len(sequence) > MOST_FRAMES else first
     if np.abs((first + np.arange(len(sequence))) / rate_hz - sequence.times_s).max() * rate_hz > 0.01:
-        lost.append(f"the frames' times are lost: the file counts {rate_hz:.6g} frames per second from frame {first}")
+        not_preserved.append(
+            f"the times of the frames are not stored: the file counts {rate_hz:.6g} frames per "
+            f"second from frame {first}"
+        )
     if sequence.up is None:
-        lost.append("which axis points up is not known, and not written")
+        not_preserved.append("the vertical axis is not known and not written")
     if sequence.frame != "world":
-        lost.append(f"the positions are in the frame {sequence.frame!r}; the file does not say so")
+        not_preserved.append(f"the positions are in the frame {sequence.frame!r}; the file does not say so")
 
     ezc3d = _ezc3d()
     content = ezc3d.c3d()
@@ -137,7 +142,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     }
     with replacing(path) as temporary:
         content.write(str(temporary))
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _ezc3d() -> Any:
@@ -150,8 +155,8 @@ def _ezc3d() -> Any:
 
 @dataclass(frozen=True)
 class _File:
-    """What of a file is read: POINT's parameters, points (frame, point, 4) as they stand (x, y, z, residual), and the
-    number of the first frame, from 0."""
+    """The parts of a file that are read: POINT's parameters; points (frame, point, 4) in the file's unit (x, y, z,
+    residual); the number of the first frame, counted from 0."""
 
     parameters: dict[str, list[Any]]
     points: FloatArray
@@ -159,11 +164,11 @@ class _File:
 
 
 def _parsed(path: Path, content: bytes) -> _File:
-    """The file's parts. Raises `InputError` where the sizes that it declares do not agree with its length."""
+    """The file's parts. Raises `InputError` if the declared sizes do not agree with its length."""
     if len(content) < 2 or content[1] != MAGIC:
-        raise InputError(f"{path}: is no .c3d file: its second byte is not 50 (hexadecimal)")
+        raise InputError(f"{path}: is not a .c3d file: its second byte is not 50 (hexadecimal)")
     cut = InputError(
-        f"{path}: ends before what its header announces ({len(content)} bytes): it is cut; export it again"
+        f"{path}: the file is shorter ({len(content)} bytes) than its header states: it is cut; export it again"
     )
     start = (content[0] - 1) * BLOCK
     if content[0] < 2:
@@ -204,7 +209,7 @@ def _parsed(path: Path, content: bytes) -> _File:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Numbers as one kind of processor has them."""
+    """Decodes numbers in the format of one kind of processor."""
 
     processor: int
 
@@ -265,20 +270,20 @@ def _unit(path: Path, parameters: dict[str, list[Any]], declared: str | None) ->
     own = str(next(iter(parameters.get("UNITS", [])), "")).lower()
     if not own:
         if declared is None:
-            raise InputError(f"{path}: does not tell its unit (POINT:UNITS); declare it with --unit")
+            raise InputError(f"{path}: the file does not state its unit (POINT:UNITS); declare it with --unit")
         return declared
     if own not in METRES:
         raise InputError(f"{path}: unit {own!r} is not known; markers are in {', '.join(METRES)}")
     if declared is not None and declared != own:
-        raise InputError(f"{path}: is in {own}, declared was {declared}; the file tells its unit itself")
+        raise InputError(f"{path}: the file states the unit {own}, but {declared} was declared; leave out --unit")
     return own
 
 
 def _labels(parameters: dict[str, list[Any]], n_points: int) -> tuple[dict[str, int], list[str]]:
-    """Label -> its point, of those that are markers; and words on the others."""
+    """Label -> index of its point, for the markers; and sentences for the history about the other points."""
     names = [name for key in ("LABELS", *(f"LABELS{i}" for i in range(2, 20))) for name in parameters.get(key, [])]
     names = [str(name).strip() for name in names[:n_points]]
-    computed = {str(name).strip() for kind in _NO_PLACES for name in parameters.get(kind, [])} - {""}
+    computed = {str(name).strip() for kind in _MODEL_OUTPUTS for name in parameters.get(kind, [])} - {""}
     counted = Counter(names)
     labels: dict[str, int] = {}
     unlabelled = n_points - len(names)
@@ -294,22 +299,22 @@ def _labels(parameters: dict[str, list[Any]], n_points: int) -> tuple[dict[str, 
 
 
 def _by_subject(path: Path, labels: tuple[str, ...], history: list[str]) -> dict[str, tuple[list[int], list[str]]]:
-    """Subject -> columns and names of its markers. One subject's markers lose its name; others keep theirs."""
+    """Subject -> columns and names of its markers, without the subject's name unless names would then repeat."""
     parts = [label.rpartition(":")[::2] for label in labels]
     subjects = dict.fromkeys(subject for subject, _ in parts if subject)
     if len(subjects) <= 1:
         plain = [name for _, name in parts]
         once = len(set(plain)) == len(plain)
         if subjects and once:
-            history.append(f"the subject's name {next(iter(subjects))!r} left out of the markers'")
+            history.append(f"the subject's name {next(iter(subjects))!r} removed from the markers' names")
         return {path.stem: (list(range(len(labels))), plain if once else list(labels))}
-    nobodys = sum(not subject for subject, _ in parts)
-    if nobodys:
-        history.append(f"{nobodys} markers without a subject left out")
-    people: dict[str, tuple[list[int], list[str]]] = {}
+    n_without_subject = sum(not subject for subject, _ in parts)
+    if n_without_subject:
+        history.append(f"{n_without_subject} markers without a subject left out")
+    by_subject: dict[str, tuple[list[int], list[str]]] = {}
     for i, (subject, name) in enumerate(parts):
         if subject:
-            columns, names = people.setdefault(subject, ([], []))
+            columns, names = by_subject.setdefault(subject, ([], []))
             columns.append(i)
             names.append(name)
-    return people
+    return by_subject

@@ -1,17 +1,18 @@
 """CMU motion capture as joint positions: eight actions in one .npz file.
 
-For each recording `<name>` (time, 38, 3) int16, quarter millimetres against the root, y up, and `<name>__root_m`
-(time, 3) float32, the root's place in metres; `joint_parents` (38,) for all. 120 frames per second. The positions were
-made from the exponential maps in which these recordings circulate. Four things follow:
+For each recording `<name>` (time, 38, 3) int16, quarter millimetres relative to the root, y up, and `<name>__root_m`
+(time, 3) float32, the root's position in metres; `joint_parents` (38,) for all. 120 frames per second. The positions
+were
+made from the exponential maps in which these recordings circulate. Therefore:
 
-- The first frame of every recording is no motion but the figure with its arms spread: it is left out.
-- The joints are the starts of CMU's bones, several of them at one point. Those with a name in gonio are read.
+- The first frame of every recording is not motion: it shows the figure with its arms spread. It is left out.
+- The joints are the starts of CMU's bones, and several are at one point. Only joints with a name in gonio are read.
 - The outer third of the forearm (the bone `wrist`, half as long as `radius` in CMU's skeletons) has no length in these
-  maps. The wrist is therefore moved out along the forearm to one and a half times its length, and marked inferred.
+  maps. The wrist is therefore moved along the forearm to one and a half times its length, and marked inferred.
 - The trunk is one vertebral bone too short: CMU's skeletons have three of about 0.117 m from the root to the lower neck
-  (`lowerback`, `upperback`, `thorax`), these maps two. Everything from `spine` upwards is therefore moved out by one
-  further vector from the root to `spine`, and marked inferred. Lengths are then those of CMU's skeletons; how the
-  trunk bends within itself is not known better than that.
+  (`lowerback`, `upperback`, `thorax`), these maps two. Everything from `spine` upwards is therefore moved by one more
+  vector from the root to `spine`, and marked inferred. The lengths are then those of CMU's skeletons. The bending
+  within the trunk is only approximate.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ _JOINTS: dict[int, str] = {
 def read(path: Path) -> dict[str, PoseSequence]:
     """Every recording by its name, in metres in its own world, y up, 120 frames per second.
 
-    Raises `InputError` where the file is absent, damaged or of another skeleton.
+    Raises `InputError` if the file is absent, damaged or of another skeleton.
     """
     path = Path(path)
     read_bytes(path)
@@ -74,7 +75,7 @@ def read(path: Path) -> dict[str, PoseSequence]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: is damaged or no .npz file of numbers ({one_line(error)})") from None
+        raise InputError(f"{path}: the file is damaged or not an .npz file of numbers ({one_line(error)})") from None
     parents = arrays.pop("joint_parents", None)
     if (
         not isinstance(parents, np.ndarray)
@@ -91,7 +92,7 @@ def read(path: Path) -> dict[str, PoseSequence]:
 
 def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: NDArray[np.generic]) -> PoseSequence:
     if not all(isinstance(array, np.ndarray) and array.ndim for array in (quarter_mm, root_m)):
-        raise InputError(f"{path}: {name} is no array of recorded places; download it again")
+        raise InputError(f"{path}: {name} is not an array of recorded positions; download it again")
     n_frames = len(quarter_mm)
     if (
         n_frames < 2
@@ -135,7 +136,7 @@ def _sequence(path: Path, name: str, quarter_mm: NDArray[np.generic], root_m: ND
 
 
 def _with_descendants(joint: int) -> list[int]:
-    """The joint and all that hang on it. Parents come before their children."""
+    """The joint and all its descendants. Parents come before their children."""
     found = [joint]
     for child, parent in enumerate(_PARENTS):
         if parent in found:

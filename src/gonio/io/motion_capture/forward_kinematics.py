@@ -1,6 +1,7 @@
 """Forward kinematics: from the angles of a chain of bones to the positions of its joints.
 
-Files of animated rigs (BVH, ASF/AMC, the Kinect's angles) hold no positions but each joint's rotation against its
+Files of animated rigs (BVH, ASF/AMC, the Kinect's angles) contain no positions, only each joint's rotation relative
+to its
 parent. A joint lies at its parent's position plus its own offset, turned by every rotation from the root down to the
 parent: x_j = x_p + G_p o_j and G_j = G_p L_j, with L_j the joint's own rotation. Column vectors, right-handed.
 """
@@ -27,9 +28,9 @@ def euler_rotations(angles_rad: ArrayLike, axes: str) -> FloatArray:
 def joint_positions(parents: Sequence[int], offsets: ArrayLike, rotations: FloatArray) -> FloatArray:
     """(time, joint, 3) positions.
 
-    parents    of each joint, every parent before its children; -1: a root, whose offset is its place in the world
+    parents    of each joint, every parent before its children; -1: a root, whose offset is its position in the world
     offsets    (time or 1, joint, 3) from the parent, in the parent's axes
-    rotations  (time, joint, 3, 3) of each joint against its parent
+    rotations  (time, joint, 3, 3) of each joint relative to its parent
     """
     offset = np.asarray(offsets, dtype=float)
     positions = np.empty((*rotations.shape[:2], 3))

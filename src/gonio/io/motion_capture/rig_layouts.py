@@ -1,15 +1,15 @@
-"""What motion capture rigs call the joints of the body, and gonio's names for them.
+"""The joint names of motion capture rigs, and gonio's names for the same joints.
 
-A rig names joints in its own way, and the same word means different points: in a BVH file `lShin` is where the shin
-begins, the knee; in an ASF file the bone `ltibia` is known by its end, the ankle. Every table maps the joints of one
-family of files. Joints that are in no table keep their names. The points are the centres in which the rig turns; the
-nearest ones to Human3.6M's trunk and head are called by its names:
+Each rig has its own names, and similar names mean different points: in a BVH file `lShin` is the start of the shin, the
+knee; in an ASF file the bone `ltibia` names its end, the ankle. Each table maps the joints of one family of files.
+Joints that are in no table keep their names. The points are the rig's centres of rotation. The points nearest to
+Human3.6M's joints of the trunk and head get its names:
 
     mid_hip     the pelvis, from which both legs and the spine grow (Human3.6M's lies between the hips, some cm lower)
     spine       a joint in the middle of the spine
-    thorax      the base of the neck, to which the arms are tied
+    thorax      the base of the neck, to which the arms are connected
     neck_nose   the base of the skull
-    head_top    the end of the head's bone, where the rig has one
+    head_top    the end of the head's bone, if the rig has one
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ BVH_RIGS: tuple[Mapping[str, str], ...] = (POSER, CHARACTER_CREATOR, MOTION_BUIL
 
 
 def body_skeleton(skeleton: Skeleton, rigs: Sequence[Mapping[str, str]]) -> tuple[Skeleton, int]:
-    """The skeleton with gonio's names for the joints of the rig that knows most of them; and how many were renamed.
+    """The skeleton with gonio's names for the joints of the table that contains most of them; and the number renamed.
 
-    A rig counts only where it knows both legs and both arms, and never gives one name to two joints.
+    A table is used only if it contains both legs and both arms. It never gives one name to two joints.
     """
     best = max(rigs, key=lambda rig: sum(joint in rig for joint in skeleton.joints))
     names = {joint: best[joint] for joint in skeleton.joints if joint in best}

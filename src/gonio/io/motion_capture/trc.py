@@ -7,11 +7,11 @@
     <tab>  <tab>  X1  Y1  Z1  X2  ...
     1  0.0167  -0.065  0.902  -1.401  ...
 
-OpenPose's and Pose2Sim's markers ("RHip", "LBigToe") are gonio's joints ("right_hip", "left_big_toe"): their names are
-translated in reading, and written as OpenSim's marker sets expect them.
+OpenPose's and Pose2Sim's markers ("RHip", "LBigToe") are gonio's joints "right_hip" and "left_big_toe". Their names
+are translated when a file is read, and written as OpenSim's marker sets expect them.
 
-A missing marker is an empty cell (OpenSim does not take NaN; it is read all the same). The file names no axis:
-OpenSim's convention is y up. Units are m, cm or mm.
+A missing marker is an empty cell (OpenSim does not accept NaN; gonio reads it as missing). The file does not name
+its vertical axis: OpenSim's convention is y up. Units are m, cm or mm.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def recognise(path: Path) -> bool:
 def read(path: Path, *, up: Axis | None = "+y") -> PoseSequence:
     """The markers as joints, in metres, with the times of the Time column.
 
-    Known spellings become gonio's joint names (`joint_names.SPELLINGS`), others stay.
-    The frame is "world", named for the file.
-    Raises `InputError` where the file is absent, foreign or cut, or its header does not agree with its columns.
+    Known spellings become gonio's joint names (`joint_names.SPELLINGS`), others are kept.
+    The frame is "world", named after the file.
+    Raises `InputError` if the file is absent, of another format or cut, or its header does not agree with its columns.
     """
     path = Path(path)
     lines = read_lines(path)
     if not lines[0].startswith("PathFileType"):
         raise InputError(f"{path}: is no .trc file: its first line does not begin with PathFileType")
     if len(lines) <= _HEADER_LINES:
-        raise InputError(f"{path}: ends inside the header; export it again")
+        raise InputError(f"{path}: the file ends inside the header; export it again")
     n_frames, metres, markers = _header(path, lines)
     table, numbers, history = _table(path, lines, len(markers))
     if len(table) < n_frames:
-        raise InputError(f"{path}: {len(table)} frames found, the header promises {n_frames}: the file is cut")
+        raise InputError(f"{path}: {len(table)} frames found, the header states {n_frames}: the file is cut")
     if len(table) > n_frames:
-        history.append(f"the header promises {n_frames} frames, the file holds {len(table)}: all are read")
+        history.append(f"the header states {n_frames} frames, the file has {len(table)}: all are read")
     if np.isnan(table[:, 1]).any():
         raise InputError(f"{path}: line {numbers[int(np.argmax(np.isnan(table[:, 1])))]} has no time; export it again")
     check_times(path, table[:, 1].tolist(), numbers)
@@ -87,7 +87,9 @@ def read(path: Path, *, up: Axis | None = "+y") -> PoseSequence:
 
 
 def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
-    """Writes metres, y up, Pose2Sim's marker names, ready for OpenSim; returns what was lost. Nine significant digits.
+    """Writes metres, y up, Pose2Sim's marker names, ready for OpenSim; with nine significant digits.
+
+    Returns what the format does not preserve.
 
     Raises `InputError` for 2D and for a sequence without frames.
     """
@@ -98,18 +100,20 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
         raise InputError(f"{path}: there is no frame to write")
     for joint in sequence.skeleton.joints:
         if joint != joint.strip() or not joint or set(joint) & set("\t\r\n"):
-            raise InputError(f"{path}: the joint name {joint!r} cannot stand in a table separated by tabs")
-    lost = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
+            raise InputError(f"{path}: the joint name {joint!r} is not possible in a table separated by tabs")
+    not_preserved = list(unsupported_fields(sequence, "confidence", "status", "covariance", "source", "history"))
     if sequence.up is None:
-        lost.append("which axis points up is not known: the axes are written as they are, OpenSim takes y as up")
+        not_preserved.append(
+            "the vertical axis is not known: the axes are written unchanged, OpenSim assumes that y is up"
+        )
     else:
         sequence = sequence.with_up("+y")
     if sequence.frame != "world":
-        lost.append(f"the positions are in the frame {sequence.frame!r}; the file does not say so")
+        not_preserved.append(f"the positions are in the frame {sequence.frame!r}; the file does not say so")
     rate_hz = sequence.rate_hz if len(sequence) > 1 else 0.0
     if len(sequence) > 1 and np.ptp(np.diff(sequence.times_s)) * rate_hz > 0.01:
-        lost.append(
-            "the frames are not evenly spaced in time, which OpenSim expects; their times are written as they are"
+        not_preserved.append(
+            "the frames are not evenly spaced in time, which OpenSim expects; their times are written unchanged"
         )
 
     markers, n_frames = spelled(sequence.skeleton.joints), len(sequence)
@@ -129,7 +133,7 @@ def write(sequence: PoseSequence, path: Path) -> tuple[str, ...]:
     )
     with replacing(path) as temporary:
         temporary.write_text("\n".join((*header, *rows)) + "\n", encoding="utf-8", newline="\n")
-    return tuple(lost)
+    return tuple(not_preserved)
 
 
 def _header(path: Path, lines: list[str]) -> tuple[int, float, list[str]]:
@@ -156,8 +160,8 @@ def _header(path: Path, lines: list[str]) -> tuple[int, float, list[str]]:
 
 
 def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, list[int], list[str]]:
-    """(row, 2 + 3 markers) numbers: frame, time, x, y, z..., NaN for empty cells; the rows' line numbers; and words
-    for the history."""
+    """(row, 2 + 3 markers) numbers: frame, time, x, y, z..., NaN for empty cells; the rows' line numbers; and
+    sentences for the history."""
     columns = 2 + 3 * n_markers
     numbered = [(i, line.rstrip()) for i, line in enumerate(lines[_HEADER_LINES:], _HEADER_LINES + 1) if line.strip()]
     short = 0
@@ -165,11 +169,11 @@ def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, li
     for number, line in numbered:
         lacking = columns - 1 - line.count("\t")
         if lacking < 0:
-            raise InputError(f"{path}: line {number} has {columns - lacking} cells, the header announces {columns}")
+            raise InputError(f"{path}: line {number} has {columns - lacking} cells, the header has {columns} columns")
         short += lacking > 0 and len(lines[number - 1].split("\t")) < columns
         rows.append(_EMPTY_CELL.sub("\tnan", line + "\t" * lacking))
     if not rows:
-        raise InputError(f"{path}: has a header but no frame")
+        raise InputError(f"{path}: the file has a header but no frame")
     if lines[-1] and len(lines[-1].split("\t")) < columns:
         raise InputError(
             f"{path}: the last line ends after {len(lines[-1].split(chr(9)))} of {columns} cells: it is cut"
@@ -178,5 +182,5 @@ def _table(path: Path, lines: list[str], n_markers: int) -> tuple[FloatArray, li
         table = np.loadtxt(rows, delimiter="\t", comments=None, ndmin=2)
     except ValueError:
         raise not_a_number(path, [row.split("\t") for row in rows], [number for number, _ in numbered]) from None
-    words = f"{short} rows are shorter than the header; the markers they lack are missing"
-    return np.asarray(table, dtype=float), [number for number, _ in numbered], [words] if short else []
+    message = f"{short} rows are shorter than the header; the markers they lack are missing"
+    return np.asarray(table, dtype=float), [number for number, _ in numbered], [message] if short else []

@@ -2,18 +2,19 @@
 
 Vakanski, Jun, Paul, Baker 2018, "A Data Set of Human Body Movements for Physical Rehabilitation Exercises", Data 3:2.
 Public domain. A file `mMM_sSS_eEE_{positions,angles}.txt` holds one repetition (exercise, subject, repetition) as comma
-separated numbers, a row a frame, without a header; it may be gzipped.
+separated numbers, one row per frame, without a header; it may be gzipped.
 
 Vicon: 39 plug-in-gait markers, x y z each, millimetres, 100 Hz. z is up; in most exercises the subjects face +x and
-their left is +y (found from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 was lost. Marker
-names are Vicon's.
+their left is +y (found from the data: heads at 1.5 to 1.9 m of z, feet near 0). A marker at 0 0 0 is missing.
+Marker names are Vicon's.
 
-Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm, only the waist's is a place; the angles
-are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is up; the
+Kinect: 22 joints, 30 Hz. The positions are OFFSETS from the parent joint in cm, only the waist's is a position; the
+angles are degrees, columns x y z, and R = Rz Rx Ry chained from the parent (found by comparison with Vicon). y is
+up; the
 subject stands at negative z and faces +z, the sensor; the left is +x. `KINECT_22` has gonio's names: a file's LUpperArm
-is where the upper arm begins, the left shoulder. In m03_s01 the two systems are mirror images of each other: the Kinect
-shows the other leg in front. Either shows a body that is right in itself (`chirality`): which of them has both its
-positions reflected and its names exchanged cannot be told from the data.
+is the start of the upper arm, the left shoulder. In m03_s01 the two systems are mirror images of each other: the Kinect
+shows the other leg in front. Each shows a consistent body (`chirality`): the data do not say which of them has both
+its positions reflected and its names exchanged.
 
 The incorrect repetitions lie in one .npz, Vicon only, 50 Hz: int16 quarter millimetres, differenced along time.
 """
@@ -37,7 +38,7 @@ from gonio.io.reading import NUMPY_ERRORS, check_unpacked_size, naming, quiet, r
 VICON_RATE_HZ = 100.0
 _GZIP = b"\x1f\x8b"
 _FIRST_BYTES = 65536
-_LARGEST_BYTES = 64 << 20  # of one repetition's text, unpacked; they have less than one
+_LARGEST_BYTES = 64 << 20  # of one repetition's text, unpacked; real files have less than one
 KINECT_RATE_HZ = 30.0
 ARCHIVE_RATE_HZ = 50.0
 
@@ -96,7 +97,7 @@ def read(path: Path) -> PoseSequence:
     """Vicon's markers of a file with 117 columns; the Kinect's joints of one with 66 and the angles that belong to it.
 
     The angles of `m01_s01_e01_positions.txt` are those of `m01_s01_e01_angles.txt` in the same folder, or in a folder
-    Angles beside it, each with or without `.gz`. Raises `InputError` where there are none, and as `read_kinect` and
+    Angles beside it, each with or without `.gz`. Raises `InputError` if there are none, and as `read_kinect` and
     `read_vicon` do.
     """
     path = Path(path)
@@ -116,12 +117,13 @@ def read(path: Path) -> PoseSequence:
 
 
 def angles_beside(positions: Path) -> Path | None:
-    """The file of angles that belongs to a Kinect recording's positions; None where there is none, and of Vicon's."""
+    """The file of angles that belongs to a Kinect recording's positions; None if there is none, and for Vicon's
+    files."""
     if "_positions" not in positions.name:
         return None
     name, folders = _angles_name(positions), (positions.parent, positions.parent.with_name("Angles"))
-    places = [folder / file for folder in folders for file in (name, f"{name}.gz")]
-    return next((place for place in places if place.is_file()), None)
+    candidates = [folder / file for folder in folders for file in (name, f"{name}.gz")]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def _angles_name(positions: Path) -> str:
@@ -129,9 +131,9 @@ def _angles_name(positions: Path) -> str:
 
 
 def read_vicon(path: Path) -> PoseSequence:
-    """The 39 markers in metres at 100 Hz, z up; lost markers are missing, and counted in the history.
+    """The 39 markers in metres at 100 Hz, z up; markers at 0 0 0 are missing, and counted in the history.
 
-    Raises `InputError` where the file is absent, cut, or does not have 117 columns of numbers.
+    Raises `InputError` if the file is absent, cut, or does not have 117 columns of numbers.
     """
     path = Path(path)
     millimetres = _table(path, 117, "39 Vicon markers x 3")
@@ -142,7 +144,7 @@ def read_vicon(path: Path) -> PoseSequence:
 def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
     """The incorrect repetitions, `m01_s01_e01` and so on: as `read_vicon`, at 50 Hz.
 
-    Raises `InputError` where the file is absent, damaged, or holds other arrays.
+    Raises `InputError` if the file is absent, damaged, or has other arrays.
     """
     path = Path(path)
     read_bytes(path)
@@ -151,22 +153,22 @@ def read_incorrect_archive(path: Path) -> dict[str, PoseSequence]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as npz:
             arrays: dict[str, NDArray[np.generic]] = {name: npz[name] for name in npz.files}
     except NUMPY_ERRORS as error:
-        raise InputError(f"{path}: is damaged or no .npz file of numbers ({one_line(error)})") from None
-    people = {}
+        raise InputError(f"{path}: the file is damaged or not an .npz file of numbers ({one_line(error)})") from None
+    recordings = {}
     for name, steps in arrays.items():
         if not isinstance(steps, np.ndarray):
-            raise InputError(f"{path}: {name} is no array of numbers; download it again")
+            raise InputError(f"{path}: {name} is not an array of numbers; download it again")
         if steps.ndim != 2 or steps.shape[1] != 117 or steps.dtype.kind != "i" or not len(steps):
             raise InputError(f"{path}: {name} is {steps.dtype} of shape {steps.shape}; expected integers (T, 117)")
         millimetres = np.cumsum(steps.astype(np.int64), axis=0) / 4
-        people[name] = _markers(path, name, millimetres.reshape(-1, 39, 3), ARCHIVE_RATE_HZ)
-    return people
+        recordings[name] = _markers(path, name, millimetres.reshape(-1, 39, 3), ARCHIVE_RATE_HZ)
+    return recordings
 
 
 def read_kinect(positions: Path, angles: Path) -> PoseSequence:
     """The Kinect's 22 joints in metres at 30 Hz, y up, by forward kinematics from its offsets and angles.
 
-    Raises `InputError` where a file is absent, cut or not of 66 columns, or the two differ in length.
+    Raises `InputError` if a file is absent, cut or not of 66 columns, or the two differ in length.
     """
     positions, angles = Path(positions), Path(angles)
     offsets_cm = _table(positions, 66, "22 Kinect joints x 3")
@@ -192,15 +194,15 @@ def read_kinect(positions: Path, angles: Path) -> PoseSequence:
 
 
 def _markers(path: Path, name: str, millimetres: FloatArray, rate_hz: float) -> PoseSequence:
-    lost = (millimetres == 0).all(axis=2)
+    missing = (millimetres == 0).all(axis=2)
     history = [f"{len(millimetres)} frames of 39 markers read from {path.name}, {rate_hz:g} per second"]
-    if lost.any():
-        per_marker = zip(MARKERS_39.joints, lost.sum(axis=0).tolist(), strict=True)
-        words = ", ".join(f"{marker} {count}" for marker, count in per_marker if count)
-        history.append(f"{int(lost.sum())} marker positions at 0 0 0 taken as missing ({words})")
+    if missing.any():
+        per_marker = zip(MARKERS_39.joints, missing.sum(axis=0).tolist(), strict=True)
+        counts = ", ".join(f"{marker} {count}" for marker, count in per_marker if count)
+        history.append(f"{int(missing.sum())} marker positions at 0 0 0 taken as missing ({counts})")
     with naming(path):
         return PoseSequence(
-            positions=np.where(lost[..., None], np.nan, millimetres) * 0.001,
+            positions=np.where(missing[..., None], np.nan, millimetres) * 0.001,
             times_s=np.arange(len(millimetres)) / rate_hz,
             skeleton=MARKERS_39,
             unit="m",
@@ -220,7 +222,7 @@ def _rows(path: Path) -> list[str]:
             unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
             content = unpacking.decompress(content, _LARGEST_BYTES)
             if not unpacking.eof:
-                raise EOFError(f"it ends early, or holds more than {_LARGEST_BYTES >> 20} MB")
+                raise EOFError(f"it ends early, or has more than {_LARGEST_BYTES >> 20} MB")
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: the gzip file is damaged ({one_line(error)}); download it again") from None
     return [row for row in content.decode("latin-1").splitlines() if row.strip()]
@@ -238,7 +240,7 @@ def _table(path: Path, columns: int, what: str) -> FloatArray:
     except ValueError as error:
         raise InputError(f"{path}: a cell is not a number ({one_line(error)})") from None
     if not np.isfinite(table).all():
-        raise InputError(f"{path}: row {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} holds NaN or infinity")
+        raise InputError(f"{path}: row {int(np.argmin(np.isfinite(table).all(axis=1))) + 1} has NaN or infinity")
     return np.asarray(table, dtype=float)
 
 

@@ -107,7 +107,7 @@ def test_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asf", "amc", "words"),
+    ("asf", "amc", "message"),
     [
         ("", AMC, "empty"),
         ("hello\n", AMC, "skeleton"),
@@ -137,8 +137,8 @@ def test_units(tmp_path: Path) -> None:
         (ASF, AMC + "lower 3\n", r"frame 2.*2 times"),
     ],
 )
-def test_damaged_files(tmp_path: Path, asf: str, amc: str, words: str) -> None:
-    with pytest.raises(InputError, match=words) as raised:
+def test_damaged_files(tmp_path: Path, asf: str, amc: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
         asf_amc.read(*written(tmp_path, asf, amc))
     assert "\n" not in str(raised.value)
 

@@ -97,12 +97,12 @@ def test_position_channels_of_a_joint_take_the_place_of_its_offset(tmp_path: Pat
 def test_more_frames_than_promised_and_no_line_end(tmp_path: Path) -> None:
     sequence = bvh.read(written(tmp_path, text(frames=2).rstrip("\n")), unit="cm")
     assert len(sequence) == 3
-    assert any("promises 2" in step for step in sequence.history)
+    assert any("Frames:" in step and "2" in step for step in sequence.history)
     assert any("line" in step for step in sequence.history)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ("", "empty"),
         ("hello\n", r"first.*HIERARCHY"),
@@ -112,7 +112,7 @@ def test_more_frames_than_promised_and_no_line_end(tmp_path: Path) -> None:
         (text().replace("OFFSET 0 10 0", ""), r"middle.*OFFSET"),
         (text().replace("OFFSET 0 10 0", "OFFSET 0 nan 0"), r"middle.*OFFSET"),
         (text().replace("Xposition", "Xscale"), "'Xscale'"),
-        (text().replace("ROOT base\n{", "ROOT base"), "stands"),
+        (text().replace("ROOT base\n{", "ROOT base"), "line"),
         (text().replace("JOINT middle", "BONE middle"), "'BONE'"),
         (text().replace("Frames: 3", "Frames: many"), r"MOTION.*followed"),
         (text(frame_time="0"), r"0 s.*possible"),
@@ -121,13 +121,13 @@ def test_more_frames_than_promised_and_no_line_end(tmp_path: Path) -> None:
         (text()[:-10], r"frame 3.*7.*9"),
         (text(rows=ROWS[:, :8]), "frame 1 has 8 numbers"),
         (text().replace("90", "ninety"), r"9.*numbers"),
-        (text().replace("90", "nan"), "frame 2 holds NaN"),
+        (text().replace("90", "nan"), "frame 2.*NaN"),
         (text().replace("JOINT middle", "JOINT base"), "twice"),
     ],
 )
-def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
+def test_damaged_files(tmp_path: Path, content: str, message: str) -> None:
     path = written(tmp_path, content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         bvh.read(path, unit="cm")
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -144,7 +144,7 @@ def test_recognised_and_written(tmp_path: Path) -> None:
 def test_end_sites_without_a_length_are_left_out(tmp_path: Path) -> None:
     sequence = bvh.read(written(tmp_path, text(hierarchy=HIERARCHY.replace("OFFSET 5 0 1", "OFFSET 0 0 0"))), unit="cm")
     assert sequence.skeleton.joints == ("base", "middle")
-    assert "1 end sites without a length left out" in sequence.history
+    assert any("end sites" in step for step in sequence.history)
 
 
 def test_cmu_as_bvh(shared_data: Path, tmp_path: Path) -> None:

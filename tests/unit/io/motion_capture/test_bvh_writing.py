@@ -39,8 +39,8 @@ def rigid(n_frames: int = 40) -> PoseSequence:
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_there_and_back(tmp_path: Path, name: str) -> None:
     before = moving(LAYOUTS[name])
-    lost = formats.write(before, tmp_path / "x.bvh")
-    assert lost[0] == "the unit is lost: read the file with --unit cm"
+    not_preserved = formats.write(before, tmp_path / "x.bvh")
+    assert "--unit cm" in not_preserved[0]
     after = bvh.read(tmp_path / "x.bvh", unit="cm")
     assert set(after.skeleton.joints) == set(before.skeleton.joints)
     for joint in before.skeleton.joints:
@@ -110,8 +110,8 @@ def test_rotations_alone_turn_the_bones(tmp_path: Path) -> None:
 
 def test_another_vertical_and_pieces(tmp_path: Path) -> None:
     before = moving(Skeleton("two", ("a", "b", "c"), (-1, 0, -1))).derive(up="+z")
-    lost = formats.write(before, tmp_path / "x.bvh")
-    assert "joints without a parent hang on a: c" in lost
+    not_preserved = formats.write(before, tmp_path / "x.bvh")
+    assert any("a: c" in sentence for sentence in not_preserved)
     after = bvh.read(tmp_path / "x.bvh", unit="cm")
     assert after.skeleton.parents == (-1, 0, 0)
     np.testing.assert_allclose(after["c"], before.with_up("+y")["c"], atol=1e-9)
@@ -129,28 +129,28 @@ def test_joints_that_are_never_there_are_left_out(tmp_path: Path) -> None:
     positions = moving().positions.copy()
     positions[:, 10] = np.nan
     before = moving().derive(positions=positions, status=np.where(np.isnan(positions[..., 0]), Status.MISSING, 1))
-    lost = formats.write(before, tmp_path / "x.bvh")
-    assert "joints that are missing throughout are lost: head_top" in lost
+    not_preserved = formats.write(before, tmp_path / "x.bvh")
+    assert any("head_top" in sentence for sentence in not_preserved)
     assert "head_top" not in bvh.read(tmp_path / "x.bvh", unit="cm").skeleton
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ("gap", r"right_knee.*2.*6 frames"),
-        ("nobody", "joint"),
+        ("no joint", "joint"),
         ("times", "--fps-out"),
         ("empty", "frame"),
-        ("name", r"joint.*stand"),
+        ("name", "'a b'"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, change: str, words: str) -> None:
+def test_what_is_refused(tmp_path: Path, change: str, message: str) -> None:
     item = moving()
     positions = item.positions.copy()
     if change == "gap":
         positions[2:4, H36M_17.index("right_knee")] = np.nan
         item = item.derive(positions=positions)
-    elif change == "nobody":
+    elif change == "no joint":
         item = item.derive(positions=positions * np.nan)
     elif change == "times":
         item = item.derive(times_s=np.array([0, 0.02, 0.04, 0.2, 0.22, 0.24]))
@@ -158,13 +158,13 @@ def test_what_is_refused(tmp_path: Path, change: str, words: str) -> None:
         item = item.at(slice(0, 0))
     else:
         item = moving(Skeleton("two", ("a b", "b"), (-1, 0)))
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         formats.write(item, tmp_path / "x.bvh")
     assert str(tmp_path / "x.bvh") in str(raised.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_one_frame(tmp_path: Path) -> None:
-    lost = formats.write(moving(n_frames=1), tmp_path / "x.bvh")
-    assert "the frame rate of one frame is not known: 30 per second is written" in lost
+    not_preserved = formats.write(moving(n_frames=1), tmp_path / "x.bvh")
+    assert any("30 per second" in sentence for sentence in not_preserved)
     assert len(bvh.read(tmp_path / "x.bvh", unit="cm")) == 1

@@ -53,7 +53,7 @@ def test_the_missing_vertebral_bone_is_put_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrays", "words"),
+    ("arrays", "message"),
     [
         ({"walk": np.zeros((3, 38, 3))}, "joint_parents"),
         ({"joint_parents": PARENTS[::-1], "walk": np.zeros((3, 38, 3))}, "joint_parents"),
@@ -64,9 +64,9 @@ def test_the_missing_vertebral_bone_is_put_back(tmp_path: Path) -> None:
         ({"joint_parents": PARENTS, "walk": np.zeros((1, 38, 3)), "walk__root_m": np.zeros((1, 3))}, "shapes"),
     ],
 )
-def test_foreign_files(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:
+def test_foreign_files(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         cmu_positions.read(tmp_path / "x.npz")
 
 

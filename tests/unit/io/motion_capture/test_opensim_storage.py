@@ -37,7 +37,7 @@ def test_by_hand(tmp_path: Path) -> None:
     assert angles.times_s.tolist() == [0.5, 0.52]
     np.testing.assert_allclose(angles.degrees["knee_angle_r"], [90, 45])
     np.testing.assert_allclose(angles.degrees["hip_flexion_r"], [-45, np.nan])
-    assert angles.history[-1] == "columns of places in metres left out: pelvis_tx"
+    assert "pelvis_tx" in angles.history[-1]
     radians = formats.read_angles(written(tmp_path, TEXT.replace("=yes", "=no"), "x.sto"))
     assert radians.radians["knee_angle_r"].tolist() == [90, 45]
 
@@ -45,9 +45,9 @@ def test_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("in_degrees", [True, False])
 @pytest.mark.parametrize("name", ["x.mot", "x.sto"])
 def test_there_and_back(tmp_path: Path, name: str, in_degrees: bool) -> None:
-    lost = opensim_storage.write(made(), tmp_path / name, in_degrees=in_degrees)
-    assert lost == (
-        "the definition of each angle is lost",
+    not_preserved = opensim_storage.write(made(), tmp_path / name, in_degrees=in_degrees)
+    assert not_preserved == (
+        "the definition of each angle is not stored",
         "1 missing values are written as nan; OpenSim's Storage leaves out their rows",
     )
     back = formats.read_angles(tmp_path / name)
@@ -80,15 +80,15 @@ def test_positions_and_angles_are_not_mixed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ("", "empty"),
         ("time\ta\n0\t1\n", r"begin.*like"),
-        (HEADER, r"before.*first"),
+        (HEADER, r"first row"),
         (TEXT.replace("inDegrees=yes\n", ""), "inDegrees"),
         (TEXT.replace("inDegrees=yes", "inDegrees=perhaps"), "inDegrees"),
         (TEXT.replace("nRows=2", "nRows=3"), r"3.*2"),
-        (TEXT.replace("nRows=2", "nRows=" + "9" * 5000), r"promises.*9"),
+        (TEXT.replace("nRows=2", "nRows=" + "9" * 5000), r"nrows.*9"),
         (TEXT.replace("nRows=2", "nRows=\u0663"), r"٣.*2"),
         (TEXT.replace("nColumns=4", "nColumns=5"), r"ncolumns.*5"),
         (TEXT.replace("hip_flexion_r", "knee_angle_r"), "'knee_angle_r'"),
@@ -101,9 +101,9 @@ def test_positions_and_angles_are_not_mixed(tmp_path: Path) -> None:
         (HEADER.replace("4", "2").replace("2\nn", "1\nn") + "time\tpelvis_tx\n0\t1\n", r"column.*angle"),
     ],
 )
-def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
+def test_damaged_files(tmp_path: Path, content: str, message: str) -> None:
     path = written(tmp_path, content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         formats.read_angles(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
@@ -112,6 +112,6 @@ def test_damaged_files(tmp_path: Path, content: str, words: str) -> None:
 @pytest.mark.parametrize("name", ["a b", "", "time", "a\tb"])
 def test_names_that_cannot_stand_over_a_column(tmp_path: Path, name: str) -> None:
     one = AngleSeries(np.zeros((2, 1)), np.arange(2.0), (name,), ("",), ((0.0, 1.0),))
-    with pytest.raises(InputError, match=r"stand.*column"):
+    with pytest.raises(InputError, match="column"):
         opensim_storage.write(one, tmp_path / "x.mot")
     assert not list(tmp_path.iterdir())
